@@ -1,0 +1,2 @@
+//! The `shardplane` command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `shardplane-worker` command.
+fn main() {}
