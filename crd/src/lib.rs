@@ -1,1 +1,18 @@
-//! TABLE OF CONTENTS
+//! Names things: kinds, ids, snapshots, steps, plans and journal records. `crd`'s types are the wire.
+//!
+//! Invariants, and what holds each:
+//! - No I/O, no clock, no environment: clippy bans in `clippy.toml`, and the purity check in `tests`.
+//! - No Kubernetes client and no async runtime in the graph: the dependency check in `tests`.
+//! - No floats and no integer above 2^53 on the wire: masks, words and addresses are text (`id`).
+pub mod declaration;
+pub mod fact;
+pub mod id;
+pub mod journal;
+pub mod judgement;
+pub mod kind;
+pub mod plan;
+pub mod program;
+pub mod snapshot;
+pub mod step;
+
+pub use fact::{Fact, Unknown};

@@ -1,0 +1,269 @@
+//! `CardPolicy`: how cards on selected nodes are configured, and how far that may disturb them.
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{NodeSelector, UntrustedNeighbours};
+use crate::id::{Digest, PciAddress};
+
+/// How cards on selected nodes are configured.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CardPolicySpec {
+    /// The nodes that it governs; absent selects every node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_selector: Option<NodeSelector>,
+    /// The SoCs that it governs on those nodes; absent selects all. Two policies that match one SoC cancel each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<DeviceSelector>,
+    /// What must be true of a SoC before anything is done to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require: Option<CardRequirements>,
+    /// Multi-device partitioning; absent leaves it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mdp: Option<MdpMode>,
+    /// Access Control Services of the ports between group members; absent leaves them as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acs: Option<AcsPolicy>,
+    /// Driver parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<DriverPolicy>,
+    /// Kernel settings of the machine around the cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostPolicy>,
+    /// Whether steps are carried out, or only reported.
+    pub enforcement: Enforcement,
+    /// Who lets a plan go ahead.
+    pub approval: Approval,
+    /// Whether resetting one SoC is taken to be enough for MDP (`SoC`), or the whole machine's SoCs are reset together
+    /// (`Host`); absent means `SoC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_scope: Option<ResetScope>,
+    /// How many nodes and SoCs may be disturbed at once; absent means one of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+    /// How workers are drained; absent means 300 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainPolicy>,
+    /// What a failed step leads to; absent means `Halt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<FailurePolicy>,
+    /// What happens to the hardware when this policy, or what it governs, is deleted; absent means `Retain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// Selects SoCs on a node. Both lists given: both must match.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceSelector {
+    /// SoCs by PCI address, at most 64; empty matches any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<PciAddress>,
+    /// SKU names as the vendor's tool prints them (`PCIe Ultra`), at most 16; empty matches any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skus: Vec<String>,
+}
+
+/// What must be true of a SoC before anything is done to it.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CardRequirements {
+    /// Size of BAR 4 in GiB. P2P needs 2 whatever is written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bar4_gib: Option<u32>,
+    /// Oldest Platform SDK that will do, `1.17` or `1.21.0` form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_sdk: Option<String>,
+}
+
+/// Multi-device partitioning of every selected SoC.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum MdpMode {
+    /// On for every selected SoC.
+    Enabled,
+    /// Off for every selected SoC.
+    Disabled,
+    /// On for members of a declared group, as it is elsewhere.
+    Groups,
+}
+
+/// Access Control Services of the ports between group members.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AcsPolicy {
+    /// Which ports may be relaxed.
+    pub mode: AcsMode,
+    /// What to do where a device that is not a member would lose isolation; absent means `Refuse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untrusted_neighbours: Option<UntrustedNeighbours>,
+}
+
+/// Which ports may be relaxed.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum AcsMode {
+    /// The divergence ports of declared groups, and of those only the redirect and egress bits.
+    Minimal,
+    /// None: a group whose ports redirect stays blocked.
+    Unmanaged,
+}
+
+/// Driver parameters.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriverPolicy {
+    /// How long the driver waits for a control response, in seconds (vendor's advice for multi-device programs: 2600).
+    /// Written under the name and in the unit that the driver has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_response_timeout_seconds: Option<u32>,
+}
+
+/// Kernel settings of the machine around the cards.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HostPolicy {
+    /// `vm.max_map_count`, mappings a process may hold (vendor's advice for sharding through the host: 2048000).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_map_count: Option<u32>,
+}
+
+/// Whether steps are carried out.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Enforcement {
+    /// Report what `Enforce` would do; every step becomes a report line.
+    #[default]
+    Observe,
+    /// Carry steps out.
+    Enforce,
+}
+
+/// Who lets a plan go ahead.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// The rule.
+    pub mode: ApprovalMode,
+    /// Digests that are approved, a node's or a rollout's, at most 64: merging one in Git approves exactly what CI printed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Digest>,
+}
+
+/// The rule of approval.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum ApprovalMode {
+    /// Every plan goes ahead.
+    Automatic,
+    /// A plan goes ahead when it disturbs no worker and relaxes no port for the first time.
+    AutomaticIfNotDisruptive,
+    /// Only a plan whose digest somebody approved.
+    #[default]
+    Manual,
+}
+
+/// How far a reset reaches.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum ResetScope {
+    /// One SoC at a time.
+    SoC,
+    /// All SoCs of the machine together.
+    Host,
+}
+
+/// How many nodes and SoCs may be disturbed at once.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rollout {
+    /// Nodes disturbed at once, 1 to 1000; absent means 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable_nodes: Option<u32>,
+    /// SoCs drained at once on one node, 1 to 64; absent means all members of one group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable_socs: Option<u32>,
+    /// Nodes that go first and must succeed before the others, by label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<NodeSelector>,
+    /// Failed nodes after which the rollout stops, 1 to 1000; absent means 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_threshold: Option<u32>,
+    /// When disruptive steps may start; empty means at any time. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+}
+
+/// A window in which disruptive steps may start, in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Window {
+    /// Days on which it opens, `Mon` to `Sun`; empty means every day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<String>,
+    /// When it opens, `HH:MM` in UTC.
+    pub start: String,
+    /// How long it stays open, in minutes, 1 to 1440.
+    pub minutes: u32,
+}
+
+/// How workers are drained.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DrainPolicy {
+    /// Seconds that a worker has to finish its requests, 1 to 86400.
+    pub timeout_seconds: u32,
+}
+
+/// What a failed step leads to.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum FailurePolicy {
+    /// Stop on this node and leave what was done.
+    Halt,
+    /// Stop, and undo this run's steps in reverse order by their inverses.
+    Compensate,
+}
+
+/// What happens on deletion.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeletionPolicy {
+    /// Whether what we changed is put back.
+    pub rule: DeletionRule,
+    /// Whether `Revert` undoes MDP too, which resets SoCs; absent means no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mdp: Option<bool>,
+}
+
+/// Whether what we changed is put back.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum DeletionRule {
+    /// Leave it.
+    #[default]
+    Retain,
+    /// Put back what the ledger recorded.
+    Revert,
+}

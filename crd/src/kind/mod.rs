@@ -1,0 +1,54 @@
+//! The declared kinds: what people write, and what the controller and the agents tell each other.
+mod card_policy;
+mod model_build;
+mod p2p_group;
+mod selector;
+mod sharded_model;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use card_policy::{
+    AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicySpec, CardRequirements, DeletionPolicy,
+    DeletionRule, DeviceSelector, DrainPolicy, DriverPolicy, Enforcement, FailurePolicy,
+    HostPolicy, MdpMode, ResetScope, Rollout, Window,
+};
+pub use model_build::{
+    AcceleratorOptions, KvPrecision, ModelBuildSpec, ModelSource, OciSource, Precision,
+    ProgramShapes, PvcSource, TopologyShape,
+};
+pub use p2p_group::{
+    AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroupSpec, SpreadOver,
+    UntrustedNeighbours, VerificationMode,
+};
+pub use selector::NodeSelector;
+pub use sharded_model::{ModelRollout, Serving, ShardedModelSpec};
+
+/// The API group.
+pub const GROUP: &str = "shardplane.dev";
+/// The API version.
+pub const VERSION: &str = "v1alpha1";
+/// Group and version as documents write them.
+pub const API_VERSION: &str = "shardplane.dev/v1alpha1";
+
+/// What a program runs on. The bare word "host" names neither a target nor a connectivity.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Target {
+    /// Processes of the in-tree runtime, one a rank.
+    CPU,
+    /// Cloud AI 100 SoCs, through a QPC made by the vendor's compiler.
+    AI100,
+}
+
+/// How ranks reach each other.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Connectivity {
+    /// Directly: PCIe peer to peer on AI100, shared memory on CPU.
+    P2P,
+    /// Staged through the leader (CPU) or through memory of the host machine (AI100).
+    ThroughHost,
+}

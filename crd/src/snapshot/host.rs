@@ -1,0 +1,88 @@
+//! The machine around the cards: kernel, memory, settings and tools.
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Fact;
+
+/// The machine around the cards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Host {
+    /// Kernel release.
+    pub kernel: Fact<String>,
+    /// Kernel command line.
+    pub command_line: Fact<String>,
+    /// Kernel lockdown.
+    pub lockdown: Fact<Lockdown>,
+    /// Installed memory in MiB.
+    pub memory_mib: Fact<u64>,
+    /// Logical CPUs that this process may use.
+    pub cpus: Fact<u32>,
+    /// CPU feature flags that kernels choose by (`avx2`, `fma`, `avx512f`, `avx512_vnni`, `amx_int8`), sorted.
+    pub cpu_features: Fact<Vec<String>>,
+}
+
+/// Kernel lockdown level.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Lockdown {
+    /// Off.
+    None,
+    /// Configuration-space writes from user space are refused.
+    Integrity,
+    /// As integrity, and reads of kernel memory too.
+    Confidentiality,
+}
+
+/// Settings that a policy may declare. A key is present when the machine has the setting at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// Driver parameters by the name this driver uses: `control_resp_timeout_s` (seconds) or `control_resp_timeout` (milliseconds).
+    #[serde(default)]
+    pub driver: BTreeMap<String, Fact<u64>>,
+    /// Kernel settings by name, such as `vm.max_map_count`.
+    #[serde(default)]
+    pub sysctl: BTreeMap<String, Fact<u64>>,
+}
+
+/// Vendor tools and the in-tree runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tools {
+    /// Platform SDK version, `1.21.0` form.
+    pub platform_sdk: Fact<String>,
+    /// Apps SDK version.
+    pub apps_sdk: Fact<String>,
+    /// The compiler installed for target AI100.
+    pub compiler: Fact<Toolchain>,
+    /// Whether qmonitor answers.
+    pub qmonitor_running: Fact<bool>,
+    /// The worker binary for target CPU.
+    pub worker: Fact<WorkerToolchain>,
+}
+
+/// A compiler for target AI100.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Toolchain {
+    /// `qaic-exec` or `qaic-compile`.
+    pub program: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What `shardplane-worker toolchain` says of itself; part of a CPU program's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerToolchain {
+    /// Version of the packed slice format.
+    pub pack_format: u32,
+    /// The instruction set its kernels chose on this machine.
+    pub instruction_set: String,
+    /// The worker's version.
+    pub version: String,
+}

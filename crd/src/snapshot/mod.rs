@@ -1,0 +1,97 @@
+//! What the planner may know of one node, as one document.
+//!
+//! Data flows in from a probe, a recorded file or a node's status; nothing here reads a machine.
+mod host;
+mod ledger;
+mod occupancy;
+mod pci;
+mod soc;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
+pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
+pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
+pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
+pub use soc::{SkuKind, Soc, SocStatus};
+
+use crate::{
+    Fact,
+    id::{BootId, NodeName},
+};
+
+/// The snapshot's `kind` on the wire.
+pub const SNAPSHOT_KIND: &str = "HardwareSnapshot";
+
+/// A recorded or live view of one node (file kind `HardwareSnapshot`).
+///
+/// Its digest covers everything but `readings` and `taken_at`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HardwareSnapshot {
+    /// Always `shardplane.dev/v1alpha1`.
+    pub api_version: String,
+    /// Always `HardwareSnapshot`.
+    pub kind: String,
+    /// The node's name and labels.
+    pub metadata: SnapshotMetadata,
+    /// The boot that every volatile fact belongs to.
+    pub boot_id: Fact<BootId>,
+    /// Every PCI function that the machine shows, ordered by address.
+    pub functions: Vec<PciFunction>,
+    /// Every AI 100 SoC, ordered by address.
+    pub socs: Vec<Soc>,
+    /// The machine around the cards.
+    pub host: Host,
+    /// Driver and kernel settings that a policy may declare.
+    pub settings: Settings,
+    /// Vendor tools and the runtime worker.
+    pub tools: Tools,
+    /// Compiled programs present on the node, ordered by key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<PresentProgram>,
+    /// Our own workers, ordered by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<PresentWorker>,
+    /// Everything that holds a SoC, ours and foreign, ordered by SoC and pid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<Holder>,
+    /// What we changed on this node, and what was there before.
+    #[serde(default)]
+    pub ledger: Ledger,
+    /// Readings that change by themselves; outside the digest and of every decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readings: Option<Readings>,
+}
+
+/// The node's name and labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotMetadata {
+    /// The node.
+    pub name: NodeName,
+    /// The node's labels, for selectors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What changes without anybody's doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Readings {
+    /// When the probe ran, RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<String>,
+    /// Memory that a new process could have, in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_available_mib: Option<u64>,
+    /// Temperature of each SoC by PCI address, in thousandths of a degree Celsius.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub temperature_millicelsius: BTreeMap<String, i64>,
+    /// Power drawn by each SoC by PCI address, in microwatts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub power_microwatts: BTreeMap<String, i64>,
+}

@@ -1,0 +1,84 @@
+//! Who holds a SoC, which programs are present and which workers run.
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{Digest, GroupId, PciAddress, ProgramKey, WorkerId},
+    kind::Target,
+};
+
+/// Something that holds a SoC: it has the accel node open, is bound to it through VFIO, or owns it in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Holder {
+    /// The SoC it holds.
+    pub soc: PciAddress,
+    /// Whose it is.
+    pub kind: HolderKind,
+    /// Its process, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// The command, unit, pod or container, for a person.
+    pub name: String,
+}
+
+/// Whose a holder is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "owner")]
+pub enum HolderKind {
+    /// A worker that we supervise and may drain.
+    Worker {
+        /// Which.
+        id: WorkerId,
+    },
+    /// Anybody else; it blocks.
+    Foreign,
+}
+
+/// A compiled program found on the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresentProgram {
+    /// Its key.
+    pub key: ProgramKey,
+    /// What it runs on.
+    pub target: Target,
+    /// Digest of the model it was built from.
+    pub model: Digest,
+}
+
+/// A worker that this node runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresentWorker {
+    /// Which replica.
+    pub id: WorkerId,
+    /// The program it serves; absent while its model's digest is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramKey>,
+    /// The group it runs on, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
+    /// The SoCs it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub socs: Vec<PciAddress>,
+    /// Fingerprint of the serving options it was started with.
+    pub options: Digest,
+    /// Its state.
+    pub state: WorkerState,
+}
+
+/// A worker's state.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum WorkerState {
+    /// Started, not serving yet.
+    Starting,
+    /// Serving.
+    Ready,
+    /// Finishing what it has.
+    Draining,
+    /// Ended, or restarting with back-off.
+    Failed,
+}

@@ -1,0 +1,103 @@
+//! The PCI tree as facts: functions, their parents, ports, ACS words and BARs.
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Fact,
+    id::{PciAddress, PciPath, Word},
+};
+
+/// Index of the base address register that P2P needs at 2 GiB (vendor pre-requisite).
+pub const BAR4: u8 = 4;
+
+/// One PCI function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PciFunction {
+    /// Where the kernel put it at this boot.
+    pub address: PciAddress,
+    /// Where it is wired, from its root port down.
+    pub path: PciPath,
+    /// The bridge above it; absent for what sits on a root bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<PciAddress>,
+    /// Vendor id, such as `0x17cb`.
+    pub vendor: Word,
+    /// Device id, such as `0xa100`.
+    pub device: Word,
+    /// Class code of 24 bits, `0x120000` form.
+    pub class: String,
+    /// The kind of port; absent for an endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<PortKind>,
+    /// Access Control Services: known-and-absent (`none`), a pair of words, or unknown.
+    pub acs: Fact<Acs>,
+    /// The IOMMU group as the kernel computed it at enumeration; known `null` is written as an absent value with
+    /// reason `Absent` when the kernel has no IOMMU.
+    pub iommu_group: Fact<u32>,
+    /// The bound driver; `Absent` when none is.
+    pub driver: Fact<String>,
+    /// Base address registers that decode something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bars: Vec<Bar>,
+    /// The PCIe link, where the kernel tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+    /// NUMA node, where the kernel tells one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numa_node: Option<u32>,
+}
+
+/// What a bridge function is in a PCIe hierarchy.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum PortKind {
+    /// Root port of the CPU.
+    Root,
+    /// Upstream port of a switch.
+    SwitchUpstream,
+    /// Downstream port of a switch.
+    SwitchDownstream,
+    /// Any other PCI-PCI bridge (conventional PCI, PCIe to PCI, or one whose capability could not be read).
+    Bridge,
+}
+
+/// A port's Access Control Services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum Acs {
+    /// The configuration space was read whole and holds no ACS capability.
+    None,
+    /// The capability is there.
+    Present {
+        /// Offset of the capability in configuration space, 0x100 to 0xffc.
+        offset: u16,
+        /// Capability word: which bits the port implements.
+        capability: Word,
+        /// Control word: which are on.
+        control: Word,
+    },
+}
+
+/// One base address register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bar {
+    /// 0 to 5.
+    pub index: u8,
+    /// Size in KiB (4 for 4 KiB, 2097152 for 2 GiB).
+    pub size_kib: u64,
+    /// Whether it is prefetchable.
+    pub prefetchable: bool,
+}
+
+/// A PCIe link's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Link {
+    /// Speed as the kernel writes it, such as `16.0 GT/s PCIe`.
+    pub speed: String,
+    /// Lanes in use.
+    pub width: u32,
+}
