@@ -1,1 +1,4 @@
 //! TABLE OF CONTENTS
+
+pub mod sample;
+pub mod text;
