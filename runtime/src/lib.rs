@@ -19,4 +19,5 @@ pub mod model;
 pub mod program;
 pub mod ranks;
 pub mod sample;
+pub mod serve;
 pub mod text;

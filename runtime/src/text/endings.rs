@@ -1,8 +1,6 @@
-//! Which tokens end a generation, from wherever a checkpoint says so.
+//! Which tokens end a generation.
 
 use std::collections::BTreeSet;
-
-use serde_json::{Map, Value};
 
 use super::Vocabulary;
 
@@ -11,20 +9,12 @@ use super::Vocabulary;
 pub struct Endings(BTreeSet<u32>);
 
 impl Endings {
-    /// `generation_config.json` decides; `config.json` stands in for it where it names no ending.
+    /// The model's own endings and the tokenizer's end token.
     ///
-    /// The tokenizer's own end token always counts too: chat fine-tunes often change it there
-    /// and leave the model's configuration as the base model had it.
-    pub(super) fn collect(
-        generation: &Map<String, Value>,
-        model: &Map<String, Value>,
-        eos: Option<&str>,
-        vocabulary: &Vocabulary,
-    ) -> Self {
-        let mut ids = ids(generation);
-        if ids.is_empty() {
-            ids = self::ids(model);
-        }
+    /// Chat fine-tunes often change the latter and leave the model's configuration as the base
+    /// model had it.
+    pub(super) fn collect(model: &[u32], eos: Option<&str>, vocabulary: &Vocabulary) -> Self {
+        let mut ids: BTreeSet<u32> = model.iter().copied().collect();
         ids.extend(eos.and_then(|token| vocabulary.id(token)));
         Self(ids)
     }
@@ -46,48 +36,20 @@ impl FromIterator<u32> for Endings {
     }
 }
 
-/// `eos_token_id` is a number or a list of numbers; anything else names no ending.
-fn ids(config: &Map<String, Value>) -> BTreeSet<u32> {
-    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-    match config.get("eos_token_id") {
-        Some(Value::Array(list)) => list.iter().filter_map(id).collect(),
-        Some(single) => id(single).into_iter().collect(),
-        None => BTreeSet::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::text::vocabulary::tests::byte_level;
 
     #[test]
-    fn endings_come_from_the_first_file_that_names_any() {
-        let check = |generation: &str, model: &str, eos: Option<&str>, expected: &[u32]| {
-            let parse = |text: &str| serde_json::from_str::<Map<String, Value>>(text).unwrap();
-            let found = Endings::collect(&parse(generation), &parse(model), eos, &byte_level());
+    fn the_tokenizers_end_counts_beside_the_models() {
+        let check = |model: &[u32], eos: Option<&str>, expected: &[u32]| {
+            let found = Endings::collect(model, eos, &byte_level());
             assert_eq!(found.iter().collect::<Vec<_>>(), expected);
         };
-        check("{}", "{}", None, &[]);
-        check("{}", r#"{"eos_token_id": 7}"#, None, &[7]);
-        check(
-            r#"{"eos_token_id": [9, 3]}"#,
-            r#"{"eos_token_id": 7}"#,
-            None,
-            &[3, 9],
-        );
-        check(r#"{"eos_token_id": 5}"#, "{}", Some("<|end|>"), &[5, 256]);
-        check(
-            "{}",
-            r#"{"eos_token_id": null}"#,
-            Some("no such token"),
-            &[],
-        );
-        check(
-            r#"{"eos_token_id": -1}"#,
-            r#"{"eos_token_id": 4294967296}"#,
-            None,
-            &[],
-        );
+        check(&[], None, &[]);
+        check(&[9, 3], None, &[3, 9]);
+        check(&[5], Some("<|end|>"), &[5, 256]);
+        check(&[5], Some("no such token"), &[5]);
     }
 }

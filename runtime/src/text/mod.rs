@@ -35,14 +35,14 @@ impl ModelText {
     ///
     /// Files are read here and never again; a file that is absent is not an error, except
     /// `tokenizer.json`.
-    pub fn load(directory: &Path) -> Result<Self, TextError> {
+    /// `endings` are the token ids by which the model's own configuration ends a sequence.
+    pub fn load(directory: &Path, endings: &[u32]) -> Result<Self, TextError> {
         let vocabulary = Vocabulary::load(directory)?;
         let generation = files::object(directory, "generation_config.json")?.unwrap_or_default();
-        let model = files::object(directory, "config.json")?.unwrap_or_default();
         let tokenizer = files::object(directory, "tokenizer_config.json")?.unwrap_or_default();
         let special = files::object(directory, "special_tokens_map.json")?.unwrap_or_default();
         let names = template::SpecialNames::collect(&tokenizer, &special);
-        let endings = Endings::collect(&generation, &model, names.eos(), &vocabulary);
+        let endings = Endings::collect(endings, names.eos(), &vocabulary);
         let template = template::find(directory, &tokenizer)?
             .map(|source| ChatTemplate::compile(source, names))
             .transpose()?;
@@ -54,3 +54,6 @@ impl ModelText {
         })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
