@@ -1,19 +1,29 @@
 //! SIMD kernels of the CPU target behind one table, chosen once at start.
+//!
+//! Invariants:
+//! * a result's bits depend on its own row of weights and its own row of activations, never on what is computed beside
+//!   it (`tests/alike.rs`);
+//! * every implementation agrees with a plain scalar reference (`tests/reference.rs`);
+//! * nothing allocates (no kernel owns a buffer), and no CPU feature is looked at after [`Kernels::detect`].
 
-/// The kernels of one instruction set.
-#[derive(Debug, Clone, Copy)]
-pub struct Kernels {
-    name: &'static str,
-}
+#![allow(
+    unsafe_code,
+    reason = "vector instructions; each block says why it is sound"
+)]
 
-impl Kernels {
-    /// The best kernels that this machine runs.
-    pub fn detect() -> &'static Self {
-        &Self { name: "portable" }
-    }
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod fixed;
+mod generic;
+mod lanes;
+mod matrix;
+mod plain;
+mod portable;
+mod table;
 
-    /// Name of the instruction set.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-}
+pub use fixed::{FIXED_LIMIT, from_fixed};
+pub use matrix::{BLOCK, Matrix, Weights};
+pub use plain::{add_rows, rms_norm, rotate};
+pub use table::{Attention, Kernels};

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::BuildError;
-use super::slicing::SliceSummary;
+use super::layout::layouts;
+use super::memory::kv_bytes_per_token;
+use super::slicing::{MAX_SHARDS, SliceSummary, can_slice};
+use super::{BuildError, Precision};
+use crate::checkpoint::Checkpoint;
 use crate::model::ModelShape;
 
 /// Bytes of one precision.
@@ -13,7 +16,7 @@ use crate::model::ModelShape;
 #[serde(rename_all = "camelCase")]
 pub struct PrecisionBytes {
     /// The precision.
-    pub precision: super::Precision,
+    pub precision: Precision,
     /// Packed weights of each rank, in bytes.
     pub ranks: Vec<u64>,
 }
@@ -42,6 +45,38 @@ pub struct Inspection {
 
 /// Reads a checkpoint's configuration and headers.
 pub fn inspect(checkpoint: &Path, shards: u32) -> Result<Inspection, BuildError> {
-    let _ = checkpoint;
-    Err(super::Refusal::TooMany { shards }.into())
+    let checkpoint = Checkpoint::open(checkpoint)?;
+    let shape = checkpoint.shape.clone();
+    let slices = can_slice(&shape, shards)?;
+    let bytes = [
+        Precision::F32,
+        Precision::Bf16,
+        Precision::Int8,
+        Precision::Int4,
+    ]
+    .map(|precision| PrecisionBytes {
+        precision,
+        ranks: layouts(&shape, &slices, precision)
+            .iter()
+            .map(|layout| layout.bytes)
+            .collect(),
+    })
+    .to_vec();
+    let kv = slices
+        .ranks
+        .iter()
+        .map(|rank| kv_bytes_per_token(&shape, rank.kv_heads.len() as u32))
+        .sum();
+    Ok(Inspection {
+        parameters: shape.parameters(),
+        checkpoint_bytes: checkpoint.tensors.bytes(),
+        shards,
+        slices,
+        bytes,
+        kv_bytes_per_token: kv,
+        shard_counts: (1..=MAX_SHARDS)
+            .filter(|count| can_slice(&shape, *count).is_ok())
+            .collect(),
+        shape,
+    })
 }

@@ -51,8 +51,8 @@ pub struct Manifest {
     pub builder: String,
     /// The key under which the program was asked for, where one was given.
     pub key: Option<String>,
-    /// BLAKE3 over the checkpoint's configuration and weights.
-    pub source: String,
+    /// BLAKE3 over the checkpoint's configuration and weights, where no key was given.
+    pub source: Option<String>,
     /// The model.
     pub shape: ModelShape,
     /// How weights are stored.
@@ -182,6 +182,51 @@ impl Manifest {
             })?;
         manifest.check(directory, path)?;
         Ok(manifest)
+    }
+
+    /// Writes the manifest into a program directory; fails with the path.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), (PathBuf, std::io::Error)> {
+        let path = directory.join(MANIFEST);
+        let write = || {
+            let mut text = serde_json::to_vec_pretty(self)?;
+            text.push(b'\n');
+            std::fs::write(&path, text)
+        };
+        write().map_err(|error| (path.clone(), error))
+    }
+
+    /// In what `found` is another program than the one described, its files aside.
+    pub(super) fn difference(&self, found: &Self) -> Option<String> {
+        let Self {
+            pack_format: _,
+            builder: _,
+            key,
+            source,
+            shape,
+            precision,
+            shards,
+            attention_block,
+            mlp_block,
+            ..
+        } = self;
+        let name = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".to_owned());
+        if found.key != *key {
+            return Some(format!("key {}, wanted {}", name(&found.key), name(key)));
+        }
+        if found.shards != *shards || found.precision != *precision {
+            let (now, then) = (
+                format!("{shards} × {precision:?}"),
+                format!("{} × {:?}", found.shards, found.precision),
+            );
+            return Some(format!("{then}, wanted {now}"));
+        }
+        if found.shape != *shape
+            || found.attention_block != *attention_block
+            || found.mlp_block != *mlp_block
+        {
+            return Some("a model of another shape".to_owned());
+        }
+        (found.source != *source).then(|| "made from other weights".to_owned())
     }
 
     fn check(&self, directory: &Path, path: PathBuf) -> Result<(), ProgramError> {

@@ -2,12 +2,17 @@
 
 pub mod build;
 pub mod inspect;
+pub mod layout;
 pub mod manifest;
+pub mod memory;
+pub mod pack;
+mod publish;
 pub mod slicing;
+mod write;
 
 use std::path::{Path, PathBuf};
 
-pub use build::{BuildError, BuildProgress, BuildRequest, Built, MemoryLimit, build};
+pub use build::{BuildError, BuildOutcome, BuildProgress, BuildRequest, Built, MemoryLimit, build};
 pub use inspect::{Inspection, inspect};
 pub use manifest::{Manifest, Precision, ProgramError, ProgramFile};
 pub use slicing::{Refusal, SliceSummary, can_slice};
