@@ -15,6 +15,7 @@
 //! * no request waits behind a later one, and no step feeds more than its budget (`serve::batch` properties).
 
 pub mod checkpoint;
+pub mod cli;
 pub mod model;
 pub mod program;
 pub mod ranks;

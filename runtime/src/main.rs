@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    match arguments.next().as_deref() {
-        Some("rank") => runtime::ranks::rank_main(arguments),
-        Some(_) | None => ExitCode::from(64),
+    // Ranks are this program again; their arguments are written by their leader, never by people.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|verb| verb == "rank")
+    {
+        return runtime::ranks::rank_main(std::env::args().skip(2));
     }
+    runtime::cli::run(std::env::args_os(), std::env::current_exe())
 }

@@ -27,15 +27,24 @@ pub struct Engine {
     pub patience: Duration,
 }
 
+/// Why a step gave no logits.
+#[derive(Debug)]
+pub enum StepError<E> {
+    /// What these feeds made of the model's numbers is lost; the model goes on with others.
+    Feeds(E),
+    /// The model is gone.
+    Model(E),
+}
+
 impl Engine {
     /// Runs until the desk is closed and empty, or until the model fails; blocks.
     ///
     /// `step` runs feeds through the model and appends a row of logits for each feed that wants
     /// one. Called with no feeds when there is nothing to do, it says whether the model still
-    /// works. On failure every request is told before this returns.
+    /// works. When it does not, every request is told before this returns.
     pub fn run<E: std::error::Error>(
         &self,
-        mut step: impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), E>,
+        mut step: impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), StepError<E>>,
     ) -> Result<(), E> {
         let mut running = BTreeMap::new();
         let outcome = self.turns(&mut running, &mut step);
@@ -49,10 +58,10 @@ impl Engine {
         outcome
     }
 
-    fn turns<E>(
+    fn turns<E: std::error::Error>(
         &self,
         running: &mut BTreeMap<Ticket, Generation>,
-        step: &mut impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), E>,
+        step: &mut impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), StepError<E>>,
     ) -> Result<(), E> {
         let mut plan = Step::default();
         let mut logits = Vec::new();
@@ -75,14 +84,17 @@ impl Engine {
                     self.break_off(running, &Failure::Stopping);
                     return Ok(());
                 }
-                Turn::Idle => {
-                    step(&[], &mut logits)?;
-                    self.desk.wait(IDLE);
-                }
+                Turn::Idle => match step(&[], &mut logits) {
+                    Ok(()) => self.desk.wait(IDLE),
+                    Err(StepError::Feeds(error) | StepError::Model(error)) => return Err(error),
+                },
                 Turn::Step => {
                     self.metrics.step(&plan);
-                    step(&feeds(&plan), &mut logits)?;
-                    self.choose(&plan, &mut logits, running);
+                    match step(&feeds(&plan), &mut logits) {
+                        Ok(()) => self.choose(&plan, &mut logits, running),
+                        Err(StepError::Feeds(error)) => self.lose(&plan, &error, running),
+                        Err(StepError::Model(error)) => return Err(error),
+                    }
                 }
             }
         }
@@ -93,6 +105,23 @@ impl Engine {
             generation.fail(failure.clone());
             self.metrics.ended(Outcome::Failed);
         }
+    }
+
+    /// Ends every sequence that was in a step whose numbers are lost.
+    fn lose(
+        &self,
+        plan: &Step,
+        error: &dyn std::error::Error,
+        running: &mut BTreeMap<Ticket, Generation>,
+    ) {
+        let why = super::chain(error);
+        let tickets: Vec<Ticket> = plan.feeds.iter().map(|feed| feed.ticket).collect();
+        let lost = tickets
+            .iter()
+            .filter_map(|ticket| Some((*ticket, running.remove(ticket)?)))
+            .collect();
+        self.break_off(&lost, &Failure::Sequence { why });
+        self.desk.settle(&[], &tickets);
     }
 
     fn break_off_late(&self, running: &mut BTreeMap<Ticket, Generation>) {

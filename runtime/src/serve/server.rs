@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::api::Served;
 use super::clock::Clock;
 use super::desk::{Desk, Mode};
-use super::engine::Engine;
+use super::engine::{Engine, StepError};
 use super::metrics::Metrics;
 use super::routes::{Front, router};
 use crate::ranks::Feed;
@@ -83,7 +83,7 @@ pub async fn serve<E, S>(
 ) -> Result<Ending, ServeError<E>>
 where
     E: std::error::Error + Send + 'static,
-    S: FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), E> + Send + 'static,
+    S: FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), StepError<E>> + Send + 'static,
 {
     let clock = Clock::start();
     let desk = Arc::new(Desk::new(served.limits));
@@ -143,7 +143,7 @@ fn start<E, S>(
 ) -> Result<oneshot::Receiver<Result<(), ServeError<E>>>, ServeError<E>>
 where
     E: std::error::Error + Send + 'static,
-    S: FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), E> + Send + 'static,
+    S: FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), StepError<E>> + Send + 'static,
 {
     let (done, outcome) = oneshot::channel();
     std::thread::Builder::new()

@@ -189,6 +189,23 @@ async fn a_broken_model_fails_every_request_and_ends_the_server() {
 }
 
 #[tokio::test]
+async fn lost_numbers_cost_only_the_requests_that_were_in_the_step() {
+    let running = Running::start(Script::gated(LONG, 1), DEADLINES).await;
+    let mut lost = stream(&running).await;
+    lost.event().await.unwrap();
+    running.script.stumble();
+    let events = lost.events().await;
+    let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+    assert_eq!(last["error"]["code"], "generation_failed", "{events:?}");
+    running.script.allow(usize::MAX);
+    let next = running
+        .client
+        .post("/v1/completions", &prompt(&json!({"max_tokens": 6})))
+        .await;
+    assert_eq!(next.json()["choices"][0]["text"], "a long");
+}
+
+#[tokio::test]
 async fn a_model_that_breaks_while_idle_ends_the_server() {
     let running = Running::start(Script::says(LONG), DEADLINES).await;
     running

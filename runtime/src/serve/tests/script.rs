@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use super::PATIENCE;
 use crate::ranks::{Feed, Logits};
+use crate::serve::engine::StepError;
 
 /// Answers every prompt with the same text and the end token; `steps` bounds how far it goes.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Works,
+    /// One step loses its numbers, and then all is well.
+    Stumbles,
     Breaks,
 }
 
@@ -67,7 +70,13 @@ impl Script {
         self.opened.notify_all();
     }
 
-    fn pass(&self) -> Result<(), Broken> {
+    /// The next step loses its numbers.
+    pub(super) fn stumble(&self) {
+        self.gate.lock().unwrap().fate = Fate::Stumbles;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) -> Result<(), StepError<Broken>> {
         let gate = self.gate.lock().unwrap();
         let closed = |gate: &mut Gate| gate.steps == 0 && gate.fate == Fate::Works;
         let (mut gate, waited) = self
@@ -76,22 +85,24 @@ impl Script {
             .unwrap();
         assert!(!waited.timed_out(), "the test let no step through");
         gate.steps = gate.steps.saturating_sub(1);
-        match gate.fate {
+        match std::mem::replace(&mut gate.fate, Fate::Works) {
             Fate::Works => Ok(()),
-            Fate::Breaks => Err(Broken),
+            Fate::Stumbles => Err(StepError::Feeds(Broken)),
+            Fate::Breaks => Err(StepError::Model(Broken)),
         }
     }
 
     pub(super) fn step(
         self: Arc<Self>,
-    ) -> impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), Broken> + Send + 'static {
+    ) -> impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), StepError<Broken>> + Send + 'static
+    {
         let mut said: BTreeMap<u32, usize> = BTreeMap::new();
         move |feeds, logits| {
             logits.clear();
             if feeds.is_empty() {
                 return match self.gate.lock().unwrap().fate {
-                    Fate::Works => Ok(()),
-                    Fate::Breaks => Err(Broken),
+                    Fate::Works | Fate::Stumbles => Ok(()),
+                    Fate::Breaks => Err(StepError::Model(Broken)),
                 };
             }
             self.pass()?;
