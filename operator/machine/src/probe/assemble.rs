@@ -1,4 +1,6 @@
 //! Joins what the parts of a probe saw into one snapshot.
+use std::collections::BTreeMap;
+
 use crd::{
     id::{BootId, PciAddress},
     kind::API_VERSION,
@@ -17,7 +19,12 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         .iter()
         .filter(|function| soc::is_soc(function))
         .collect();
-    let answer = soc::query(machine);
+    // Without a SoC on the bus the tool has nothing to say, and need not be there.
+    let answer = if on_bus.is_empty() {
+        Ok(BTreeMap::new())
+    } else {
+        soc::query(machine)
+    };
     let socs = soc::socs(machine, &functions, &answer);
     let readings = host::readings(machine, &on_bus);
     let holders = holders(machine, &on_bus, known);

@@ -127,7 +127,7 @@ impl Said<'_> {
 }
 
 /// MHI ids by the address of the function that each device hangs below.
-fn mhi_ids(machine: &Machine) -> BTreeMap<PciAddress, MhiId> {
+pub(crate) fn mhi_ids(machine: &Machine) -> BTreeMap<PciAddress, MhiId> {
     const FOLDER: &str = "/sys/bus/mhi/devices";
     let names = machine.list(FOLDER).unwrap_or_default();
     names
@@ -143,7 +143,7 @@ fn mhi_ids(machine: &Machine) -> BTreeMap<PciAddress, MhiId> {
 }
 
 /// `Serial Number: 12345` in the kernel's words.
-fn serial(machine: &Machine, mhi: Option<&MhiId>) -> Fact<MhiSerial> {
+pub(crate) fn serial(machine: &Machine, mhi: Option<&MhiId>) -> Fact<MhiSerial> {
     let Some(id) = mhi else {
         return Fact::unknown(Unknown::Absent, "/sys/bus/mhi/devices");
     };

@@ -3,4 +3,6 @@ mod query;
 mod text;
 
 pub use query::{Capability, Device, parse_query};
-pub use text::{listens_on, lockdown_level, memory_kib, processors, sdk_version};
+pub use text::{
+    inferences_per_second, is_log, listens_on, lockdown_level, memory_kib, processors, sdk_version,
+};

@@ -6,6 +6,8 @@ use crd::{
     snapshot::SocStatus,
 };
 
+use super::is_log;
+
 /// One SoC as the tool shows it. What the tool left out is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
@@ -42,11 +44,6 @@ pub fn parse_query(text: &str) -> Vec<Device> {
         }
     }
     devices
-}
-
-/// `[15:58:55.536][error][LogCommon]…`: the runtime logs on the stream that the tool prints to.
-fn is_log(line: &str) -> bool {
-    line.trim_start().starts_with('[')
 }
 
 /// `QID 0` at the start of a line; some versions put a colon behind it.

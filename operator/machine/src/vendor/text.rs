@@ -63,3 +63,15 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let (value, _) = rest.split_once(&format!("</{name}>"))?;
     Some(value.trim()).filter(|value| !value.is_empty())
 }
+
+/// `[15:58:55.536][error][LogCommon]…`: the runtime logs on the stream that its tools print to.
+pub fn is_log(line: &str) -> bool {
+    line.trim_start().starts_with('[')
+}
+
+/// The rate at the end of `qaic-runner`'s statistics: `… Inf/Sec 284123.196`; the last one counts.
+pub fn inferences_per_second(output: &str) -> Option<f64> {
+    let (_, rest) = output.rsplit_once("Inf/Sec")?;
+    let rate: f64 = rest.split_whitespace().next()?.parse().ok()?;
+    rate.is_finite().then_some(rate)
+}
