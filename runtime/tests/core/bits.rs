@@ -39,7 +39,7 @@ fn ways(ranks: &mut Ranks, what: &str) -> Vec<u32> {
     let mut chunked = Vec::new();
     let mut at = 0;
     for size in [1_usize, 30, 7, 32] {
-        let other: Vec<u32> = (0..size as u32 % 11 + 1)
+        let other: Vec<u32> = (0..=(size as u32 % 11))
             .map(|token| (token * 7 + at as u32) % 97)
             .collect();
         let skipped = Feed {

@@ -172,7 +172,7 @@ fn tensors_that_are_not_the_models() {
     let missing = error(&|recipe| {
         recipe
             .tensors
-            .retain(|(name, ..)| !name.contains("1.mlp.up"))
+            .retain(|(name, ..)| !name.contains("1.mlp.up"));
     });
     assert!(
         missing
@@ -190,7 +190,7 @@ fn tensors_that_are_not_the_models() {
     let stray = error(&|recipe| {
         recipe
             .tensors
-            .push(extra("model.layers.0.self_attn.q_proj.bias"))
+            .push(extra("model.layers.0.self_attn.q_proj.bias"));
     });
     assert!(
         stray.contains(
@@ -201,7 +201,7 @@ fn tensors_that_are_not_the_models() {
     let harmless = error(&|recipe| {
         recipe
             .tensors
-            .push(extra("model.layers.0.self_attn.rotary_emb.inv_freq"))
+            .push(extra("model.layers.0.self_attn.rotary_emb.inv_freq"));
     });
     assert_eq!(harmless, "it opened");
 

@@ -295,9 +295,9 @@ fn checkpoint_types_and_files_give_the_same_program() {
     let mut recipe = Recipe::new("llama", ODD, json!({}));
     // Numbers that all three types hold exactly.
     for (_, dtype, _, values) in &mut recipe.tensors {
-        values
-            .iter_mut()
-            .for_each(|value| *value = (*value * 64.0).round() / 64.0);
+        for value in values {
+            *value = (*value * 64.0).round() / 64.0;
+        }
         *dtype = "F32";
     }
     let run = |folder: &TempDir| {

@@ -106,9 +106,9 @@ fn dropped_and_stopped_ranks_leave_nothing() {
         let ranks = Ranks::start(&program, options(Connectivity::P2P)).expect("start");
         let pids = ranks.pids();
         if stop {
-            ranks.stop().expect("stop")
+            ranks.stop().expect("stop");
         } else {
-            drop(ranks)
+            drop(ranks);
         }
         assert!(pids.iter().all(|pid| gone(*pid)), "stop: {stop}");
     }

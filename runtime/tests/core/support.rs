@@ -108,7 +108,7 @@ impl Recipe {
         }
         for layer in 0..layers {
             let mut add = |name: &str, shape: &[usize]| {
-                add(format!("model.layers.{layer}.{name}"), shape.to_vec())
+                add(format!("model.layers.{layer}.{name}"), shape.to_vec());
             };
             add("input_layernorm.weight", &[hidden]);
             add("post_attention_layernorm.weight", &[hidden]);
@@ -258,7 +258,7 @@ pub fn options(connectivity: Connectivity) -> RankOptions {
         slots: 4,
         context: 96,
         executable: PathBuf::from(env!("CARGO_BIN_EXE_shardplane-worker")),
-        deadline: Duration::from_secs(60),
+        deadline: Duration::from_mins(1),
         memory: MemoryLimit::Machine,
     }
 }
