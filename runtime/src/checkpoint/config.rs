@@ -133,6 +133,9 @@ fn shape(mut keys: Keys, mut generation: Keys) -> Result<ModelShape, CheckpointE
         bos: either(&mut generation, &mut keys, "bos_token_id")?,
         eos: either(&mut generation, &mut keys, "eos_token_id")?,
     };
+    if let Err(what) = shape.check() {
+        return Err(keys.contradiction(what));
+    }
     keys.finish()?;
     Ok(shape)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::CheckpointError;
+use crate::model::shape::{LARGEST, LARGEST_CONTEXT, LARGEST_LAYERS};
 
 /// Keys that do not change the logits: bookkeeping, dropout (off when serving), and old defaults of generation.
 const HARMLESS: &[&str] = &[
@@ -78,9 +79,6 @@ pub(super) struct Keys {
     seen: BTreeSet<String>,
 }
 
-/// Larger counts are no model's; smaller ones cannot overflow a product of four.
-const LARGEST: u64 = 1 << 20;
-
 impl Keys {
     pub(super) fn new(path: PathBuf, values: Map<String, Value>) -> Self {
         Self {
@@ -123,16 +121,17 @@ impl Keys {
 
     /// A positive whole number.
     pub(super) fn optional_count(&mut self, key: &str) -> Result<Option<u32>, CheckpointError> {
-        // Contexts go into the tens of millions and multiply nothing but slots; everything else is a matrix's side.
-        let largest = if matches!(key, "max_position_embeddings" | "sliding_window") {
-            1 << 30
-        } else {
-            LARGEST
+        let largest = match key {
+            "max_position_embeddings" | "sliding_window" => LARGEST_CONTEXT,
+            "num_hidden_layers" => LARGEST_LAYERS,
+            _ => LARGEST,
         };
         match self.take(key) {
             None => Ok(None),
             Some(value) => match value.as_u64() {
-                Some(count) if (1..=largest).contains(&count) => Ok(u32::try_from(count).ok()),
+                Some(count) if (1..=u64::from(largest)).contains(&count) => {
+                    Ok(u32::try_from(count).ok())
+                }
                 Some(_) | None => {
                     Err(self.value(key, &format!("a whole number from 1 to {largest}")))
                 }
@@ -217,6 +216,13 @@ impl Keys {
                 key: format!("{}{key}", self.prefix),
                 found: shorten(value),
             }),
+        }
+    }
+
+    pub(super) fn contradiction(&self, what: String) -> CheckpointError {
+        CheckpointError::Contradiction {
+            path: self.path.clone(),
+            what,
         }
     }
 
