@@ -92,13 +92,21 @@ impl Lanes for Avx512 {
         })
     }
     #[inline(always)]
-    unsafe fn sums(of: [Self; 4]) -> [f32; 4] {
+    unsafe fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
         // SAFETY: above.
-        unsafe {
-            Avx2::sums(of.map(|Self(v)| {
-                let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
-                Avx2(_mm256_add_ps(_mm512_castps512_ps256(v), high))
-            }))
-        }
+        unsafe { Avx2::sums([fold(a), fold(b), fold(c), fold(d)]) }
+    }
+}
+
+/// The sum of the two halves.
+///
+/// # Safety
+/// AVX-512F is present.
+#[inline(always)]
+unsafe fn fold(Avx512(v): Avx512) -> Avx2 {
+    // SAFETY: the caller's.
+    unsafe {
+        let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(v)));
+        Avx2(_mm256_add_ps(_mm512_castps512_ps256(v), high))
     }
 }

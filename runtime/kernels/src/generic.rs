@@ -12,11 +12,17 @@ const ROWS: usize = 4;
 
 /// Reads one row's weights as floats.
 pub(crate) trait Format: Copy {
-    /// Weights `column + part · L::COUNT ..` of `row`, where `column` is a multiple of 32.
+    /// The same, but beginning at `row`.
     ///
     /// # Safety
-    /// As [`Lanes`]; row and column are inside the matrix.
-    unsafe fn weights<L: Lanes>(self, row: usize, column: usize, part: usize) -> L;
+    /// The row is inside the matrix.
+    unsafe fn at_row(self, row: usize) -> Self;
+
+    /// Weights `column + part · L::COUNT ..` of the row, where `column` is a multiple of 32.
+    ///
+    /// # Safety
+    /// As [`Lanes`]; the column is inside the matrix.
+    unsafe fn weights<L: Lanes>(self, column: usize, part: usize) -> L;
 }
 
 /// 32-bit floats: start and columns.
@@ -35,68 +41,102 @@ pub(crate) struct Int4(pub *const u8, pub *const f32, pub usize);
 // SAFETY of the four blocks below: the trait's contract.
 impl Format for F32 {
     #[inline(always)]
-    unsafe fn weights<L: Lanes>(self, row: usize, column: usize, part: usize) -> L {
+    unsafe fn at_row(self, row: usize) -> Self {
         // SAFETY: above.
-        unsafe { L::load(self.0.add(row * self.1 + column + part * L::COUNT)) }
+        Self(unsafe { self.0.add(row * self.1) }, self.1)
+    }
+    #[inline(always)]
+    unsafe fn weights<L: Lanes>(self, column: usize, part: usize) -> L {
+        // SAFETY: above.
+        unsafe { L::load(self.0.add(column + part * L::COUNT)) }
     }
 }
 impl Format for Bf16 {
     #[inline(always)]
-    unsafe fn weights<L: Lanes>(self, row: usize, column: usize, part: usize) -> L {
+    unsafe fn at_row(self, row: usize) -> Self {
         // SAFETY: above.
-        unsafe { L::load_bf16(self.0.add(row * self.1 + column + part * L::COUNT)) }
+        Self(unsafe { self.0.add(row * self.1) }, self.1)
+    }
+    #[inline(always)]
+    unsafe fn weights<L: Lanes>(self, column: usize, part: usize) -> L {
+        // SAFETY: above.
+        unsafe { L::load_bf16(self.0.add(column + part * L::COUNT)) }
     }
 }
 impl Format for Int8 {
     #[inline(always)]
-    unsafe fn weights<L: Lanes>(self, row: usize, column: usize, part: usize) -> L {
-        let at = row * self.2 + column;
+    unsafe fn at_row(self, row: usize) -> Self {
         // SAFETY: above.
         unsafe {
-            L::load_i8(self.0.add(at + part * L::COUNT)).multiply(L::splat(*self.1.add(at / BLOCK)))
+            Self(
+                self.0.add(row * self.2),
+                self.1.add(row * self.2 / BLOCK),
+                self.2,
+            )
+        }
+    }
+    #[inline(always)]
+    unsafe fn weights<L: Lanes>(self, column: usize, part: usize) -> L {
+        // SAFETY: above.
+        unsafe {
+            let scale = L::splat(*self.1.add(column / BLOCK));
+            L::load_i8(self.0.add(column + part * L::COUNT)).multiply(scale)
         }
     }
 }
 impl Format for Int4 {
     #[inline(always)]
-    unsafe fn weights<L: Lanes>(self, row: usize, column: usize, part: usize) -> L {
-        let at = row * self.2 + column;
+    unsafe fn at_row(self, row: usize) -> Self {
         // SAFETY: above.
-        unsafe { L::load_i4(self.0.add(at / 2), part).multiply(L::splat(*self.1.add(at / BLOCK))) }
+        unsafe {
+            Self(
+                self.0.add(row * self.2 / 2),
+                self.1.add(row * self.2 / BLOCK),
+                self.2,
+            )
+        }
+    }
+    #[inline(always)]
+    unsafe fn weights<L: Lanes>(self, column: usize, part: usize) -> L {
+        // SAFETY: above.
+        unsafe {
+            let scale = L::splat(*self.1.add(column / BLOCK));
+            L::load_i4(self.0.add(column / 2), part).multiply(scale)
+        }
     }
 }
 
-/// Sums of four rows by `T` activations over columns `from .. to` (multiples of 32). Rows past the last are read as
-/// the last.
+/// Lane sums of four rows by `T` activations over columns `from .. to` (multiples of 32).
 ///
 /// # Safety
 /// As [`Lanes`]; rows and columns are inside the matrix, and `x` is readable up to `to`.
 #[inline(always)]
 unsafe fn tile<L: Lanes, F: Format, const T: usize>(
-    format: F,
-    rows: [usize; ROWS],
-    x: [*const f32; T],
+    rows: &[F; ROWS],
+    x: &[*const f32; T],
     from: usize,
     to: usize,
-) -> [[f32; ROWS]; T] {
+) -> [[L; ROWS]; T] {
     // SAFETY: the caller's; 32 columns are a whole number of vectors.
     unsafe {
         let mut sums = [[L::splat(0.0); ROWS]; T];
         let mut column = from;
         while column < to {
-            for part in 0..BLOCK / L::COUNT {
-                let x: [L; T] =
-                    std::array::from_fn(|t| L::load(x[t].add(column + part * L::COUNT)));
-                for (lane, row) in rows.into_iter().enumerate() {
-                    let weights = format.weights::<L>(row, column, part);
+            for part in 0..const { BLOCK / L::COUNT } {
+                let mut now = [L::splat(0.0); T];
+                for t in 0..T {
+                    now[t] = L::load(x[t].add(column + part * L::COUNT));
+                }
+                for lane in 0..ROWS {
+                    let weights = rows[lane].weights::<L>(column, part);
                     for t in 0..T {
-                        sums[t][lane] = weights.multiply_add(x[t], sums[t][lane]);
+                        sums[t][lane] = weights.multiply_add(now[t], sums[t][lane]);
                     }
                 }
             }
             column += BLOCK;
         }
-        sums.map(|of| L::sums(of))
+        sums
     }
 }
 
@@ -110,18 +150,35 @@ pub(crate) struct Product<F> {
     pub x: *const f32,
 }
 
-#[inline(always)]
-fn four(row: usize, rows: usize) -> [usize; ROWS] {
-    std::array::from_fn(|lane| (row + lane).min(rows - 1))
-}
-
 impl<F: Format> Product<F> {
+    /// Four rows from `row` on. Rows past the last are read as the last.
+    ///
+    /// # Safety
+    /// The matrix has a row.
+    #[inline(always)]
+    unsafe fn four(&self, row: usize) -> [F; ROWS] {
+        let last = self.rows - 1;
+        // SAFETY: the caller's.
+        unsafe {
+            [
+                self.format.at_row(row.min(last)),
+                self.format.at_row((row + 1).min(last)),
+                self.format.at_row((row + 2).min(last)),
+                self.format.at_row((row + 3).min(last)),
+            ]
+        }
+    }
+
     /// # Safety
     /// `token + T` rows of `x` are readable.
     #[inline(always)]
     unsafe fn activations<const T: usize>(&self, token: usize) -> [*const f32; T] {
-        // SAFETY: the caller's.
-        std::array::from_fn(|t| unsafe { self.x.add((token + t) * self.columns) })
+        let mut all = [self.x; T];
+        for (t, one) in all.iter_mut().enumerate() {
+            // SAFETY: the caller's.
+            *one = unsafe { self.x.add((token + t) * self.columns) };
+        }
+        all
     }
 
     /// `out[token][row] = weights[row] · x[token]`.
@@ -130,7 +187,8 @@ impl<F: Format> Product<F> {
     /// As [`Lanes`]; the matrix and `x` are readable as their sizes say, and `out` holds `tokens · rows`.
     #[inline(always)]
     pub(crate) unsafe fn dot<L: Lanes>(self, out: &mut [f32]) {
-        for row in (0..self.rows).step_by(ROWS) {
+        let mut row = 0;
+        while row < self.rows {
             let mut token = 0;
             while token < self.tokens {
                 // SAFETY: the caller's; each arm stays below `tokens`.
@@ -142,6 +200,7 @@ impl<F: Format> Product<F> {
                     }
                 };
             }
+            row += ROWS;
         }
     }
 
@@ -153,18 +212,13 @@ impl<F: Format> Product<F> {
         out: &mut [f32],
     ) -> usize {
         // SAFETY: the caller's.
-        let sums = unsafe {
-            tile::<L, F, T>(
-                self.format,
-                four(row, self.rows),
-                self.activations(token),
-                0,
-                self.columns,
-            )
-        };
+        let sums =
+            unsafe { tile::<L, F, T>(&self.four(row), &self.activations(token), 0, self.columns) };
         let count = ROWS.min(self.rows - row);
-        for (t, sums) in sums.iter().enumerate() {
+        for t in 0..T {
             let start = (token + t) * self.rows + row;
+            // SAFETY: the caller's.
+            let sums = unsafe { L::sums(sums[t]) };
             out[start..start + count].copy_from_slice(&sums[..count]);
         }
         T
@@ -181,7 +235,8 @@ impl<F: Format> Product<F> {
         out: &mut [i64],
         good: &mut [bool],
     ) {
-        for row in (0..self.rows).step_by(ROWS) {
+        let mut row = 0;
+        while row < self.rows {
             let mut token = 0;
             while token < self.tokens {
                 // SAFETY: the caller's; each arm stays below `tokens`.
@@ -193,6 +248,7 @@ impl<F: Format> Product<F> {
                     }
                 };
             }
+            row += ROWS;
         }
     }
 
@@ -207,21 +263,18 @@ impl<F: Format> Product<F> {
     ) -> usize {
         let mut totals = [[0_i64; ROWS]; T];
         let mut fine = [true; T];
-        for from in (0..self.columns).step_by(block) {
+        // SAFETY: the caller's.
+        let (rows, x) = unsafe { (self.four(row), self.activations::<T>(token)) };
+        let mut from = 0;
+        while from < self.columns {
             let to = (from + block).min(self.columns);
             // SAFETY: the caller's.
-            let sums = unsafe {
-                tile::<L, F, T>(
-                    self.format,
-                    four(row, self.rows),
-                    self.activations(token),
-                    from,
-                    to,
-                )
-            };
+            let sums = unsafe { tile::<L, F, T>(&rows, &x, from, to) };
             for t in 0..T {
-                fine[t] &= accumulate(sums[t], &mut totals[t]);
+                // SAFETY: the caller's.
+                fine[t] &= accumulate(unsafe { L::sums(sums[t]) }, &mut totals[t]);
             }
+            from = to;
         }
         let count = ROWS.min(self.rows - row);
         for t in 0..T {

@@ -10,6 +10,15 @@
     unsafe_code,
     reason = "vector instructions; each block says why it is sound"
 )]
+#![allow(
+    clippy::inline_always,
+    reason = "lanes must be inlined into the function that enables their instruction set"
+)]
+#![allow(clippy::many_single_char_names, reason = "lanes a to h of one vector")]
+#![allow(
+    clippy::needless_range_loop,
+    reason = "loops over registers: iterators by value keep them in memory"
+)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

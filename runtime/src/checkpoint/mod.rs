@@ -2,6 +2,7 @@
 
 pub mod config;
 mod keys;
+mod object;
 mod rope;
 pub mod tensors;
 

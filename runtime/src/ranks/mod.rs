@@ -77,7 +77,7 @@ pub struct Ranks {
     shape: ModelShape,
     options: RankOptions,
     spin: Spin,
-    ranks: Vec<RankProcess>,
+    processes: Vec<RankProcess>,
     pass: u32,
     round: u32,
     rows: Vec<Row>,
@@ -111,7 +111,7 @@ impl Ranks {
             shape,
             options,
             spin,
-            ranks,
+            processes: ranks,
             pass: 1,
             round: 0,
             rows,
@@ -149,7 +149,7 @@ impl Ranks {
         if let Some(why) = &self.ended {
             return Err(RankError::Ended { why: why.clone() });
         }
-        let outcome = check_all(&mut self.ranks);
+        let outcome = check_all(&mut self.processes);
         if let Err(error) = &outcome {
             self.end(error.to_string());
         }
@@ -163,14 +163,16 @@ impl Ranks {
 
     /// Process ids in rank order; empty once the ranks have ended.
     pub fn pids(&self) -> Vec<u32> {
-        self.ranks.iter().map(|rank| rank.child.pid()).collect()
+        self.processes.iter().map(|rank| rank.child.pid()).collect()
     }
 
     /// Asks every rank to leave and reaps it; kills what is still there after two seconds.
     pub fn stop(mut self) -> Result<(), RankError> {
         let deadline = Deadline::after(FAREWELL);
-        self.ranks.iter_mut().for_each(|rank| rank.child.release());
-        self.ranks.iter_mut().try_for_each(|rank| {
+        self.processes
+            .iter_mut()
+            .for_each(|rank| rank.child.release());
+        self.processes.iter_mut().try_for_each(|rank| {
             let doing = || format!("reaping rank {}", rank.rank);
             rank.child
                 .wait(deadline)
@@ -194,8 +196,10 @@ impl Ranks {
 
     /// Kills and reaps every rank; what waits for another is told first.
     fn end(&mut self, why: String) {
-        self.ranks.iter().for_each(|rank| rank.control.abandon());
-        self.ranks.clear();
+        self.processes
+            .iter()
+            .for_each(|rank| rank.control.abandon());
+        self.processes.clear();
         self.ended = Some(why);
     }
 
@@ -280,7 +284,7 @@ impl Ranks {
     /// Runs one pass; returns the rows that left the range of the sums, as bits.
     fn pass(&mut self, rows: &[Row], logits: &mut Vec<f32>) -> Result<u64, RankError> {
         self.pass = self.pass.wrapping_add(1);
-        for rank in &self.ranks {
+        for rank in &self.processes {
             rank.control.put_rows(rows);
             rank.control.request().publish(self.pass);
         }
@@ -291,12 +295,12 @@ impl Ranks {
         }
         self.wait_done(&patience)?;
         for place in 0..rows.iter().filter(|row| row.wanted).count() {
-            self.ranks
+            self.processes
                 .iter()
                 .for_each(|rank| rank.control.take_logits(place, logits));
         }
         Ok(self
-            .ranks
+            .processes
             .iter()
             .fold(0, |bad, rank| bad | rank.control.bad()))
     }
@@ -307,17 +311,17 @@ impl Ranks {
         for _ in 0..=2 * self.shape.layers {
             self.round = self.round.wrapping_add(1);
             self.sums[..count].fill(0);
-            for at in 0..self.ranks.len() {
+            for at in 0..self.processes.len() {
                 wait(
-                    &mut self.ranks,
+                    &mut self.processes,
                     at,
                     |rank| rank.exchange.published(),
                     self.round,
                     patience,
                 )?;
-                self.ranks[at].exchange.add(0, &mut self.sums[..count]);
+                self.processes[at].exchange.add(0, &mut self.sums[..count]);
             }
-            for rank in &self.ranks {
+            for rank in &self.processes {
                 rank.exchange.put(1, &self.sums[..count]);
                 rank.exchange.summed().publish(self.round);
             }
@@ -327,9 +331,9 @@ impl Ranks {
 
     fn wait_done(&mut self, patience: &Patience) -> Result<(), RankError> {
         let pass = self.pass;
-        (0..self.ranks.len()).try_for_each(|at| {
+        (0..self.processes.len()).try_for_each(|at| {
             wait(
-                &mut self.ranks,
+                &mut self.processes,
                 at,
                 |rank| rank.control.done(),
                 pass,

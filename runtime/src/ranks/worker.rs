@@ -16,7 +16,7 @@ use crate::program::layout::layouts;
 use crate::program::{Program, can_slice};
 
 /// How long an idle rank sleeps at a time; its leader's end reaches it through its standard input.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// How much longer than the leader a rank waits, so that the leader is the one that says what is late.
 const GRACE: Duration = Duration::from_secs(5);
 
