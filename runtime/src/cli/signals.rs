@@ -90,7 +90,7 @@ impl Orders {
         match lifeline {
             Lifeline::None => {}
             Lifeline::StandardInput => {
-                watch_standard_input(sender, origin.clone()).map_err(trouble)?
+                watch_standard_input(sender, origin.clone()).map_err(trouble)?;
             }
         }
         Ok(Self { received, origin })
