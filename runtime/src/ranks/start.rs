@@ -1,6 +1,7 @@
 //! Starting rank processes: memory reckoned, segments made, files handed over.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use sys::{Segment, spawn_with_files};
@@ -134,6 +135,8 @@ fn spawn(
             command.arg("--through-host");
         }
     }
+    // A group of its own: Ctrl-C on the leader's terminal is the leader's to answer, not the ranks' to die of.
+    command.process_group(0);
     // Standard input is the rank's lifeline: it ends with us, however we end.
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     let files: Vec<BorrowedFd<'_>> = exchanges
