@@ -18,6 +18,7 @@ const FIXED: &[(&str, &[&str])] = &[
     ("partial_rotary_factor", &["1", "1.0"]),
     ("pruned_heads", &["{}"]),
     ("rope_interleaved", &["false"]),
+    ("use_mrope", &["false"]),
     ("cross_attention_hidden_size", &[]),
     ("quantization_config", &[]),
 ];
@@ -133,6 +134,9 @@ fn shape(mut keys: Keys, mut generation: Keys) -> Result<ModelShape, CheckpointE
         bos: either(&mut generation, &mut keys, "bos_token_id")?,
         eos: either(&mut generation, &mut keys, "eos_token_id")?,
     };
+    if let Err(what) = shape.check() {
+        return Err(keys.contradiction(what));
+    }
     keys.finish()?;
     Ok(shape)
 }

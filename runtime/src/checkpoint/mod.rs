@@ -93,6 +93,14 @@ pub enum CheckpointError {
         /// What it may be.
         expected: String,
     },
+    /// The sizes of a configuration do not fit each other.
+    #[error("{path}: {what}; no model of a supported family is like that")]
+    Contradiction {
+        /// The configuration.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
     /// A configuration key is not there.
     #[error(
         "{path}: `{key}` is missing; the folder is no complete checkpoint of a supported model"

@@ -6,15 +6,19 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::CheckpointError;
+use crate::model::shape::{LARGEST, LARGEST_CONTEXT, LARGEST_LAYERS};
 
 /// Keys that do not change the logits: bookkeeping, dropout (off when serving), and old defaults of generation.
 const HARMLESS: &[&str] = &[
     "_attn_implementation",
     "_attn_implementation_autoset",
+    "_commit_hash",
+    "_flash_attn_2_enabled",
     "_name_or_path",
     "attention_dropout",
     "bad_words_ids",
     "begin_suppress_tokens",
+    "cache_implementation",
     "decoder_start_token_id",
     "diversity_penalty",
     "do_sample",
@@ -26,6 +30,7 @@ const HARMLESS: &[&str] = &[
     "finetuning_task",
     "forced_bos_token_id",
     "forced_eos_token_id",
+    "gradient_checkpointing",
     "id2label",
     "initializer_range",
     "is_decoder",
@@ -62,6 +67,7 @@ const HARMLESS: &[&str] = &[
     "top_p",
     "torch_dtype",
     "torchscript",
+    "transformers.js_config",
     "transformers_version",
     "typical_p",
     "unsloth_fixed",
@@ -77,9 +83,6 @@ pub(super) struct Keys {
     values: Map<String, Value>,
     seen: BTreeSet<String>,
 }
-
-/// Larger counts are no model's; smaller ones cannot overflow a product of four.
-const LARGEST: u64 = 1 << 20;
 
 impl Keys {
     pub(super) fn new(path: PathBuf, values: Map<String, Value>) -> Self {
@@ -123,16 +126,17 @@ impl Keys {
 
     /// A positive whole number.
     pub(super) fn optional_count(&mut self, key: &str) -> Result<Option<u32>, CheckpointError> {
-        // Contexts go into the tens of millions and multiply nothing but slots; everything else is a matrix's side.
-        let largest = if matches!(key, "max_position_embeddings" | "sliding_window") {
-            1 << 30
-        } else {
-            LARGEST
+        let largest = match key {
+            "max_position_embeddings" | "sliding_window" => LARGEST_CONTEXT,
+            "num_hidden_layers" => LARGEST_LAYERS,
+            _ => LARGEST,
         };
         match self.take(key) {
             None => Ok(None),
             Some(value) => match value.as_u64() {
-                Some(count) if (1..=largest).contains(&count) => Ok(u32::try_from(count).ok()),
+                Some(count) if (1..=u64::from(largest)).contains(&count) => {
+                    Ok(u32::try_from(count).ok())
+                }
                 Some(_) | None => {
                     Err(self.value(key, &format!("a whole number from 1 to {largest}")))
                 }
@@ -217,6 +221,13 @@ impl Keys {
                 key: format!("{}{key}", self.prefix),
                 found: shorten(value),
             }),
+        }
+    }
+
+    pub(super) fn contradiction(&self, what: String) -> CheckpointError {
+        CheckpointError::Contradiction {
+            path: self.path.clone(),
+            what,
         }
     }
 

@@ -43,7 +43,8 @@ pub enum Logits {
 pub struct Feed<'a> {
     /// The sequence's place in the KV cache, below `RankOptions::slots`.
     pub slot: u32,
-    /// Position of the first token in its sequence; everything before it was fed already.
+    /// Position of the first token in its sequence; everything before it was fed already. An earlier position than
+    /// the slot's end takes the sequence back to there.
     pub position: u32,
     /// Tokens at `position`, `position + 1`, …; at least one.
     pub tokens: &'a [u32],
@@ -62,12 +63,14 @@ pub struct RankOptions {
     pub context: u32,
     /// The `shardplane-worker` executable, whose `rank` verb is [`rank_main`].
     pub executable: PathBuf,
-    /// The longest that loading, and each pass of a step, may take.
+    /// The longest that each pass of a step may take; loading is given a second more for each 50 MB of weights.
     pub deadline: Duration,
     /// Memory that weights and KV cache must fit.
     pub memory: MemoryLimit,
 }
 
+/// Bytes of weights a second that a rank loads at the least: a network disk of a small virtual machine.
+const SLOWEST_DISK: u64 = 50_000_000;
 /// How long ranks have to leave when asked.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -119,7 +122,9 @@ impl Ranks {
             sums,
             ended: None,
         };
-        let patience = all.patience("loading its slice");
+        let weights: u64 = manifest.slices.iter().map(|slice| slice.bytes).sum();
+        let loading = all.options.deadline + Duration::from_secs(weights / SLOWEST_DISK);
+        let patience = all.patience("loading its slice", loading);
         all.wait_done(&patience)?;
         Ok(all)
     }
@@ -137,9 +142,11 @@ impl Ranks {
         }
         self.plan(feeds)?;
         let outcome = self.run(logits);
-        match &outcome {
-            Ok(()) | Err(RankError::OutOfRange { .. }) => {}
-            Err(error) => self.end(error.to_string()),
+        if let Err(error) = &outcome {
+            logits.clear();
+            if !matches!(error, RankError::OutOfRange { .. }) {
+                self.end(error.to_string());
+            }
         }
         outcome
     }
@@ -184,8 +191,7 @@ impl Ranks {
         })
     }
 
-    fn patience(&self, doing: &'static str) -> Patience {
-        let span = self.options.deadline;
+    fn patience(&self, doing: &'static str, span: Duration) -> Patience {
         Patience {
             spin: self.spin,
             deadline: Deadline::after(span),
@@ -194,11 +200,8 @@ impl Ranks {
         }
     }
 
-    /// Kills and reaps every rank; what waits for another is told first.
+    /// Kills and reaps every rank.
     fn end(&mut self, why: String) {
-        self.processes
-            .iter()
-            .for_each(|rank| rank.control.abandon());
         self.processes.clear();
         self.ended = Some(why);
     }
@@ -288,7 +291,7 @@ impl Ranks {
             rank.control.put_rows(rows);
             rank.control.request().publish(self.pass);
         }
-        let patience = self.patience("a pass");
+        let patience = self.patience("a pass", self.options.deadline);
         match self.options.connectivity {
             Connectivity::P2P => {}
             Connectivity::ThroughHost => self.stage(rows.len(), &patience)?,

@@ -147,7 +147,6 @@ fn load_and_serve(
         {}
         control.take_rows(&mut rows);
         let meeting = Meeting {
-            control,
             round: &mut round,
             spin,
             deadline: Deadline::after(patience),
@@ -175,7 +174,7 @@ fn load_and_serve(
         };
         match good {
             Ok(good) => control.put_good(good),
-            Err(Abandoned) => anyhow::bail!("waiting for another rank was given up"),
+            Err(Abandoned) => anyhow::bail!("another rank did not come to a sum in time"),
         }
         control.done().publish(pass);
     }

@@ -14,9 +14,13 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn kill(pid: u32) {
+fn signal(pid: u32, signal: nix::sys::signal::Signal) {
     let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("kill");
+    nix::sys::signal::kill(pid, signal).expect("kill");
+}
+
+fn kill(pid: u32) {
+    signal(pid, nix::sys::signal::Signal::SIGKILL);
 }
 
 /// Whether a process of ours is gone, the dead that nobody reaped excepted.
@@ -105,11 +109,18 @@ fn dropped_and_stopped_ranks_leave_nothing() {
     for stop in [true, false] {
         let ranks = Ranks::start(&program, options(Connectivity::P2P)).expect("start");
         let pids = ranks.pids();
+        let start = now();
         if stop {
             ranks.stop().expect("stop");
         } else {
             drop(ranks);
         }
+        // Two seconds is when a rank that does not leave by itself, as its lifeline ends, is killed.
+        assert!(
+            start.elapsed() < Duration::from_secs(1),
+            "stop: {stop}: {:?}",
+            start.elapsed()
+        );
         assert!(pids.iter().all(|pid| gone(*pid)), "stop: {stop}");
     }
 }
@@ -263,4 +274,39 @@ fn a_changed_slice_is_named_by_the_rank_that_loads_it() {
         error.to_string().contains("slice-1.bin has hash"),
         "{error}"
     );
+}
+
+#[test]
+fn a_rank_that_stands_still_is_named_at_the_deadline() {
+    let checkpoint = Recipe::new("llama", ODD, json!({})).write();
+    let (_folder, program) = program(checkpoint.path(), 3, Precision::F32);
+    for connectivity in [Connectivity::P2P, Connectivity::ThroughHost] {
+        let short = RankOptions {
+            deadline: Duration::from_millis(300),
+            ..options(connectivity)
+        };
+        let mut ranks = Ranks::start(&program, short).expect("start");
+        let pids = ranks.pids();
+        signal(pids[1], nix::sys::signal::Signal::SIGSTOP);
+        let outcome = ranks.step(&[feed(0, 0, &[4])], &mut Vec::new());
+        assert!(
+            matches!(outcome, Err(RankError::Deadline { rank: 1, .. })),
+            "{connectivity:?}: {outcome:?}"
+        );
+        assert!(
+            pids.iter().all(|pid| gone(*pid)),
+            "{connectivity:?}: ranks are left behind"
+        );
+    }
+}
+
+#[test]
+fn ranks_are_out_of_reach_of_the_terminals_signals() {
+    let checkpoint = Recipe::new("llama", ODD, json!({})).write();
+    let (_folder, program) = program(checkpoint.path(), 2, Precision::F32);
+    let ranks = Ranks::start(&program, options(Connectivity::P2P)).expect("start");
+    for pid in ranks.pids() {
+        let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+        assert_eq!(nix::unistd::getpgid(Some(pid)), Ok(pid));
+    }
 }
