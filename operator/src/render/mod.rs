@@ -1,0 +1,5 @@
+//! Text for people: plans, reports, machines. Nothing here decides or reads anything.
+pub mod inline;
+pub mod plan;
+pub mod report;
+pub mod words;
