@@ -2,6 +2,7 @@
 mod card_policy;
 mod model_build;
 mod p2p_group;
+pub mod rack;
 mod selector;
 mod sharded_model;
 
@@ -21,6 +22,7 @@ pub use p2p_group::{
     AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroupSpec, SpreadOver,
     UntrustedNeighbours, VerificationMode,
 };
+pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;
 pub use sharded_model::{ModelRollout, Serving, ShardedModelSpec};
 
