@@ -16,6 +16,8 @@ pub struct Environment {
     pub dumb_terminal: bool,
     /// Whether this is root.
     pub is_root: bool,
+    /// The working folder, from which declared files are named.
+    pub current: PathBuf,
     /// The folder of our own executable.
     pub own_folder: Option<PathBuf>,
 }

@@ -226,3 +226,28 @@ fn placed(worker: &WorkerRequest) -> String {
     let port = worker.port.map_or_else(String::new, |port| format!(", 127.0.0.1:{port}"));
     format!("{shape}{place}{port}")
 }
+
+/// How a run that did not end well has ended.
+pub fn ended(exit: crate::exit::Exit) -> &'static str {
+    use crate::exit::Exit;
+    match exit {
+        Exit::Partial => "Stopped with steps outstanding",
+        Exit::RolledBack => "Failed, and undone",
+        Exit::NotRolledBack => "Failed, and not undone",
+        Exit::Interrupted | Exit::Terminated => "Stopped",
+        Exit::Ok
+        | Exit::Failed
+        | Exit::Changes
+        | Exit::Policy
+        | Exit::Stale
+        | Exit::Blocked
+        | Exit::Usage
+        | Exit::Input
+        | Exit::Missing
+        | Exit::Unavailable
+        | Exit::Internal
+        | Exit::CannotWrite
+        | Exit::Locked
+        | Exit::NoPermission => "Failed",
+    }
+}

@@ -25,7 +25,7 @@ impl ProgramStore {
         self.folder.join(name(key))
     }
 
-    fn record(&self, key: &ProgramKey) -> PathBuf {
+    fn record_file(&self, key: &ProgramKey) -> PathBuf {
         self.folder.join(format!("{}.json", name(key)))
     }
 
@@ -46,7 +46,12 @@ impl ProgramStore {
                 path: place.clone(),
                 source,
             })?;
-        write_json(&self.record(&program.key), program)
+        self.record(program)
+    }
+
+    /// Records a program that lies in its place; this makes it present.
+    pub fn record(&self, program: &PresentProgram) -> Result<(), StateError> {
+        write_json(&self.record_file(&program.key), program)
     }
 
     /// Every program that is whole, ordered by key.
