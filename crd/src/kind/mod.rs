@@ -4,6 +4,7 @@ mod card_policy;
 mod change_plan;
 mod model_build;
 mod p2p_group;
+pub mod rack;
 pub mod rule;
 mod selector;
 mod shape;
@@ -32,6 +33,7 @@ pub use p2p_group::{
     AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroup, P2PGroupSpec,
     SpreadOver, UntrustedNeighbours, VerificationMode,
 };
+pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;
 pub use sharded_model::{ModelRollout, Serving, ShardedModel, ShardedModelSpec};
 pub use status::{

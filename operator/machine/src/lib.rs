@@ -1,1 +1,29 @@
-//! TABLE OF CONTENTS
+//! One machine, real or virtual: bytes, text, vendor tools and time; one probe and one set of step effects above both.
+//!
+//! In the order data flows: `machine` answers reads, writes and tool calls (`linux` from the kernel, `rack` from a file);
+//! `config` and `vendor` turn bytes and text into facts; `probe` joins them into a snapshot; `perform` carries out one step.
+//!
+//! Invariants, and what holds each:
+//! - Depends on `crd` alone; knows no plans: the dependency check in `tests`.
+//! - No parser panics, loops or trusts a length: property tests beside each parser.
+//! - Only bits of `ACS_REDIRECT_MASK` are ever written to an ACS control word: `perform::acs` and its tests.
+//! - Processes are started in `linux::process` alone, clocks read in `linux::clock` alone: clippy bans.
+mod access;
+mod machine;
+pub mod perform;
+pub mod probe;
+pub mod rack;
+mod time;
+
+pub use access::{
+    AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, MachineEvent,
+    OpenHandle, ToolError, ToolOutput,
+};
+pub use linux::{Linux, Roots};
+pub use machine::Machine;
+pub use perform::{Performed, StepError, perform};
+pub use probe::{Known, KnownWorker, probe};
+pub use rack::{RackError, RackServer};
+pub use time::{Clock, Timestamp};
+
+mod linux;

@@ -1,0 +1,203 @@
+//! One server of a rack: the machine around the cards, its tools, tenants and faults.
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, RootPort};
+use crate::{
+    id::{NodeName, PciAddress},
+    snapshot::Lockdown,
+};
+
+/// One server. Everything but its name and its PCIe tree has a default that a healthy machine would show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Server {
+    /// The node's name.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: NodeName,
+    /// The node's labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Kernel, memory and processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<VirtualHost>,
+    /// Vendor software.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdk: Option<Sdk>,
+    /// Driver and kernel settings as they are after a boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<NodeSettings>,
+    /// How the vendor's tool numbers SoCs; absent means `DecimalString`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qid_order: Option<QidOrder>,
+    /// How long things take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durations: Option<Durations>,
+    /// Who else holds SoCs, at most 256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub tenants: Vec<Tenant>,
+    /// What goes wrong, at most 64; the grammar of `shardplane rack fault`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub faults: Vec<Fault>,
+    /// The PCIe tree, root port by root port, at most 64.
+    #[schemars(length(max = 64))]
+    pub root_ports: Vec<RootPort>,
+}
+
+/// Kernel, memory and processors of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VirtualHost {
+    /// Kernel release; absent means `6.8.0-45-generic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub kernel: Option<String>,
+    /// Kernel command line; absent means one with an IOMMU. Without `intel_iommu=on` or `amd_iommu=on` no ACS bit is set at boot and there are no IOMMU groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub command_line: Option<String>,
+    /// Kernel lockdown; absent means `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockdown: Option<Lockdown>,
+    /// As whom Shardplane runs; absent means `Root`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Installed memory in GiB; absent means 1024.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65536))]
+    pub memory_gib: Option<u32>,
+    /// Logical CPUs; absent means 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8192))]
+    pub cpus: Option<u32>,
+    /// CPU feature flags; empty means `avx2`, `fma`, `avx512f`, `avx512_vnni`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub cpu_features: Vec<String>,
+}
+
+/// As whom Shardplane runs on a server.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Access {
+    /// Everything may be read and written.
+    #[default]
+    Root,
+    /// Configuration space stops at 64 bytes, and nothing may be written.
+    Unprivileged,
+}
+
+/// Vendor software of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sdk {
+    /// Platform SDK version, which decides the query tool's text format and the driver's parameter names; absent means `1.21.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub platform: Option<String>,
+    /// Apps SDK version, which decides the compiler; absent means as `platform`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub apps: Option<String>,
+    /// Tools that are not installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub missing: Vec<VendorTool>,
+}
+
+/// A tool of the vendor, or one that its procedures use.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum VendorTool {
+    /// Query and reset.
+    QaicUtil,
+    /// Sends requests to qmonitor.
+    QaicMonitorJson,
+    /// qmonitor itself.
+    QaicMonitorGrpcServer,
+    /// Runs programs; here the P2P test.
+    QaicRunner,
+    /// Compiler up to 1.20.
+    QaicExec,
+    /// Compiler from 1.21.
+    QaicCompile,
+    /// Prints SDK versions.
+    QaicVersionUtil,
+    /// Manages Switchtec switches.
+    Switchtec,
+    /// Starts transient units.
+    SystemdRun,
+}
+
+/// Driver and kernel settings as they are after a boot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeSettings {
+    /// Driver's control response timeout in seconds; absent means 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 4_000_000))]
+    pub control_response_timeout_seconds: Option<u32>,
+    /// `vm.max_map_count`; absent means 65530.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2_147_483_647))]
+    pub max_map_count: Option<u32>,
+}
+
+/// How the vendor's tool numbers SoCs.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum QidOrder {
+    /// As the vendor's runtime does: addresses as decimal text, in text order (bus 129 comes before bus 33).
+    #[default]
+    DecimalString,
+    /// At random by the rack's seed, so that whoever computes a QID is wrong.
+    Shuffled,
+}
+
+/// How long things take, in seconds of the rack's time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Durations {
+    /// A SoC off the bus after a reset; absent means 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400))]
+    pub reset_seconds: Option<u32>,
+    /// A SoC's firmware booting, `Initializing`; absent means 40.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400))]
+    pub initialize_seconds: Option<u32>,
+    /// qmonitor from start to first answer; absent means 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400))]
+    pub qmonitor_seconds: Option<u32>,
+    /// The server's boot; absent means 90.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400))]
+    pub boot_seconds: Option<u32>,
+    /// One run of a vendor tool; absent means 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400))]
+    pub tool_seconds: Option<u32>,
+}
+
+/// Somebody else's process that holds a SoC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tenant {
+    /// Its command's name.
+    #[schemars(length(min = 1, max = 64))]
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The SoCs it holds, by PCI address as enumerated at the first boot.
+    #[schemars(length(max = 64))]
+    pub holds: Vec<PciAddress>,
+}

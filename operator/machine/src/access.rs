@@ -1,0 +1,154 @@
+//! What passes between a machine and whoever asks it: errors, tool calls and their outcomes, holders, events, crashes.
+use std::{io, path::PathBuf, time::Duration};
+
+use crd::{
+    id::{PciAddress, PciPath, WorkerId},
+    kind::rack::Moment,
+};
+
+/// A file of the machine could not be reached. The cause's `kind` and raw error number tell why, on a rack too.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {path}")]
+pub struct AccessError {
+    /// What we were doing, such as `reading`.
+    pub doing: &'static str,
+    /// The path as the machine names it, such as `/sys/bus/pci/devices/0000:21:00.0/config`.
+    pub path: String,
+    /// The cause.
+    #[source]
+    pub source: io::Error,
+}
+
+/// A call of a program on the machine. Never passes a shell; standard input is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// An absolute path (`/opt/qti-aic/tools/qaic-util`), or a bare name that is looked up in the machine's search path.
+    pub program: String,
+    /// Arguments. `{dir}` in one stands for the folder that holds `files`.
+    pub arguments: Vec<String>,
+    /// Files written, for the time of the call, into a fresh folder of their own.
+    pub files: Vec<(String, String)>,
+    /// The working directory; absent means the root folder.
+    pub directory: Option<PathBuf>,
+    /// How long it may run, in the machine's time; afterwards the whole process group is killed.
+    pub deadline: Duration,
+}
+
+impl Invocation {
+    /// A call without files.
+    pub fn new(program: &str, arguments: &[&str], deadline: Duration) -> Self {
+        Self {
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            files: Vec::new(),
+            directory: None,
+            deadline,
+        }
+    }
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolOutput {
+    /// The exit code; absent when a signal ended it, ours after the deadline included. Never proof of anything by itself.
+    pub status: Option<i32>,
+    /// Standard output, at most 16 MiB, bytes that are no UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error, likewise.
+    pub stderr: String,
+    /// Whether the deadline ended it.
+    pub timed_out: bool,
+}
+
+/// A program could not be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// It is not there.
+    #[error("`{program}` is not installed; install the Cloud AI SDK that brings it")]
+    Missing {
+        /// The program.
+        program: String,
+    },
+    /// It is there and could not be started, or its files could not be written.
+    #[error("starting `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Something that has a SoC open, as the machine shows it; whose it is, the probe decides.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenHandle {
+    /// The SoC.
+    pub soc: PciAddress,
+    /// The process; absent for a function bound to VFIO that nobody has open.
+    pub pid: Option<u32>,
+    /// The command's name.
+    pub name: String,
+}
+
+/// A claim of one of our own CPU workers on a rack's SoC; void as soon as its process is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which worker.
+    pub worker: WorkerId,
+    /// Its leading process, on the machine that we run on.
+    pub pid: u32,
+}
+
+/// Something that happened to the machine, seen without asking for every register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineEvent {
+    /// Position among the machine's events, from 1.
+    pub sequence: u64,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened to a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A function left the bus.
+    Unplugged {
+        /// Where it was wired.
+        path: PciPath,
+    },
+    /// A function joined the bus.
+    Replugged {
+        /// Where it is wired.
+        path: PciPath,
+    },
+    /// The machine booted.
+    Rebooted,
+    /// A SoC was reset by somebody.
+    SocReset {
+        /// Where it is wired.
+        path: PciPath,
+    },
+}
+
+/// Where a reader stands in a machine's events; zero means before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventCursor(pub u64);
+
+/// A crash that was asked for at a journal record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrashPoint {
+    /// Before, after or in the middle of the record's write.
+    pub moment: Moment,
+    /// Whether the process dies alone or the machine with it.
+    pub kind: CrashKind,
+}
+
+/// How much a crash takes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashKind {
+    /// Our process is killed; the machine runs on, same boot.
+    Kill,
+    /// The machine loses power: after it our process must call `Machine::power_loss` and end.
+    Power,
+}

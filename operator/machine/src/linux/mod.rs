@@ -1,0 +1,212 @@
+//! The machine that we run on, through folders given as values: the kernel's files, vendor tools and processes.
+mod clock;
+mod holders;
+mod process;
+
+use std::{
+    fs, io,
+    io::Read,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use crd::id::{NodeName, PciAddress};
+
+use crate::{
+    access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
+    time::Timestamp,
+};
+
+/// No file that we read is larger; a bound against one that never ends.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Where the kernel's and the vendor's files are. The defaults are the real places; tests pass others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// Stands for `/sys`.
+    pub sys: PathBuf,
+    /// Stands for `/proc`.
+    pub proc: PathBuf,
+    /// Stands for `/dev`.
+    pub dev: PathBuf,
+    /// Stands for `/opt`.
+    pub opt: PathBuf,
+    /// Where programs without a path are looked for, in order.
+    pub search: Vec<PathBuf>,
+    /// The node's name; absent means the host name.
+    pub node: Option<NodeName>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self {
+            sys: "/sys".into(),
+            proc: "/proc".into(),
+            dev: "/dev".into(),
+            opt: "/opt".into(),
+            search: [
+                "/usr/local/sbin",
+                "/usr/local/bin",
+                "/usr/sbin",
+                "/usr/bin",
+                "/sbin",
+                "/bin",
+            ]
+            .map(PathBuf::from)
+            .into(),
+            node: None,
+        }
+    }
+}
+
+/// The machine that we run on.
+#[derive(Debug)]
+pub struct Linux {
+    roots: Roots,
+}
+
+impl Linux {
+    pub(crate) fn new(roots: Roots) -> Self {
+        Self { roots }
+    }
+
+    pub(crate) fn name(&self) -> NodeName {
+        if let Some(name) = &self.roots.node {
+            return name.clone();
+        }
+        let name = fs::read_to_string(self.roots.proc.join("sys/kernel/hostname"));
+        NodeName(name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned()))
+    }
+
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, AccessError> {
+        let names = || -> io::Result<Vec<String>> {
+            let mut names = fs::read_dir(self.place(path))?
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            Ok(names)
+        };
+        names().map_err(|source| failed("listing", path, source))
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, AccessError> {
+        let bytes = || -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            fs::File::open(self.place(path))?
+                .take(MOST_BYTES)
+                .read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        bytes().map_err(|source| failed("reading", path, source))
+    }
+
+    pub(crate) fn readlink(&self, path: &str) -> Result<String, AccessError> {
+        fs::read_link(self.place(path))
+            .map(|target| target.to_string_lossy().into_owned())
+            .map_err(|source| failed("following", path, source))
+    }
+
+    pub(crate) fn pread(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, AccessError> {
+        let bytes = || -> io::Result<Vec<u8>> {
+            let file = fs::File::open(self.place(path))?;
+            let mut bytes = vec![0; length];
+            let mut filled = 0;
+            while filled < length {
+                match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            bytes.truncate(filled);
+            Ok(bytes)
+        };
+        bytes().map_err(|source| failed("reading", path, source))
+    }
+
+    pub(crate) fn pwrite(&self, path: &str, offset: u64, bytes: &[u8]) -> Result<(), AccessError> {
+        let write = || -> io::Result<()> {
+            let file = fs::OpenOptions::new().write(true).open(self.place(path))?;
+            whole(file.write_at(bytes, offset)?, bytes.len())
+        };
+        write().map_err(|source| failed("writing", path, source))
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        use std::io::Write as _;
+        let write = || -> io::Result<()> {
+            let mut file = fs::OpenOptions::new().write(true).open(self.place(path))?;
+            whole(file.write(text.as_bytes())?, text.len())
+        };
+        write().map_err(|source| failed("writing", path, source))
+    }
+
+    pub(crate) fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
+        process::run(&self.roots, invocation)
+    }
+
+    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
+        holders::holders(self, socs)
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "the clock is this machine's, though the kernel has but one"
+    )]
+    pub(crate) fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "the clock is this machine's, though the kernel has but one"
+    )]
+    pub(crate) fn wait_until(&self, moment: Timestamp) {
+        clock::wait_until(moment);
+    }
+
+    /// The real place of one of the kernel's or the vendor's paths.
+    fn place(&self, path: &str) -> PathBuf {
+        place(&self.roots, path)
+    }
+}
+
+fn place(roots: &Roots, path: &str) -> PathBuf {
+    let known = [
+        ("/sys", &roots.sys),
+        ("/proc", &roots.proc),
+        ("/dev", &roots.dev),
+        ("/opt", &roots.opt),
+    ];
+    for (prefix, root) in known {
+        if let Ok(rest) = Path::new(path).strip_prefix(prefix) {
+            return root.join(rest);
+        }
+    }
+    PathBuf::from(path)
+}
+
+/// The kernel takes a register or setting in one write or not at all; a part of it is an error.
+fn whole(written: usize, wanted: usize) -> io::Result<()> {
+    if written == wanted {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::WriteZero,
+        format!("{written} of {wanted} bytes were taken"),
+    ))
+}
+
+pub(crate) fn failed(doing: &'static str, path: &str, source: io::Error) -> AccessError {
+    AccessError {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}

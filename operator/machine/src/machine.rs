@@ -1,0 +1,189 @@
+//! The machine: one enum over the kernel's files and a rack's registers. Paths are the kernel's on both.
+use std::{collections::BTreeMap, time::Duration};
+
+use crd::id::{NodeName, PciAddress, WorkerId};
+
+use crate::{
+    access::{
+        AccessError, Claim, CrashPoint, EventCursor, Invocation, MachineEvent, OpenHandle,
+        ToolError, ToolOutput,
+    },
+    linux::{Linux, Roots},
+    rack::{RackError, RackServer},
+    time::Timestamp,
+};
+
+/// One machine. Every call blocks; none holds a lock while it waits.
+#[derive(Debug)]
+pub enum Machine {
+    /// The machine that we run on.
+    Linux(Linux),
+    /// One server of a virtual rack.
+    Rack(RackServer),
+}
+
+impl Machine {
+    /// The machine that we run on, reached through these folders.
+    pub fn linux(roots: Roots) -> Self {
+        Self::Linux(Linux::new(roots))
+    }
+
+    /// The node's name: the host name, or the server's name in its rack.
+    pub fn name(&self) -> NodeName {
+        match self {
+            Self::Linux(linux) => linux.name(),
+            Self::Rack(server) => server.name(),
+        }
+    }
+
+    /// The node's labels; none on the machine that we run on.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Linux(_) => BTreeMap::new(),
+            Self::Rack(server) => server.labels(),
+        }
+    }
+
+    /// Names in a folder, sorted.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.list(path),
+            Self::Rack(server) => server.list(path),
+        }
+    }
+
+    /// A file's whole content, at most 16 MiB.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.read(path),
+            Self::Rack(server) => server.read(path),
+        }
+    }
+
+    /// A file's content as text without white space at its ends; bytes that are no UTF-8 are replaced.
+    pub fn read_text(&self, path: &str) -> Result<String, AccessError> {
+        let bytes = self.read(path)?;
+        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
+    /// A symbolic link's target, as stored.
+    pub fn readlink(&self, path: &str) -> Result<String, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.readlink(path),
+            Self::Rack(server) => server.readlink(path),
+        }
+    }
+
+    /// Up to `length` bytes from `offset`; fewer come back where the file, or permission, ends.
+    pub fn pread(&self, path: &str, offset: u64, length: usize) -> Result<Vec<u8>, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.pread(path, offset, length),
+            Self::Rack(server) => server.pread(path, offset, length),
+        }
+    }
+
+    /// Writes bytes at an offset, in one write. Success proves nothing about a register: read it back.
+    pub fn pwrite(&self, path: &str, offset: u64, bytes: &[u8]) -> Result<(), AccessError> {
+        match self {
+            Self::Linux(linux) => linux.pwrite(path, offset, bytes),
+            Self::Rack(server) => server.pwrite(path, offset, bytes),
+        }
+    }
+
+    /// Writes text to a file, in one write.
+    pub fn write(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        match self {
+            Self::Linux(linux) => linux.write(path, text),
+            Self::Rack(server) => server.write(path, text),
+        }
+    }
+
+    /// Runs a program to its end or its deadline.
+    pub fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
+        match self {
+            Self::Linux(linux) => linux.run(invocation),
+            Self::Rack(server) => server.run(invocation),
+        }
+    }
+
+    /// Everything that has one of these SoCs open, ordered. On Linux: processes with its accel node or VFIO group open.
+    pub fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.holders(socs),
+            Self::Rack(server) => server.holders(socs),
+        }
+    }
+
+    /// The machine's clock.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::Linux(linux) => linux.now(),
+            Self::Rack(server) => server.now(),
+        }
+    }
+
+    /// Waits until the machine's clock has reached `moment`. On virtual time this moves the clock and costs nothing.
+    pub fn wait_until(&self, moment: Timestamp) {
+        match self {
+            Self::Linux(linux) => linux.wait_until(moment),
+            Self::Rack(server) => server.wait_until(moment),
+        }
+    }
+
+    /// Waits for `duration` of the machine's time.
+    pub fn wait(&self, duration: Duration) {
+        self.wait_until(self.now().plus(duration));
+    }
+
+    /// Where the machine's events stand now; pass it to [`Machine::events`] to see only what happens later.
+    pub fn cursor(&self) -> EventCursor {
+        match self {
+            Self::Linux(_) => EventCursor::default(),
+            Self::Rack(server) => server.cursor(),
+        }
+    }
+
+    /// Events after `cursor`, which moves on; waits for the first until `deadline`, then returns none.
+    /// Linux reports none yet: there the caller's timer is all there is.
+    pub fn events(&self, cursor: &mut EventCursor, deadline: Timestamp) -> Vec<MachineEvent> {
+        match self {
+            Self::Linux(linux) => {
+                linux.wait_until(deadline);
+                Vec::new()
+            }
+            Self::Rack(server) => server.events(cursor, deadline),
+        }
+    }
+
+    /// The crash asked for at the journal record of this sequence number, used up by the asking. Never on Linux.
+    pub fn crash_point(&self, sequence: u64) -> Option<CrashPoint> {
+        match self {
+            Self::Linux(_) => None,
+            Self::Rack(server) => server.crash_point(sequence),
+        }
+    }
+
+    /// Loses power and boots again: new boot id; ACS, settings and qmonitor as after a boot; partitioning stays.
+    pub fn power_loss(&self) -> Result<(), RackError> {
+        match self {
+            Self::Linux(_) => Err(RackError::NotARack),
+            Self::Rack(server) => server.power_loss(),
+        }
+    }
+
+    /// Holds a rack's SoC for one of our own CPU workers. Nothing to do on Linux: there a CPU worker holds no card.
+    pub fn claim(&self, soc: PciAddress, claim: &Claim) -> Result<(), RackError> {
+        match self {
+            Self::Linux(_) => Ok(()),
+            Self::Rack(server) => server.claim(soc, claim),
+        }
+    }
+
+    /// Gives back whatever a worker holds.
+    pub fn release_claims(&self, worker: &WorkerId) -> Result<(), RackError> {
+        match self {
+            Self::Linux(_) => Ok(()),
+            Self::Rack(server) => server.release_claims(worker),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Carries out one step's action on a machine: looks first, acts, waits, reads back.
+use std::time::Duration;
+
+use crd::{
+    id::{PciAddress, Word},
+    snapshot::Verification,
+};
+
+use crate::access::{AccessError, ToolError};
+
+/// What came of an action that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Performed {
+    /// What it would leave behind was there already; nothing was touched.
+    AlreadyDone,
+    /// A register or setting was changed, and read back.
+    Changed {
+        /// As the ledger keeps a pre-image: `0x001d`, `true`, `60`.
+        before: String,
+        /// What stands there now, in the same form.
+        after: String,
+    },
+    /// Something was done or awaited, and seen.
+    Seen,
+    /// P2P was proven in this state.
+    Proven(Verification),
+}
+
+/// Why an action failed. `Expectation` alone means that nothing was touched and planning again may help.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The machine is not as the action expects; nothing was touched.
+    #[error("expected {expected}, found {found}")]
+    Expectation {
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A file could not be reached.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A tool could not be run.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// A tool ran and did not do what it should.
+    #[error("`{tool}` {what}")]
+    ToolFailed {
+        /// The tool.
+        tool: String,
+        /// What it did instead, with the end of its output.
+        what: String,
+    },
+    /// A register kept its value although the write succeeded.
+    #[error(
+        "the write to {port} was ignored: wanted {wanted}, found {found}; the port's firmware may drop configuration writes"
+    )]
+    WriteIgnored {
+        /// The port.
+        port: PciAddress,
+        /// The word written.
+        wanted: Word,
+        /// The word read back.
+        found: Word,
+    },
+    /// A setting kept its value although the write succeeded.
+    #[error("the write to {setting} was ignored: wanted {wanted}, found {found}")]
+    SettingIgnored {
+        /// Its name.
+        setting: String,
+        /// The value written.
+        wanted: u64,
+        /// The value read back.
+        found: u64,
+    },
+    /// Somebody holds a SoC that the action must have free.
+    #[error("{soc} is held by {by}; stop it, or wait until it ends")]
+    Held {
+        /// The SoC.
+        soc: PciAddress,
+        /// Name and pid of the holder.
+        by: String,
+    },
+    /// The state waited for did not come in time.
+    #[error("waited {} s for {wanted}, still {found}", .waited.as_secs())]
+    Deadline {
+        /// How long, in the machine's time.
+        waited: Duration,
+        /// What was waited for.
+        wanted: String,
+        /// What was seen last.
+        found: String,
+    },
+    /// Data between two SoCs did not arrive as it was sent, or not at all.
+    #[error("P2P from {from} to {to} failed: {why}")]
+    NoP2P {
+        /// The sending SoC.
+        from: PciAddress,
+        /// The receiving SoC.
+        to: PciAddress,
+        /// What the test said.
+        why: String,
+    },
+    /// The action is no machine's business: a build, a worker, the ledger.
+    #[error("{verb} is not carried out on a machine")]
+    NotOnMachine {
+        /// The action's verb.
+        verb: String,
+    },
+}
+
+/// Carries out one step's action, its waiting and read-back included. Blocks.
+pub fn perform(
+    machine: &crate::Machine,
+    action: &crd::step::Action,
+) -> Result<Performed, StepError> {
+    let _ = (machine, action);
+    Err(StepError::NotOnMachine {
+        verb: String::new(),
+    })
+}

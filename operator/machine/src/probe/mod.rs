@@ -1,0 +1,36 @@
+//! The probe: reads one machine into a snapshot. It never fails; what it cannot read is an unknown fact.
+mod assemble;
+
+use crd::{
+    Fact,
+    snapshot::{HardwareSnapshot, Ledger, PresentProgram, PresentWorker, WorkerToolchain},
+};
+
+use crate::machine::Machine;
+
+/// What the machine itself cannot say, and the snapshot needs.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// What we changed on the node.
+    pub ledger: Ledger,
+    /// Programs in the store, in any order.
+    pub programs: Vec<PresentProgram>,
+    /// Workers that we supervise, in any order.
+    pub workers: Vec<KnownWorker>,
+    /// What the worker binary says of itself.
+    pub worker: Fact<WorkerToolchain>,
+}
+
+/// One of our workers and its processes.
+#[derive(Clone, Debug)]
+pub struct KnownWorker {
+    /// As it enters the snapshot.
+    pub worker: PresentWorker,
+    /// Its processes; what they hold counts as held by this worker.
+    pub pids: Vec<u32>,
+}
+
+/// Reads the machine into a snapshot.
+pub fn probe(machine: &Machine, known: &Known) -> HardwareSnapshot {
+    assemble::snapshot(machine, known)
+}

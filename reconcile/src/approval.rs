@@ -1,0 +1,64 @@
+//! Whether a node's plan may go ahead, and on whose word.
+use crd::{
+    id::Digest,
+    kind::ApprovalMode,
+    plan::{NodePlan, RolloutDigest},
+};
+
+/// Whether a node's plan may go ahead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApprovalDecision {
+    /// Nothing needs approval: no steps, or the mode lets this plan go ahead.
+    Automatic,
+    /// Somebody approved this digest, a node's or the rollout's.
+    Approved {
+        /// The digest that was accepted.
+        digest: Digest,
+    },
+    /// Somebody has to approve it first. A confirmation on a terminal or `--yes` will do unless `digest_only`.
+    Wanted {
+        /// Whether only a digest will do (`Manual`).
+        digest_only: bool,
+        /// Why, in one sentence.
+        why: String,
+    },
+}
+
+/// Decides on the digests that the policies list and those `offered` (`--approve-digest`).
+///
+/// A digest counts in the printed form (`node:b3:…`, `rollout:b3:…`): the node's approves these steps in any rollout.
+/// Builds and workers need no approval.
+pub fn decide(node: &NodePlan, rollout: &RolloutDigest, offered: &[Digest]) -> ApprovalDecision {
+    if node.steps.is_empty() {
+        return ApprovalDecision::Automatic;
+    }
+    let accepted = node
+        .governance
+        .approved
+        .iter()
+        .chain(offered)
+        .find(|digest| digest.0 == node.digest.0 || digest.0 == rollout.0);
+    if let Some(digest) = accepted {
+        return ApprovalDecision::Approved {
+            digest: digest.clone(),
+        };
+    }
+    match node.governance.approval {
+        ApprovalMode::Automatic => ApprovalDecision::Automatic,
+        ApprovalMode::AutomaticIfNotDisruptive if !node.disruptive => ApprovalDecision::Automatic,
+        ApprovalMode::AutomaticIfNotDisruptive => ApprovalDecision::Wanted {
+            digest_only: false,
+            why: format!(
+                "the plan for {} stops workers, resets SoCs or relaxes a port for the first time",
+                node.node
+            ),
+        },
+        ApprovalMode::Manual => ApprovalDecision::Wanted {
+            digest_only: true,
+            why: format!(
+                "a policy of {} wants its plans approved by digest",
+                node.node
+            ),
+        },
+    }
+}

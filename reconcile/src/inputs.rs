@@ -1,0 +1,37 @@
+//! What the planner is given: a declaration, every node that could be looked at, and digests already computed.
+use std::collections::BTreeMap;
+
+use crd::{
+    declaration::Declaration,
+    id::{Digest, NodeName, ObjectRef},
+    snapshot::HardwareSnapshot,
+};
+
+/// Everything that a plan depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// What is declared; empty plans the removal of all that the ledgers know.
+    pub declaration: &'a Declaration,
+    /// The nodes, in any order.
+    pub nodes: &'a [NodeInput],
+    /// Computed digests of the sources of `ModelBuild` and `ShardedModel` objects, where known.
+    pub models: &'a BTreeMap<ObjectRef, Digest>,
+}
+
+/// One node as it could be looked at.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a plan holds a handful of nodes, and nearly all of them are read"
+)]
+pub enum NodeInput {
+    /// It was probed.
+    Read(HardwareSnapshot),
+    /// It was not.
+    Unreadable {
+        /// The node.
+        node: NodeName,
+        /// Why, in one sentence.
+        why: String,
+    },
+}

@@ -1,0 +1,237 @@
+//! What the ledger becomes once a step is verified.
+use crd::{
+    id::{BootId, PciAddress, Word},
+    snapshot::{
+        GroupRecord, HardwareSnapshot, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification,
+    },
+    step::{Action, MdpSetting, Ownership, PortRef, Step},
+};
+
+use crate::topology;
+
+/// The ledger after `step` was verified; `snapshot` is the machine as seen after it.
+///
+/// An entry keeps its first pre-image, which comes from the step and never from the snapshot: a step whose effect was
+/// already there when a crash was recovered from records the same. A restored entry goes.
+pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
+    let mut next = ledger.clone();
+    let boot = snapshot
+        .boot_id
+        .get()
+        .cloned()
+        .unwrap_or_else(|| BootId(String::new()));
+    match &step.action {
+        Action::ClearAcs { port, before, mask } => write(
+            &mut next,
+            step,
+            acs(port),
+            &before.to_string(),
+            &Word(before.0 & !mask.0).to_string(),
+            boot,
+        ),
+        Action::RestoreAcs {
+            port,
+            before,
+            pre_image,
+            mask,
+        } => write(
+            &mut next,
+            step,
+            acs(port),
+            &before.to_string(),
+            &Word((before.0 & !mask.0) | (pre_image.0 & mask.0)).to_string(),
+            boot,
+        ),
+        Action::RequestMdp { soc, enable } => {
+            let on = *enable == MdpSetting::On;
+            let target = LedgerTarget::Mdp { soc: soc.address };
+            write(
+                &mut next,
+                step,
+                target,
+                &(!on).to_string(),
+                &on.to_string(),
+                boot,
+            );
+            recognise(&mut next, std::slice::from_ref(soc));
+        }
+        Action::SetDriver {
+            name,
+            before,
+            after,
+        } => write(
+            &mut next,
+            step,
+            LedgerTarget::Driver { name: name.clone() },
+            &number(*before),
+            &after.to_string(),
+            boot,
+        ),
+        Action::SetSysctl {
+            name,
+            before,
+            after,
+        } => write(
+            &mut next,
+            step,
+            LedgerTarget::Sysctl { name: name.clone() },
+            &number(*before),
+            &after.to_string(),
+            boot,
+        ),
+        Action::Reset { scope: _, socs } => {
+            recognise(&mut next, socs);
+            // What was proven before a reset is not proven after it.
+            for record in &mut next.groups {
+                let reset = |m: &SocIdentity| socs.iter().any(|soc| soc.address == m.address);
+                if record.members.iter().any(reset) {
+                    record.verification = None;
+                }
+            }
+        }
+        Action::VerifyP2P {
+            group,
+            members,
+            ports: _,
+        } => {
+            let addresses: Vec<PciAddress> = members.iter().map(|m| m.address).collect();
+            let verification = Verification {
+                boot_id: boot,
+                acs: topology::Topology::of(snapshot).words(&addresses),
+                mdp: topology::all_mdp(&addresses, snapshot),
+                members: addresses,
+            };
+            next.groups.retain(|record| record.group != *group);
+            next.groups.push(GroupRecord {
+                group: group.clone(),
+                members: members.clone(),
+                verification: Some(verification),
+            });
+            recognise(&mut next, members);
+        }
+        Action::AssignGroup { group, members } => {
+            let kept = next.groups.iter().find(|record| record.group == *group);
+            let verification = kept
+                .filter(|record| record.members == *members)
+                .and_then(|record| record.verification.clone());
+            next.groups.retain(|record| record.group != *group);
+            if !members.is_empty() {
+                recognise(&mut next, members);
+                next.groups.push(GroupRecord {
+                    group: group.clone(),
+                    members: members.clone(),
+                    verification,
+                });
+            }
+        }
+        Action::AssignEntry {
+            entry,
+            owners,
+            deletion,
+        } => {
+            if owners.is_empty() {
+                next.entries.retain(|found| found.target != *entry);
+            }
+            for found in next
+                .entries
+                .iter_mut()
+                .filter(|found| found.target == *entry)
+            {
+                found.owners.clone_from(owners);
+                found.deletion = *deletion;
+            }
+        }
+        Action::Taint { socs: _ }
+        | Action::Drain {
+            socs: _,
+            workers: _,
+            timeout_seconds: _,
+        }
+        | Action::StartQmonitor {}
+        | Action::WaitReady {
+            socs: _,
+            timeout_seconds: _,
+        }
+        | Action::VerifyMdp { socs: _, enable: _ }
+        | Action::Untaint { socs: _ }
+        | Action::Build { program: _ }
+        | Action::StartWorker { worker: _ }
+        | Action::StopWorker { worker: _ }
+        | Action::ReplaceWorker { worker: _ } => {}
+    }
+    forget_idle(&mut next);
+    next.entries.sort_by(|a, b| a.target.cmp(&b.target));
+    next.groups.sort_by(|a, b| a.group.cmp(&b.group));
+    next
+}
+
+/// Identities matter only while something of ours is on the machine: a ledger that has nothing to undo lets cards move.
+fn forget_idle(ledger: &mut Ledger) {
+    if ledger.entries.is_empty() && ledger.groups.is_empty() {
+        ledger.identities.clear();
+    }
+}
+
+fn acs(port: &PortRef) -> LedgerTarget {
+    LedgerTarget::Acs {
+        port: port.address,
+        path: port.path.clone(),
+    }
+}
+
+fn number(value: Option<u64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn write(
+    ledger: &mut Ledger,
+    step: &Step,
+    target: LedgerTarget,
+    before: &str,
+    written: &str,
+    boot_id: BootId,
+) {
+    let Some(Ownership { owners, deletion }) = &step.record else {
+        return;
+    };
+    let at = ledger
+        .entries
+        .iter()
+        .position(|entry| entry.target == target);
+    if owners.is_empty() {
+        if let Some(at) = at {
+            ledger.entries.remove(at);
+        }
+        return;
+    }
+    let pre_image = at.map_or_else(
+        || before.to_owned(),
+        |at| ledger.entries.remove(at).pre_image,
+    );
+    ledger.entries.push(LedgerEntry {
+        target,
+        owners: owners.clone(),
+        deletion: *deletion,
+        pre_image,
+        written: written.to_owned(),
+        boot_id,
+    });
+}
+
+fn recognise(ledger: &mut Ledger, socs: &[SocIdentity]) {
+    for soc in socs {
+        match ledger
+            .identities
+            .iter_mut()
+            .find(|known| known.address == soc.address)
+        {
+            Some(known) => {
+                if known.serial.is_none() {
+                    known.serial.clone_from(&soc.serial);
+                }
+            }
+            None => ledger.identities.push(soc.clone()),
+        }
+    }
+    ledger.identities.sort();
+}

@@ -1,0 +1,66 @@
+//! When disruptive steps may start: the windows that policies declare, in UTC.
+use crd::{declaration::Declaration, kind::Window, plan::NodePlan};
+
+/// Days, Monday first, as policies write them.
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+const MINUTES_A_DAY: u32 = 24 * 60;
+
+/// Whether a disruptive step may start on this node now: every policy of the node that declares windows has one open.
+///
+/// `weekday` counts from 0 on Monday, `minute` from 0 at midnight, both in UTC.
+pub fn open(declaration: &Declaration, node: &NodePlan, weekday: u8, minute: u32) -> bool {
+    declaration
+        .policies
+        .iter()
+        .filter(|policy| node.governance.policies.contains(&policy.object.name))
+        .filter_map(|policy| policy.spec.rollout.as_ref())
+        .filter(|rollout| !rollout.windows.is_empty())
+        .all(|rollout| rollout.windows.iter().any(|w| is_open(w, weekday, minute)))
+}
+
+/// Whether one window is open; one that runs past midnight is open into the next day. A malformed one never is.
+pub fn is_open(window: &Window, weekday: u8, minute: u32) -> bool {
+    let Some(start) = clock(&window.start) else {
+        return false;
+    };
+    let opens_on =
+        |day: usize| window.days.is_empty() || window.days.iter().any(|name| name == DAYS[day % 7]);
+    let today = usize::from(weekday % 7);
+    let yesterday = (today + 6) % 7;
+    let end = start + window.minutes.min(MINUTES_A_DAY);
+    (opens_on(today) && (start..end).contains(&minute))
+        || (opens_on(yesterday) && (start..end).contains(&(minute + MINUTES_A_DAY)))
+}
+
+fn clock(text: &str) -> Option<u32> {
+    let (hours, minutes) = text.split_once(':')?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_open_and_close() {
+        let window = |days: &[&str], start: &str, minutes| Window {
+            days: days.iter().map(|d| (*d).to_owned()).collect(),
+            start: start.into(),
+            minutes,
+        };
+        for (window, weekday, minute, expected) in [
+            (window(&[], "02:00", 60), 3, 120, true),
+            (window(&[], "02:00", 60), 3, 180, false),
+            (window(&["Sat"], "23:30", 60), 5, 1410, true),
+            (window(&["Sat"], "23:30", 60), 6, 29, true),
+            (window(&["Sat"], "23:30", 60), 6, 30, false),
+            (window(&["Sat"], "23:30", 60), 0, 10, false),
+            (window(&["Sun"], "23:30", 60), 0, 10, true),
+            (window(&[], "24:30", 60), 0, 10, false),
+            (window(&[], "00:00", 1440), 4, 1439, true),
+        ] {
+            assert_eq!(is_open(&window, weekday, minute), expected, "{window:?}");
+        }
+    }
+}
