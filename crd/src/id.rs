@@ -106,11 +106,11 @@ impl JsonSchema for PciAddress {
 
 /// A text id: a newtype over `String` that is its text on the wire.
 macro_rules! text_id {
-    ($(#[$meta:meta])* $name:ident) => {
+    ($(#[$meta:meta])* $name:ident, $longest:literal) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(#[schemars(length(max = $longest))] pub String);
 
         impl $name {
             /// The id's text.
@@ -137,35 +137,35 @@ text_id! {
     /// A function's path from its root port in the kernel's form, `0000:00:01.0/00.0/02.0/00.0`:
     /// domain, bus, device and function of the root port, then device and function of each hop.
     /// Bus numbers below the root do not enter it, so it outlives a card being added.
-    PciPath
+    PciPath, 128
 }
 text_id! {
     /// The serial that MHI reports for one SoC (`/sys/bus/mhi/devices/mhiN/serialnumber`).
-    MhiSerial
+    MhiSerial, 64
 }
 text_id! {
     /// The kernel's boot id: a UUID drawn anew at every boot.
-    BootId
+    BootId, 64
 }
 text_id! {
     /// A node: a Kubernetes node name, a host name, or a server's name in a rack.
-    NodeName
+    NodeName, 253
 }
 text_id! {
     /// A content digest with its algorithm, `b3:…` (BLAKE3, lower-case hexadecimal).
-    Digest
+    Digest, 80
 }
 text_id! {
     /// The key of a compiled program, `b3:…`; see `reconcile::program`.
-    ProgramKey
+    ProgramKey, 80
 }
 text_id! {
     /// A step within one plan: `<node>/<verb>/<target>`, the same in every plan that needs it.
-    StepId
+    StepId, 512
 }
 text_id! {
     /// One replica of a model: `<namespace>/<model>-<index>`.
-    WorkerId
+    WorkerId, 512
 }
 
 /// A number id that never mixes with another numbering.

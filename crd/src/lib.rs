@@ -5,14 +5,18 @@
 //! - No Kubernetes client and no async runtime in the graph: the dependency check in `tests`.
 //! - No floats and no integer above 2^53 on the wire: masks, words and addresses are text (`id`).
 pub mod declaration;
+pub mod diagnostic;
 pub mod fact;
 pub mod id;
 pub mod journal;
 pub mod judgement;
 pub mod kind;
+pub mod load;
 pub mod plan;
 pub mod program;
+pub mod schema;
 pub mod snapshot;
 pub mod step;
+pub mod write;
 
 pub use fact::{Fact, Unknown};

@@ -1,1 +1,2 @@
-//! The one integration binary.
+//! The one integration binary: the tidy checks and the product end to end.
+mod tidy;

@@ -1,8 +1,9 @@
 //! `CardPolicy`: how cards on selected nodes are configured, and how far that may disturb them.
+use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NodeSelector, UntrustedNeighbours};
+use super::{CardPolicyStatus, NodeSelector, UntrustedNeighbours, rule};
 use crate::id::{Digest, PciAddress};
 
 /// How cards on selected nodes are configured.
@@ -10,6 +11,45 @@ use crate::id::{Digest, PciAddress};
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(CustomResource)]
+#[kube(
+    group = "shardplane.dev",
+    version = "v1alpha1",
+    kind = "CardPolicy",
+    plural = "cardpolicies",
+    shortname = "cpol",
+    category = "shardplane",
+    status = "CardPolicyStatus",
+    derive = "PartialEq",
+    doc = "How cards on selected nodes are configured, and how far that may disturb them.",
+    printcolumn(
+        name = "Enforcement",
+        type_ = "string",
+        json_path = ".spec.enforcement"
+    ),
+    printcolumn(name = "Approval", type_ = "string", json_path = ".spec.approval.mode"),
+    printcolumn(
+        name = "Nodes",
+        type_ = "integer",
+        json_path = ".status.nodes",
+        description = "Nodes that it governs"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
 pub struct CardPolicySpec {
     /// The nodes that it governs; absent selects every node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,9 +102,11 @@ pub struct CardPolicySpec {
 pub struct DeviceSelector {
     /// SoCs by PCI address, at most 64; empty matches any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
     pub addresses: Vec<PciAddress>,
     /// SKU names as the vendor's tool prints them (`PCIe Ultra`), at most 16; empty matches any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 64)))]
     pub skus: Vec<String>,
 }
 
@@ -74,11 +116,13 @@ pub struct DeviceSelector {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CardRequirements {
-    /// Size of BAR 4 in GiB. P2P needs 2 whatever is written here.
+    /// Size of BAR 4 in GiB, 1 to 1024. P2P needs 2 whatever is written here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
     pub bar4_gib: Option<u32>,
     /// Oldest Platform SDK that will do, `1.17` or `1.21.0` form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::shape::sdk_version")]
     pub min_sdk: Option<String>,
 }
 
@@ -123,9 +167,10 @@ pub enum AcsMode {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriverPolicy {
-    /// How long the driver waits for a control response, in seconds (vendor's advice for multi-device programs: 2600).
+    /// How long the driver waits for a control response, in seconds 1 to 86400 (vendor's advice for multi-device programs: 2600).
     /// Written under the name and in the unit that the driver has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86400))]
     pub control_response_timeout_seconds: Option<u32>,
 }
 
@@ -135,8 +180,9 @@ pub struct DriverPolicy {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostPolicy {
-    /// `vm.max_map_count`, mappings a process may hold (vendor's advice for sharding through the host: 2048000).
+    /// `vm.max_map_count`, mappings a process may hold, 65530 to 2147483647 (vendor's advice for sharding through the host: 2048000).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 65530, max = 2_147_483_647))]
     pub max_map_count: Option<u32>,
 }
 
@@ -162,6 +208,7 @@ pub struct Approval {
     pub mode: ApprovalMode,
     /// Digests that are approved, a node's or a rollout's, at most 64: merging one in Git approves exactly what CI printed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::shape::approved_digests")]
     pub digests: Vec<Digest>,
 }
 
@@ -198,18 +245,22 @@ pub enum ResetScope {
 pub struct Rollout {
     /// Nodes disturbed at once, 1 to 1000; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub max_unavailable_nodes: Option<u32>,
     /// SoCs drained at once on one node, 1 to 64; absent means all members of one group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
     pub max_unavailable_socs: Option<u32>,
     /// Nodes that go first and must succeed before the others, by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<NodeSelector>,
     /// Failed nodes after which the rollout stops, 1 to 1000; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub failure_threshold: Option<u32>,
     /// When disruptive steps may start; empty means at any time. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     pub windows: Vec<Window>,
 }
 
@@ -219,10 +270,13 @@ pub struct Rollout {
 pub struct Window {
     /// Days on which it opens, `Mon` to `Sun`; empty means every day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::shape::window_days")]
     pub days: Vec<String>,
     /// When it opens, `HH:MM` in UTC.
+    #[schemars(schema_with = "super::shape::window_start")]
     pub start: String,
     /// How long it stays open, in minutes, 1 to 1440.
+    #[schemars(range(min = 1, max = 1440))]
     pub minutes: u32,
 }
 
@@ -231,6 +285,7 @@ pub struct Window {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DrainPolicy {
     /// Seconds that a worker has to finish its requests, 1 to 86400.
+    #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: u32,
 }
 
@@ -248,6 +303,7 @@ pub enum FailurePolicy {
 /// What happens on deletion.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::DELETION_MDP])))]
 pub struct DeletionPolicy {
     /// Whether what we changed is put back.
     pub rule: DeletionRule,

@@ -1,30 +1,45 @@
 //! The declared kinds: what people write, and what the controller and the agents tell each other.
+mod card_node;
 mod card_policy;
+mod change_plan;
 mod model_build;
 mod p2p_group;
 pub mod rack;
+pub mod rule;
 mod selector;
+mod shape;
 mod sharded_model;
+mod status;
+mod which;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use card_node::{CardNode, CardNodeSpec, CardNodeStatus, Grant, LastStep, NodeCounts};
 pub use card_policy::{
-    AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicySpec, CardRequirements, DeletionPolicy,
-    DeletionRule, DeviceSelector, DrainPolicy, DriverPolicy, Enforcement, FailurePolicy,
-    HostPolicy, MdpMode, ResetScope, Rollout, Window,
+    AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicy, CardPolicySpec, CardRequirements,
+    DeletionPolicy, DeletionRule, DeviceSelector, DrainPolicy, DriverPolicy, Enforcement,
+    FailurePolicy, HostPolicy, MdpMode, ResetScope, Rollout, Window,
+};
+pub use change_plan::{
+    ChangePlan, ChangePlanSpec, ChangePlanStatus, GivenApproval, NodeOutcome, NodeProgress,
+    PlannedNode, PlannedSummary,
 };
 pub use model_build::{
-    AcceleratorOptions, KvPrecision, ModelBuildSpec, ModelSource, OciSource, Precision,
+    AcceleratorOptions, KvPrecision, ModelBuild, ModelBuildSpec, ModelSource, OciSource, Precision,
     ProgramShapes, PvcSource, TopologyShape,
 };
 pub use p2p_group::{
-    AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroupSpec, SpreadOver,
-    UntrustedNeighbours, VerificationMode,
+    AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroup, P2PGroupSpec,
+    SpreadOver, UntrustedNeighbours, VerificationMode,
 };
 pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;
-pub use sharded_model::{ModelRollout, Serving, ShardedModelSpec};
+pub use sharded_model::{ModelRollout, Serving, ShardedModel, ShardedModelSpec};
+pub use status::{
+    CardPolicyStatus, Condition, ModelBuildStatus, P2PGroupStatus, ShardedModelStatus,
+};
+pub use which::Kind;
 
 /// The API group.
 pub const GROUP: &str = "shardplane.dev";

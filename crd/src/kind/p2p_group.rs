@@ -1,21 +1,64 @@
 //! `P2PGroup`: sets of SoCs that must reach each other directly.
+use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NodeSelector;
+use super::{NodeSelector, P2PGroupStatus, rule};
 use crate::id::{MhiSerial, PciAddress, PciPath};
 
 /// Sets of SoCs that must reach each other directly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::MEMBERS_OR_AUTOMATIC, &rule::MEMBER_COUNT])))]
+#[derive(CustomResource)]
+#[kube(
+    group = "shardplane.dev",
+    version = "v1alpha1",
+    kind = "P2PGroup",
+    plural = "p2pgroups",
+    shortname = "p2pg",
+    category = "shardplane",
+    status = "P2PGroupStatus",
+    derive = "PartialEq",
+    doc = "Sets of SoCs that must reach each other directly.",
+    printcolumn(
+        name = "Size",
+        type_ = "integer",
+        json_path = ".spec.size",
+        description = "SoCs in each set"
+    ),
+    printcolumn(
+        name = "Sets",
+        type_ = "integer",
+        json_path = ".status.sets",
+        description = "Sets formed on all nodes"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
 pub struct P2PGroupSpec {
     /// SoCs in each set: 1, 2, 4, 8 or 16 (others were never seen to compile; 16 is the vendor's limit).
+    #[schemars(schema_with = "super::shape::group_size")]
     pub size: u32,
     /// Nodes on which sets are formed; absent selects every node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<NodeSelector>,
     /// The members of the one set on each node, `size` of them. Excludes `automatic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), extend("x-kubernetes-validations" = rule::validations(&[&rule::MEMBERS_UNIQUE])))]
     pub members: Option<Vec<Member>>,
     /// Sets formed from the topology. Excludes `members`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +74,7 @@ pub struct P2PGroupSpec {
 /// One member, named in exactly one way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::MEMBER_NAMED_ONCE])))]
 pub struct Member {
     /// By PCI address. Bus numbers shift when a card is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +95,7 @@ pub struct AutomaticMembers {
     pub per: SpreadOver,
     /// Sets on each node, 1 to 64; absent means as many as fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
     pub count: Option<u32>,
 }
 

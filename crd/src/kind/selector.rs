@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct NodeSelector {
     /// Every one of these labels must be on the node with this value. At most 16.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "super::shape::match_labels")]
     pub match_labels: BTreeMap<String, String>,
 }
 

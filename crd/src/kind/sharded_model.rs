@@ -1,15 +1,50 @@
 //! `ShardedModel`: a model that is served, its shards and its replicas.
+use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AcceleratorOptions, Connectivity, ModelSource, Precision, Target};
+use super::{
+    AcceleratorOptions, Connectivity, ModelSource, Precision, ShardedModelStatus, Target, rule,
+};
 
 /// A model that is served.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[
+    &rule::BUILD_OR_MODEL, &rule::MODEL_NEEDS_TARGET, &rule::BUILD_SAYS, &rule::SHARDS_OVER_P2P,
+    &rule::MODEL_SHARDS_ON_CARDS, &rule::MODEL_PRECISION, &rule::MODEL_ACCELERATOR, &rule::PORTS_FIT,
+])))]
+#[derive(CustomResource)]
+#[kube(
+    group = "shardplane.dev",
+    version = "v1alpha1",
+    kind = "ShardedModel",
+    plural = "shardedmodels",
+    shortname = "smodel",
+    category = "shardplane",
+    namespaced,
+    status = "ShardedModelStatus",
+    derive = "PartialEq",
+    doc = "A model that is served, its shards and its replicas.",
+    validation = rule::SHORT_NAME.to_kube(),
+    scale(
+        spec_replicas_path = ".spec.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector",
+    ),
+    printcolumn(name = "Shards", type_ = "integer", json_path = ".spec.shards"),
+    printcolumn(name = "Connectivity", type_ = "string", json_path = ".spec.connectivity"),
+    printcolumn(name = "Replicas", type_ = "integer", json_path = ".status.replicas"),
+    printcolumn(name = "Serving", type_ = "integer", json_path = ".status.readyReplicas", description = "Replicas that answer requests"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Group", type_ = "string", json_path = ".spec.groupRef", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+)]
 pub struct ShardedModelSpec {
     /// Name of a `ModelBuild` in the same namespace. Excludes `model`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
     pub build_ref: Option<String>,
     /// Where the model lies. Excludes `buildRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,14 +56,17 @@ pub struct ShardedModelSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
     /// Slices: SoCs (AI100) or ranks (CPU), 1 to 64; at most 16 over P2P. Must equal the build's where `buildRef` is given.
+    #[schemars(schema_with = "super::shape::shards")]
     pub shards: u32,
     /// How the slices reach each other.
     pub connectivity: Connectivity,
     /// The `P2PGroup` whose sets it runs on. Without it, over P2P, any declared group that is large enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
     pub group_ref: Option<String>,
     /// Replicas, each on a group of its own where it needs one, 0 to 1000.
     #[serde(default = "one_replica")]
+    #[schemars(range(min = 0, max = 1000))]
     pub replicas: u32,
     /// How it is served.
     pub serving: Serving,
@@ -49,15 +87,19 @@ fn one_replica() -> u32 {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Serving {
     /// Tokens of prompt and answer together, 1 to 1048576.
+    #[schemars(range(min = 1, max = 1_048_576))]
     pub context_length: u32,
     /// Sequences served at once, 1 to 1024.
+    #[schemars(range(min = 1, max = 1024))]
     pub slots: u32,
     /// Requests that may wait for a slot, 0 to 65536; absent means four for each slot. One more is answered 429.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 65536))]
     pub queue: Option<u32>,
     /// TCP port on 127.0.0.1 of the first replica, the next ones follow; absent means any free port. In a cluster the
     /// port of the Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
 }
 
@@ -69,9 +111,11 @@ pub struct Serving {
 pub struct ModelRollout {
     /// Replicas that may be missing at once, 1 to 1000; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
     pub max_unavailable: Option<u32>,
     /// Replicas that must stay ready while groups are worked on, 0 to 1000; absent means 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
     pub min_available: Option<u32>,
     /// Whether a single replica without a spare group may be stopped for work on its group; absent means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]

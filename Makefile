@@ -1,0 +1,56 @@
+# The task runner: `make` lists the tasks.
+.DEFAULT_GOAL := help
+.PHONY: help build test fmt lint docs deny advisories generate purity static openai bench ci
+CARGO ?= cargo
+PYTHON ?= python3
+STATIC_TARGET ?= x86_64-unknown-linux-gnu
+VENV := .cache/venv
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build both binaries in the dev profile
+	$(CARGO) build --workspace --bins
+
+test: ## pass all tests
+	$(CARGO) test --workspace
+
+fmt: ## format the source
+	$(CARGO) fmt --all
+
+lint: ## deny every warning of rustc and clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+docs: ## build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+
+deny: ## licences, bans and sources of every dependency
+	$(CARGO) deny check bans licenses sources
+
+advisories: ## known vulnerabilities, where the database can be reached
+	@if $(CARGO) deny fetch db >/dev/null 2>&1; then $(CARGO) deny check advisories; \
+	else echo "advisories were not checked: their database cannot be reached from here"; fi
+
+generate: ## write the CRDs and JSON Schemas anew from the types
+	UPDATE=1 $(CARGO) test -p crd --test generated
+
+purity: ## show that each way out of the pure crates is caught
+	tests/purity/run
+
+static: ## static binaries; --target keeps +crt-static off the proc macros
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --bins --target $(STATIC_TARGET)
+
+openai: $(VENV)/installed ## drive the server with an unmodified OpenAI client
+	PYTHON=$(VENV)/bin/python tests/serving/run
+
+$(VENV)/installed: tests/serving/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/serving/requirements.txt
+	touch $@
+
+bench: ## measure kernels, planner and probe
+	$(CARGO) bench --workspace
+
+ci: ## what the gate runs
+	.ci/run

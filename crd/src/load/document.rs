@@ -1,0 +1,257 @@
+//! One document: its value through serde-saphyr, its places through granit-parser, and its typed form.
+use std::{collections::BTreeMap, ops::Range};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+
+use super::{Lines, Loaded, Places, syntax};
+use crate::{
+    declaration::{Declared, Span},
+    diagnostic::{Diagnostic, catalog},
+    id::ObjectRef,
+    kind::Kind,
+};
+
+/// Most values in one document. A recorded snapshot of 64 SoCs behind switches holds some 20,000.
+pub(crate) const MOST_NODES: usize = 500_000;
+/// Deepest nesting. Our deepest kind nests 12 levels.
+pub(crate) const DEEPEST: usize = 64;
+
+/// A document that could be read.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    /// Its source.
+    pub(super) lines: &'a Lines<'a>,
+    /// Its value, with the first of keys given twice.
+    pub(super) value: Value,
+    /// Where everything stands.
+    pub(super) places: Places,
+}
+
+impl Document<'_> {
+    /// Where a pointer's value stands, or the nearest one around it.
+    pub(super) fn span(&self, pointer: &str) -> Span {
+        let spot = self.places.nearest(pointer).map(super::Place::spot);
+        self.lines.span(&spot.unwrap_or(0..0))
+    }
+
+    /// Where a pointer's key stands, or its value where it has none.
+    pub(super) fn key_span(&self, pointer: &str) -> Span {
+        let place = self.places.nearest(pointer);
+        let spot = place.map(|place| place.key.clone().unwrap_or_else(|| place.spot()));
+        self.lines.span(&spot.unwrap_or(0..0))
+    }
+
+    /// Text at a pointer.
+    pub(super) fn text(&self, pointer: &str) -> Option<&str> {
+        self.value.pointer(pointer).and_then(Value::as_str)
+    }
+
+    fn spans(&self) -> BTreeMap<String, Span> {
+        let places = self.places.by_pointer.iter();
+        places
+            .map(|(pointer, place)| (pointer.clone(), self.lines.span(&place.spot())))
+            .collect()
+    }
+}
+
+/// Reads one document; `None` when it is empty or broken, which is then reported.
+pub(super) fn read<'a>(
+    lines: &'a Lines<'a>,
+    chunk: Range<usize>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Document<'a>> {
+    let text = &lines.text()[chunk.clone()];
+    let places = match Places::read(text, chunk.start) {
+        Ok(places) => places,
+        Err(error) => {
+            diagnostics.push(syntax::broken(&error, lines, &chunk));
+            return None;
+        }
+    };
+    report(&places, lines, diagnostics);
+    let mut value: Value = match serde_saphyr::from_str_with_options(text, options()) {
+        Ok(value) => value,
+        Err(error) => {
+            // A key that is no text is reported already, with its place.
+            if places.odd_keys.is_empty() {
+                diagnostics.push(syntax::unreadable(&error, lines, &chunk));
+            }
+            return None;
+        }
+    };
+    if !places.merges.is_empty() {
+        drop_merges(&mut value);
+    }
+    if value.is_null() {
+        return None;
+    }
+    Some(Document {
+        lines,
+        value,
+        places,
+    })
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: MOST_NODES,
+            max_events: MOST_NODES * 3,
+            max_depth: DEEPEST,
+        },
+        duplicate_keys: DuplicateKeyPolicy::FirstWins,
+        merge_keys: MergeKeyPolicy::AsOrdinary,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        ignore_binary_tag_for_string: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::Reject,
+        with_snippet: false,
+    }
+}
+
+fn report(places: &Places, lines: &Lines<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for (key, first, second) in &places.duplicates {
+        diagnostics.push(
+            Diagnostic::error(&catalog::DUPLICATE_KEY, format!("`{key}` is given twice"))
+                .at(lines.span(second))
+                .related(lines.span(first), "first given here")
+                .help("keep one of the two"),
+        );
+    }
+    for merge in &places.merges {
+        diagnostics.push(
+            Diagnostic::error(
+                &catalog::MERGE_KEY,
+                "merge keys are not read: `<<` is YAML 1.1 only",
+            )
+            .at(lines.span(merge))
+            .help("write the fields out, or repeat a whole value with `&name` and `*name`"),
+        );
+    }
+    for key in &places.odd_keys {
+        diagnostics.push(
+            Diagnostic::error(&catalog::KEY_NOT_TEXT, "a field name must be plain text")
+                .at(lines.span(key))
+                .help("quote the key if brackets or braces belong to its text"),
+        );
+    }
+}
+
+fn drop_merges(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.shift_remove("<<");
+            map.values_mut().for_each(drop_merges);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_merges),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Puts a valid document where it belongs. `pruned` is its value without nulls and unknown fields.
+pub(super) fn keep(
+    kind: Kind,
+    document: &Document<'_>,
+    object: ObjectRef,
+    pruned: Value,
+    loaded: &mut Loaded,
+) {
+    let Loaded {
+        declaration,
+        racks,
+        snapshots,
+        diagnostics,
+    } = loaded;
+    match kind {
+        Kind::CardPolicy => keep_spec(
+            document,
+            object,
+            pruned,
+            &mut declaration.policies,
+            diagnostics,
+        ),
+        Kind::P2PGroup => keep_spec(
+            document,
+            object,
+            pruned,
+            &mut declaration.groups,
+            diagnostics,
+        ),
+        Kind::ModelBuild => keep_spec(
+            document,
+            object,
+            pruned,
+            &mut declaration.builds,
+            diagnostics,
+        ),
+        Kind::ShardedModel => keep_spec(
+            document,
+            object,
+            pruned,
+            &mut declaration.models,
+            diagnostics,
+        ),
+        Kind::CardNode | Kind::ChangePlan => {}
+        Kind::Rack => keep_spec(document, object, pruned, racks, diagnostics),
+        Kind::HardwareSnapshot => snapshots.extend(typed(document, "", pruned, diagnostics)),
+    }
+}
+
+fn keep_spec<S: DeserializeOwned>(
+    document: &Document<'_>,
+    object: ObjectRef,
+    mut pruned: Value,
+    kept: &mut Vec<Declared<S>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let spec = pruned["spec"].take();
+    if let Some(spec) = typed(document, "/spec", spec, diagnostics) {
+        kept.push(declared(document, object, spec));
+    }
+}
+
+fn declared<S>(document: &Document<'_>, object: ObjectRef, spec: S) -> Declared<S> {
+    Declared {
+        object,
+        labels: texts(document.value.pointer("/metadata/labels")),
+        annotations: texts(document.value.pointer("/metadata/annotations")),
+        spec,
+        spans: document.spans(),
+    }
+}
+
+fn texts(map: Option<&Value>) -> BTreeMap<String, String> {
+    let pairs = map
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::iter);
+    pairs
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// The typed form of a value that its schema and rules accept.
+fn typed<T: DeserializeOwned>(
+    document: &Document<'_>,
+    pointer: &str,
+    value: Value,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<T> {
+    match serde_json::from_value(value) {
+        Ok(typed) => Some(typed),
+        Err(error) => {
+            diagnostics.push(
+                Diagnostic::error(
+                    &catalog::MALFORMED_TEXT,
+                    format!("a value here cannot be used: {error}"),
+                )
+                .at(document.span(pointer)),
+            );
+            None
+        }
+    }
+}

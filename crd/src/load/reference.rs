@@ -1,0 +1,277 @@
+//! Documents against each other: names, references, and what models ask of groups and builds.
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Loaded, document::Document, envelope::closest};
+use crate::{
+    declaration::Span,
+    diagnostic::{Diagnostic, catalog},
+    id::ObjectRef,
+    kind::Kind,
+};
+
+/// What is known of a document, valid or not: a reference to a broken object is no second problem.
+#[derive(Debug)]
+pub(super) struct Known {
+    kind: Kind,
+    object: ObjectRef,
+    spec: Value,
+    spans: BTreeMap<String, Span>,
+}
+
+/// Pointers that problems between documents point at.
+const SPOTS: [&str; 9] = [
+    "/metadata/name",
+    "/spec/groupRef",
+    "/spec/buildRef",
+    "/spec/shards",
+    "/spec/connectivity",
+    "/spec/size",
+    "/spec/topology/shards",
+    "/spec/topology/connectivity",
+    "",
+];
+
+impl Known {
+    /// Remembers a document.
+    pub(super) fn new(kind: Kind, object: ObjectRef, document: &Document<'_>) -> Self {
+        let mut spans: BTreeMap<_, _> = SPOTS
+            .iter()
+            .map(|spot| ((*spot).to_owned(), document.span(spot)))
+            .collect();
+        for pointer in document.places.by_pointer.keys() {
+            if pointer.starts_with("/spec/members/") {
+                spans.insert(pointer.clone(), document.span(pointer));
+            }
+        }
+        Self {
+            kind,
+            object,
+            spec: document.value.get("spec").cloned().unwrap_or_default(),
+            spans,
+        }
+    }
+
+    fn span(&self, pointer: &str) -> Span {
+        // Every spot was recorded when the document was.
+        self.spans
+            .get(pointer)
+            .or_else(|| self.spans.get(""))
+            .cloned()
+            .unwrap_or(Span {
+                file: String::new(),
+                line: 1,
+                column: 1,
+                byte: 0,
+                length: 0,
+            })
+    }
+
+    fn text(&self, pointer: &str) -> Option<&str> {
+        self.spec.pointer(pointer)?.as_str()
+    }
+
+    fn number(&self, pointer: &str) -> Option<u64> {
+        self.spec.pointer(pointer)?.as_u64()
+    }
+}
+
+/// Checks all documents against each other; removes from the declaration what cannot be used.
+pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
+    let mut first: BTreeMap<(Kind, &ObjectRef), &Known> = BTreeMap::new();
+    for object in known {
+        match first.get(&(object.kind, &object.object)) {
+            Some(other) => loaded.diagnostics.push(duplicate(other, object)),
+            None => {
+                first.insert((object.kind, &object.object), object);
+            }
+        }
+    }
+    let mut broken: BTreeSet<&ObjectRef> = BTreeSet::new();
+    for model in known
+        .iter()
+        .filter(|object| object.kind == Kind::ShardedModel)
+    {
+        let before = loaded.diagnostics.len();
+        against_group(model, known, &mut loaded.diagnostics);
+        against_build(model, known, &mut loaded.diagnostics);
+        if loaded.diagnostics.len() > before {
+            broken.insert(&model.object);
+        }
+    }
+    loaded
+        .declaration
+        .models
+        .retain(|model| !broken.contains(&model.object));
+    shared_members(known, &mut loaded.diagnostics);
+}
+
+fn duplicate(first: &Known, second: &Known) -> Diagnostic {
+    let object = &second.object;
+    let place = match &object.namespace {
+        Some(namespace) => format!(" in namespace `{namespace}`"),
+        None => String::new(),
+    };
+    Diagnostic::error(
+        &catalog::DUPLICATE_OBJECT,
+        format!("{} `{}` is declared twice{place}", object.kind, object.name),
+    )
+    .at(second.span("/metadata/name"))
+    .related(first.span("/metadata/name"), "first declared here")
+    .help("rename one of them, or remove it")
+}
+
+fn named<'a>(known: &'a [Known], kind: Kind, namespace: Option<&str>) -> Vec<&'a Known> {
+    known
+        .iter()
+        .filter(|object| object.kind == kind && object.object.namespace.as_deref() == namespace)
+        .collect()
+}
+
+fn not_declared(
+    explanation: &'static crate::diagnostic::Explanation,
+    kind: Kind,
+    name: &str,
+    others: &[&Known],
+) -> Diagnostic {
+    let names: Vec<_> = others
+        .iter()
+        .map(|other| other.object.name.as_str())
+        .collect();
+    let help = match (closest(name, &names), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean `{meant}`?"),
+        (None, []) => format!("declare a {kind} named `{name}`"),
+        (None, names) => format!("declared are {}", names.join(", ")),
+    };
+    Diagnostic::error(explanation, format!("no {kind} `{name}` is declared")).help(help)
+}
+
+fn against_group(model: &Known, known: &[Known], diagnostics: &mut Vec<Diagnostic>) {
+    let Some(name) = model.text("/groupRef") else {
+        return;
+    };
+    let groups = named(known, Kind::P2PGroup, None);
+    let Some(group) = groups.iter().find(|group| group.object.name == name) else {
+        diagnostics.push(
+            not_declared(&catalog::NO_SUCH_GROUP, Kind::P2PGroup, name, &groups)
+                .at(model.span("/spec/groupRef")),
+        );
+        return;
+    };
+    if let (Some(shards), Some(size)) = (model.number("/shards"), group.number("/size"))
+        && shards > size
+    {
+        diagnostics.push(
+            Diagnostic::error(
+                &catalog::MORE_SHARDS_THAN_GROUP,
+                format!("{shards} shards do not fit on group `{name}`, which has {size} SoCs"),
+            )
+            .at(model.span("/spec/shards"))
+            .related(group.span("/spec/size"), "the group's size")
+            .help(format!("use at most {size} shards, or a larger group")),
+        );
+    }
+}
+
+fn against_build(model: &Known, known: &[Known], diagnostics: &mut Vec<Diagnostic>) {
+    let Some(name) = model.text("/buildRef") else {
+        return;
+    };
+    let namespace = model.object.namespace.as_deref();
+    let builds = named(known, Kind::ModelBuild, namespace);
+    let Some(build) = builds.iter().find(|build| build.object.name == name) else {
+        let mut missing = not_declared(&catalog::NO_SUCH_BUILD, Kind::ModelBuild, name, &builds);
+        let elsewhere = known
+            .iter()
+            .find(|other| other.kind == Kind::ModelBuild && other.object.name == name);
+        if let (Some(elsewhere), Some(namespace)) = (elsewhere, namespace) {
+            missing = missing
+                .related(
+                    elsewhere.span("/metadata/name"),
+                    "declared in another namespace",
+                )
+                .help(format!(
+                    "give the ModelBuild `namespace: {namespace}`, or move the model to it"
+                ));
+        }
+        diagnostics.push(missing.at(model.span("/spec/buildRef")));
+        return;
+    };
+    if let (Some(shards), Some(made)) = (model.number("/shards"), build.number("/topology/shards"))
+        && shards != made
+    {
+        diagnostics.push(
+            Diagnostic::error(
+                &catalog::BUILD_DIFFERS,
+                format!("the model wants {shards} shards, and build `{name}` makes {made}"),
+            )
+            .at(model.span("/spec/shards"))
+            .related(build.span("/spec/topology/shards"), "the build's shards")
+            .help("write the same number in both"),
+        );
+    }
+    let pair = (
+        model.text("/connectivity"),
+        build.text("/topology/connectivity"),
+    );
+    if let (Some(wanted), Some(made)) = pair
+        && wanted != made
+    {
+        diagnostics.push(
+            Diagnostic::error(
+                &catalog::BUILD_DIFFERS,
+                format!("the model wants connectivity {wanted}, and build `{name}` is compiled for {made}"),
+            )
+            .at(model.span("/spec/connectivity"))
+            .related(build.span("/spec/topology/connectivity"), "the build's connectivity")
+            .help("write the same connectivity in both"),
+        );
+    }
+}
+
+/// Two groups that name one SoC on nodes that both may select.
+fn shared_members(known: &[Known], diagnostics: &mut Vec<Diagnostic>) {
+    let mut taken: BTreeMap<(&str, &str), Vec<(&Known, String)>> = BTreeMap::new();
+    for group in known.iter().filter(|object| object.kind == Kind::P2PGroup) {
+        let members = group.spec.get("members").and_then(Value::as_array);
+        for (index, member) in members.into_iter().flatten().enumerate() {
+            for (field, value) in member.as_object().into_iter().flatten() {
+                let Some(value) = value.as_str() else {
+                    continue;
+                };
+                let others = taken.entry((field, value)).or_default();
+                let at = format!("/spec/members/{index}/{field}");
+                let other = others
+                    .iter()
+                    .find(|(other, _)| other.object != group.object && meet(other, group));
+                if let Some((other, first)) = other {
+                    diagnostics.push(
+                        Diagnostic::warning(
+                            &catalog::MEMBER_IN_TWO_GROUPS,
+                            format!("SoC {value} is a member of group `{}` too", other.object.name),
+                        )
+                        .at(group.span(&at))
+                        .related(other.span(first), "named here first")
+                        .help("a SoC serves one group of a node: leave it out of one, or select different nodes"),
+                    );
+                }
+                others.push((group, at));
+            }
+        }
+    }
+}
+
+/// Whether one node can match both selectors: no label is wanted with two values.
+fn meet(a: &Known, b: &Known) -> bool {
+    let labels = |group: &Known| {
+        let labels = group.spec.pointer("/nodeSelector/matchLabels");
+        labels
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let (a, b) = (labels(a), labels(b));
+    a.iter()
+        .all(|(key, value)| b.get(key).is_none_or(|other| other == value))
+}

@@ -1,0 +1,88 @@
+//! The document against the CEL rules of its definition, evaluated as the API server does it.
+use std::cell::OnceCell;
+
+use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, Validator, compile_schema};
+use serde_json::Value;
+
+use super::{document::Document, escape};
+use crate::{
+    diagnostic::{Diagnostic, catalog},
+    kind::{
+        Kind,
+        rule::{self, Rule},
+    },
+    schema,
+};
+
+/// Checks a document whose schema holds; `pruned` is its value without nulls and unknown fields.
+pub(super) fn check(
+    kind: Kind,
+    document: &Document<'_>,
+    pruned: &Value,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let Some(schema) = schema::server_schema(kind) else {
+        return;
+    };
+    if document.text("/metadata/name").is_none() {
+        // The rule about the name could not be evaluated, and the missing name is reported already.
+        return;
+    }
+    let outcome = RULES.with(|rules| {
+        let compiled = rules.schemas[kind as usize].get_or_init(|| compile_schema(schema));
+        rules.validator.validate_compiled(compiled, pruned, None)
+    });
+    if let Err(errors) = outcome {
+        diagnostics.extend(
+            errors
+                .into_vec()
+                .iter()
+                .map(|error| diagnose(document, error)),
+        );
+    }
+}
+
+/// The evaluator and every kind's rules, compiled once a thread: the evaluator cannot be shared between threads.
+struct Rules {
+    validator: Validator,
+    schemas: [OnceCell<CompiledSchema>; Kind::ALL.len()],
+}
+
+thread_local! {
+    static RULES: Rules = Rules {
+        validator: Validator::new(),
+        schemas: [const { OnceCell::new() }; Kind::ALL.len()],
+    };
+}
+
+fn diagnose(document: &Document<'_>, error: &ValidationError) -> Diagnostic {
+    let found = rule::ALL
+        .iter()
+        .find(|rule| rule.expression == error.rule && rule.message == error.message);
+    let (Some(rule), ErrorKind::ValidationFailure) = (found, &error.kind) else {
+        return Diagnostic::error(&catalog::MALFORMED_TEXT, error.message.clone())
+            .at(document.span(&pointer(&error.field_path)));
+    };
+    Diagnostic::error(&rule.explanation, rule.message)
+        .at(document.span(&spot(rule, &error.field_path)))
+        .help(rule.help)
+}
+
+/// What a person looks at: for the rule on the whole object, its name.
+fn spot(rule: &Rule, field_path: &str) -> String {
+    if rule.explanation == rule::SHORT_NAME.explanation {
+        return "/metadata/name".to_owned();
+    }
+    pointer(field_path)
+}
+
+/// `spec.members[1].address` as a JSON pointer. No field that a rule stands on has a dot in its name.
+fn pointer(field_path: &str) -> String {
+    let steps = field_path
+        .split(['.', '['])
+        .map(|step| step.trim_end_matches(']'));
+    steps
+        .filter(|step| !step.is_empty())
+        .map(|step| format!("/{}", escape(step)))
+        .collect()
+}

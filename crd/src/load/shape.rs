@@ -1,0 +1,541 @@
+//! The document against its schema: every difference as a sentence about the field.
+use std::sync::OnceLock;
+
+use jsonschema::{
+    JsonType, ValidationError, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
+use serde_json::Value;
+
+use super::{Notation, document::Document, envelope::closest, escape};
+use crate::{
+    diagnostic::{Diagnostic, Explanation, catalog},
+    id::PCI_ADDRESS_PATTERN,
+    kind::Kind,
+    schema,
+};
+
+/// Checks a document; answers its value without nulls and unknown fields when nothing but unknown fields is wrong.
+pub(super) fn check(
+    kind: Kind,
+    document: &Document<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Value> {
+    let mut value = document.value.clone();
+    prune_nulls(&mut value);
+    let validator = validator(kind)?;
+    let errors: Vec<_> = validator.iter_errors(&value).collect();
+    let mut shape = Shape {
+        kind,
+        document,
+        meant: Vec::new(),
+        unknown: Vec::new(),
+        other: Vec::new(),
+    };
+    for error in &errors {
+        shape.take(error);
+    }
+    let Shape {
+        meant,
+        unknown,
+        mut other,
+        ..
+    } = shape;
+    // A field that is missing because its name is misspelt is one problem, not two.
+    other.retain(|(missing, _)| {
+        missing
+            .as_ref()
+            .is_none_or(|pointer| !meant.contains(pointer))
+    });
+    let sound = errors.iter().all(|error| {
+        matches!(
+            error.kind(),
+            ValidationErrorKind::AdditionalProperties { .. }
+        )
+    });
+    for (pointer, diagnostic) in unknown {
+        remove(&mut value, &pointer);
+        diagnostics.push(diagnostic);
+    }
+    diagnostics.extend(other.into_iter().map(|(_, diagnostic)| diagnostic));
+    if kind.is_stored()
+        && document
+            .value
+            .get("status")
+            .is_some_and(|status| !status.is_null())
+    {
+        diagnostics.push(
+            Diagnostic::warning(
+                &catalog::STATUS_IGNORED,
+                "`status` has no effect here: the controller writes it",
+            )
+            .at(document.key_span("/status"))
+            .help("remove it"),
+        );
+        remove(&mut value, "/status");
+    }
+    sound.then_some(value)
+}
+
+fn validator(kind: Kind) -> Option<&'static Validator> {
+    static CELLS: [OnceLock<Option<Validator>>; Kind::ALL.len()] =
+        [const { OnceLock::new() }; Kind::ALL.len()];
+    CELLS[kind as usize]
+        .get_or_init(|| {
+            jsonschema::options()
+                .with_draft(jsonschema::Draft::Draft7)
+                .build(schema::document_schema(kind))
+                .ok()
+        })
+        .as_ref()
+}
+
+/// The API server prunes a null in a mapping before it checks anything.
+fn prune_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(prune_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(prune_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    let Some((parent, step)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
+        map.shift_remove(&step.replace("~1", "/").replace("~0", "~"));
+    }
+}
+
+struct Shape<'a, 'd> {
+    kind: Kind,
+    document: &'a Document<'d>,
+    /// Pointers of fields that a misspelt one stands for.
+    meant: Vec<String>,
+    /// Unknown fields by pointer.
+    unknown: Vec<(String, Diagnostic)>,
+    /// The rest; a missing field with its pointer.
+    other: Vec<(Option<String>, Diagnostic)>,
+}
+
+impl Shape<'_, '_> {
+    fn take(&mut self, error: &ValidationError<'_>) {
+        let pointer = error.instance_path().as_str();
+        let name = field_name(pointer);
+        let found = error.instance().as_ref();
+        let limits = |low, high| self.limits(error, low, high);
+        let (explanation, message, help): (&'static Explanation, String, String) = match error
+            .kind()
+        {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                for field in unexpected {
+                    self.unknown_field(error, pointer, field);
+                }
+                return;
+            }
+            ValidationErrorKind::Required { property } => {
+                if let Some(property) = property.as_str() {
+                    self.missing(error, pointer, property);
+                }
+                return;
+            }
+            ValidationErrorKind::OneOfNotValid { context }
+            | ValidationErrorKind::AnyOf { context } => {
+                // The branch that was meant is the one with the fewest problems.
+                if let Some(branch) = context.iter().min_by_key(|branch| branch.len()) {
+                    for error in branch {
+                        self.take(error);
+                    }
+                }
+                return;
+            }
+            ValidationErrorKind::Type { kind } => {
+                let wanted = match kind {
+                    TypeKind::Single(wanted) => type_name(*wanted),
+                    TypeKind::Multiple(_) => "another type",
+                };
+                self.other
+                    .push((None, wrong_type(self.document, pointer, found, wanted)));
+                return;
+            }
+            ValidationErrorKind::Enum { options } => {
+                let options: Vec<_> = options
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|option| {
+                        option
+                            .as_str()
+                            .map_or_else(|| option.to_string(), str::to_owned)
+                    })
+                    .collect();
+                let words: Vec<_> = options.iter().map(String::as_str).collect();
+                let text = found
+                    .as_str()
+                    .map_or_else(|| found.to_string(), str::to_owned);
+                let help = match closest(&text, &words) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => String::new(),
+                };
+                (
+                    &catalog::NOT_AN_OPTION,
+                    format!(
+                        "{name} must be {}, not `{}`",
+                        any_of(&words),
+                        shortened(&text)
+                    ),
+                    help,
+                )
+            }
+            ValidationErrorKind::Constant { expected_value } => (
+                &catalog::NOT_AN_OPTION,
+                format!(
+                    "{name} must be `{}`",
+                    expected_value.as_str().unwrap_or_default()
+                ),
+                String::new(),
+            ),
+            ValidationErrorKind::Minimum { .. }
+            | ValidationErrorKind::Maximum { .. }
+            | ValidationErrorKind::ExclusiveMinimum { .. }
+            | ValidationErrorKind::ExclusiveMaximum { .. } => (
+                &catalog::OUT_OF_RANGE,
+                format!(
+                    "{name} must be {}, not {found}",
+                    limits("minimum", "maximum")
+                ),
+                self.describe(error),
+            ),
+            ValidationErrorKind::MaxLength { limit } => (
+                &catalog::TOO_LONG,
+                format!(
+                    "{name} holds {} characters, and {limit} is the most",
+                    found.as_str().map_or(0, |text| text.chars().count())
+                ),
+                self.describe(error),
+            ),
+            ValidationErrorKind::MaxItems { limit } => (
+                &catalog::TOO_LONG,
+                format!(
+                    "{name} lists {} entries, and {limit} is the most",
+                    found.as_array().map_or(0, Vec::len)
+                ),
+                self.describe(error),
+            ),
+            ValidationErrorKind::MaxProperties { limit } => (
+                &catalog::TOO_LONG,
+                format!(
+                    "{name} holds {} entries, and {limit} is the most",
+                    found.as_object().map_or(0, serde_json::Map::len)
+                ),
+                self.describe(error),
+            ),
+            ValidationErrorKind::MinLength { .. } => (
+                &catalog::TOO_SHORT,
+                format!("{name} must not be empty"),
+                self.describe(error),
+            ),
+            ValidationErrorKind::MinItems { limit }
+            | ValidationErrorKind::MinProperties { limit } => (
+                &catalog::TOO_SHORT,
+                format!(
+                    "{name} needs at least {limit} {}",
+                    if *limit == 1 { "entry" } else { "entries" }
+                ),
+                self.describe(error),
+            ),
+            ValidationErrorKind::Pattern { pattern } => {
+                let (message, help) = malformed(&name, pattern, found.as_str().unwrap_or_default());
+                (&catalog::MALFORMED_TEXT, message, help)
+            }
+            // Keywords that no schema of ours has; a sentence all the same, should one come to have it.
+            _ => (
+                &catalog::MALFORMED_TEXT,
+                format!("{name} is not as its schema wants it: {error}"),
+                String::new(),
+            ),
+        };
+        let diagnostic = Diagnostic::error(explanation, message)
+            .at(self.document.span(pointer))
+            .help(help);
+        self.other.push((None, diagnostic));
+    }
+
+    fn unknown_field(&mut self, error: &ValidationError<'_>, parent: &str, field: &str) {
+        let fields = self.fields(error);
+        let at = format!("{parent}/{}", escape(field));
+        let owner = match parent {
+            "" => format!("a `{}`", self.kind),
+            parent => field_name(parent),
+        };
+        let help = match closest(field, &fields) {
+            Some(meant) => {
+                let pointer = format!("{parent}/{}", escape(meant));
+                if self.document.value.pointer(&pointer).is_none() {
+                    self.meant.push(pointer);
+                }
+                format!("did you mean `{meant}`?")
+            }
+            None => format!("its fields are {}", fields.join(", ")),
+        };
+        let diagnostic = Diagnostic::error(
+            &catalog::UNKNOWN_FIELD,
+            format!("{owner} has no field `{field}`"),
+        )
+        .at(self.document.key_span(&at))
+        .help(help);
+        self.unknown.push((at, diagnostic));
+    }
+
+    fn missing(&mut self, error: &ValidationError<'_>, parent: &str, property: &str) {
+        let at = format!("{parent}/{}", escape(property));
+        let what = match parent {
+            "" => format!("`{property}`"),
+            parent => format!("`{property}` of {}", field_name(parent)),
+        };
+        let empty = self.document.value.pointer(&at).is_some();
+        let (message, span) = if empty {
+            (format!("{what} has no value"), self.document.key_span(&at))
+        } else {
+            let spot = if parent.is_empty() { "/kind" } else { parent };
+            (format!("{what} is missing"), self.document.key_span(spot))
+        };
+        let property = self
+            .schema(error)
+            .pointer(&format!("/properties/{}", escape(property)))
+            .unwrap_or(&Value::Null);
+        let help = description(property);
+        self.other.push((
+            Some(at),
+            Diagnostic::error(&catalog::MISSING_FIELD, message)
+                .at(span)
+                .help(help),
+        ));
+    }
+
+    /// The schema level whose keyword an error is about.
+    fn schema(&self, error: &ValidationError<'_>) -> &'static Value {
+        let keyword = error.schema_path().as_str();
+        let level = keyword.rsplit_once('/').map_or("", |(level, _)| level);
+        schema::document_schema(self.kind)
+            .pointer(level)
+            .unwrap_or(&Value::Null)
+    }
+
+    fn fields(&self, error: &ValidationError<'_>) -> Vec<&'static str> {
+        let properties = self
+            .schema(error)
+            .get("properties")
+            .and_then(Value::as_object);
+        properties
+            .into_iter()
+            .flat_map(|map| map.keys().map(String::as_str))
+            .collect()
+    }
+
+    fn describe(&self, error: &ValidationError<'_>) -> String {
+        description(self.schema(error))
+    }
+
+    fn limits(&self, error: &ValidationError<'_>, low: &str, high: &str) -> String {
+        let schema = self.schema(error);
+        match (schema.get(low), schema.get(high)) {
+            (Some(low), Some(high)) => format!("from {low} to {high}"),
+            (Some(low), None) => format!("at least {low}"),
+            (None, Some(high)) => format!("at most {high}"),
+            (None, None) => "in range".to_owned(),
+        }
+    }
+}
+
+/// The field's own words about itself: the first sentence of its documentation.
+fn description(schema: &Value) -> String {
+    let text = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let text = text
+        .split("\n\n")
+        .next()
+        .unwrap_or_default()
+        .replace('\n', " ");
+    text.trim_end_matches('.').to_owned()
+}
+
+/// A value of another type than the field.
+pub(super) fn wrong_type(
+    document: &Document<'_>,
+    pointer: &str,
+    found: &Value,
+    wanted: &str,
+) -> Diagnostic {
+    let name = field_name(pointer);
+    let plain = document
+        .places
+        .by_pointer
+        .get(pointer)
+        .is_some_and(|place| place.notation == Notation::Plain);
+    let span = document.span(pointer);
+    let written = &document.lines.text()[span.byte as usize..(span.byte + span.length) as usize];
+    let help = match (wanted, found) {
+        ("text", Value::Bool(_) | Value::Number(_)) if plain => {
+            format!("write it in quotes: \"{written}\"")
+        }
+        ("a whole number" | "a number" | "true or false", Value::String(text))
+            if !plain && looks_typed(text) =>
+        {
+            format!("write it without quotes: {text}")
+        }
+        ("true or false", Value::String(text))
+            if matches!(text.to_lowercase().as_str(), "yes" | "on" | "y") =>
+        {
+            "write `true`".to_owned()
+        }
+        ("true or false", Value::String(text))
+            if matches!(text.to_lowercase().as_str(), "no" | "off" | "n") =>
+        {
+            "write `false`".to_owned()
+        }
+        ("a list", Value::Object(_)) => "begin each entry with `- `".to_owned(),
+        ("a list", _) => format!("write it as a list: [{}]", shortened(written)),
+        ("a mapping", _) => {
+            "write its fields as `name: value` on indented lines below it".to_owned()
+        }
+        _ => String::new(),
+    };
+    Diagnostic::error(
+        &catalog::WRONG_TYPE,
+        format!("{name} must be {wanted}, not {}", value_name(found)),
+    )
+    .at(span)
+    .help(help)
+}
+
+fn looks_typed(text: &str) -> bool {
+    text.parse::<f64>().is_ok() || matches!(text, "true" | "false")
+}
+
+fn type_name(wanted: JsonType) -> &'static str {
+    match wanted {
+        JsonType::Array => "a list",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Null => "empty",
+        JsonType::Number => "a number",
+        JsonType::Object => "a mapping",
+        JsonType::String => "text",
+    }
+}
+
+fn value_name(found: &Value) -> String {
+    match found {
+        Value::Null => "empty".to_owned(),
+        Value::Bool(value) => format!("the truth value `{value}`"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text `{}`", shortened(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+/// Text of a length that fits a sentence.
+fn shortened(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= 60 && line.len() == text.len() {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(57).collect();
+    format!("{start}…")
+}
+
+fn any_of(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+/// A pointer as a person reads it: `/spec/members/1/address` is `members[1].address`.
+pub(super) fn field_name(pointer: &str) -> String {
+    let mut name = String::new();
+    for step in pointer.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        if step.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
+            name.push_str(&format!("[{step}]"));
+        } else {
+            if !name.is_empty() {
+                name.push('.');
+            }
+            name.push_str(&step);
+        }
+    }
+    match name.strip_prefix("spec.") {
+        Some(inner) => format!("`{inner}`"),
+        None if name.is_empty() => "the document".to_owned(),
+        None => format!("`{name}`"),
+    }
+}
+
+/// A sentence and a hint for text that does not match a pattern of ours.
+fn malformed(name: &str, pattern: &str, text: &str) -> (String, String) {
+    if pattern == PCI_ADDRESS_PATTERN {
+        let message = format!(
+            "{name} is `{}`, which is no PCI address such as 0000:21:00.0",
+            shortened(text)
+        );
+        return (message, address_hint(text));
+    }
+    (
+        format!(
+            "{name} is `{}`, which does not have its form",
+            shortened(text)
+        ),
+        format!("it must match {pattern}"),
+    )
+}
+
+/// Which part of a PCI address is wrong.
+fn address_hint(text: &str) -> String {
+    let lower = text.to_lowercase();
+    if lower != text && lower.parse::<crate::id::PciAddress>().is_ok() {
+        return format!("write it in lower case, as the kernel does: {lower}");
+    }
+    let with_domain = format!("0000:{lower}");
+    if with_domain.parse::<crate::id::PciAddress>().is_ok() {
+        return format!("add the domain that `lspci -D` shows: {with_domain}");
+    }
+    let with_function = format!("{lower}.0");
+    if with_function.parse::<crate::id::PciAddress>().is_ok() {
+        return format!("add the function: {with_function}");
+    }
+    let Some((domain, bus, device, function)) = address_parts(&lower) else {
+        return "write domain:bus:device.function, as `lspci -D` shows it".to_owned();
+    };
+    let hex = |part: &str, widths: std::ops::RangeInclusive<usize>| {
+        widths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if !hex(domain, 4..=8) {
+        format!("the domain `{domain}` must be at least four hexadecimal digits")
+    } else if !hex(bus, 2..=2) {
+        format!("the bus `{bus}` must be two hexadecimal digits")
+    } else if !hex(device, 2..=2) {
+        format!("the device `{device}` must be two hexadecimal digits")
+    } else if !device.starts_with(['0', '1']) {
+        format!("the device `{device}` must be from 00 to 1f")
+    } else {
+        format!("the function `{function}` must be one digit from 0 to 7")
+    }
+}
+
+fn address_parts(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let (domain, rest) = text.split_once(':')?;
+    let (bus, rest) = rest.split_once(':')?;
+    let (device, function) = rest.split_once('.')?;
+    Some((domain, bus, device, function))
+}

@@ -1,0 +1,55 @@
+//! Custom resource definitions, as the API server takes them.
+use std::sync::OnceLock;
+
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::{once, tidy};
+use crate::kind::{CardNode, CardPolicy, ChangePlan, Kind, ModelBuild, P2PGroup, ShardedModel};
+
+/// The definition of a kind that the API server stores; `None` for a file kind.
+pub(super) fn definition(kind: Kind) -> Option<Value> {
+    let (definition, keep_default): (_, &[&str]) = match kind {
+        Kind::CardPolicy => (CardPolicy::crd(), &[]),
+        Kind::P2PGroup => (P2PGroup::crd(), &[]),
+        Kind::ModelBuild => (ModelBuild::crd(), &[]),
+        Kind::ShardedModel => (ShardedModel::crd(), &["replicas"]),
+        Kind::CardNode => (CardNode::crd(), &[]),
+        Kind::ChangePlan => (ChangePlan::crd(), &[]),
+        Kind::HardwareSnapshot | Kind::Rack => return None,
+    };
+    let mut definition = serde_json::to_value(definition).ok()?;
+    let schema = definition.pointer_mut(SCHEMA)?;
+    tidy::structural(schema, keep_default);
+    if let Some(status) = schema.pointer_mut("/properties/status") {
+        status["default"] = fresh_status();
+        status["description"] = json!("What the controller reports. Written by it alone.");
+    }
+    Some(definition)
+}
+
+/// The schema of a kind as the API server holds it; `None` for a file kind.
+pub(crate) fn server_schema(kind: Kind) -> Option<&'static Value> {
+    static CELLS: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    let schema = once(&CELLS[kind as usize], || {
+        definition(kind)
+            .and_then(|definition| definition.pointer(SCHEMA).cloned())
+            .unwrap_or_default()
+    });
+    schema.is_object().then_some(schema)
+}
+
+const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
+
+/// A new object is not ready until a controller says so: without a condition kstatus calls it current.
+fn fresh_status() -> Value {
+    json!({
+        "conditions": [{
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "Pending",
+            "message": "waiting for the controller",
+            "lastTransitionTime": "1970-01-01T00:00:00Z",
+        }]
+    })
+}

@@ -1,0 +1,51 @@
+//! Schemas generated from the types: custom resource definitions for a cluster, JSON Schemas for editors and the loader.
+mod definition;
+mod document;
+mod tidy;
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::{kind::Kind, write};
+
+pub(crate) use definition::server_schema;
+pub(crate) use document::document_schema;
+
+/// Every custom resource definition as `(file name, YAML)`, for `charts/shardplane/crds/`.
+pub fn crds() -> Vec<(String, String)> {
+    Kind::ALL
+        .iter()
+        .filter_map(|&kind| {
+            let definition = definition::definition(kind)?;
+            let name = definition.pointer("/metadata/name")?.as_str()?.to_owned();
+            // A JSON value always has a YAML form.
+            Some((format!("{name}.yaml"), write::to_yaml(&definition).ok()?))
+        })
+        .collect()
+}
+
+/// Every JSON Schema as `(path, JSON)`, for `crd/schemas/`: `shardplane.dev/<kind>_v1alpha1.json`, which is where
+/// editors and kubeconform look, and beside them the plan and the journal's record.
+pub fn json_schemas() -> Vec<(String, String)> {
+    let kinds = Kind::ALL.iter().map(|&kind| {
+        let name = format!(
+            "shardplane.dev/{}_v1alpha1.json",
+            kind.as_str().to_lowercase()
+        );
+        (name, document::json_schema(kind))
+    });
+    let records = [
+        ("plan.json".to_owned(), document::plan_schema()),
+        ("record.json".to_owned(), document::record_schema()),
+    ];
+    kinds
+        .chain(records)
+        .map(|(name, schema)| (name, format!("{schema:#}\n")))
+        .collect()
+}
+
+/// A value computed once a process: schemas are functions of the types alone.
+fn once(cell: &'static OnceLock<Value>, make: impl FnOnce() -> Value) -> &'static Value {
+    cell.get_or_init(make)
+}

@@ -1,0 +1,56 @@
+//! Invalid documents, each beside the diagnostics that a person sees.
+use std::{collections::BTreeSet, fs};
+
+use crd::{
+    diagnostic::{self, Severity, Style, catalog},
+    load::{SourceText, load},
+};
+
+use crate::recorded;
+
+fn source(path: &std::path::Path) -> SourceText {
+    let name = path
+        .file_name()
+        .expect("a file has a name")
+        .to_string_lossy();
+    SourceText::new(
+        name,
+        fs::read_to_string(path).expect("the document can be read"),
+    )
+}
+
+#[test]
+fn invalid_documents_give_their_recorded_diagnostics() {
+    let files = recorded::files("tests/corpus/invalid", "yaml");
+    let mut seen = BTreeSet::new();
+    let mut differences = Vec::new();
+    for path in files {
+        let sources = [source(&path)];
+        let loaded = load(&sources);
+        assert!(
+            !loaded.diagnostics.is_empty(),
+            "{} is clean",
+            path.display()
+        );
+        seen.extend(loaded.diagnostics.iter().map(diagnostic::Diagnostic::id));
+        let rendered = diagnostic::render(&loaded.diagnostics, &sources, Style::Plain);
+        differences.extend(recorded::compare(&path.with_extension("stderr"), &rendered));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn valid_documents_are_clean() {
+    for path in recorded::files("tests/corpus/valid", "yaml") {
+        let sources = [source(&path)];
+        let loaded = load(&sources);
+        let rendered = diagnostic::render(&loaded.diagnostics, &sources, Style::Plain);
+        assert!(
+            loaded
+                .diagnostics
+                .iter()
+                .all(|d| d.severity == Severity::Note),
+            "{rendered}"
+        );
+    }
+}

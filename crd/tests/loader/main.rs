@@ -1,0 +1,4 @@
+//! The loader, the schemas, the writer and the formatter, against recorded files.
+mod corpus;
+mod generated;
+mod recorded;

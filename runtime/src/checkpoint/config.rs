@@ -1,0 +1,482 @@
+//! `config.json`: every key is used, known to change nothing, or refused by name.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::rope::rope;
+use super::{CheckpointError, read_small};
+use crate::model::{Architecture, ModelShape};
+
+/// Keys that do not change the logits: bookkeeping, dropout (off when serving), and old defaults of generation.
+const HARMLESS: &[&str] = &[
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "_name_or_path",
+    "attention_dropout",
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "dtype",
+    "early_stopping",
+    "embd_pdrop",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_llama_config",
+    "keys_to_ignore_at_inference",
+    "label2id",
+    "length_penalty",
+    "max_length",
+    "min_length",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "pad_token_id",
+    "prefix",
+    "pretraining_tp",
+    "problem_type",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "resid_pdrop",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torch_dtype",
+    "torchscript",
+    "transformers_version",
+    "typical_p",
+    "unsloth_fixed",
+    "unsloth_version",
+    "use_bfloat16",
+    "use_cache",
+];
+
+/// Keys that change the numbers and whose one implemented value is given.
+const FIXED: &[(&str, &[&str])] = &[
+    ("add_cross_attention", &["false"]),
+    ("chunk_size_feed_forward", &["0"]),
+    ("hidden_act", &["\"silu\"", "\"swish\""]),
+    ("is_encoder_decoder", &["false"]),
+    ("partial_rotary_factor", &["1", "1.0"]),
+    ("pruned_heads", &["{}"]),
+    ("rope_interleaved", &["false"]),
+    ("cross_attention_hidden_size", &[]),
+    ("quantization_config", &[]),
+];
+
+/// The context that a family's configuration class assumes where `max_position_embeddings` is absent.
+fn usual_context(architecture: Architecture) -> u32 {
+    match architecture {
+        Architecture::Llama => 2048,
+        Architecture::Mistral => 131_072,
+        Architecture::Qwen2 | Architecture::Qwen3 => 32_768,
+    }
+}
+
+/// Reads the shape of the model in `folder`.
+pub fn read(folder: &Path) -> Result<ModelShape, CheckpointError> {
+    let path = folder.join("config.json");
+    let config = object(
+        &path,
+        "it describes the model: give the folder of a complete checkpoint",
+    )?;
+    let generation = folder.join("generation_config.json");
+    let generation = match generation.exists() {
+        true => Keys::new(generation.clone(), object(&generation, "")?),
+        false => Keys::new(generation, Map::new()),
+    };
+    shape(Keys::new(path, config), generation)
+}
+
+fn object(path: &Path, missing: &'static str) -> Result<Map<String, Value>, CheckpointError> {
+    let bytes = read_small(path, missing)?;
+    serde_json::from_slice(&bytes).map_err(|source| CheckpointError::Json {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+fn shape(mut keys: Keys, mut generation: Keys) -> Result<ModelShape, CheckpointError> {
+    let architecture = architecture(&mut keys)?;
+    for (key, values) in FIXED {
+        keys.only(key, values)?;
+    }
+    let heads = keys.count("num_attention_heads")?;
+    let hidden = keys.count("hidden_size")?;
+    let layers = keys.count("num_hidden_layers")?;
+    let kv_heads = match (keys.optional_count("num_key_value_heads")?, architecture) {
+        (Some(count), _) => count,
+        (None, Architecture::Llama) => heads,
+        (None, Architecture::Mistral | Architecture::Qwen2 | Architecture::Qwen3) => {
+            return Err(keys.missing("num_key_value_heads"));
+        }
+    };
+    if heads % kv_heads != 0 {
+        return Err(keys.value(
+            "num_key_value_heads",
+            &format!("a divisor of the {heads} attention heads"),
+        ));
+    }
+    let head_dim = match (keys.optional_count("head_dim")?, architecture) {
+        (Some(width), _) => width,
+        // The width that Qwen3's configuration class assumes.
+        (None, Architecture::Qwen3) => 128,
+        (None, Architecture::Llama | Architecture::Mistral | Architecture::Qwen2)
+            if hidden % heads == 0 =>
+        {
+            hidden / heads
+        }
+        (None, Architecture::Llama | Architecture::Mistral | Architecture::Qwen2) => {
+            return Err(keys.value(
+                "hidden_size",
+                &format!("a multiple of the {heads} attention heads, or a `head_dim`"),
+            ));
+        }
+    };
+    if head_dim % 2 != 0 {
+        return Err(keys.value(
+            "head_dim",
+            "an even number, as rotary embedding turns pairs",
+        ));
+    }
+    let (all_biases, mlp_bias) = (keys.flag("attention_bias")?, keys.flag("mlp_bias")?);
+    let (qkv_bias, output_bias) = match architecture {
+        Architecture::Llama | Architecture::Qwen3 => (all_biases, all_biases),
+        Architecture::Qwen2 => (true, false),
+        Architecture::Mistral => (false, false),
+    };
+    if all_biases && !output_bias {
+        return Err(keys.unsupported("attention_bias", "this family has none of its own choosing"));
+    }
+    if mlp_bias && architecture != Architecture::Llama {
+        return Err(keys.unsupported("mlp_bias", "only Llama has it"));
+    }
+    let shape = ModelShape {
+        architecture,
+        layers,
+        hidden,
+        intermediate: keys.count("intermediate_size")?,
+        heads,
+        kv_heads,
+        head_dim,
+        vocab: keys.count("vocab_size")?,
+        context: keys
+            .optional_count("max_position_embeddings")?
+            .unwrap_or_else(|| usual_context(architecture)),
+        norm_epsilon: keys.number("rms_norm_eps")?.unwrap_or(1e-6),
+        rope: rope(&mut keys)?,
+        windows: windows(&mut keys, architecture, layers)?,
+        tied: keys.flag("tie_word_embeddings")?,
+        qkv_bias,
+        output_bias,
+        mlp_bias,
+        head_norm: architecture == Architecture::Qwen3,
+        bos: either(&mut generation, &mut keys, "bos_token_id")?,
+        eos: either(&mut generation, &mut keys, "eos_token_id")?,
+    };
+    keys.finish()?;
+    Ok(shape)
+}
+
+fn architecture(keys: &mut Keys) -> Result<Architecture, CheckpointError> {
+    const IMPLEMENTED: &str =
+        "LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM and Qwen3ForCausalLM are";
+    let by_name = match keys.take("architectures") {
+        Some(Value::Array(names)) => match names.as_slice() {
+            [Value::String(name)] => Some(match name.as_str() {
+                "LlamaForCausalLM" => Architecture::Llama,
+                "MistralForCausalLM" => Architecture::Mistral,
+                "Qwen2ForCausalLM" => Architecture::Qwen2,
+                "Qwen3ForCausalLM" => Architecture::Qwen3,
+                _ => return Err(keys.unsupported("architectures", IMPLEMENTED)),
+            }),
+            [] => None,
+            _ => return Err(keys.unsupported("architectures", IMPLEMENTED)),
+        },
+        None => None,
+        Some(_) => return Err(keys.value("architectures", "a list of one name")),
+    };
+    let by_type = match keys.take("model_type") {
+        Some(Value::String(name)) => Some(match name.as_str() {
+            "llama" => Architecture::Llama,
+            "mistral" => Architecture::Mistral,
+            "qwen2" => Architecture::Qwen2,
+            "qwen3" => Architecture::Qwen3,
+            _ => return Err(keys.unsupported("model_type", "llama, mistral, qwen2 and qwen3 are")),
+        }),
+        None => None,
+        Some(_) => return Err(keys.value("model_type", "a name")),
+    };
+    match (by_name, by_type) {
+        (Some(name), Some(kind)) if name != kind => {
+            Err(keys.value("model_type", "the type that belongs to `architectures`"))
+        }
+        (Some(one), _) | (None, Some(one)) => Ok(one),
+        (None, None) => Err(keys.missing("architectures")),
+    }
+}
+
+/// The attention window of every layer.
+fn windows(
+    keys: &mut Keys,
+    architecture: Architecture,
+    layers: u32,
+) -> Result<Vec<Option<u32>>, CheckpointError> {
+    let window = keys.optional_count("sliding_window")?;
+    let used = keys.flag("use_sliding_window")?;
+    let full_below = keys.optional_number_of_layers("max_window_layers")?;
+    let window = match architecture {
+        Architecture::Mistral => window,
+        Architecture::Qwen2 | Architecture::Qwen3 if used => window,
+        Architecture::Qwen2 | Architecture::Qwen3 => None,
+        Architecture::Llama if window.is_none() => None,
+        Architecture::Llama => {
+            return Err(keys.unsupported("sliding_window", "Llama attends to everything"));
+        }
+    };
+    let named = match keys.take("layer_types") {
+        None => None,
+        Some(Value::Array(names)) if names.len() == layers as usize => Some(names),
+        Some(_) => return Err(keys.value("layer_types", &format!("a list of {layers} names"))),
+    };
+    let Some(named) = named else {
+        let first = match architecture {
+            Architecture::Llama | Architecture::Mistral => 0,
+            // The class's own default where the key is absent.
+            Architecture::Qwen2 | Architecture::Qwen3 => full_below.unwrap_or(28),
+        };
+        return Ok((0..layers)
+            .map(|layer| window.filter(|_| layer >= first))
+            .collect());
+    };
+    named
+        .iter()
+        .map(|name| match (name.as_str(), window) {
+            (Some("full_attention"), _) => Ok(None),
+            (Some("sliding_attention"), Some(window)) => Ok(Some(window)),
+            _ => Err(keys.unsupported(
+                "layer_types",
+                "full_attention, and sliding_attention with a `sliding_window`, are",
+            )),
+        })
+        .collect()
+}
+
+/// Token ids from `generation_config.json`, else from `config.json`.
+fn either(
+    generation: &mut Keys,
+    config: &mut Keys,
+    key: &str,
+) -> Result<Vec<u32>, CheckpointError> {
+    let (first, second) = (generation.tokens(key)?, config.tokens(key)?);
+    Ok(if first.is_empty() { second } else { first })
+}
+
+/// The keys of one JSON object, and which were looked at.
+pub(super) struct Keys {
+    path: PathBuf,
+    prefix: String,
+    values: Map<String, Value>,
+    seen: BTreeSet<String>,
+}
+
+/// Larger counts are no model's; smaller ones cannot overflow a product of four.
+const LARGEST: u64 = 1 << 20;
+
+impl Keys {
+    pub(super) fn new(path: PathBuf, values: Map<String, Value>) -> Self {
+        Self {
+            path,
+            prefix: String::new(),
+            values,
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// The keys of an object under `key`.
+    pub(super) fn inner(&mut self, key: &str) -> Result<Option<Self>, CheckpointError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Object(values)) => {
+                let prefix = format!("{}{key}.", self.prefix);
+                Ok(Some(Self {
+                    path: self.path.clone(),
+                    prefix,
+                    values,
+                    seen: BTreeSet::new(),
+                }))
+            }
+            Some(_) => Err(self.value(key, "an object")),
+        }
+    }
+
+    /// The value of `key`; null is as good as absent.
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
+        self.seen.insert(key.to_owned());
+        self.values
+            .get(key)
+            .filter(|value| !value.is_null())
+            .cloned()
+    }
+
+    pub(super) fn count(&mut self, key: &str) -> Result<u32, CheckpointError> {
+        self.optional_count(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A positive whole number.
+    pub(super) fn optional_count(&mut self, key: &str) -> Result<Option<u32>, CheckpointError> {
+        // Contexts go into the tens of millions and multiply nothing but slots; everything else is a matrix's side.
+        let largest = if matches!(key, "max_position_embeddings" | "sliding_window") {
+            1 << 30
+        } else {
+            LARGEST
+        };
+        match self.take(key) {
+            None => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(count) if (1..=largest).contains(&count) => Ok(u32::try_from(count).ok()),
+                Some(_) | None => {
+                    Err(self.value(key, &format!("a whole number from 1 to {largest}")))
+                }
+            },
+        }
+    }
+
+    fn optional_number_of_layers(&mut self, key: &str) -> Result<Option<u32>, CheckpointError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(value) => match value.as_u64().and_then(|count| u32::try_from(count).ok()) {
+                Some(count) => Ok(Some(count)),
+                None => Err(self.value(key, "a number of layers")),
+            },
+        }
+    }
+
+    /// A positive finite number.
+    pub(super) fn number(&mut self, key: &str) -> Result<Option<f64>, CheckpointError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(number) if number.is_finite() && number > 0.0 => Ok(Some(number)),
+                Some(_) | None => Err(self.value(key, "a positive number")),
+            },
+        }
+    }
+
+    fn flag(&mut self, key: &str) -> Result<bool, CheckpointError> {
+        match self.take(key) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(self.value(key, "true or false")),
+        }
+    }
+
+    /// One token id or a list of them.
+    fn tokens(&mut self, key: &str) -> Result<Vec<u32>, CheckpointError> {
+        let values = match self.take(key) {
+            None => Vec::new(),
+            Some(Value::Array(values)) => values,
+            Some(value) => vec![value],
+        };
+        let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+        values
+            .iter()
+            .map(|value| id(value).ok_or_else(|| self.value(key, "a token id or a list of them")))
+            .collect()
+    }
+
+    /// Refuses any value but null and those given.
+    pub(super) fn only(&mut self, key: &str, implemented: &[&str]) -> Result<(), CheckpointError> {
+        match self.take(key) {
+            Some(value) if !implemented.contains(&value.to_string().as_str()) => {
+                let words = if implemented.is_empty() {
+                    "none is".to_owned()
+                } else {
+                    format!("{} is", implemented.join(" or "))
+                };
+                Err(self.unsupported(key, &words))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Refuses the first key that nobody looked at.
+    pub(super) fn finish(self) -> Result<(), CheckpointError> {
+        let known = |key: &str| {
+            self.seen.contains(key) || (self.prefix.is_empty() && HARMLESS.contains(&key))
+        };
+        match self
+            .values
+            .iter()
+            .find(|(key, value)| !value.is_null() && !known(key))
+        {
+            None => Ok(()),
+            Some((key, value)) => Err(CheckpointError::Unknown {
+                path: self.path,
+                key: format!("{}{key}", self.prefix),
+                found: shorten(value),
+            }),
+        }
+    }
+
+    pub(super) fn missing(&self, key: &str) -> CheckpointError {
+        CheckpointError::Key {
+            path: self.path.clone(),
+            key: format!("{}{key}", self.prefix),
+        }
+    }
+
+    pub(super) fn value(&self, key: &str, expected: &str) -> CheckpointError {
+        CheckpointError::Value {
+            path: self.path.clone(),
+            key: format!("{}{key}", self.prefix),
+            found: self
+                .values
+                .get(key)
+                .map_or_else(|| "absent".to_owned(), shorten),
+            expected: expected.to_owned(),
+        }
+    }
+
+    pub(super) fn unsupported(&self, key: &str, implemented: &str) -> CheckpointError {
+        CheckpointError::Unsupported {
+            path: self.path.clone(),
+            key: format!("{}{key}", self.prefix),
+            found: self
+                .values
+                .get(key)
+                .map_or_else(|| "absent".to_owned(), shorten),
+            implemented: implemented.to_owned(),
+        }
+    }
+}
+
+/// A value for a message, cut where it would fill the screen.
+fn shorten(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

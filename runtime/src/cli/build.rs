@@ -1,0 +1,87 @@
+//! `build`: from a checkpoint folder to a program directory.
+
+use std::cell::Cell;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::arguments::{Build, Format, Room};
+use super::failure::Failure;
+use super::{model, output};
+use crate::program::build::BuildOutcome;
+use crate::program::{BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
+
+/// Long enough for another builder to pack a model of several GiB.
+const PATIENCE: Duration = Duration::from_secs(1800);
+
+pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
+    let Build {
+        checkpoint,
+        out,
+        shards,
+        precision,
+        key,
+        room,
+        output: printed,
+    } = arguments;
+    let Room { slots, context } = *room;
+    let context = match context {
+        Some(context) => context,
+        None => model::default_context(inspect(checkpoint, *shards)?.shape.context),
+    };
+    let shown = Cell::new(u64::MAX);
+    let terminal = std::io::stderr().is_terminal();
+    let progress = |BuildProgress { done, total }: BuildProgress| {
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
+        if terminal && shown.replace(percent) != percent {
+            output::progress(&format!(
+                "packing weights: {percent} % of {}",
+                output::bytes(total)
+            ));
+        }
+    };
+    let outcome = build(&BuildRequest {
+        checkpoint,
+        out,
+        shards: *shards,
+        precision: (*precision).into(),
+        key: key.as_deref(),
+        slots,
+        context,
+        memory: MemoryLimit::Machine,
+        patience: PATIENCE,
+        progress: &progress,
+    });
+    if shown.get() != u64::MAX {
+        output::progress("");
+    }
+    let Built {
+        directory,
+        manifest,
+        outcome,
+    } = outcome?;
+    let (word, verb) = match outcome {
+        BuildOutcome::Fresh => ("fresh", "built"),
+        BuildOutcome::Reused => ("reused", "found, already built and unchanged,"),
+    };
+    let size: u64 = manifest.slices.iter().map(|slice| slice.bytes).sum();
+    match printed.format {
+        Format::Text => output::line(&format!(
+            "{verb} {}: {} slices, {} of weights",
+            directory.display(),
+            manifest.shards,
+            output::bytes(size)
+        )),
+        Format::Json => output::json(&json!({
+            "event": "built",
+            "outcome": word,
+            "directory": directory.display().to_string(),
+            "key": manifest.key,
+            "source": manifest.source,
+            "shards": manifest.shards,
+            "precision": manifest.precision,
+            "bytes": size,
+        })),
+    }
+}

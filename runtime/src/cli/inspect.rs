@@ -1,0 +1,122 @@
+//! `inspect` and `toolchain`: what is there, and what it would need.
+
+use serde_json::{Value, json};
+
+use super::arguments::{Format, Inspect, Toolchain};
+use super::failure::{Exit, Failure};
+use super::output;
+use crate::model::ModelShape;
+use crate::program::manifest::MANIFEST;
+use crate::program::{Inspection, Manifest, Program, inspect};
+
+pub(super) fn run(arguments: &Inspect) -> Result<(), Failure> {
+    let Inspect {
+        path,
+        shards,
+        output: printed,
+    } = arguments;
+    let program = path.join(MANIFEST).exists();
+    match (program, printed.format) {
+        (true, Format::Json) => output::json(&value(Program::open(path)?.manifest())?),
+        (true, Format::Text) => output::line(&describe_program(Program::open(path)?.manifest())),
+        (false, Format::Json) => output::json(&value(&inspect(path, *shards)?)?),
+        (false, Format::Text) => output::line(&describe_checkpoint(&inspect(path, *shards)?)),
+    }
+}
+
+pub(super) fn toolchain(arguments: &Toolchain) -> Result<(), Failure> {
+    let toolchain = crate::program::toolchain();
+    match arguments.output.format {
+        Format::Json => output::json(&value(&toolchain)?),
+        Format::Text => output::line(&format!(
+            "shardplane-worker {}, pack format {}, {} kernels",
+            toolchain.version, toolchain.pack_format, toolchain.instruction_set
+        )),
+    }
+}
+
+fn value(report: &impl serde::Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(report)
+        .map_err(|error| Failure::new(Exit::Internal, &error).doing("writing the report"))
+}
+
+fn describe_program(manifest: &Manifest) -> String {
+    let sizes: Vec<String> = manifest
+        .slices
+        .iter()
+        .map(|slice| output::bytes(slice.bytes))
+        .collect();
+    [
+        format!(
+            "program      {} of {}",
+            precision(&json!(manifest.precision)),
+            describe_shape(&manifest.shape)
+        ),
+        format!("slices       {}: {}", manifest.shards, sizes.join(", ")),
+        format!("key          {}", manifest.key.as_deref().unwrap_or("none")),
+        format!(
+            "source       {}",
+            manifest.source.as_deref().unwrap_or("not recorded")
+        ),
+        format!(
+            "built by     {}, pack format {}",
+            manifest.builder, manifest.pack_format
+        ),
+    ]
+    .join("\n")
+}
+
+fn describe_checkpoint(inspection: &Inspection) -> String {
+    let Inspection {
+        shape,
+        parameters,
+        checkpoint_bytes,
+        shards,
+        slices,
+        bytes,
+        kv_bytes_per_token,
+        shard_counts,
+    } = inspection;
+    let counts: Vec<String> = shard_counts.iter().map(ToString::to_string).collect();
+    let mut lines = vec![
+        format!("checkpoint   {}", describe_shape(shape)),
+        format!(
+            "weights      {parameters} parameters, {} on disk",
+            output::bytes(*checkpoint_bytes)
+        ),
+        format!("shards       {shards}; possible: {}", counts.join(", ")),
+        format!(
+            "sliced       {} replicated KV heads, {} of KV cache a token",
+            slices.replicated_kv_heads,
+            output::bytes(*kv_bytes_per_token)
+        ),
+    ];
+    for packed in bytes {
+        let most = packed.ranks.iter().max().copied().unwrap_or_default();
+        lines.push(format!(
+            "as {:9} {} in all, at most {} a rank",
+            precision(&json!(packed.precision)),
+            output::bytes(packed.ranks.iter().sum()),
+            output::bytes(most)
+        ));
+    }
+    lines.join("\n")
+}
+
+/// A precision by the name that flags and manifests use.
+fn precision(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn describe_shape(shape: &ModelShape) -> String {
+    format!(
+        "{:?}: {} layers of {}, {} heads over {} KV heads, vocabulary {}, context {}",
+        shape.architecture,
+        shape.layers,
+        shape.hidden,
+        shape.heads,
+        shape.kv_heads,
+        shape.vocab,
+        shape.context
+    )
+}

@@ -1,0 +1,81 @@
+//! What `serve` and `generate` share: a program opened, its text files read, its ranks started.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::Running;
+use super::failure::Failure;
+use crate::program::{MemoryLimit, Program, ProgramError};
+use crate::ranks::{Feed, RankError, RankOptions, Ranks};
+use crate::serve::api::Served;
+use crate::serve::batch::Limits;
+use crate::serve::engine::StepError;
+use crate::text::ModelText;
+
+/// A longer context costs memory whether it is used or not; who wants it asks for it.
+const CONTEXT: u32 = 4096;
+
+/// The context where nobody names one.
+pub(super) fn default_context(model: u32) -> u32 {
+    model.min(CONTEXT)
+}
+
+/// Opens a program, or says that a checkpoint must be built first.
+pub(super) fn open(directory: &Path) -> Result<Program, Failure> {
+    Program::open(directory).map_err(|error| {
+        let checkpoint = matches!(error, ProgramError::NotAProgram { .. }) && directory.join("config.json").is_file();
+        let failure = Failure::from(error);
+        if checkpoint {
+            failure.hint("this folder is a checkpoint: `shardplane-worker build --checkpoint DIR --out PROGRAM --shards N` makes a program of it")
+        } else {
+            failure
+        }
+    })
+}
+
+/// What is served, by that name.
+pub(super) fn served(program: &Program, name: String, limits: Limits) -> Result<Served, Failure> {
+    let shape = &program.manifest().shape;
+    Ok(Served {
+        name,
+        text: Arc::new(ModelText::load(program.directory(), &shape.eos)?),
+        vocab: shape.vocab,
+        limits,
+    })
+}
+
+/// Starts the ranks; returns when each has loaded its slice.
+pub(super) fn start(
+    program: &Program,
+    running: &Running,
+    limits: Limits,
+    executable: PathBuf,
+) -> Result<Ranks, RankError> {
+    let options = RankOptions {
+        connectivity: running.connectivity.into(),
+        slots: limits.slots,
+        context: limits.context,
+        executable,
+        deadline: Duration::from_secs(running.rank_deadline),
+        memory: MemoryLimit::Machine,
+    };
+    Ranks::start(program, options)
+}
+
+/// The engine's step function over ranks.
+pub(super) fn step(
+    mut ranks: Ranks,
+) -> impl FnMut(&[Feed<'_>], &mut Vec<f32>) -> Result<(), StepError<RankError>> + Send {
+    move |feeds, logits| {
+        let outcome = if feeds.is_empty() {
+            ranks.check()
+        } else {
+            ranks.step(feeds, logits)
+        };
+        outcome.map_err(|error| match error {
+            RankError::OutOfRange { .. } => StepError::Feeds(error),
+            other => StepError::Model(other),
+        })
+    }
+}

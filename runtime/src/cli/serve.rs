@@ -1,0 +1,141 @@
+//! `serve`: a program behind the OpenAI API, until told to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::arguments::{Format, Room, Serve};
+use super::failure::{Exit, Failure};
+use super::signals::{Lifeline, Orders};
+use super::{model, output};
+use crate::program::Program;
+use crate::ranks::{RankError, Ranks};
+use crate::serve::batch::Limits;
+use crate::serve::server::{Deadlines, Ending, ServeError, serve};
+
+pub(super) fn run(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // The work is the ranks'; two threads keep connections from waiting for each other.
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(Exit::Internal, &error).doing("starting the asynchronous runtime")
+        })?;
+    let outcome = runtime.block_on(start(arguments, executable));
+    // A thread may still be loading ranks, or waiting for standard input; neither is worth waiting for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
+    let lifeline = if arguments.supervised {
+        Lifeline::StandardInput
+    } else {
+        Lifeline::None
+    };
+    let mut orders = Orders::listen(lifeline)?;
+    let program = model::open(&arguments.running.program)?;
+    let limits = limits(&arguments, &program);
+    let served = model::served(&program, name(&arguments), limits)?;
+    // Before the ranks load, which may take a while: a port in use is known at once.
+    let listener = listen(arguments.listen)?;
+    let running = arguments.running.clone();
+    let loading =
+        tokio::task::spawn_blocking(move || model::start(&program, &running, limits, executable));
+    let ranks: Result<Ranks, RankError> = tokio::select! {
+        loaded = loading => loaded
+            .map_err(|error| Failure::new(Exit::Internal, &error).doing("starting the ranks"))?,
+        // Nothing was promised to anybody yet, so any order ends it.
+        Some(_) = orders.received.recv() => return Err(Failure::quiet(orders.origin.exit())),
+    };
+    let ranks = ranks?;
+    announce(&arguments, &listener, &served.name, &ranks)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| {
+        Failure::new(Exit::Internal, &error).doing("watching the listening socket")
+    })?;
+    let Orders { received, origin } = orders;
+    let deadlines = Deadlines {
+        request: Duration::from_secs(arguments.request_deadline),
+        drain: Duration::from_secs(arguments.drain_deadline),
+        goodbye: Duration::from_secs(2),
+    };
+    match serve(listener, served, deadlines, model::step(ranks), received).await {
+        Ok(Ending::Drained) => Ok(()),
+        Ok(Ending::BrokenOff) => Err(Failure::said(
+            origin.exit(),
+            "stopped before every request was answered",
+        )),
+        Err(ServeError::Model { source }) => Err(Failure::said(
+            Exit::Internal,
+            format!(
+                "the model stopped working: {}",
+                crate::serve::chain(&source)
+            ),
+        )),
+        Err(
+            error @ (ServeError::Thread { .. } | ServeError::Panicked | ServeError::Listen { .. }),
+        ) => Err(Failure::new(Exit::Internal, &error)),
+    }
+}
+
+fn limits(arguments: &Serve, program: &Program) -> Limits {
+    let Room { slots, context } = arguments.room;
+    Limits {
+        slots,
+        context: context
+            .unwrap_or_else(|| model::default_context(program.manifest().shape.context)),
+        queue: arguments.queue as usize,
+        chunk: arguments.prefill_chunk as usize,
+    }
+}
+
+/// Without a name, the directory's: it is what the person who built it chose.
+fn name(arguments: &Serve) -> String {
+    let directory = &arguments.running.program;
+    arguments.name.clone().unwrap_or_else(|| {
+        let full = directory
+            .canonicalize()
+            .unwrap_or_else(|_| directory.clone());
+        full.file_name().map_or_else(
+            || "model".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    })
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let open = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    open().map_err(|error: std::io::Error| {
+        Failure::new(Exit::Unavailable, &error)
+            .doing(&format!("listening on {address}"))
+            .hint("stop whoever uses the port, or choose another with --listen; port 0 takes a free one")
+    })
+}
+
+fn announce(
+    arguments: &Serve,
+    listener: &TcpListener,
+    name: &str,
+    ranks: &Ranks,
+) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(|error| {
+        Failure::new(Exit::Internal, &error).doing("asking for the listening address")
+    })?;
+    let pids = ranks.pids();
+    match arguments.output.format {
+        Format::Json => output::json(
+            &json!({"event": "listening", "address": address.to_string(), "model": name, "pids": pids}),
+        ),
+        Format::Text => output::line(&format!(
+            "serving {name} over {} ranks at http://{address}/v1",
+            pids.len()
+        )),
+    }
+}

@@ -1,0 +1,180 @@
+//! Packing rows of floats into the stored formats.
+
+use super::Precision;
+
+const BLOCK: usize = 32;
+
+/// Packed bytes of some rows, quants and scales apart.
+#[derive(Debug, Default)]
+pub struct Packed {
+    /// The numbers themselves.
+    pub values: Vec<u8>,
+    /// One scale for each 32 of them, in the integer formats.
+    pub scales: Vec<u8>,
+}
+
+impl Packed {
+    /// Forgets the rows, keeps the memory.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.scales.clear();
+    }
+
+    /// Appends a row, whose length is a multiple of 32.
+    pub fn push(&mut self, row: &[f32], precision: Precision) {
+        match precision {
+            Precision::F32 => self.push_floats(row),
+            Precision::Bf16 => {
+                self.values.extend(
+                    row.iter()
+                        .flat_map(|value| half::bf16::from_f32(*value).to_le_bytes()),
+                );
+            }
+            Precision::Int8 => row
+                .chunks_exact(BLOCK)
+                .for_each(|block| self.push_int8(block)),
+            Precision::Int4 => row
+                .chunks_exact(BLOCK)
+                .for_each(|block| self.push_int4(block)),
+        }
+    }
+
+    /// Appends plain floats.
+    pub fn push_floats(&mut self, row: &[f32]) {
+        self.values
+            .extend(row.iter().flat_map(|value| value.to_le_bytes()));
+    }
+
+    fn push_int8(&mut self, block: &[f32]) {
+        let largest = block
+            .iter()
+            .fold(0.0_f32, |most, value| most.max(value.abs()));
+        let scale = largest / 127.0;
+        let quant = |value: &f32| (value / scale).round_ties_even().clamp(-127.0, 127.0) as i8;
+        // A block of zeros divides zero by zero, and a cast makes zero of that.
+        self.values
+            .extend(block.iter().map(|value| quant(value).cast_unsigned()));
+        self.scales.extend(scale.to_le_bytes());
+    }
+
+    fn push_int4(&mut self, block: &[f32]) {
+        let scale = int4_scale(block);
+        let quants: [u8; BLOCK] =
+            std::array::from_fn(|index| (int4_quant(block[index], scale) + 8.0) as u8);
+        self.values
+            .extend((0..BLOCK / 2).map(|index| quants[index] | quants[index + BLOCK / 2] << 4));
+        self.scales.extend(scale.to_le_bytes());
+    }
+}
+
+fn int4_quant(value: f32, scale: f32) -> f32 {
+    if scale == 0.0 {
+        0.0
+    } else {
+        (value / scale).round_ties_even().clamp(-8.0, 7.0)
+    }
+}
+
+/// The scale of a block that loses least: the number of largest magnitude lies at, or a little outside, the end of
+/// the range that has eight steps, whose sign the scale takes.
+fn int4_scale(block: &[f32]) -> f32 {
+    let extreme = block.iter().fold(0.0_f32, |most, value| {
+        if value.abs() > most.abs() {
+            *value
+        } else {
+            most
+        }
+    });
+    let loss = |scale: f32| {
+        block
+            .iter()
+            .map(|value| (value - int4_quant(*value, scale) * scale).powi(2))
+            .sum::<f32>()
+    };
+    let mut best = (f32::INFINITY, 0.0);
+    for steps in [-8.0_f32, -8.6, -9.2, -7.4, 7.0, 7.6] {
+        let scale = extreme / steps;
+        let loss = loss(scale);
+        if loss < best.0 {
+            best = (loss, scale);
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod tests {
+    use kernels::{Matrix, Weights};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn unpack(row: &[f32], precision: Precision) -> Vec<f32> {
+        let mut packed = Packed::default();
+        packed.push(row, precision);
+        let floats = |bytes: &[u8]| -> Vec<f32> { bytemuck::pod_collect_to_vec(bytes) };
+        let (values, scales) = (packed.values, floats(&packed.scales));
+        let (wide, halves) = (
+            if precision == Precision::F32 {
+                floats(&values)
+            } else {
+                Vec::new()
+            },
+            if precision == Precision::Bf16 {
+                bytemuck::pod_collect_to_vec(&values)
+            } else {
+                Vec::new()
+            },
+        );
+        let weights = match precision {
+            Precision::F32 => Weights::F32(&wide),
+            Precision::Bf16 => Weights::Bf16(&halves),
+            Precision::Int8 => Weights::Int8 {
+                quants: bytemuck::cast_slice(&values),
+                scales: &scales,
+            },
+            Precision::Int4 => Weights::Int4 {
+                quants: &values,
+                scales: &scales,
+            },
+        };
+        let mut out = vec![0.0; row.len()];
+        Matrix::new(weights, row.len()).read_row(0, &mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn packing_loses_no_more_than_its_steps(row in prop::collection::vec(-10.0_f32..10.0, 64)) {
+            // Of the largest magnitude in a block: half a step, and for four bits the room beyond the last step.
+            let bounds = [(Precision::F32, 0.0), (Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 0.51 / 127.0), (Precision::Int4, 0.14)];
+            for (precision, bound) in bounds {
+                let back = unpack(&row, precision);
+                for (before, after) in row.chunks(32).zip(back.chunks(32)) {
+                    let largest = before.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+                    for (a, b) in before.iter().zip(after) {
+                        prop_assert!((a - b).abs() <= largest * bound, "{precision:?}: {a} became {b}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_and_extremes_stay() {
+        for precision in [
+            Precision::F32,
+            Precision::Bf16,
+            Precision::Int8,
+            Precision::Int4,
+        ] {
+            assert_eq!(unpack(&[0.0; 32], precision), [0.0; 32], "{precision:?}");
+            assert!(
+                unpack(&[1e-42; 32], precision)
+                    .iter()
+                    .all(|value| value.is_finite()),
+                "{precision:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The place of a program directory: one builder at a time, and nothing seen under its name before it is whole.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
+use sys::Deadline;
+use tempfile::TempDir;
+
+use super::manifest::MANIFEST;
+use super::{BuildError, Manifest, Program, ProgramError};
+
+/// How often a builder looks whether the other has finished.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A place that this builder alone may fill, until dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    out: PathBuf,
+    parent: PathBuf,
+    name: String,
+    /// Locked; the kernel unlocks it whatever becomes of us.
+    _lock: File,
+}
+
+impl Place {
+    /// Waits for other builders of `out`, and clears what a killed one left.
+    pub(super) fn take(out: &Path, patience: Duration) -> Result<Self, BuildError> {
+        let place = |why| BuildError::Place {
+            path: out.to_path_buf(),
+            why,
+        };
+        let name = out
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| place("it has no name of its own"))?;
+        let parent = match out.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+            Some(parent) => parent.to_path_buf(),
+            None => return Err(place("it has no parent folder")),
+        };
+        if !parent.is_dir() {
+            return Err(place(
+                "the folder that it is to lie in does not exist; create that first",
+            ));
+        }
+        let path = parent.join(format!(".{name}.lock"));
+        let write = |source| BuildError::Write {
+            path: path.clone(),
+            source,
+        };
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(write)?;
+        let deadline = Deadline::after(patience);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if deadline.passed() => {
+                    return Err(BuildError::Busy {
+                        directory: out.to_path_buf(),
+                        patience,
+                    });
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK.min(deadline.remaining())),
+                Err(TryLockError::Error(source)) => return Err(write(source)),
+            }
+        }
+        let place = Self {
+            out: out.to_path_buf(),
+            parent,
+            name: name.to_owned(),
+            _lock: lock,
+        };
+        place.clear();
+        Ok(place)
+    }
+
+    fn prefix(&self) -> String {
+        format!(".{}.partial-", self.name)
+    }
+
+    /// Removes what builders that were killed left behind. We hold the lock, so none of it is in use.
+    fn clear(&self) {
+        let left = fs::read_dir(&self.parent).into_iter().flatten().flatten();
+        for entry in left.filter(|entry| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(&self.prefix())
+        }) {
+            // Something that cannot be removed is in nobody's way; the build itself will say what is wrong.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+
+    /// The program in place, if it is the one wanted; an error if it is another.
+    pub(super) fn present(&self, wanted: &Manifest) -> Result<Option<Manifest>, BuildError> {
+        let occupied = |why: String| BuildError::Occupied {
+            directory: self.out.clone(),
+            why,
+        };
+        match fs::symlink_metadata(&self.out) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                return Err(BuildError::Write {
+                    path: self.out.clone(),
+                    source,
+                });
+            }
+            Ok(found) if !found.is_dir() => return Err(occupied("a file is there".to_owned())),
+            Ok(_) => {}
+        }
+        if fs::read_dir(&self.out).is_ok_and(|mut entries| entries.next().is_none()) {
+            // `rename` replaces an empty directory.
+            return Ok(None);
+        }
+        let explain = |error: ProgramError| match std::error::Error::source(&error) {
+            Some(cause) => occupied(format!("{error}: {cause}")),
+            None => occupied(error.to_string()),
+        };
+        let program = Program::open(&self.out).map_err(explain)?;
+        let found = program.manifest();
+        if let Some(difference) = wanted.difference(found) {
+            return Err(occupied(format!("it holds another program ({difference})")));
+        }
+        program.verify().map_err(explain)?;
+        Ok(Some(found.clone()))
+    }
+
+    /// Refuses where the file system has too little room.
+    pub(super) fn room(&self, needed: u64) -> Result<(), BuildError> {
+        let Ok(free) = statvfs(&self.parent) else {
+            return Ok(());
+        };
+        let available = free.blocks_available().saturating_mul(free.fragment_size());
+        if needed > available {
+            return Err(BuildError::Full {
+                directory: self.parent.clone(),
+                needed,
+                available,
+            });
+        }
+        Ok(())
+    }
+
+    /// A temporary directory beside the place, removed with everything in it unless published.
+    pub(super) fn scratch(&self) -> Result<TempDir, BuildError> {
+        tempfile::Builder::new()
+            .prefix(&self.prefix())
+            .tempdir_in(&self.parent)
+            .map_err(|source| BuildError::Write {
+                path: self.parent.clone(),
+                source,
+            })
+    }
+
+    /// Gives a finished directory its name, durably.
+    pub(super) fn publish(&self, scratch: TempDir) -> Result<(), BuildError> {
+        let write = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| BuildError::Write { path, source }
+        };
+        let sync = |path: &Path| {
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(write(path))
+        };
+        sync(&scratch.path().join(MANIFEST))?;
+        sync(scratch.path())?;
+        // Temporary directories are private; a program is as public as its parent lets it be.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(scratch.path(), open).map_err(write(scratch.path()))?;
+        fs::rename(scratch.path(), &self.out).map_err(write(&self.out))?;
+        // The directory has another name now: there is nothing left to remove under the old one.
+        let _ = scratch.keep();
+        sync(&self.parent)
+    }
+}

@@ -1,0 +1,213 @@
+//! The HTTP endpoints.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response, sse};
+use axum::routing::{get, post};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::answer::{Claim, Pending};
+use super::api::response::{Endpoint, Heading};
+use super::api::{ApiError, Prepared, Served, StreamOptions, chat, completion};
+use super::clock::Clock;
+use super::desk::{Desk, Mode};
+use super::generation::Generation;
+use super::metrics::Metrics;
+
+/// A request of this size holds a prompt far beyond any context, and no more.
+pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// What every endpoint works with.
+#[derive(Debug, Clone)]
+pub struct Front {
+    /// What is served.
+    pub served: Arc<Served>,
+    /// Where requests are handed in.
+    pub desk: Arc<Desk>,
+    /// Where refusals are counted.
+    pub metrics: Arc<Metrics>,
+    /// What time it is.
+    pub clock: Clock,
+    /// When the model was loaded, in seconds since 1970.
+    pub loaded: i64,
+}
+
+/// All endpoints.
+pub fn router(front: Front) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(post_chat))
+        .route("/v1/completions", post(post_completion))
+        .route("/v1/models", get(list_models))
+        .route("/v1/models/{*id}", get(one_model))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(front)
+}
+
+type Body = Result<Bytes, BytesRejection>;
+
+async fn post_chat(State(front): State<Front>, body: Body) -> Response {
+    front.answer(Endpoint::Chat, body).await
+}
+
+async fn post_completion(State(front): State<Front>, body: Body) -> Response {
+    front.answer(Endpoint::Completion, body).await
+}
+
+async fn list_models(State(front): State<Front>) -> Response {
+    axum::Json(json!({"object": "list", "data": [front.model()]})).into_response()
+}
+
+async fn one_model(State(front): State<Front>, Path(id): Path<String>) -> Response {
+    if id == front.served.name {
+        axum::Json(front.model()).into_response()
+    } else {
+        ApiError::unknown_model(&id, &front.served.name).into_response()
+    }
+}
+
+async fn readyz(State(front): State<Front>) -> Response {
+    match front.desk.mode() {
+        Mode::Open => "ready\n".into_response(),
+        Mode::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+        Mode::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+    }
+}
+
+async fn metrics(State(front): State<Front>) -> Response {
+    const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match front.metrics.render(front.desk.load()) {
+        Ok(text) => ([(header::CONTENT_TYPE, FORMAT)], text).into_response(),
+        Err(error) => ApiError::internal(format!("writing the metrics: {error}")).into_response(),
+    }
+}
+
+async fn unknown_path(method: Method, uri: Uri) -> Response {
+    ApiError::unknown_path(method.as_str(), uri.path()).into_response()
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    ApiError::wrong_method(method.as_str(), uri.path()).into_response()
+}
+
+impl Front {
+    fn model(&self) -> serde_json::Value {
+        json!({
+            "id": self.served.name,
+            "object": "model",
+            "created": self.loaded,
+            "owned_by": "shardplane",
+            "max_model_len": self.served.limits.context,
+        })
+    }
+
+    async fn answer(&self, endpoint: Endpoint, body: Body) -> Response {
+        match self.try_answer(endpoint, body).await {
+            Ok(response) => response,
+            Err(error) => {
+                self.metrics.rejected(error.reason());
+                error.into_response()
+            }
+        }
+    }
+
+    async fn try_answer(&self, endpoint: Endpoint, body: Body) -> Result<Response, ApiError> {
+        let body = body.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(BODY_LIMIT),
+            _ => ApiError::body(format!("reading the request body: {rejection}")),
+        })?;
+        // Rendering and tokenising a long prompt takes a while, and other connections wait for this thread.
+        let front = self.clone();
+        let (pending, stream) = tokio::task::spawn_blocking(move || front.hand_in(endpoint, &body))
+            .await
+            .map_err(|error| ApiError::internal(format!("reading the request: {error}")))??;
+        match stream {
+            None => Ok(axum::Json(pending.whole().await?).into_response()),
+            Some(options) => Ok(sse::Sse::new(pending.stream(options))
+                .keep_alive(sse::KeepAlive::default())
+                .into_response()),
+        }
+    }
+
+    fn hand_in(
+        &self,
+        endpoint: Endpoint,
+        body: &[u8],
+    ) -> Result<(Pending, Option<StreamOptions>), ApiError> {
+        let arrived = self.clock.now();
+        let entropy = rand::random();
+        let (prepared, prefix) = match endpoint {
+            Endpoint::Chat => (
+                chat::prepare(body, &self.served, entropy, self.clock.civil())?,
+                "chatcmpl",
+            ),
+            Endpoint::Completion => (completion::prepare(body, &self.served, entropy)?, "cmpl"),
+        };
+        let Prepared {
+            wishes,
+            stream,
+            prompt_tokens,
+            token_ids,
+        } = prepared;
+        // Room for everything that the sequences can say: the engine never waits for a client.
+        let room: usize = wishes.iter().map(|wish| wish.most as usize + 2).sum();
+        let (sender, events) = mpsc::channel(room);
+        let choices = wishes.len();
+        let sequences = wishes
+            .into_iter()
+            .enumerate()
+            .map(|(index, wish)| {
+                Generation::new(
+                    wish,
+                    Arc::clone(&self.served.text),
+                    index,
+                    sender.clone(),
+                    arrived,
+                )
+                .map_err(|error| ApiError::internal(super::chain(&error)))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let tickets = self.desk.submit(sequences)?;
+        let pending = Pending {
+            heading: Heading {
+                endpoint,
+                id: format!("{prefix}-{:032x}", rand::random::<u128>()),
+                created: self.clock.unix_seconds(),
+                model: self.served.name.clone(),
+            },
+            model: Arc::clone(&self.served.text),
+            events,
+            choices,
+            prompt_tokens,
+            token_ids,
+            claim: Claim {
+                desk: Arc::clone(&self.desk),
+                tickets,
+            },
+        };
+        Ok((pending, stream))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self.json())).into_response();
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,80 @@
+//! What can go wrong between text and token ids.
+
+use std::path::PathBuf;
+
+/// Why text could not be read, rendered, encoded or decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// A file of the model could not be read.
+    #[error("reading {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A file is larger than any that a tokenizer needs.
+    #[error("{} has {size} bytes, more than the {limit} that such a file may have", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The largest size accepted, in bytes.
+        limit: u64,
+    },
+    /// A file is not the JSON object that it should be.
+    #[error("{} is not a JSON object", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where the JSON breaks; absent where it is well-formed but not an object.
+        source: Option<serde_json::Error>,
+    },
+    /// `tokenizer.json` describes nothing that the tokenizers library can build.
+    #[error("loading the tokenizer in {}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// The library's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Text could not be encoded.
+    #[error("encoding text into tokens")]
+    Encode {
+        /// The library's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Tokens could not be decoded.
+    #[error("decoding {count} tokens into text")]
+    Decode {
+        /// How many tokens were in the window.
+        count: usize,
+        /// The library's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The chat template does not parse.
+    #[error("compiling the model's chat template")]
+    TemplateSyntax {
+        /// The template engine's reason, with the line.
+        source: minijinja::Error,
+    },
+    /// `chat_template` is neither a string nor a list of named strings.
+    #[error("chat_template in {} is neither a string nor a list of {{name, template}}", path.display())]
+    TemplateShape {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The template itself refused the conversation.
+    #[error("the model's chat template refuses this conversation: {message}")]
+    Refused {
+        /// What the template said through `raise_exception`.
+        message: String,
+    },
+    /// The chat template failed on this conversation.
+    #[error("rendering the model's chat template")]
+    Render {
+        /// The template engine's reason, with the line.
+        source: minijinja::Error,
+    },
+}

@@ -1,0 +1,59 @@
+//! Text in and out of a model: vocabulary, endings, chat template, and decoding as tokens arrive.
+
+mod decode;
+mod endings;
+mod error;
+mod files;
+mod template;
+mod vocabulary;
+
+use std::path::Path;
+
+pub use decode::TextStream;
+pub use endings::Endings;
+pub use error::TextError;
+pub use template::{ChatTemplate, Conversation, GenerationPrompt};
+pub use vocabulary::{SpecialTokens, Vocabulary};
+
+use crate::sample::SamplingDefaults;
+
+/// Everything that turns text into token ids and back for one model.
+#[derive(Debug)]
+pub struct ModelText {
+    /// Encodes and decodes.
+    pub vocabulary: Vocabulary,
+    /// Token ids that end a generation.
+    pub endings: Endings,
+    /// Absent where the model came without one: such a model completes but does not chat.
+    pub template: Option<ChatTemplate>,
+    /// What the model's publisher recommends where a request says nothing.
+    pub defaults: SamplingDefaults,
+}
+
+impl ModelText {
+    /// Reads `tokenizer.json` and its optional neighbours from a program or checkpoint folder.
+    ///
+    /// Files are read here and never again; a file that is absent is not an error, except
+    /// `tokenizer.json`.
+    /// `endings` are the token ids by which the model's own configuration ends a sequence.
+    pub fn load(directory: &Path, endings: &[u32]) -> Result<Self, TextError> {
+        let vocabulary = Vocabulary::load(directory)?;
+        let generation = files::object(directory, "generation_config.json")?.unwrap_or_default();
+        let tokenizer = files::object(directory, "tokenizer_config.json")?.unwrap_or_default();
+        let special = files::object(directory, "special_tokens_map.json")?.unwrap_or_default();
+        let names = template::SpecialNames::collect(&tokenizer, &special);
+        let endings = Endings::collect(endings, names.eos(), &vocabulary);
+        let template = template::find(directory, &tokenizer)?
+            .map(|source| ChatTemplate::compile(source, names))
+            .transpose()?;
+        Ok(Self {
+            vocabulary,
+            endings,
+            template,
+            defaults: SamplingDefaults::from_generation_config(&generation),
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

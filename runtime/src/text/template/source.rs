@@ -1,0 +1,127 @@
+//! Where a chat template and the names of special tokens are found in a checkpoint.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::text::{TextError, files};
+
+/// Special tokens by the names that templates use: `bos_token`, `eos_token`, ...
+#[derive(Debug, Clone, Default)]
+pub(in crate::text) struct SpecialNames(Map<String, Value>);
+
+impl SpecialNames {
+    const NAMES: [&str; 7] = [
+        "bos_token",
+        "eos_token",
+        "unk_token",
+        "sep_token",
+        "pad_token",
+        "cls_token",
+        "mask_token",
+    ];
+
+    /// `tokenizer_config.json` first, then `special_tokens_map.json`.
+    ///
+    /// A name that neither sets stays undefined, as templates test for that.
+    pub(in crate::text) fn collect(
+        tokenizer: &Map<String, Value>,
+        special: &Map<String, Value>,
+    ) -> Self {
+        let text = |map: &Map<String, Value>, name: &str| match map.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Object(token) => token.get("content")?.as_str().map(str::to_owned),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+        };
+        let mut found: Map<String, Value> = Self::NAMES
+            .into_iter()
+            .filter_map(|name| {
+                let token = text(tokenizer, name).or_else(|| text(special, name))?;
+                Some((name.to_owned(), Value::String(token)))
+            })
+            .collect();
+        let additional = [tokenizer, special].into_iter().find_map(|map| {
+            map.get("additional_special_tokens")
+                .filter(|list| list.is_array())
+        });
+        if let Some(list) = additional {
+            found.insert("additional_special_tokens".to_owned(), list.clone());
+        }
+        Self(found)
+    }
+
+    pub(in crate::text) fn eos(&self) -> Option<&str> {
+        self.0.get("eos_token").and_then(Value::as_str)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// The template's text: the file of its own wins over the tokenizer's configuration.
+pub(in crate::text) fn find(
+    directory: &Path,
+    tokenizer: &Map<String, Value>,
+) -> Result<Option<String>, TextError> {
+    const FILE: &str = "chat_template.jinja";
+    if let Some(content) = files::bytes(directory, FILE)? {
+        return match String::from_utf8(content) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => Err(TextError::Read {
+                path: directory.join(FILE),
+                source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
+            }),
+        };
+    }
+    let shape = || TextError::TemplateShape {
+        path: directory.join("tokenizer_config.json"),
+    };
+    match tokenizer.get("chat_template") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Array(named)) => pick(named).ok_or_else(shape).map(Some),
+        Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Err(shape()),
+    }
+}
+
+/// Of several named templates, `default`; of a single one, that.
+fn pick(named: &[Value]) -> Option<String> {
+    let default = named.iter().find(|entry| entry["name"] == "default");
+    let entry = default.or(match named {
+        [only] => Some(only),
+        _ => None,
+    })?;
+    entry["template"].as_str().map(str::to_owned)
+}
+
+/// `{% generation %}` blocks mark the assistant's words for training and print nothing themselves.
+pub(super) fn without_generation_marks(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(open) = rest.find("{%") {
+        let Some(length) = rest[open..].find("%}") else {
+            break;
+        };
+        let (tag, after) = rest.split_at(open + length + 2);
+        let inner = &tag[open + 2..tag.len() - 2];
+        let word = inner.trim_matches(|c: char| c == '-' || c == '+' || c.is_whitespace());
+        if matches!(word, "generation" | "endgeneration") {
+            // An empty condition keeps the tag's own whitespace control.
+            let (left, right) = (inner.starts_with('-'), inner.ends_with('-'));
+            out.push_str(&rest[..open]);
+            out.push_str(if left { "{%- " } else { "{% " });
+            out.push_str(if word == "generation" {
+                "if true"
+            } else {
+                "endif"
+            });
+            out.push_str(if right { " -%}" } else { " %}" });
+        } else {
+            out.push_str(tag);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
