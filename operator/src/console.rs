@@ -118,8 +118,7 @@ impl Console {
 
     /// Prints a result. A reader that went away is no error of ours.
     pub fn result(&self, text: &str) {
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        result(text);
     }
 
     /// Prints a line beside the result.
@@ -152,6 +151,12 @@ impl Console {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
     }
+}
+
+/// Prints a result, from a thread that has no console. A reader that went away is no error of ours.
+pub fn result(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Long work being shown; dropped, it leaves the terminal clean.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use crd::{
     declaration::Declaration,
     diagnostic::{self, Diagnostic, Severity, Style},
-    kind::rack::Rack,
+    kind::{API_VERSION, rack::{RACK_KIND, Rack, RackMetadata}},
     load::{self, Loaded, SourceText},
     snapshot::HardwareSnapshot,
 };
@@ -85,7 +85,7 @@ pub fn invalid(loaded: &Loaded) -> Failure {
 /// The style of diagnostics for a paint.
 pub fn style(paint: Paint) -> Style {
     match paint {
-        Paint::Colored => Style::Colored,
+        Paint::Colored => Style::Coloured,
         Paint::Plain => Style::Plain,
     }
 }
@@ -119,8 +119,12 @@ pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failu
             "make one with `shardplane rack new FILE`",
         ));
     };
-    let rack: Rack = serde_json::from_value(found.spec.clone())
-        .map_err(|error| Failure::said(Exit::Input, format!("{} is no rack: {error}", path.display()), ""))?;
+    let rack = Rack {
+        api_version: API_VERSION.to_owned(),
+        kind: RACK_KIND.to_owned(),
+        metadata: RackMetadata { name: found.object.name.clone() },
+        spec: found.spec.clone(),
+    };
     let text: String = read.sources.iter().map(|source| source.text.as_str()).collect();
     Ok(RackFile {
         rack,

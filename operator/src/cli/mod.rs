@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
-pub use rack::{FaultArgs, NewRackArgs, RackArgs, RackVerb, SetArgs};
+pub use rack::{FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs};
 
 use crate::console::ColorChoice;
 

@@ -65,7 +65,7 @@ pub struct NewRackArgs {
     pub servers: u32,
     /// Seed of serials and of the numberings' order.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub seed: u32,
 }
 
 /// A place alone.
@@ -92,8 +92,11 @@ pub struct SetArgs {
     #[command(flatten)]
     #[doc = "Which rack."]
     pub place: Place,
-    /// What to change: `KEY=VALUE`, such as `acs:0000:20:01.0=0x001d`.
-    pub assignment: String,
+    /// What to change: `<address> acs`, `<address> mdp`, `<address> state`, `<address> driver`, `sysctl <name>`,
+    /// `driver <name>` or `qmonitor`, quoted as one word.
+    pub target: String,
+    /// The value to write, such as `0x001d`, `on`, `Ready`, `60`.
+    pub value: String,
 }
 
 /// `rack hold`
@@ -107,6 +110,9 @@ pub struct HoldArgs {
     /// The tenant's name.
     #[arg(long, default_value = "tenant")]
     pub by: String,
+    /// Its process id.
+    #[arg(long, default_value_t = 4242)]
+    pub pid: u32,
     /// Let go instead.
     #[arg(long)]
     pub release: bool,

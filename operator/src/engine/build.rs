@@ -106,6 +106,10 @@ fn slice(engine: &Engine<'_>, request: &ProgramRequest, model: &Path, (key, dige
         precision.into(),
         "--key".into(),
         key.as_str().into(),
+        "--slots".into(),
+        request.shapes.batch.to_string().into(),
+        "--context".into(),
+        request.shapes.context_length.to_string().into(),
     ]
     .into();
     match engine.binary.build(&arguments, engine.stop, |line| work.now(line))? {

@@ -7,7 +7,7 @@ use std::{
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::{console::Console, exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure};
 
 /// A worker on this machine takes a connection at once.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -23,8 +23,8 @@ pub struct Question {
     pub max_tokens: Option<u32>,
 }
 
-/// Asks the model at `address`, prints the answer as it comes, and ends it with a line break.
-pub fn ask(address: &str, model: &str, question: &Question, console: &Console) -> Result<(), Failure> {
+/// Asks the model at `address`, shows the answer as it comes, and ends it with a line break.
+pub fn ask(address: &str, model: &str, question: &Question, show: impl Fn(&str)) -> Result<(), Failure> {
     let agent: Agent = Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false)
@@ -56,7 +56,7 @@ pub fn ask(address: &str, model: &str, question: &Question, console: &Console) -
         let line = line.map_err(|error| failed(error.to_string()))?;
         match piece(&line) {
             Piece::Nothing => {}
-            Piece::Text(text) => console.result(&text),
+            Piece::Text(text) => show(&text),
             Piece::Error(error) => return Err(failed(error)),
             Piece::End => {
                 ended = true;
@@ -64,7 +64,7 @@ pub fn ask(address: &str, model: &str, question: &Question, console: &Console) -
             }
         }
     }
-    console.result("\n");
+    show("\n");
     if ended { Ok(()) } else { Err(failed("the answer broke off".to_owned())) }
 }
 

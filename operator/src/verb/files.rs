@@ -1,7 +1,10 @@
 //! `validate`, `fmt` and `schema`: files alone, no machine.
 use std::{fs, path::Path};
 
-use crd::diagnostic::Severity;
+use crd::{
+    diagnostic::{self, Severity},
+    load::SourceText,
+};
 use serde_json::json;
 
 use crate::{
@@ -44,11 +47,22 @@ pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure>
 
 /// `fmt`
 pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
-    let sources = source::read_all(&args.files.file)?;
+    let sources: Vec<SourceText> = source::read_all(&args.files.file)?
+        .into_iter()
+        .map(|source| SourceText { label: source.label, text: source.text })
+        .collect();
     let mut changed = 0;
+    let mut refused = 0;
     for source in &sources {
-        let formatted = crd::format::format(&source.text)
-            .map_err(|error| Failure::Invalid(format!("{}: {}", source.label, crate::engine::chain(&error))))?;
+        let formatted = match crd::format::format(source) {
+            Ok(formatted) => formatted,
+            Err(problems) => {
+                refused += 1;
+                let style = declared::style(console.err_paint());
+                console.note(diagnostic::render(&problems, std::slice::from_ref(source), style).trim_end());
+                continue;
+            }
+        };
         if source.label == "-" {
             console.result(&formatted);
             continue;
@@ -64,6 +78,9 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
                 .map_err(|error| Failure::Write { path: source.label.clone(), source: error })?;
             console.result(&format!("{} rewritten\n", source.label));
         }
+    }
+    if refused > 0 {
+        return Err(Failure::Invalid(format!("{} left as it was: only YAML that can be read can be rewritten", counted(refused, "file"))));
     }
     Ok(if args.check && changed > 0 { Exit::Failed } else { Exit::Ok })
 }

@@ -53,10 +53,14 @@ pub fn absolute(path: &std::path::Path, environment: &Environment) -> PathBuf {
 /// Takes the engine's lock for a verb.
 pub fn lock(room: &Room, verb: &str) -> Result<EngineLock, Failure> {
     room.state.make()?;
-    let holder = LockHolder {
+    Ok(EngineLock::take(room.state.root(), &holder(verb))?)
+}
+
+/// This process as the holder of a lock.
+pub fn holder(verb: &str) -> LockHolder {
+    LockHolder {
         verb: verb.to_owned(),
         pid: std::process::id(),
         since: Machine::linux(Roots::default()).now().to_string(),
-    };
-    Ok(EngineLock::take(room.state.root(), &holder)?)
+    }
 }
