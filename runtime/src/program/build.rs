@@ -138,6 +138,17 @@ pub enum BuildError {
         /// Bytes that are free.
         available: u64,
     },
+    /// The disk, or a quota, was filled while the program was written.
+    #[error(
+        "there was no room left for {path}, and the unfinished program was removed; free some or choose another place"
+    )]
+    Filled {
+        /// What was being written.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// A directory or file could not be written.
     #[error("writing {path}")]
     Write {
@@ -178,6 +189,23 @@ pub enum BuildError {
 
 /// Builds a program, or finds the same one in place.
 pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
+    build_whole(request).map_err(|error| match error {
+        // Somebody else filled the disk while we wrote; our own half is removed by now.
+        BuildError::Write { path, source } if is_full(&source) => {
+            BuildError::Filled { path, source }
+        }
+        error => error,
+    })
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+fn build_whole(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     let BuildRequest {
         checkpoint,
         out,

@@ -234,11 +234,29 @@ impl Manifest {
             let what = format!("{} shards and {} slices", self.shards, self.slices.len());
             return Err(ProgramError::Contradiction { path, what });
         }
-        if let Err(refusal) = super::can_slice(&self.shape, self.shards) {
-            return Err(ProgramError::Contradiction {
-                path,
-                what: refusal.to_string(),
-            });
+        if let Err(what) = self.shape.check() {
+            return Err(ProgramError::Contradiction { path, what });
+        }
+        let slices = match super::can_slice(&self.shape, self.shards) {
+            Ok(slices) => slices,
+            Err(refusal) => {
+                let what = refusal.to_string();
+                return Err(ProgramError::Contradiction { path, what });
+            }
+        };
+        if (slices.attention_block, slices.mlp_block) != (self.attention_block, self.mlp_block) {
+            let what = format!("blocks of {} and {}", self.attention_block, self.mlp_block);
+            return Err(ProgramError::Contradiction { path, what });
+        }
+        let layouts = super::layout::layouts(&self.shape, &slices, self.precision);
+        for (slice, layout) in self.slices.iter().zip(&layouts) {
+            if slice.bytes != layout.bytes {
+                let what = format!(
+                    "{} of {} bytes where its layout takes {}",
+                    slice.name, slice.bytes, layout.bytes
+                );
+                return Err(ProgramError::Contradiction { path, what });
+            }
         }
         for file in self.slices.iter().chain(&self.copies) {
             if file.name.is_empty() || file.name.contains('/') || file.name.starts_with('.') {

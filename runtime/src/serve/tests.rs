@@ -32,8 +32,8 @@ const LIMITS: Limits = Limits {
 };
 
 const DEADLINES: Deadlines = Deadlines {
-    request: Duration::from_secs(60),
-    drain: Duration::from_secs(60),
+    request: Duration::from_mins(1),
+    drain: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
 };
 
@@ -117,7 +117,6 @@ impl Running {
     }
 
     async fn ended(self) -> Result<Ending, ServeError<Broken>> {
-        drop(self.client);
         tokio::time::timeout(PATIENCE, self.server)
             .await
             .unwrap()

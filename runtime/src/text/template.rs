@@ -48,7 +48,7 @@ const NAME: &str = "chat_template";
 const REFUSAL: &str = "refused by the template: ";
 
 impl ChatTemplate {
-    pub(super) fn compile(source: String, names: SpecialNames) -> Result<Self, TextError> {
+    pub(super) fn compile(source: &str, names: SpecialNames) -> Result<Self, TextError> {
         let mut environment = Environment::new();
         environment.set_syntax(
             SyntaxConfig::builder()
@@ -72,7 +72,7 @@ impl ChatTemplate {
             },
         );
         environment
-            .add_template_owned(NAME, source::without_generation_marks(&source))
+            .add_template_owned(NAME, source::without_generation_marks(source))
             .map_err(|source| TextError::TemplateSyntax { source })?;
         Ok(Self { environment, names })
     }

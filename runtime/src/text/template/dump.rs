@@ -21,6 +21,10 @@ pub(super) fn python_formatter(
 }
 
 /// `json.dumps` with its separators, without escaping for HTML or ASCII.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the template engine passes arguments by value"
+)]
 pub(super) fn tojson(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let sort_keys: Option<bool> = options.get("sort_keys")?;

@@ -70,7 +70,7 @@ fn names() -> SpecialNames {
 }
 
 fn render(template: &str, messages: &Json, extra: &Json) -> Result<String, TextError> {
-    let template = ChatTemplate::compile(template.to_owned(), names())?;
+    let template = ChatTemplate::compile(template, names())?;
     template.render(&Conversation {
         messages: messages.as_array().unwrap(),
         prompt: GenerationPrompt::Open,
