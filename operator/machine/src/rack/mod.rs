@@ -18,9 +18,12 @@ mod tools;
 mod verbs;
 mod world;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use crd::kind::rack::{Rack, Server};
+use crd::{
+    id::PciAddress,
+    kind::rack::{Rack, Server},
+};
 
 pub use error::RackError;
 pub use generate::{Recipe, generate};
@@ -75,11 +78,42 @@ fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>
             names.push(server.name.as_str());
             let folder = state_dir.join(name).join(server.name.as_str()).join("rack");
             let store = Store::new(folder, name, rack_digest, rack.spec.seed, server.clone());
-            // The whole tree, absent cards too: a mistake must not wait for a replug.
-            store.enumerate(None)?;
+            check(name, rack.spec.seed, server)?;
             Ok(store)
         })
         .collect()
+}
+
+/// What the file says must be possible at once, absent cards included: a mistake must not wait for a replug.
+fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
+    let wrong = |what: &str| impossible(rack, server.name.as_str(), what);
+    let whole =
+        world::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
+    let now = world::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
+    let known = |address: &PciAddress| now.by_address.contains_key(address);
+    for tenant in &server.tenants {
+        for soc in &tenant.holds {
+            if !now.by_address.get(soc).is_some_and(|&at| now.is_soc(at)) {
+                return Err(wrong(&format!(
+                    "tenant {} holds {soc}, where no SoC is",
+                    tenant.name
+                )));
+            }
+        }
+    }
+    for fault in &server.faults {
+        if verbs::address_of(fault).is_some_and(|address| !known(&address)) {
+            return Err(wrong(&format!(
+                "fault {fault} names a function that is not there"
+            )));
+        }
+    }
+    let mut serials: Vec<&str> = whole.serials().collect();
+    serials.sort_unstable();
+    if let Some(pair) = serials.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(wrong(&format!("two SoCs have the serial {}", pair[0])));
+    }
+    Ok(())
 }
 
 /// Names become folders: nothing in one may lead elsewhere.

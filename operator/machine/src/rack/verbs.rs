@@ -300,7 +300,8 @@ fn is_slot(world: &World, index: usize) -> bool {
     }
 }
 
-fn address_of(fault: &Fault) -> Option<PciAddress> {
+/// The function that a fault is about, where it is about one.
+pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
     match fault {
         Fault::WriteIgnored(address)
         | Fault::ConfigWritesDropped(address)

@@ -87,6 +87,23 @@ impl World {
         (0..self.functions.len()).filter(move |&at| self.functions[at].parent == Some(index))
     }
 
+    pub(crate) fn is_soc(&self, index: usize) -> bool {
+        match &self.functions[index].nature {
+            Nature::Soc(_) => true,
+            Nature::Port(_) | Nature::Other => false,
+        }
+    }
+
+    /// Serials of every SoC.
+    pub(crate) fn serials(&self) -> impl Iterator<Item = &str> {
+        self.functions
+            .iter()
+            .filter_map(|function| match &function.nature {
+                Nature::Soc(soc) => Some(soc.serial.as_str()),
+                Nature::Port(_) | Nature::Other => None,
+            })
+    }
+
     /// The two ports just below the lowest switch common to two functions; none where only a root port, or nothing, is common.
     pub(crate) fn divergence(&self, one: usize, other: usize) -> Option<(usize, usize)> {
         let mut left: Vec<usize> = self.upward(one).collect();
