@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use crd::{
     declaration::Declaration,
     diagnostic::{self, Diagnostic, Severity, Style},
-    kind::{API_VERSION, rack::{RACK_KIND, Rack, RackMetadata}},
+    kind::{
+        API_VERSION,
+        rack::{RACK_KIND, Rack, RackMetadata},
+    },
     load::{self, Loaded, SourceText},
     snapshot::HardwareSnapshot,
 };
@@ -48,7 +51,10 @@ pub struct Read {
 pub fn read(paths: &[PathBuf]) -> Result<Read, Failure> {
     let sources: Vec<SourceText> = source::read_all(paths)?
         .into_iter()
-        .map(|source| SourceText { label: source.label, text: source.text })
+        .map(|source| SourceText {
+            label: source.label,
+            text: source.text,
+        })
         .collect();
     let loaded = load::load(&sources);
     Ok(Read { sources, loaded })
@@ -69,9 +75,16 @@ pub fn declared(paths: &[PathBuf], console: &Console) -> Result<Declared, Failur
 
 /// Prints diagnostics down to a severity to standard error.
 pub fn report(read: &Read, console: &Console, least: Severity) {
-    let shown: Vec<Diagnostic> = read.loaded.diagnostics.iter().filter(|found| found.severity <= least).cloned().collect();
+    let shown: Vec<Diagnostic> = read
+        .loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity <= least)
+        .cloned()
+        .collect();
     if !shown.is_empty() {
-        console.note(diagnostic::render(&shown, &read.sources, style(console.err_paint())).trim_end());
+        console
+            .note(diagnostic::render(&shown, &read.sources, style(console.err_paint())).trim_end());
     }
 }
 
@@ -79,7 +92,9 @@ pub fn report(read: &Read, console: &Console, least: Severity) {
 pub fn invalid(loaded: &Loaded) -> Failure {
     let errors = loaded.count(Severity::Error);
     let word = if errors == 1 { "error" } else { "errors" };
-    Failure::Invalid(format!("{errors} {word} in what is declared; nothing was touched"))
+    Failure::Invalid(format!(
+        "{errors} {word} in what is declared; nothing was touched"
+    ))
 }
 
 /// The style of diagnostics for a paint.
@@ -102,7 +117,10 @@ fn inputs(sources: &[SourceText]) -> Vec<InputFile> {
 
 /// Input files as JSON.
 pub fn inputs_json(inputs: &[InputFile]) -> Value {
-    inputs.iter().map(|input| json!({ "path": input.path, "blake3": input.blake3 })).collect()
+    inputs
+        .iter()
+        .map(|input| json!({ "path": input.path, "blake3": input.blake3 }))
+        .collect()
 }
 
 /// Reads the one rack of a file.
@@ -115,17 +133,27 @@ pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failu
     let [found] = read.loaded.racks.as_slice() else {
         return Err(Failure::said(
             Exit::Input,
-            format!("{} holds {} racks, and --rack needs one", path.display(), read.loaded.racks.len()),
+            format!(
+                "{} holds {} racks, and --rack needs one",
+                path.display(),
+                read.loaded.racks.len()
+            ),
             "make one with `shardplane rack new FILE`",
         ));
     };
     let rack = Rack {
         api_version: API_VERSION.to_owned(),
         kind: RACK_KIND.to_owned(),
-        metadata: RackMetadata { name: found.object.name.clone() },
+        metadata: RackMetadata {
+            name: found.object.name.clone(),
+        },
         spec: found.spec.clone(),
     };
-    let text: String = read.sources.iter().map(|source| source.text.as_str()).collect();
+    let text: String = read
+        .sources
+        .iter()
+        .map(|source| source.text.as_str())
+        .collect();
     Ok(RackFile {
         rack,
         digest: format!("b3:{}", blake3::hash(text.as_bytes()).to_hex()),
@@ -133,7 +161,10 @@ pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failu
 }
 
 /// Reads recorded snapshots, each file holding one or more.
-pub fn snapshots(paths: &[PathBuf], console: &Console) -> Result<(Vec<HardwareSnapshot>, Vec<InputFile>), Failure> {
+pub fn snapshots(
+    paths: &[PathBuf],
+    console: &Console,
+) -> Result<(Vec<HardwareSnapshot>, Vec<InputFile>), Failure> {
     let read = read(paths)?;
     report(&read, console, Severity::Warning);
     if read.loaded.has_errors() {

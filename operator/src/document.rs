@@ -26,14 +26,26 @@ pub struct Surroundings<'a> {
 pub fn plan(plan: &Plan, around: &Surroundings<'_>, exit: Exit) -> Result<Value, Failure> {
     let mut document = Map::new();
     let Value::Object(wire) = json(plan)? else {
-        return Err(Failure::said(Exit::Internal, "a plan is no JSON object", ""));
+        return Err(Failure::said(
+            Exit::Internal,
+            "a plan is no JSON object",
+            "",
+        ));
     };
-    let disruption = plan.nodes.iter().map(|node| node.disruption).max().unwrap_or_default();
+    let disruption = plan
+        .nodes
+        .iter()
+        .map(|node| node.disruption)
+        .max()
+        .unwrap_or_default();
     for (key, value) in wire {
         let after_kind = key == "kind";
         document.insert(key, value);
         if after_kind {
-            document.insert("tool".to_owned(), json!({ "name": "shardplane", "version": env!("CARGO_PKG_VERSION") }));
+            document.insert(
+                "tool".to_owned(),
+                json!({ "name": "shardplane", "version": env!("CARGO_PKG_VERSION") }),
+            );
             document.insert(
                 "inputs".to_owned(),
                 json!({
@@ -72,7 +84,8 @@ pub fn exit_json(exit: Exit) -> Value {
 
 /// Any value of ours as JSON.
 pub fn json<T: Serialize>(value: &T) -> Result<Value, Failure> {
-    serde_json::to_value(value).map_err(|error| Failure::said(Exit::Internal, format!("writing JSON: {error}"), ""))
+    serde_json::to_value(value)
+        .map_err(|error| Failure::said(Exit::Internal, format!("writing JSON: {error}"), ""))
 }
 
 /// A value in a format for programs; people's formats are the caller's.
@@ -85,7 +98,8 @@ pub fn print(value: &Value, format: Format) -> Result<String, Failure> {
 
 /// A value as YAML.
 pub fn yaml<T: Serialize>(value: &T) -> Result<String, Failure> {
-    crd::write::to_yaml(value).map_err(|error| Failure::said(Exit::Internal, crate::engine::chain(&error), ""))
+    crd::write::to_yaml(value)
+        .map_err(|error| Failure::said(Exit::Internal, crate::engine::chain(&error), ""))
 }
 
 /// A plan saved to be applied exactly.
@@ -117,15 +131,27 @@ pub const SAVED_FORMAT: &str = "1.0";
 pub fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
     let source = crate::source::read_file(path)?;
     let hint = "save one with `shardplane plan --out FILE`; apply declared files with -f";
-    let refused = |why: String| Failure::said(Exit::Input, format!("{} is no saved plan of this version: {why}", path.display()), hint);
-    let value: Value = serde_json::from_str(&source.text).map_err(|error| refused(error.to_string()))?;
+    let refused = |why: String| {
+        Failure::said(
+            Exit::Input,
+            format!("{} is no saved plan of this version: {why}", path.display()),
+            hint,
+        )
+    };
+    let value: Value =
+        serde_json::from_str(&source.text).map_err(|error| refused(error.to_string()))?;
     let kind = value.get("kind").and_then(Value::as_str);
-    let version = value.get("formatVersion").and_then(Value::as_str).unwrap_or("none");
+    let version = value
+        .get("formatVersion")
+        .and_then(Value::as_str)
+        .unwrap_or("none");
     if kind != Some("SavedPlan") {
         return Err(refused("its kind is not SavedPlan".to_owned()));
     }
     if version.split('.').next() != SAVED_FORMAT.split('.').next() {
-        return Err(refused(format!("its formatVersion is {version}, this program reads {SAVED_FORMAT}")));
+        return Err(refused(format!(
+            "its formatVersion is {version}, this program reads {SAVED_FORMAT}"
+        )));
     }
     serde_json::from_value(value).map_err(|error| refused(error.to_string()))
 }

@@ -68,24 +68,99 @@ const fn row(exit: Exit, code: u8, name: &'static str, meaning: &'static str) ->
 /// Every exit code. Frozen: scripts depend on it.
 pub const TABLE: [Row; 19] = [
     row(Exit::Ok, 0, "ok", "done, or nothing differs"),
-    row(Exit::Failed, 1, "failed", "difference found (fmt --check), or a failure without its own code"),
-    row(Exit::Changes, 2, "changes", "plan --detailed-exitcode: a step can run"),
+    row(
+        Exit::Failed,
+        1,
+        "failed",
+        "difference found (fmt --check), or a failure without its own code",
+    ),
+    row(
+        Exit::Changes,
+        2,
+        "changes",
+        "plan --detailed-exitcode: a step can run",
+    ),
     row(Exit::Policy, 10, "policy", "a mandatory rule is violated"),
-    row(Exit::Stale, 11, "stale", "the saved plan or approved digest is not what would run now"),
-    row(Exit::Blocked, 12, "blocked", "a goal is blocked, or approval is missing"),
-    row(Exit::Partial, 20, "partial", "stopped with steps outstanding; run again to go on"),
-    row(Exit::RolledBack, 21, "rolled-back", "a step failed and the run was undone"),
-    row(Exit::NotRolledBack, 22, "not-rolled-back", "a step failed and what was done stays; a person is needed"),
+    row(
+        Exit::Stale,
+        11,
+        "stale",
+        "the saved plan or approved digest is not what would run now",
+    ),
+    row(
+        Exit::Blocked,
+        12,
+        "blocked",
+        "a goal is blocked, or approval is missing",
+    ),
+    row(
+        Exit::Partial,
+        20,
+        "partial",
+        "stopped with steps outstanding; run again to go on",
+    ),
+    row(
+        Exit::RolledBack,
+        21,
+        "rolled-back",
+        "a step failed and the run was undone",
+    ),
+    row(
+        Exit::NotRolledBack,
+        22,
+        "not-rolled-back",
+        "a step failed and what was done stays; a person is needed",
+    ),
     row(Exit::Usage, 64, "usage", "the command line is wrong"),
     row(Exit::Input, 65, "input", "what was declared is wrong"),
-    row(Exit::Missing, 66, "missing", "a file is missing or cannot be read"),
-    row(Exit::Unavailable, 69, "unavailable", "a machine, a tool or a worker does not answer"),
-    row(Exit::Internal, 70, "internal", "a fault of this program; please report it"),
-    row(Exit::CannotWrite, 73, "cannot-write", "a plan, a journal or a file cannot be written"),
-    row(Exit::Locked, 75, "locked", "another run works on this machine; try again"),
-    row(Exit::NoPermission, 77, "no-permission", "the system does not permit it"),
-    row(Exit::Interrupted, 130, "interrupted", "stopped by Ctrl-C with nothing begun"),
-    row(Exit::Terminated, 143, "terminated", "stopped by SIGTERM with nothing begun"),
+    row(
+        Exit::Missing,
+        66,
+        "missing",
+        "a file is missing or cannot be read",
+    ),
+    row(
+        Exit::Unavailable,
+        69,
+        "unavailable",
+        "a machine, a tool or a worker does not answer",
+    ),
+    row(
+        Exit::Internal,
+        70,
+        "internal",
+        "a fault of this program; please report it",
+    ),
+    row(
+        Exit::CannotWrite,
+        73,
+        "cannot-write",
+        "a plan, a journal or a file cannot be written",
+    ),
+    row(
+        Exit::Locked,
+        75,
+        "locked",
+        "another run works on this machine; try again",
+    ),
+    row(
+        Exit::NoPermission,
+        77,
+        "no-permission",
+        "the system does not permit it",
+    ),
+    row(
+        Exit::Interrupted,
+        130,
+        "interrupted",
+        "stopped by Ctrl-C with nothing begun",
+    ),
+    row(
+        Exit::Terminated,
+        143,
+        "terminated",
+        "stopped by SIGTERM with nothing begun",
+    ),
 ];
 
 /// From worst to best; two outcomes of one run are reported as the worse.
@@ -134,7 +209,11 @@ impl Exit {
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         let rank = |exit| SEVERITY.iter().position(|&at| at == exit);
-        if rank(self) <= rank(other) { self } else { other }
+        if rank(self) <= rank(other) {
+            self
+        } else {
+            other
+        }
     }
 }
 
@@ -148,7 +227,10 @@ impl From<Exit> for ExitCode {
 pub fn table_text() -> String {
     let mut text = String::from("Exit codes:\n");
     for row in &TABLE {
-        text.push_str(&format!("  {:>3}  {:<15}  {}\n", row.code, row.name, row.meaning));
+        text.push_str(&format!(
+            "  {:>3}  {:<15}  {}\n",
+            row.code, row.name, row.meaning
+        ));
     }
     text
 }
@@ -189,8 +271,16 @@ mod tests {
     #[test]
     fn every_outcome_has_one_row_and_one_rank() {
         for exit in SEVERITY {
-            assert_eq!(TABLE.iter().filter(|row| row.exit == exit).count(), 1, "{exit:?}");
-            assert_eq!(SEVERITY.iter().filter(|&&at| at == exit).count(), 1, "{exit:?}");
+            assert_eq!(
+                TABLE.iter().filter(|row| row.exit == exit).count(),
+                1,
+                "{exit:?}"
+            );
+            assert_eq!(
+                SEVERITY.iter().filter(|&&at| at == exit).count(),
+                1,
+                "{exit:?}"
+            );
         }
     }
 

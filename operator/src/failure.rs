@@ -73,7 +73,9 @@ impl Failure {
             Self::Source(error) => match error {
                 SourceError::Nothing => Exit::Usage,
                 SourceError::Unreadable { .. } => Exit::Missing,
-                SourceError::Empty { .. } | SourceError::TooLarge { .. } | SourceError::NotText { .. } => Exit::Input,
+                SourceError::Empty { .. }
+                | SourceError::TooLarge { .. }
+                | SourceError::NotText { .. } => Exit::Input,
             },
             Self::Room(error) => match error {
                 RoomError::Rack(error) => rack(error),
@@ -105,11 +107,15 @@ impl Failure {
     /// What to do about it; empty when the message says all.
     pub fn hint(&self) -> &str {
         match self {
-            Self::Lock(LockError::Held { .. }) => "wait until it ends, or stop it with `shardplane down` or Ctrl-C there",
+            Self::Lock(LockError::Held { .. }) => {
+                "wait until it ends, or stop it with `shardplane down` or Ctrl-C there"
+            }
             Self::Journal(JournalError::Damaged { .. }) => {
                 "somebody edited it: put the file back, or move it and ledger.json away and run `shardplane plan` to see what is left to undo"
             }
-            Self::State(StateError::Damaged { .. }) => "put the file back from a backup, or move it away knowing that what it recorded is lost",
+            Self::State(StateError::Damaged { .. }) => {
+                "put the file back from a backup, or move it away knowing that what it recorded is lost"
+            }
             Self::Said { hint, .. } => hint,
             Self::Source(_)
             | Self::Room(_)
@@ -142,7 +148,9 @@ impl Failure {
 fn io_exit(error: &io::Error, otherwise: Exit) -> Exit {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Exit::NoPermission,
-        io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::QuotaExceeded => Exit::CannotWrite,
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::QuotaExceeded => Exit::CannotWrite,
         _ => otherwise,
     }
 }
@@ -157,7 +165,9 @@ fn state(error: &StateError) -> Exit {
 
 fn rack(error: &RackError) -> Exit {
     match error {
-        RackError::Impossible { .. } | RackError::Changed { .. } | RackError::NoSuch { .. } => Exit::Input,
+        RackError::Impossible { .. } | RackError::Changed { .. } | RackError::NoSuch { .. } => {
+            Exit::Input
+        }
         RackError::State { source, .. } => io_exit(source, Exit::CannotWrite),
         RackError::Corrupt { .. } => Exit::Missing,
         RackError::Locked { .. } => Exit::Locked,

@@ -51,7 +51,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            let console = Console::new(ColorChoice::Auto, environment.no_color, environment.dumb_terminal);
+            let console = Console::new(
+                ColorChoice::Auto,
+                environment.no_color,
+                environment.dumb_terminal,
+            );
             return usage(&error, &console);
         }
     };
@@ -61,15 +65,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let flag = StopFlag::default();
     let (endings, ended) = mpsc::sync_channel(16);
     let signals = endings.clone();
-    if let Err(error) = interrupt::watch(flag.clone(), move |stop| signals.send(Ending::Signal(stop)).is_ok()) {
+    if let Err(error) = interrupt::watch(flag.clone(), move |stop| {
+        signals.send(Ending::Signal(stop)).is_ok()
+    }) {
         console.note(&format!("error: listening for signals: {error}"));
         return Exit::Unavailable;
     }
-    let at_work = thread::Builder::new().name("verb".to_owned()).spawn(move || {
-        let exit = verb::run(cli.verb, &environment, &console, &flag);
-        // Nobody waits any more after a second signal.
-        let _ = endings.send(Ending::Verb(exit));
-    });
+    let at_work = thread::Builder::new()
+        .name("verb".to_owned())
+        .spawn(move || {
+            let exit = verb::run(cli.verb, &environment, &console, &flag);
+            // Nobody waits any more after a second signal.
+            let _ = endings.send(Ending::Verb(exit));
+        });
     if at_work.is_err() {
         return Exit::Unavailable;
     }

@@ -3,7 +3,10 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 use operator::cli::Environment;
 
-#[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "main is where the environment is read"
+)]
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -16,7 +19,9 @@ fn main() -> ExitCode {
         no_color: variable("NO_COLOR").is_some(),
         dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
         is_root: nix::unistd::geteuid().is_root(),
-        own_folder: env::current_exe().ok().and_then(|exe| exe.parent().map(PathBuf::from)),
+        own_folder: env::current_exe()
+            .ok()
+            .and_then(|exe| exe.parent().map(PathBuf::from)),
         current: env::current_dir().unwrap_or_default(),
     };
     operator::run(env::args_os(), environment).into()

@@ -36,7 +36,11 @@ mod tests {
     fn a_declared_path_starts_beside_its_file() {
         let place = SourcePlace::new(PathBuf::from("/here"));
         for (declared, file, expected) in [
-            ("../models/m", "quickstart/model.yaml", "/here/quickstart/../models/m"),
+            (
+                "../models/m",
+                "quickstart/model.yaml",
+                "/here/quickstart/../models/m",
+            ),
             ("m", "-", "/here/m"),
             ("/m", "a/b.yaml", "/m"),
             ("m", "/a/b.yaml", "/a/m"),

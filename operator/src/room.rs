@@ -61,14 +61,21 @@ pub struct RackFile {
 
 /// Opens a rack, or this machine where none is given. `state_dir` wins over `state_home`, under which every room has a
 /// folder of its own.
-pub fn open(rack: Option<&RackFile>, state_dir: Option<&Path>, state_home: Option<&Path>, clock: Clock) -> Result<Room, RoomError> {
+pub fn open(
+    rack: Option<&RackFile>,
+    state_dir: Option<&Path>,
+    state_home: Option<&Path>,
+    clock: Clock,
+) -> Result<Room, RoomError> {
     if let Some(file) = rack {
         let name = &file.rack.metadata.name;
         let root = root(state_dir, state_home, name)?;
         let state = StateDir::new(&root, name);
         state.make()?;
         let servers = machine::rack::open(&file.rack, &file.digest, &root, clock)?;
-        let nodes = servers.into_iter().map(|server| node(Machine::Rack(server)));
+        let nodes = servers
+            .into_iter()
+            .map(|server| node(Machine::Rack(server)));
         return Ok(Room {
             title: format!("rack {name}"),
             nodes: ordered(nodes.collect()),
@@ -85,7 +92,11 @@ pub fn open(rack: Option<&RackFile>, state_dir: Option<&Path>, state_home: Optio
 }
 
 /// The state directory of a room.
-pub fn root(state_dir: Option<&Path>, state_home: Option<&Path>, room: &str) -> Result<PathBuf, RoomError> {
+pub fn root(
+    state_dir: Option<&Path>,
+    state_home: Option<&Path>,
+    room: &str,
+) -> Result<PathBuf, RoomError> {
     match (state_dir, state_home) {
         (Some(given), _) => Ok(given.to_owned()),
         (None, Some(home)) => Ok(home.join(room)),
@@ -100,7 +111,11 @@ impl Room {
             return Err(RoomError::NoSuchNode {
                 room: self.title,
                 node: name.to_owned(),
-                known: self.nodes.iter().map(|node| node.name.to_string()).collect(),
+                known: self
+                    .nodes
+                    .iter()
+                    .map(|node| node.name.to_string())
+                    .collect(),
             });
         }
         self.nodes.retain(|node| node.name.as_str() == name);

@@ -81,7 +81,11 @@ fn read(path: &Path) -> Result<Vec<Source>, SourceError> {
             label: "-".to_owned(),
             source,
         };
-        io::stdin().lock().take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        io::stdin()
+            .lock()
+            .take(FILE_LIMIT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
         return Ok(vec![text("-".to_owned(), bytes)?]);
     }
     let label = label(path);
@@ -95,8 +99,12 @@ fn read(path: &Path) -> Result<Vec<Source>, SourceError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        let named = file.extension().is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
-        let hidden = file.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        let named = file
+            .extension()
+            .is_some_and(|ext| ext == "yaml" || ext == "yml" || ext == "json");
+        let hidden = file
+            .file_name()
+            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
         if named && !hidden && file.is_file() {
             files.push(file);
         }
@@ -157,11 +165,20 @@ mod tests {
     #[test]
     fn a_folder_is_read_by_name_and_named_twice_read_once() {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("b.yaml", "b"), ("a.yml", "a"), (".hidden.yaml", "h"), ("notes.txt", "n")] {
+        for (name, text) in [
+            ("b.yaml", "b"),
+            ("a.yml", "a"),
+            (".hidden.yaml", "h"),
+            ("notes.txt", "n"),
+        ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
         let texts = |paths: &[PathBuf]| -> Vec<String> {
-            read_all(paths).unwrap().into_iter().map(|s| s.text).collect()
+            read_all(paths)
+                .unwrap()
+                .into_iter()
+                .map(|s| s.text)
+                .collect()
         };
         let all = folder.path().to_owned();
         assert_eq!(texts(std::slice::from_ref(&all)), ["a", "b"]);

@@ -70,16 +70,27 @@ impl WorkerBinary {
         let mut command = command(path);
         command.args(["toolchain", "-o", "json"]);
         match call(command, &StopFlag::default(), Some(ANSWER_LIMIT), |_| {}) {
-            Ok(Called::Ended { code: Some(0), stdout, .. }) => match serde_json::from_str(&stdout) {
+            Ok(Called::Ended {
+                code: Some(0),
+                stdout,
+                ..
+            }) => match serde_json::from_str(&stdout) {
                 Ok(toolchain) => Fact::known(toolchain, source),
                 Err(_) => Fact::unknown(Unknown::Malformed, source),
             },
-            Ok(Called::Ended { .. } | Called::Stopped) | Err(_) => Fact::unknown(Unknown::ToolFailed, source),
+            Ok(Called::Ended { .. } | Called::Stopped) | Err(_) => {
+                Fact::unknown(Unknown::ToolFailed, source)
+            }
         }
     }
 
     /// Runs `build` to its end; each line that it says on standard error is passed to `heard`.
-    pub fn build<A: AsRef<OsStr>>(&self, arguments: &[A], stop: &StopFlag, heard: impl Fn(&str)) -> Result<Called, Failure> {
+    pub fn build<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        stop: &StopFlag,
+        heard: impl Fn(&str),
+    ) -> Result<Called, Failure> {
         let path = self.path()?;
         let mut command = command(path);
         command.arg("build").args(arguments);
@@ -88,7 +99,11 @@ impl WorkerBinary {
 
     /// Starts `serve` with a pipe on standard input (its end means: drain) and on standard output; what it says on
     /// standard error goes to `log`.
-    pub fn serve<A: AsRef<OsStr>>(&self, arguments: &[A], log: std::fs::File) -> Result<Child, Failure> {
+    pub fn serve<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        log: std::fs::File,
+    ) -> Result<Child, Failure> {
         let path = self.path()?;
         command(path)
             .arg("serve")
@@ -103,25 +118,43 @@ impl WorkerBinary {
 
 /// A worker in a process group of its own, so that Ctrl-C reaches us alone and we decide.
 fn command(path: &Path) -> Command {
-    #[expect(clippy::disallowed_methods, reason = "this module owns the worker's processes")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module owns the worker's processes"
+    )]
     let mut command = Command::new(path);
     command.process_group(0);
     command
 }
 
 fn start_failed(path: &Path, source: &io::Error) -> Failure {
-    Failure::said(Exit::Unavailable, format!("starting {}: {source}", path.display()), "")
+    Failure::said(
+        Exit::Unavailable,
+        format!("starting {}: {source}", path.display()),
+        "",
+    )
 }
 
 /// Lines of standard error that are kept for the sentence about a failure.
 const KEPT_LINES: usize = 20;
 
-fn call(mut command: Command, stop: &StopFlag, limit: Option<Duration>, heard: impl Fn(&str)) -> io::Result<Called> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+fn call(
+    mut command: Command,
+    stop: &StopFlag,
+    limit: Option<Duration>,
+    heard: impl Fn(&str),
+) -> io::Result<Called> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let (lines, said) = mpsc::sync_channel::<String>(64);
     let errors = child.stderr.take();
     let reader = thread::spawn(move || {
-        let lines_of = errors.into_iter().flat_map(|pipe| BufReader::new(pipe).lines());
+        let lines_of = errors
+            .into_iter()
+            .flat_map(|pipe| BufReader::new(pipe).lines());
         for line in lines_of.map_while(Result::ok) {
             if lines.send(line).is_err() {
                 return;

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use environment::Environment;
-pub use rack::{FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs};
+pub use rack::{
+    FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs,
+};
 
 use crate::console::ColorChoice;
 

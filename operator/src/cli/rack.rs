@@ -92,8 +92,8 @@ pub struct SetArgs {
     #[command(flatten)]
     #[doc = "Which rack."]
     pub place: Place,
-    /// What to change: `<address> acs`, `<address> mdp`, `<address> state`, `<address> driver`, `sysctl <name>`,
-    /// `driver <name>` or `qmonitor`, quoted as one word.
+    /// What to change: `ADDRESS/acs`, `ADDRESS/mdp`, `ADDRESS/state`, `ADDRESS/driver`, `vm.max_map_count`,
+    /// `control_resp_timeout_s` or `qmonitor`.
     pub target: String,
     /// The value to write, such as `0x001d`, `on`, `Ready`, `60`.
     pub value: String,

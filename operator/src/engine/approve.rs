@@ -15,14 +15,34 @@ pub enum Asking {
 }
 
 /// Whether the plan may go ahead now; an error says what is missing.
-pub fn approve(plan: &Plan, asking: Asking, leave: &Leave, console: &Console, at: (Timestamp, &Declaration)) -> Result<(), Failure> {
-    let offered: Vec<Digest> = leave.approve_digest.iter().map(|text| Digest(text.clone())).collect();
-    let known = |digest: &Digest| digest.0 == plan.digest.0 || plan.nodes.iter().any(|node| digest.0 == node.digest.0);
+pub fn approve(
+    plan: &Plan,
+    asking: Asking,
+    leave: &Leave,
+    console: &Console,
+    at: (Timestamp, &Declaration),
+) -> Result<(), Failure> {
+    let offered: Vec<Digest> = leave
+        .approve_digest
+        .iter()
+        .map(|text| Digest(text.clone()))
+        .collect();
+    let known = |digest: &Digest| {
+        digest.0 == plan.digest.0 || plan.nodes.iter().any(|node| digest.0 == node.digest.0)
+    };
     if let Some(other) = offered.iter().find(|digest| !known(digest)) {
-        let digests: Vec<&str> = plan.nodes.iter().map(|node| node.digest.0.as_str()).chain([plan.digest.0.as_str()]).collect();
+        let digests: Vec<&str> = plan
+            .nodes
+            .iter()
+            .map(|node| node.digest.0.as_str())
+            .chain([plan.digest.0.as_str()])
+            .collect();
         return Err(Failure::said(
             Exit::Stale,
-            format!("{other} was approved, but the plan is now {}", digests.join(", ")),
+            format!(
+                "{other} was approved, but the plan is now {}",
+                digests.join(", ")
+            ),
             "read the plan above; approve its digest, or find out what changed",
         ));
     }
@@ -33,16 +53,23 @@ pub fn approve(plan: &Plan, asking: Asking, leave: &Leave, console: &Console, at
         if node.disruptive && !window::open(declaration, node, weekday, minute) {
             return Err(Failure::said(
                 Exit::Blocked,
-                format!("the plan for {} is disruptive and no window of its policies is open", node.node),
+                format!(
+                    "the plan for {} is disruptive and no window of its policies is open",
+                    node.node
+                ),
                 "wait for the window, or change `rollout.windows`",
             ));
         }
         match approval::decide(node, &plan.digest, &offered) {
             ApprovalDecision::Automatic | ApprovalDecision::Approved { .. } => {}
             ApprovalDecision::Wanted { .. } if asking == Asking::Removal && !node.disruptive => {}
-            ApprovalDecision::Wanted { digest_only: false, .. } if leave.yes => {}
+            ApprovalDecision::Wanted {
+                digest_only: false, ..
+            } if leave.yes => {}
             ApprovalDecision::Wanted { .. } if asking == Asking::Removal && leave.yes => {}
-            ApprovalDecision::Wanted { digest_only, why } => wanted.push((digest_only && asking == Asking::Policies, why)),
+            ApprovalDecision::Wanted { digest_only, why } => {
+                wanted.push((digest_only && asking == Asking::Policies, why))
+            }
         }
     }
     // The policy lets an Automatic plan go ahead; on a terminal a person still sees a disruptive one before it starts.
@@ -53,13 +80,23 @@ pub fn approve(plan: &Plan, asking: Asking, leave: &Leave, console: &Console, at
         [(true, why), ..] => Err(Failure::said(
             Exit::Blocked,
             format!("{why}; nothing was touched"),
-            format!("approve exactly this plan with --approve-digest {}", plan.digest.0),
+            format!(
+                "approve exactly this plan with --approve-digest {}",
+                plan.digest.0
+            ),
         )),
-        [(false, _), ..] if console.can_ask() && wanted.iter().all(|(digest_only, _)| !digest_only) => ask(console),
+        [(false, _), ..]
+            if console.can_ask() && wanted.iter().all(|(digest_only, _)| !digest_only) =>
+        {
+            ask(console)
+        }
         [(false, why), ..] => Err(Failure::said(
             Exit::Blocked,
             format!("{why}, and nobody is there to ask; nothing was touched"),
-            format!("go ahead with --yes, or approve exactly this plan with --approve-digest {}", plan.digest.0),
+            format!(
+                "go ahead with --yes, or approve exactly this plan with --approve-digest {}",
+                plan.digest.0
+            ),
         )),
     }
 }
@@ -68,7 +105,11 @@ fn ask(console: &Console) -> Result<(), Failure> {
     if console.ask("The plan is disruptive. Carry it out? Only `yes` goes ahead:") {
         return Ok(());
     }
-    Err(Failure::said(Exit::Blocked, "not approved; nothing was touched", ""))
+    Err(Failure::said(
+        Exit::Blocked,
+        "not approved; nothing was touched",
+        "",
+    ))
 }
 
 /// Day of the week from 0 on Monday and minute of the day, in UTC.
@@ -85,7 +126,11 @@ mod tests {
 
     #[test]
     fn the_calendar_begins_on_a_thursday() {
-        for (millis, expected) in [(0, (3, 0)), (86_400_000 * 4, (0, 0)), (90 * 60_000, (3, 90))] {
+        for (millis, expected) in [
+            (0, (3, 0)),
+            (86_400_000 * 4, (0, 0)),
+            (90 * 60_000, (3, 90)),
+        ] {
             assert_eq!(calendar(Timestamp(millis)), expected);
         }
     }

@@ -48,33 +48,42 @@ impl StopFlag {
             Stop::Interrupt => 1,
             Stop::Terminate => 2,
         };
-        let _ = self.0.compare_exchange(0, word, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self
+            .0
+            .compare_exchange(0, word, Ordering::SeqCst, Ordering::SeqCst);
     }
 }
 
 /// Watches SIGINT and SIGTERM for the life of the process: sets the flag and tells of every signal, until `tell` says
 /// that nobody listens.
 pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
         use tokio::signal::unix::{SignalKind, signal};
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
     };
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            loop {
-                // Both receivers only wait: whichever is dropped loses nothing, the kernel's signal stays pending in it.
-                let stop = tokio::select! {
-                    _ = interrupt.recv() => Stop::Interrupt,
-                    _ = terminate.recv() => Stop::Terminate,
-                };
-                flag.ask(stop);
-                if !tell(stop) {
-                    return;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    // Both receivers only wait: whichever is dropped loses nothing, the kernel's signal stays pending in it.
+                    let stop = tokio::select! {
+                        _ = interrupt.recv() => Stop::Interrupt,
+                        _ = terminate.recv() => Stop::Terminate,
+                    };
+                    flag.ask(stop);
+                    if !tell(stop) {
+                        return;
+                    }
                 }
-            }
-        });
-    })?;
+            });
+        })?;
     Ok(())
 }

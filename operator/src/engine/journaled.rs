@@ -39,7 +39,8 @@ impl<'a> Journaled<'a> {
     pub fn record(&mut self, event: Event) -> Result<(), Failure> {
         let crash = self.machine.crash_point(self.journal.next_sequence());
         let at = self.machine.now().to_string();
-        self.journal.append(&self.boot_id, at, event, crash.map(|crash| crash.moment))?;
+        self.journal
+            .append(&self.boot_id, at, event, crash.map(|crash| crash.moment))?;
         match crash.map(|crash| crash.kind) {
             None => Ok(()),
             Some(CrashKind::Kill) => die(),
@@ -71,7 +72,8 @@ impl<'a> Journaled<'a> {
 
 /// Ends this process at once, as kill -9 would: nothing is flushed and nothing is dropped.
 fn die() -> Result<(), Failure> {
-    let killed = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
+    let killed =
+        nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
     Err(Failure::said(
         crate::exit::Exit::Internal,
         format!("the crash asked for did not happen: {killed:?}"),

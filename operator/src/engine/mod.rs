@@ -15,7 +15,6 @@ mod undo;
 
 pub use step::chain;
 
-
 use crd::{
     Fact,
     declaration::Declaration,
@@ -106,7 +105,10 @@ impl Engine<'_> {
 
     /// Works until nothing is left to do, a step fails, or somebody asks for a stop. `first` sees the first plan, and may
     /// refuse it before anything is touched.
-    pub fn converge(&mut self, first: impl FnOnce(&Plan) -> Result<(), Failure>) -> Result<Settled, Failure> {
+    pub fn converge(
+        &mut self,
+        first: impl FnOnce(&Plan) -> Result<(), Failure>,
+    ) -> Result<Settled, Failure> {
         self.recover()?;
         let mut first = Some(first);
         let mut steps = 0;
@@ -119,23 +121,62 @@ impl Engine<'_> {
                 None => {}
             }
             if !plan.applyable {
-                let exit = if plan.complete && !plan.errored { Exit::Ok } else { Exit::Blocked };
-                return Ok(Settled { exit, plan, nodes, steps, why: String::new() });
+                let exit = if plan.complete && !plan.errored {
+                    Exit::Ok
+                } else {
+                    Exit::Blocked
+                };
+                return Ok(Settled {
+                    exit,
+                    plan,
+                    nodes,
+                    steps,
+                    why: String::new(),
+                });
             }
             if let Some(stop) = self.stop.asked() {
-                return Ok(Settled { exit: stop_exit(stop.exit(), steps), plan, nodes, steps, why: "stopped before anything was begun".to_owned() });
+                return Ok(Settled {
+                    exit: stop_exit(stop.exit(), steps),
+                    plan,
+                    nodes,
+                    steps,
+                    why: "stopped before anything was begun".to_owned(),
+                });
             }
-            approve::approve(&plan, self.asking, self.leave, self.console, (self.now(), self.declaration))?;
+            approve::approve(
+                &plan,
+                self.asking,
+                self.leave,
+                self.console,
+                (self.now(), self.declaration),
+            )?;
             match self.run(&plan)? {
                 Ran::All { steps: ran } => steps += ran,
                 Ran::Void { steps: ran, why } => {
                     steps += ran;
-                    self.console.note(&format!("{why}; nothing was touched by that step (round {} of {ROUNDS})", round + 1));
+                    self.console.note(&format!(
+                        "{why}; nothing was touched by that step (round {} of {ROUNDS})",
+                        round + 1
+                    ));
                 }
-                Ran::Ended { steps: ran, exit, why } => {
+                Ran::Ended {
+                    steps: ran,
+                    exit,
+                    why,
+                } => {
                     steps += ran;
-                    let exit = if exit == Exit::Partial { stop_exit(self.stop.asked().map_or(exit, interrupt::Stop::exit), steps) } else { exit };
-                    return Ok(Settled { exit, plan, nodes, steps, why });
+                    let exit = if exit == Exit::Partial {
+                        stop_exit(self.stop.asked().map_or(exit, interrupt::Stop::exit), steps)
+                    } else {
+                        exit
+                    };
+                    return Ok(Settled {
+                        exit,
+                        plan,
+                        nodes,
+                        steps,
+                        why,
+                    });
                 }
             }
         }
@@ -156,7 +197,10 @@ impl Engine<'_> {
             if open.is_empty() && !journal.run_is_open() {
                 continue;
             }
-            self.console.note(&format!("the last run on {} was cut off; looking at what became of it", node.name));
+            self.console.note(&format!(
+                "the last run on {} was cut off; looking at what became of it",
+                node.name
+            ));
             let around = self.surroundings();
             let before = observe::node(self.room, node, &around)?;
             let Some(boot_id) = before.boot_id.get().cloned() else {
@@ -165,7 +209,9 @@ impl Engine<'_> {
             recover::wait_for_resets(&node.machine, &open, &boot_id);
             let mut snapshot = observe::node(self.room, node, &around)?;
             let mut journal = Journaled::new(&node.machine, journal, boot_id);
-            let said = recover::close(&mut journal, &mut snapshot, |snapshot| keep(self.room, node, snapshot))?;
+            let said = recover::close(&mut journal, &mut snapshot, |snapshot| {
+                keep(self.room, node, snapshot)
+            })?;
             for line in said {
                 self.console.note(&format!("  {line}"));
             }
@@ -182,22 +228,28 @@ impl Engine<'_> {
 
     /// The time that windows are about: the first node's, which on a rack is the rack's.
     fn now(&self) -> Timestamp {
-        self.room
-            .nodes
-            .first()
-            .map_or_else(|| Machine::linux(Roots::default()).now(), |node| node.machine.now())
+        self.room.nodes.first().map_or_else(
+            || Machine::linux(Roots::default()).now(),
+            |node| node.machine.now(),
+        )
     }
 }
 
 /// Stores the ledger that a snapshot carries.
 fn keep(room: &Room, node: &Node, snapshot: &HardwareSnapshot) -> Result<(), Failure> {
-    Ok(ledger::write(&room.state.node(&node.name)?, &snapshot.ledger)?)
+    Ok(ledger::write(
+        &room.state.node(&node.name)?,
+        &snapshot.ledger,
+    )?)
 }
 
 fn boot_unknown(node: &Node) -> Failure {
     Failure::said(
         Exit::Unavailable,
-        format!("{} does not tell its boot id, without which no step can be journalled", node.name),
+        format!(
+            "{} does not tell its boot id, without which no step can be journalled",
+            node.name
+        ),
         "",
     )
 }
@@ -208,15 +260,25 @@ fn stop_exit(signal: Exit, steps: u32) -> Exit {
 }
 
 /// A finished plan, unless the second reader objects.
-pub fn checked(plan: Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Result<Plan, Failure> {
+pub fn checked(
+    plan: Plan,
+    declaration: &Declaration,
+    nodes: &[NodeInput],
+) -> Result<Plan, Failure> {
     let violations = reconcile::check(&plan, declaration, nodes);
     let Some(first) = violations.first() else {
         return Ok(plan);
     };
-    let step = first.step.as_ref().map_or_else(String::new, |step| format!(" (step {step})"));
+    let step = first
+        .step
+        .as_ref()
+        .map_or_else(String::new, |step| format!(" (step {step})"));
     Err(Failure::said(
         Exit::Internal,
-        format!("the plan breaks safety rule {}{step}: {}", first.rule, first.message),
+        format!(
+            "the plan breaks safety rule {}{step}: {}",
+            first.rule, first.message
+        ),
         "nothing was touched; please report this with `shardplane snapshot` and the declared files",
     ))
 }

@@ -56,7 +56,12 @@ pub enum Effort {
 }
 
 /// Digests of the declared models' sources, where they can be told.
-pub fn models(declaration: &Declaration, place: &SourcePlace, room: &Room, effort: Effort) -> Result<BTreeMap<ObjectRef, Digest>, Failure> {
+pub fn models(
+    declaration: &Declaration,
+    place: &SourcePlace,
+    room: &Room,
+    effort: Effort,
+) -> Result<BTreeMap<ObjectRef, Digest>, Failure> {
     let file = room.state.models();
     let mut digests = ModelDigests::read(&file);
     let mut found = BTreeMap::new();

@@ -68,7 +68,10 @@ pub fn close(
                 format!("{}: it had not happened", step.id)
             }
             Fate::Unknown => {
-                journal.failed(&step.id, "the run was cut off, and whether it happened cannot be seen")?;
+                journal.failed(
+                    &step.id,
+                    "the run was cut off, and whether it happened cannot be seen",
+                )?;
                 format!("{}: whether it happened cannot be seen", step.id)
             }
         });

@@ -7,12 +7,7 @@ use crd::{
 use machine::StepError;
 
 use super::{Engine, build, journaled::Journaled, keep, observe};
-use crate::{
-    exit::Exit,
-    failure::Failure,
-    render::words,
-    room::Node,
-};
+use crate::{exit::Exit, failure::Failure, render::words, room::Node};
 
 /// Resets of one SoC in one boot without success, after which only a person may try again.
 const RESET_ATTEMPTS: u32 = 3;
@@ -51,35 +46,56 @@ enum Acted {
 }
 
 impl Engine<'_> {
-    pub(super) fn step(&mut self, node: &Node, journal: &mut Journaled<'_>, step: &Step) -> Result<Stepped, Failure> {
+    pub(super) fn step(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        step: &Step,
+    ) -> Result<Stepped, Failure> {
         let snapshot = observe::node(self.room, node, &self.surroundings())?;
         match reconcile::judge(step, &snapshot) {
             Judgement::Done => return Ok(Stepped::Already),
             Judgement::Ready => {}
             Judgement::Void { expected, found } => {
-                journal.record(Event::Void { step: step.id.clone(), expected: expected.clone(), found: found.clone() })?;
+                journal.record(Event::Void {
+                    step: step.id.clone(),
+                    expected: expected.clone(),
+                    found: found.clone(),
+                })?;
                 return Ok(Stepped::Void { expected, found });
             }
         }
         let attempt = journal.journal().attempts(&step.id, journal.boot_id()) + 1;
         if matches!(step.action, Action::Reset { .. }) && attempt > RESET_ATTEMPTS {
             return Ok(Stepped::Failed {
-                why: format!("{RESET_ATTEMPTS} resets in this boot did not help; look at the card, then boot the machine to allow more"),
+                why: format!(
+                    "{RESET_ATTEMPTS} resets in this boot did not help; look at the card, then boot the machine to allow more"
+                ),
                 exit: None,
             });
         }
         let said = words::of(step, self.console.err_paint());
         let line = format!("{} {}  {}", said.verb, said.target, said.change);
         let work = self.console.work(&line);
-        journal.record(Event::Intent { step: Box::new(step.clone()), attempt })?;
+        journal.record(Event::Intent {
+            step: Box::new(step.clone()),
+            attempt,
+        })?;
         match self.act(node, step, &work)? {
             Acted::Did => {}
             Acted::Stopped => {
-                journal.failed(&step.id, "stopped before it was done; nothing is left of it")?;
+                journal.failed(
+                    &step.id,
+                    "stopped before it was done; nothing is left of it",
+                )?;
                 return Ok(Stepped::Stopped);
             }
             Acted::Void { expected, found } => {
-                journal.record(Event::Void { step: step.id.clone(), expected: expected.clone(), found: found.clone() })?;
+                journal.record(Event::Void {
+                    step: step.id.clone(),
+                    expected: expected.clone(),
+                    found: found.clone(),
+                })?;
                 return Ok(Stepped::Void { expected, found });
             }
             Acted::Failed { why, exit } => {
@@ -87,7 +103,9 @@ impl Engine<'_> {
                 return Ok(Stepped::Failed { why, exit });
             }
         }
-        journal.record(Event::Done { step: step.id.clone() })?;
+        journal.record(Event::Done {
+            step: step.id.clone(),
+        })?;
         let mut after = observe::node(self.room, node, &self.surroundings())?;
         let before = after.ledger.clone();
         after.ledger = reconcile::ledger::after(&before, step, &after);
@@ -107,18 +125,36 @@ impl Engine<'_> {
         Ok(Stepped::Verified)
     }
 
-    fn act(&mut self, node: &Node, step: &Step, work: &crate::console::Work) -> Result<Acted, Failure> {
+    fn act(
+        &mut self,
+        node: &Node,
+        step: &Step,
+        work: &crate::console::Work,
+    ) -> Result<Acted, Failure> {
         match &step.action {
             // Locally nothing starts while the engine works: there is nobody to keep off, and the ledger is written below.
-            Action::Taint { .. } | Action::Untaint { .. } | Action::AssignEntry { .. } | Action::AssignGroup { .. } => Ok(Acted::Did),
-            Action::Drain { workers, timeout_seconds, .. } => {
-                self.crew.stop_workers(workers, *timeout_seconds, self.room, self.stop)?;
-                Ok(acted(machine::perform(&node.machine, &step.action).map(|_| ())))
+            Action::Taint { .. }
+            | Action::Untaint { .. }
+            | Action::AssignEntry { .. }
+            | Action::AssignGroup { .. } => Ok(Acted::Did),
+            Action::Drain {
+                workers,
+                timeout_seconds,
+                ..
+            } => {
+                self.crew
+                    .stop_workers(workers, *timeout_seconds, self.room)?;
+                Ok(acted(
+                    machine::perform(&node.machine, &step.action).map(|_| ()),
+                ))
             }
             Action::Build { program } => match build::build(self, node, program, work)? {
                 build::BuildEnd::Built => Ok(Acted::Did),
                 build::BuildEnd::Stopped => Ok(Acted::Stopped),
-                build::BuildEnd::Failed { why, exit } => Ok(Acted::Failed { why, exit: Some(exit) }),
+                build::BuildEnd::Failed { why, exit } => Ok(Acted::Failed {
+                    why,
+                    exit: Some(exit),
+                }),
             },
             Action::ClearAcs { .. }
             | Action::RestoreAcs { .. }
@@ -129,9 +165,13 @@ impl Engine<'_> {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
-            | Action::VerifyP2P { .. } => Ok(acted(machine::perform(&node.machine, &step.action).map(|_| ()))),
+            | Action::VerifyP2P { .. } => Ok(acted(
+                machine::perform(&node.machine, &step.action).map(|_| ()),
+            )),
             // The planner lists them apart, and the supervisor carries them out.
-            Action::StartWorker { .. } | Action::StopWorker { .. } | Action::ReplaceWorker { .. } => Ok(Acted::Failed {
+            Action::StartWorker { .. }
+            | Action::StopWorker { .. }
+            | Action::ReplaceWorker { .. } => Ok(Acted::Failed {
                 why: "a worker step is no step of a machine".to_owned(),
                 exit: Some(Exit::Internal),
             }),
@@ -143,7 +183,10 @@ fn acted(result: Result<(), StepError>) -> Acted {
     match result {
         Ok(()) => Acted::Did,
         Err(StepError::Expectation { expected, found }) => Acted::Void { expected, found },
-        Err(error) => Acted::Failed { why: chain(&error), exit: None },
+        Err(error) => Acted::Failed {
+            why: chain(&error),
+            exit: None,
+        },
     }
 }
 
@@ -171,7 +214,10 @@ fn unlike(step: &Step, snapshot: &crd::snapshot::HardwareSnapshot) -> String {
             || "carried out, but looking again does not show it".to_owned(),
             |fact| {
                 let found = reconcile::judge::read(&fact.subject, snapshot);
-                format!("carried out, but looking again shows {found} where {} was expected", fact.equals)
+                format!(
+                    "carried out, but looking again shows {found} where {} was expected",
+                    fact.equals
+                )
             },
         )
 }

@@ -45,7 +45,13 @@ pub fn touches_machine(step: &Step) -> bool {
 
 impl Engine<'_> {
     /// Undoes what this run did, last first; returns what could not be undone, each with why.
-    pub(super) fn undo(&mut self, node: &Node, journal: &mut Journaled<'_>, done: &[Done], failed: &Step) -> Result<Vec<String>, Failure> {
+    pub(super) fn undo(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        done: &[Done],
+        failed: &Step,
+    ) -> Result<Vec<String>, Failure> {
         let mut left = Vec::new();
         if let (true, Inverse::Impossible { why }) = (touches_machine(failed), &failed.inverse) {
             left.push(format!("{} ({why})", failed.id));
@@ -54,7 +60,9 @@ impl Engine<'_> {
             let step = &done.step;
             match &step.inverse {
                 Inverse::NothingChanged => {}
-                Inverse::Impossible { why } if touches_machine(step) => left.push(format!("{} ({why})", step.id)),
+                Inverse::Impossible { why } if touches_machine(step) => {
+                    left.push(format!("{} ({why})", step.id))
+                }
                 Inverse::Impossible { why: _ } => {}
                 Inverse::Action { action } => {
                     if let Err(why) = self.undo_one(node, journal, done, action)? {
@@ -66,7 +74,13 @@ impl Engine<'_> {
         Ok(left)
     }
 
-    fn undo_one(&mut self, node: &Node, journal: &mut Journaled<'_>, done: &Done, action: &Action) -> Result<Result<(), String>, Failure> {
+    fn undo_one(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        done: &Done,
+        action: &Action,
+    ) -> Result<Result<(), String>, Failure> {
         let step = &done.step;
         let inverse = Step {
             id: StepId(format!("{}/undo", step.id)),
@@ -78,8 +92,14 @@ impl Engine<'_> {
             depends_on: Vec::new(),
             ..step.clone()
         };
-        journal.record(Event::Intent { step: Box::new(inverse.clone()), attempt: 1 })?;
-        let ledger_alone = matches!(action, Action::AssignEntry { .. } | Action::AssignGroup { .. });
+        journal.record(Event::Intent {
+            step: Box::new(inverse.clone()),
+            attempt: 1,
+        })?;
+        let ledger_alone = matches!(
+            action,
+            Action::AssignEntry { .. } | Action::AssignGroup { .. }
+        );
         if !ledger_alone && let Err(error) = machine::perform(&node.machine, action) {
             let why = chain(&error);
             journal.failed(&inverse.id, &why)?;
@@ -89,7 +109,9 @@ impl Engine<'_> {
         put_back(&mut snapshot.ledger, &done.ledger, &step.action);
         keep(self.room, node, &snapshot)?;
         journal.verified(&inverse.id)?;
-        journal.record(Event::Compensated { step: step.id.clone() })?;
+        journal.record(Event::Compensated {
+            step: step.id.clone(),
+        })?;
         self.console.note(&format!("undone: {}", step.id));
         Ok(Ok(()))
     }
@@ -99,22 +121,40 @@ impl Engine<'_> {
 fn put_back(ledger: &mut Ledger, before: &Ledger, action: &Action) {
     if let Some(target) = target(action) {
         ledger.entries.retain(|entry| entry.target != target);
-        ledger.entries.extend(before.entries.iter().filter(|entry| entry.target == target).cloned());
-        ledger.entries.sort_by(|one, other| one.target.cmp(&other.target));
+        ledger.entries.extend(
+            before
+                .entries
+                .iter()
+                .filter(|entry| entry.target == target)
+                .cloned(),
+        );
+        ledger
+            .entries
+            .sort_by(|one, other| one.target.cmp(&other.target));
     }
     if let Action::AssignGroup { group, .. } = action {
         ledger.groups.retain(|record| record.group != *group);
-        ledger.groups.extend(before.groups.iter().filter(|record| record.group == *group).cloned());
-        ledger.groups.sort_by(|one, other| one.group.cmp(&other.group));
+        ledger.groups.extend(
+            before
+                .groups
+                .iter()
+                .filter(|record| record.group == *group)
+                .cloned(),
+        );
+        ledger
+            .groups
+            .sort_by(|one, other| one.group.cmp(&other.group));
     }
 }
 
 fn target(action: &Action) -> Option<LedgerTarget> {
     match action {
-        Action::ClearAcs { port, .. } | Action::RestoreAcs { port, .. } => Some(LedgerTarget::Acs {
-            port: port.address,
-            path: port.path.clone(),
-        }),
+        Action::ClearAcs { port, .. } | Action::RestoreAcs { port, .. } => {
+            Some(LedgerTarget::Acs {
+                port: port.address,
+                path: port.path.clone(),
+            })
+        }
         Action::RequestMdp { soc, .. } => Some(LedgerTarget::Mdp { soc: soc.address }),
         Action::SetDriver { name, .. } => Some(LedgerTarget::Driver { name: name.clone() }),
         Action::SetSysctl { name, .. } => Some(LedgerTarget::Sysctl { name: name.clone() }),

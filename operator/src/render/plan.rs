@@ -34,7 +34,11 @@ pub struct Frame<'a> {
 pub fn text(plan: &Plan, frame: &Frame<'_>, paint: Paint, detail: Detail) -> String {
     let mut out = String::new();
     let nodes = words::counted(plan.nodes.len(), "node");
-    let title = format!("shardplane {} · plan for {nodes} · {}", env!("CARGO_PKG_VERSION"), frame.observed);
+    let title = format!(
+        "shardplane {} · plan for {nodes} · {}",
+        env!("CARGO_PKG_VERSION"),
+        frame.observed
+    );
     line(&mut out, &paint.tone(Tone::Strong, title));
     for node in &plan.nodes {
         if !node.steps.is_empty() || !node.work.is_empty() || detail == Detail::Wide {
@@ -56,16 +60,36 @@ fn node_text(out: &mut String, node: &NodePlan, paint: Paint, detail: Detail) {
     let policies = if node.governance.policies.is_empty() {
         "no policy".to_owned()
     } else {
-        let names: Vec<String> = node.governance.policies.iter().map(|name| format!("CardPolicy/{name}")).collect();
-        format!("{}: {}, approval {}", names.join(", "), enforcement(node.governance.enforcement), approval(node.governance.approval))
+        let names: Vec<String> = node
+            .governance
+            .policies
+            .iter()
+            .map(|name| format!("CardPolicy/{name}"))
+            .collect();
+        format!(
+            "{}: {}, approval {}",
+            names.join(", "),
+            enforcement(node.governance.enforcement),
+            approval(node.governance.approval)
+        )
     };
-    line(out, &format!("{}   {boot}   {policies}", paint.tone(Tone::Strong, format_args!("Node {}", node.node))));
-    let (builds, workers): (Vec<&Step>, Vec<&Step>) = node.work.iter().partition(|step| is_build(step));
+    line(
+        out,
+        &format!(
+            "{}   {boot}   {policies}",
+            paint.tone(Tone::Strong, format_args!("Node {}", node.node))
+        ),
+    );
+    let (builds, workers): (Vec<&Step>, Vec<&Step>) =
+        node.work.iter().partition(|step| is_build(step));
     section(out, "before the cards are touched", &builds, paint, detail);
     let mut at = 0;
     while at < node.steps.len() {
         let batch = node.steps[at].batch;
-        let end = node.steps[at..].iter().position(|step| step.batch != batch).map_or(node.steps.len(), |n| at + n);
+        let end = node.steps[at..]
+            .iter()
+            .position(|step| step.batch != batch)
+            .map_or(node.steps.len(), |n| at + n);
         let steps: Vec<&Step> = node.steps[at..end].iter().collect();
         let batches = node.steps.iter().map(|step| step.batch).max().unwrap_or(0) + 1;
         let title = if batches == 1 {
@@ -76,7 +100,13 @@ fn node_text(out: &mut String, node: &NodePlan, paint: Paint, detail: Detail) {
         section(out, &title, &steps, paint, detail);
         at = end;
     }
-    section(out, "deferred to `shardplane up`, which owns the workers", &workers, paint, detail);
+    section(
+        out,
+        "deferred to `shardplane up`, which owns the workers",
+        &workers,
+        paint,
+        detail,
+    );
 }
 
 fn is_build(step: &Step) -> bool {
@@ -90,7 +120,10 @@ fn section(out: &mut String, title: &str, steps: &[&Step], paint: Paint, detail:
     line(out, &paint.tone(Tone::Dim, format_args!("  # {title}")));
     let mut at = 0;
     while at < steps.len() {
-        let run = steps[at..].iter().take_while(|step| same_story(steps[at], step)).count();
+        let run = steps[at..]
+            .iter()
+            .take_while(|step| same_story(steps[at], step))
+            .count();
         for step in &steps[at..at + run] {
             step_line(out, step, paint);
             if let Some(isolation) = &step.disruption.isolation {
@@ -104,7 +137,13 @@ fn section(out: &mut String, title: &str, steps: &[&Step], paint: Paint, detail:
 
 /// Whether two neighbouring steps are there for the same reason, so that it need be told once.
 fn same_story(one: &Step, other: &Step) -> bool {
-    let told = |step: &Step| -> Vec<_> { step.causes.iter().filter(|c| c.object.is_some()).map(|c| (c.object.clone(), c.path.clone(), c.span.clone())).collect() };
+    let told = |step: &Step| -> Vec<_> {
+        step.causes
+            .iter()
+            .filter(|c| c.object.is_some())
+            .map(|c| (c.object.clone(), c.path.clone(), c.span.clone()))
+            .collect()
+    };
     std::mem::discriminant(&one.action) == std::mem::discriminant(&other.action)
         && one.reason == other.reason
         && told(one) == told(other)
@@ -115,7 +154,10 @@ fn step_line(out: &mut String, step: &Step, paint: Paint) {
     let (symbol, tone) = words::symbol(step.symbol);
     let lead = paint.tone(tone, format_args!("{symbol:<3}{:<15}", words.verb));
     let target = format!("{:<28}", words.target);
-    line(out, format!("  {lead} {target} {}{}", words.change, disruption(step)).trim_end());
+    line(
+        out,
+        format!("  {lead} {target} {}{}", words.change, disruption(step)).trim_end(),
+    );
 }
 
 fn disruption(step: &Step) -> String {
@@ -126,12 +168,27 @@ fn disruption(step: &Step) -> String {
         DisruptionClass::Group => "the whole group stops answering",
         DisruptionClass::Node => "every SoC of the node stops answering",
     };
-    let time = match (step.estimate.likely_ms / 1000, step.estimate.limit_ms / 1000) {
+    let time = match (
+        step.estimate.likely_ms / 1000,
+        step.estimate.limit_ms / 1000,
+    ) {
         (_, 0) => String::new(),
-        (likely, limit) => format!(", about {likely} s, at most {}", words::seconds(u32::try_from(limit).unwrap_or(u32::MAX))),
+        (likely, limit) => format!(
+            ", about {likely} s, at most {}",
+            words::seconds(u32::try_from(limit).unwrap_or(u32::MAX))
+        ),
     };
-    let workers: Vec<&str> = step.disruption.workers.iter().map(crd::id::WorkerId::as_str).collect();
-    let stopped = if workers.is_empty() { String::new() } else { format!(", with {}", workers.join(", ")) };
+    let workers: Vec<&str> = step
+        .disruption
+        .workers
+        .iter()
+        .map(crd::id::WorkerId::as_str)
+        .collect();
+    let stopped = if workers.is_empty() {
+        String::new()
+    } else {
+        format!(", with {}", workers.join(", "))
+    };
     format!("; {class}{stopped}{time}")
 }
 
@@ -140,32 +197,66 @@ fn isolation_lines(out: &mut String, isolation: &IsolationChange, paint: Paint) 
         .kernel
         .iter()
         .map(|set| {
-            let number = set.group.map_or_else(|| "none".to_owned(), |group| group.to_string());
+            let number = set
+                .group
+                .map_or_else(|| "none".to_owned(), |group| group.to_string());
             format!("{number} ({})", words::list(&set.functions))
         })
         .collect();
     if !kernel.is_empty() {
-        line(out, &paint.tone(Tone::Dim, format_args!("        IOMMU groups the kernel believes in: {}", kernel.join(", "))));
+        line(
+            out,
+            &paint.tone(
+                Tone::Dim,
+                format_args!(
+                    "        IOMMU groups the kernel believes in: {}",
+                    kernel.join(", ")
+                ),
+            ),
+        );
     }
-    let joined: Vec<String> = isolation.after.iter().map(|set| format!("{{{}}}", words::list(set))).collect();
+    let joined: Vec<String> = isolation
+        .after
+        .iter()
+        .map(|set| format!("{{{}}}", words::list(set)))
+        .collect();
     if !joined.is_empty() {
-        line(out, &format!("        really isolated afterwards: {}", joined.join(" from ")));
+        line(
+            out,
+            &format!(
+                "        really isolated afterwards: {}",
+                joined.join(" from ")
+            ),
+        );
     }
     if !isolation.neighbours.is_empty() {
-        let text = format!("        loses isolation, though no member: {}", words::list(&isolation.neighbours));
+        let text = format!(
+            "        loses isolation, though no member: {}",
+            words::list(&isolation.neighbours)
+        );
         line(out, &paint.tone(Tone::Reset, text));
     }
 }
 
 fn story(out: &mut String, steps: &[&Step], paint: Paint, detail: Detail) {
     let Some(step) = steps.first() else { return };
-    let declared: Vec<&Cause> = step.causes.iter().filter(|cause| cause.object.is_some()).collect();
+    let declared: Vec<&Cause> = step
+        .causes
+        .iter()
+        .filter(|cause| cause.object.is_some())
+        .collect();
     let mut because = format!("      because {}", words::reason(step.reason));
     for cause in &declared {
-        let object = cause.object.as_ref().map_or_else(String::new, ToString::to_string);
+        let object = cause
+            .object
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
         let path = cause.path.as_deref().filter(|path| !path.is_empty());
         let what = path.map_or(object.clone(), |path| format!("{object} {path}"));
-        let place = cause.span.as_ref().map_or_else(|| "no longer declared".to_owned(), |span| format!("{}:{}", span.file, span.line));
+        let place = cause.span.as_ref().map_or_else(
+            || "no longer declared".to_owned(),
+            |span| format!("{}:{}", span.file, span.line),
+        );
         if because.is_empty() {
             because = format!("          and {what}");
         } else if because.len() + what.len() < PLACE_COLUMN {
@@ -174,7 +265,14 @@ fn story(out: &mut String, steps: &[&Step], paint: Paint, detail: Detail) {
             line(out, &paint.tone(Tone::Dim, &because));
             because = format!("              {what}");
         }
-        line(out, &format!("{}{}", paint.tone(Tone::Dim, format_args!("{because:<PLACE_COLUMN$}  ")), place));
+        line(
+            out,
+            &format!(
+                "{}{}",
+                paint.tone(Tone::Dim, format_args!("{because:<PLACE_COLUMN$}  ")),
+                place
+            ),
+        );
         because.clear();
     }
     if !because.is_empty() {
@@ -194,7 +292,11 @@ fn story(out: &mut String, steps: &[&Step], paint: Paint, detail: Detail) {
 }
 
 fn objects(out: &mut String, plan: &Plan, detail: Detail, paint: Paint) {
-    let unchanged = plan.objects.iter().filter(|object| object.status == ObjectStatus::Unchanged).count();
+    let unchanged = plan
+        .objects
+        .iter()
+        .filter(|object| object.status == ObjectStatus::Unchanged)
+        .count();
     if detail == Detail::Wide && !plan.objects.is_empty() {
         out.push('\n');
         line(out, &paint.tone(Tone::Strong, "Objects"));
@@ -205,12 +307,27 @@ fn objects(out: &mut String, plan: &Plan, detail: Detail, paint: Paint) {
                 ObjectStatus::Blocked => "x  blocked",
                 ObjectStatus::Deleted => "-  deleted",
             };
-            let place = object.source.as_ref().map_or_else(String::new, |span| format!("{}:{}", span.file, span.line));
-            line(out, format!("  {status:<13} {:<44} {place}", object.object.to_string()).trim_end());
+            let place = object
+                .source
+                .as_ref()
+                .map_or_else(String::new, |span| format!("{}:{}", span.file, span.line));
+            line(
+                out,
+                format!("  {status:<13} {:<44} {place}", object.object.to_string()).trim_end(),
+            );
         }
     } else if unchanged > 0 && plan.applyable {
         out.push('\n');
-        line(out, &paint.tone(Tone::Dim, format_args!("{} unchanged (-o wide lists them).", words::counted(unchanged, "object"))));
+        line(
+            out,
+            &paint.tone(
+                Tone::Dim,
+                format_args!(
+                    "{} unchanged (-o wide lists them).",
+                    words::counted(unchanged, "object")
+                ),
+            ),
+        );
     }
 }
 
@@ -218,9 +335,23 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
     let sum = &plan.summary;
     out.push('\n');
     if !plan.applyable {
-        let verdict = if sum.blocked > 0 { "Nothing can run now" } else { "No changes: the machine is as declared" };
-        let blocked = if sum.blocked > 0 { format!("; {} blocked, see above", words::counted(sum.blocked as usize, "goal")) } else { String::new() };
-        line(out, &format!("{}{blocked}.", paint.tone(Tone::Strong, verdict)));
+        let verdict = if sum.blocked > 0 {
+            "Nothing can run now"
+        } else {
+            "No changes: the machine is as declared"
+        };
+        let blocked = if sum.blocked > 0 {
+            format!(
+                "; {} blocked, see above",
+                words::counted(sum.blocked as usize, "goal")
+            )
+        } else {
+            String::new()
+        };
+        line(
+            out,
+            &format!("{}{blocked}.", paint.tone(Tone::Strong, verdict)),
+        );
         deferred(out, sum.deferred);
         return;
     }
@@ -233,10 +364,26 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
     if sum.blocked > 0 {
         parts.push(format!("{} blocked", sum.blocked));
     }
-    line(out, &format!("{} {}.", paint.tone(Tone::Strong, "Plan:"), parts.join(", ")));
+    line(
+        out,
+        &format!(
+            "{} {}.",
+            paint.tone(Tone::Strong, "Plan:"),
+            parts.join(", ")
+        ),
+    );
     deferred(out, sum.deferred);
-    let worst = plan.nodes.iter().map(|node| node.disruption).max().unwrap_or_default();
-    let asks = if plan.nodes.iter().any(|node| node.disruptive) { "disruptive" } else { "not disruptive" };
+    let worst = plan
+        .nodes
+        .iter()
+        .map(|node| node.disruption)
+        .max()
+        .unwrap_or_default();
+    let asks = if plan.nodes.iter().any(|node| node.disruptive) {
+        "disruptive"
+    } else {
+        "not disruptive"
+    };
     line(out, &format!("Disruption: {} ({asks}).", class(worst)));
     for node in plan.nodes.iter().filter(|node| !node.steps.is_empty()) {
         line(out, &format!("Digest: {}   {}", node.digest.0, node.node));
@@ -250,7 +397,13 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
 
 fn deferred(out: &mut String, count: u32) {
     if count > 0 {
-        line(out, &format!("Deferred: {} wait for `shardplane up`.", words::counted(count as usize, "worker step")));
+        line(
+            out,
+            &format!(
+                "Deferred: {} wait for `shardplane up`.",
+                words::counted(count as usize, "worker step")
+            ),
+        );
     }
 }
 

@@ -23,34 +23,66 @@ pub struct Words {
 /// The words of one step.
 pub fn of(step: &Step, paint: Paint) -> Words {
     let (verb, target, change) = match &step.action {
-        Action::Taint { socs } => ("node.taint", list(socs), "no new work while steps run".to_owned()),
+        Action::Taint { socs } => (
+            "node.taint",
+            list(socs),
+            "no new work while steps run".to_owned(),
+        ),
         Action::Untaint { socs } => ("node.untaint", list(socs), "work may come back".to_owned()),
-        Action::Drain { socs, workers, timeout_seconds } => {
+        Action::Drain {
+            socs,
+            workers,
+            timeout_seconds,
+        } => {
             let who = if workers.is_empty() {
                 "nothing of ours runs there".to_owned()
             } else {
                 let names: Vec<&str> = workers.iter().map(crd::id::WorkerId::as_str).collect();
                 format!("stops {}", names.join(", "))
             };
-            ("socs.drain", list(socs), format!("{who}; waits up to {}", seconds(*timeout_seconds)))
+            (
+                "socs.drain",
+                list(socs),
+                format!("{who}; waits up to {}", seconds(*timeout_seconds)),
+            )
         }
         Action::ClearAcs { port, before, mask } => (
             "acs.clear",
             format!("port {}", port.address),
             word_change(before.0, before.0 & !mask.0, paint),
         ),
-        Action::RestoreAcs { port, before, pre_image, mask } => (
+        Action::RestoreAcs {
+            port,
+            before,
+            pre_image,
+            mask,
+        } => (
             "acs.restore",
             format!("port {}", port.address),
-            word_change(before.0, (before.0 & !mask.0) | (pre_image.0 & mask.0), paint),
+            word_change(
+                before.0,
+                (before.0 & !mask.0) | (pre_image.0 & mask.0),
+                paint,
+            ),
         ),
-        Action::StartQmonitor {} => ("qmonitor.start", "qmonitor".to_owned(), inline::change("stopped", "running", paint)),
+        Action::StartQmonitor {} => (
+            "qmonitor.start",
+            "qmonitor".to_owned(),
+            inline::change("stopped", "running", paint),
+        ),
         Action::RequestMdp { soc, enable } => {
             let (before, after) = match enable {
                 MdpSetting::On => ("off", "on"),
                 MdpSetting::Off => ("on", "off"),
             };
-            ("mdp.request", format!("SoC {}", soc.address), format!("{}, at its next reset", inline::change(before, after, paint)))
+            (
+                "mdp.request",
+                format!("SoC {}", soc.address),
+                format!(
+                    "{}, at its next reset",
+                    inline::change(before, after, paint)
+                ),
+            )
         }
         Action::Reset { scope, socs } => (
             "soc.reset",
@@ -60,7 +92,14 @@ pub fn of(step: &Step, paint: Paint) -> Words {
                 ResetScope::Host => "every SoC of the machine together".to_owned(),
             },
         ),
-        Action::WaitReady { socs, timeout_seconds } => ("soc.wait", identities(socs), format!("until Ready, up to {}", seconds(*timeout_seconds))),
+        Action::WaitReady {
+            socs,
+            timeout_seconds,
+        } => (
+            "soc.wait",
+            identities(socs),
+            format!("until Ready, up to {}", seconds(*timeout_seconds)),
+        ),
         Action::VerifyMdp { socs, enable } => (
             "mdp.verify",
             identities(socs),
@@ -69,14 +108,41 @@ pub fn of(step: &Step, paint: Paint) -> Words {
                 MdpSetting::Off => "MDP+ must be gone".to_owned(),
             },
         ),
-        Action::SetDriver { name, before, after } => ("driver.set", name.clone(), value_change(*before, *after, paint)),
-        Action::SetSysctl { name, before, after } => ("sysctl.set", name.clone(), value_change(*before, *after, paint)),
-        Action::VerifyP2P { group, members, ports: _ } => (
+        Action::SetDriver {
+            name,
+            before,
+            after,
+        } => (
+            "driver.set",
+            name.clone(),
+            value_change(*before, *after, paint),
+        ),
+        Action::SetSysctl {
+            name,
+            before,
+            after,
+        } => (
+            "sysctl.set",
+            name.clone(),
+            value_change(*before, *after, paint),
+        ),
+        Action::VerifyP2P {
+            group,
+            members,
+            ports: _,
+        } => (
             "p2p.verify",
             format!("group {group}"),
-            format!("data, both directions, {}", counted(pairs(members.len()), "pair")),
+            format!(
+                "data, both directions, {}",
+                counted(pairs(members.len()), "pair")
+            ),
         ),
-        Action::AssignEntry { entry, owners, deletion } => {
+        Action::AssignEntry {
+            entry,
+            owners,
+            deletion,
+        } => {
             let owners: Vec<String> = owners.iter().map(ToString::to_string).collect();
             let change = if owners.is_empty() {
                 "forgotten; what was written stays".to_owned()
@@ -85,13 +151,37 @@ pub fn of(step: &Step, paint: Paint) -> Words {
             };
             ("ledger.assign", entry_name(entry), change)
         }
-        Action::AssignGroup { group, members } => ("group.assign", format!("group {group}"), members_change(step, members, paint)),
-        Action::Build { program } => ("program.build", program.object.to_string(), program_shape(program)),
-        Action::StartWorker { worker } => ("worker.start", format!("worker {}", worker.id), placed(worker)),
-        Action::StopWorker { worker } => ("worker.stop", format!("worker {worker}"), "drains, then stops".to_owned()),
-        Action::ReplaceWorker { worker } => ("worker.replace", format!("worker {}", worker.id), placed(worker)),
+        Action::AssignGroup { group, members } => (
+            "group.assign",
+            format!("group {group}"),
+            members_change(step, members, paint),
+        ),
+        Action::Build { program } => (
+            "program.build",
+            program.object.to_string(),
+            program_shape(program),
+        ),
+        Action::StartWorker { worker } => (
+            "worker.start",
+            format!("worker {}", worker.id),
+            placed(worker),
+        ),
+        Action::StopWorker { worker } => (
+            "worker.stop",
+            format!("worker {worker}"),
+            "drains, then stops".to_owned(),
+        ),
+        Action::ReplaceWorker { worker } => (
+            "worker.replace",
+            format!("worker {}", worker.id),
+            placed(worker),
+        ),
     };
-    Words { verb, target, change }
+    Words {
+        verb,
+        target,
+        change,
+    }
 }
 
 /// How a step is drawn, and in which colour.
@@ -110,18 +200,26 @@ pub fn symbol(symbol: Symbol) -> (&'static str, Tone) {
 /// Why a step is there, as the end of "because …".
 pub fn reason(reason: StepReason) -> &'static str {
     match reason {
-        StepReason::PathRedirectsP2P => "this port stands between two members and redirects their traffic",
+        StepReason::PathRedirectsP2P => {
+            "this port stands between two members and redirects their traffic"
+        }
         StepReason::GroupGone => "no declared group needs this port relaxed any more",
         StepReason::SettingDiffers => "the declared value differs from what is there",
         StepReason::SettingGone => "nothing declares this setting any more",
-        StepReason::PartitioningDiffers => "multi-device partitioning differs from what is declared",
+        StepReason::PartitioningDiffers => {
+            "multi-device partitioning differs from what is declared"
+        }
         StepReason::ResetNeeded => "a partitioning request takes effect only at a reset",
         StepReason::BeforeReset => "a SoC must be free before it is reset",
         StepReason::AfterReset => "a reset is over only when the SoC says Ready",
-        StepReason::QmonitorNeeded => "partitioning requests go through qmonitor, which is not running",
+        StepReason::QmonitorNeeded => {
+            "partitioning requests go through qmonitor, which is not running"
+        }
         StepReason::NotVerified => "P2P was never proven in the state that will hold",
         StepReason::WorkDone => "the work on these SoCs is done",
-        StepReason::OwnersDiffer => "the ledger's owners or deletion rule differ from what is declared",
+        StepReason::OwnersDiffer => {
+            "the ledger's owners or deletion rule differ from what is declared"
+        }
         StepReason::MembersDiffer => "the ledger does not know these members for this group yet",
         StepReason::ProgramMissing => "a declared model has no program yet",
         StepReason::WorkerMissing => "a declared replica is not running",
@@ -222,8 +320,13 @@ pub fn program_shape(program: &ProgramRequest) -> String {
 
 fn placed(worker: &WorkerRequest) -> String {
     let shape = program_shape(&worker.program);
-    let place = worker.group.as_ref().map_or_else(String::new, |group| format!(" on group {group}"));
-    let port = worker.port.map_or_else(String::new, |port| format!(", 127.0.0.1:{port}"));
+    let place = worker
+        .group
+        .as_ref()
+        .map_or_else(String::new, |group| format!(" on group {group}"));
+    let port = worker
+        .port
+        .map_or_else(String::new, |port| format!(", 127.0.0.1:{port}"));
     format!("{shape}{place}{port}")
 }
 

@@ -17,7 +17,12 @@ pub fn encode(previous: &str, json: &str) -> (String, String) {
     let hash = link(previous, json);
     let mut line = String::with_capacity(HEAD + json.len() + 1);
     // Writing to a String cannot fail.
-    let _ = writeln!(line, "{:08x} {:08x} {hash} {json}", json.len(), checksum(&hash, json));
+    let _ = writeln!(
+        line,
+        "{:08x} {:08x} {hash} {json}",
+        json.len(),
+        checksum(&hash, json)
+    );
     (line, hash)
 }
 
@@ -65,7 +70,10 @@ mod tests {
     fn a_line_round_trips_and_nothing_shorter_or_changed_does() {
         let (line, hash) = encode(GENESIS, r#"{"a":"ä"}"#);
         let bytes = line.as_bytes();
-        assert_eq!(decode(GENESIS, bytes), Some((r#"{"a":"ä"}"#, hash.clone(), bytes.len())));
+        assert_eq!(
+            decode(GENESIS, bytes),
+            Some((r#"{"a":"ä"}"#, hash.clone(), bytes.len()))
+        );
         assert_eq!(decode(&hash, bytes), None, "another predecessor");
         for cut in 0..bytes.len() {
             assert_eq!(decode(GENESIS, &bytes[..cut]), None, "cut at {cut}");

@@ -114,7 +114,13 @@ impl Journal {
     }
 
     /// Appends one record and makes it durable. `cut` stops the writing as a crash would; the caller then dies.
-    pub fn append(&mut self, boot_id: &BootId, at: String, event: Event, cut: Option<Moment>) -> Result<(), JournalError> {
+    pub fn append(
+        &mut self,
+        boot_id: &BootId,
+        at: String,
+        event: Event,
+        cut: Option<Moment>,
+    ) -> Result<(), JournalError> {
         let record = Record {
             sequence: self.next_sequence(),
             boot_id: boot_id.clone(),
@@ -133,7 +139,10 @@ impl Journal {
             Some(Moment::After) | None => line.as_bytes(),
         };
         let start = self.file.metadata().map_err(write)?.len();
-        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
+        let written = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_all());
         if let Err(error) = written {
             // A full disk may have taken a part: leave the file as it was, so that a later record is not glued to it.
             let _ = self.file.set_len(start);
@@ -224,7 +233,11 @@ fn parse(bytes: &[u8], path: &Path) -> Result<(Vec<Record>, String, usize), Jour
                 at += used;
             }
             // A crash damages the last line alone. A line after this one means that somebody else did it.
-            None if bytes[at..].iter().position(|&b| b == b'\n').is_some_and(|end| at + end + 1 < bytes.len()) => {
+            None if bytes[at..]
+                .iter()
+                .position(|&b| b == b'\n')
+                .is_some_and(|end| at + end + 1 < bytes.len()) =>
+            {
                 return Err(JournalError::Damaged {
                     path: path.to_owned(),
                     sequence: records.len() as u64,

@@ -32,6 +32,9 @@ mod tests {
         write(folder.path(), &Ledger::default()).unwrap();
         assert_eq!(read(folder.path()).unwrap(), Ledger::default());
         std::fs::write(file(folder.path()), "{").unwrap();
-        assert!(matches!(read(folder.path()), Err(StateError::Damaged { .. })));
+        assert!(matches!(
+            read(folder.path()),
+            Err(StateError::Damaged { .. })
+        ));
     }
 }

@@ -113,7 +113,11 @@ mod tests {
         };
         let first = EngineLock::take(folder.path(), &me("up")).unwrap();
         let refused = EngineLock::take(folder.path(), &me("apply")).unwrap_err();
-        assert!(refused.to_string().starts_with("`shardplane up` (pid 42, since 2026-11-22T10:00:00Z) works on "));
+        assert!(
+            refused
+                .to_string()
+                .starts_with("`shardplane up` (pid 42, since 2026-11-22T10:00:00Z) works on ")
+        );
         assert!(EngineLock::is_held(folder.path()));
         drop(first);
         std::fs::write(folder.path().join("engine.lock.json"), "{torn").unwrap();

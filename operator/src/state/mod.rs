@@ -68,7 +68,12 @@ impl StateDir {
 
     /// Makes the folders that a run writes to.
     pub fn make(&self) -> Result<(), StateError> {
-        for folder in [self.root.clone(), self.room.clone(), self.programs(), self.logs()] {
+        for folder in [
+            self.root.clone(),
+            self.room.clone(),
+            self.programs(),
+            self.logs(),
+        ] {
             durable::make_folder(&folder).map_err(|source| StateError::Write {
                 path: folder.clone(),
                 source,
@@ -130,10 +135,12 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, S
             });
         }
     };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| StateError::Damaged {
-        path: path.to_owned(),
-        why: error.to_string(),
-    })
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| StateError::Damaged {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
 }
 
 /// Replaces a JSON file, wholly or not at all.

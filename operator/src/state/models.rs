@@ -117,8 +117,13 @@ fn files(model: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(model).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let telling = path.extension().is_some_and(|ext| TELLING.iter().any(|t| ext == *t));
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let telling = path
+            .extension()
+            .is_some_and(|ext| TELLING.iter().any(|t| ext == *t));
         if telling && !name.starts_with('.') && path.is_file() {
             files.push((name, path));
         }

@@ -74,7 +74,9 @@ impl ProgramStore {
                     source,
                 })?
                 .path();
-            let hidden = path.file_name().is_none_or(|n| n.to_string_lossy().starts_with('.'));
+            let hidden = path
+                .file_name()
+                .is_none_or(|n| n.to_string_lossy().starts_with('.'));
             if hidden || path.extension().is_none_or(|ext| ext != "json") {
                 continue;
             }

@@ -24,7 +24,12 @@ pub struct Question {
 }
 
 /// Asks the model at `address`, shows the answer as it comes, and ends it with a line break.
-pub fn ask(address: &str, model: &str, question: &Question, show: impl Fn(&str)) -> Result<(), Failure> {
+pub fn ask(
+    address: &str,
+    model: &str,
+    question: &Question,
+    show: impl Fn(&str),
+) -> Result<(), Failure> {
     let agent: Agent = Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false)
@@ -40,7 +45,13 @@ pub fn ask(address: &str, model: &str, question: &Question, show: impl Fn(&str))
     if let Some(most) = question.max_tokens {
         body["max_tokens"] = json!(most);
     }
-    let failed = |what: String| Failure::said(Exit::Unavailable, format!("asking {model} at {address}: {what}"), "");
+    let failed = |what: String| {
+        Failure::said(
+            Exit::Unavailable,
+            format!("asking {model} at {address}: {what}"),
+            "",
+        )
+    };
     let mut response = agent
         .post(format!("http://{address}/v1/chat/completions"))
         .header("content-type", "application/json")
@@ -65,7 +76,11 @@ pub fn ask(address: &str, model: &str, question: &Question, show: impl Fn(&str))
         }
     }
     show("\n");
-    if ended { Ok(()) } else { Err(failed("the answer broke off".to_owned())) }
+    if ended {
+        Ok(())
+    } else {
+        Err(failed("the answer broke off".to_owned()))
+    }
 }
 
 /// What one line of the event stream brings.
@@ -90,7 +105,10 @@ fn piece(line: &str) -> Piece {
     if let Some(error) = value.pointer("/error/message").and_then(Value::as_str) {
         return Piece::Error(error.to_owned());
     }
-    match value.pointer("/choices/0/delta/content").and_then(Value::as_str) {
+    match value
+        .pointer("/choices/0/delta/content")
+        .and_then(Value::as_str)
+    {
         Some(text) if !text.is_empty() => Piece::Text(text.to_owned()),
         Some(_) | None => Piece::Nothing,
     }
@@ -105,9 +123,18 @@ mod tests {
         for (line, expected) in [
             ("", Piece::Nothing),
             (": comment", Piece::Nothing),
-            (r#"data: {"choices":[{"delta":{"role":"assistant"}}]}"#, Piece::Nothing),
-            (r#"data: {"choices":[{"delta":{"content":"It"}}]}"#, Piece::Text("It".to_owned())),
-            (r#"data: {"error":{"message":"overloaded"}}"#, Piece::Error("overloaded".to_owned())),
+            (
+                r#"data: {"choices":[{"delta":{"role":"assistant"}}]}"#,
+                Piece::Nothing,
+            ),
+            (
+                r#"data: {"choices":[{"delta":{"content":"It"}}]}"#,
+                Piece::Text("It".to_owned()),
+            ),
+            (
+                r#"data: {"error":{"message":"overloaded"}}"#,
+                Piece::Error("overloaded".to_owned()),
+            ),
             ("data: [DONE]", Piece::End),
             ("data: {", Piece::Error("not understood: {".to_owned())),
         ] {

@@ -23,7 +23,11 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// What somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "verb",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Request {
     /// What runs.
     Status {},
@@ -38,7 +42,11 @@ pub enum Request {
 
 /// One line of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reply", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "reply",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Reply {
     /// What is being done.
     Note {
@@ -90,15 +98,17 @@ pub fn listen(folder: &Path, events: SyncSender<Event>) -> io::Result<ControlSoc
     }
     let (short, _open) = short(folder)?;
     let listener = UnixListener::bind(short)?;
-    thread::Builder::new().name("control".to_owned()).spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let events = events.clone();
-            thread::spawn(move || {
-                // Whoever went away wants no answer.
-                let _ = serve(stream, &events);
-            });
-        }
-    })?;
+    thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let events = events.clone();
+                thread::spawn(move || {
+                    // Whoever went away wants no answer.
+                    let _ = serve(stream, &events);
+                });
+            }
+        })?;
     Ok(ControlSocket { path })
 }
 
@@ -108,7 +118,10 @@ fn serve(mut stream: UnixStream, events: &SyncSender<Event>) -> io::Result<()> {
     BufReader::new(stream.try_clone()?).read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
     let (reply, replies): (SyncSender<Reply>, Receiver<Reply>) = sync_channel(64);
-    if events.send(Event::Control(Asked { request, reply })).is_err() {
+    if events
+        .send(Event::Control(Asked { request, reply }))
+        .is_err()
+    {
         return Ok(());
     }
     for reply in replies {
@@ -120,11 +133,25 @@ fn serve(mut stream: UnixStream, events: &SyncSender<Event>) -> io::Result<()> {
 }
 
 /// Asks whoever listens in the state directory; each line of the answer is passed to `heard`. `Ok(false)`: nobody does.
-pub fn ask(folder: &Path, request: &Request, patience: Option<Duration>, mut heard: impl FnMut(Reply)) -> io::Result<bool> {
-    let Ok((short, _open)) = short(folder) else { return Ok(false) };
+pub fn ask(
+    folder: &Path,
+    request: &Request,
+    patience: Option<Duration>,
+    mut heard: impl FnMut(Reply),
+) -> io::Result<bool> {
+    let Ok((short, _open)) = short(folder) else {
+        return Ok(false);
+    };
     let mut stream = match UnixStream::connect(short) {
         Ok(stream) => stream,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(false),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
     stream.set_read_timeout(patience)?;
@@ -141,7 +168,10 @@ pub fn ask(folder: &Path, request: &Request, patience: Option<Duration>, mut hea
 /// descriptor of the folder, which must stay open while the path is used.
 fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
     let open = File::open(folder)?;
-    Ok((PathBuf::from(format!("/proc/self/fd/{}/{NAME}", open.as_raw_fd())), open))
+    Ok((
+        PathBuf::from(format!("/proc/self/fd/{}/{NAME}", open.as_raw_fd())),
+        open,
+    ))
 }
 
 #[cfg(test)]
@@ -155,18 +185,41 @@ mod tests {
         fs::create_dir(&deep).unwrap();
         let ask_status = || {
             let mut heard = Vec::new();
-            let there = ask(&deep, &Request::Status {}, Some(Duration::from_secs(10)), |reply| heard.push(reply)).unwrap();
+            let there = ask(
+                &deep,
+                &Request::Status {},
+                Some(Duration::from_secs(10)),
+                |reply| heard.push(reply),
+            )
+            .unwrap();
             (there, heard)
         };
         assert_eq!(ask_status(), (false, Vec::new()));
         let (events, asked) = sync_channel(4);
         let socket = listen(&deep, events).unwrap();
         let answering = thread::spawn(move || {
-            let Event::Control(asked) = asked.recv().unwrap() else { unreachable!() };
+            let Event::Control(asked) = asked.recv().unwrap() else {
+                unreachable!()
+            };
             assert_eq!(asked.request, Request::Status {});
-            asked.reply.send(Reply::Ended { code: 0, why: String::new() }).unwrap();
+            asked
+                .reply
+                .send(Reply::Ended {
+                    code: 0,
+                    why: String::new(),
+                })
+                .unwrap();
         });
-        assert_eq!(ask_status(), (true, vec![Reply::Ended { code: 0, why: String::new() }]));
+        assert_eq!(
+            ask_status(),
+            (
+                true,
+                vec![Reply::Ended {
+                    code: 0,
+                    why: String::new()
+                }]
+            )
+        );
         answering.join().unwrap();
         drop(socket);
         assert!(!deep.join(NAME).exists());

@@ -2,6 +2,7 @@
 pub mod ask;
 pub mod control;
 pub mod process;
+mod speech;
 mod supervisor;
 
 use std::collections::BTreeMap;
@@ -9,9 +10,9 @@ use std::collections::BTreeMap;
 use crd::id::{NodeName, WorkerId};
 use machine::{KnownWorker, MachineEvent};
 
-pub use supervisor::{Supervisor, WorkerReport};
+pub use supervisor::{DRAIN_SECONDS, Supervisor, WorkerReport};
 
-use crate::{engine::interrupt::StopFlag, failure::Failure, room::Room};
+use crate::{failure::Failure, room::Room};
 
 /// Something that `up` reacts to.
 #[derive(Debug)]
@@ -66,12 +67,17 @@ impl Crew<'_> {
     }
 
     /// Drains and stops workers; afterwards they hold nothing.
-    pub fn stop_workers(&mut self, workers: &[WorkerId], timeout_seconds: u32, room: &Room, stop: &StopFlag) -> Result<(), Failure> {
+    pub fn stop_workers(
+        &mut self,
+        workers: &[WorkerId],
+        timeout_seconds: u32,
+        room: &Room,
+    ) -> Result<(), Failure> {
         match self {
             Self::Nobody => Ok(()),
             Self::Supervised(supervisor) => {
                 for worker in workers {
-                    supervisor.stop(worker, timeout_seconds, room, stop)?;
+                    supervisor.stop(worker, timeout_seconds, room)?;
                 }
                 Ok(())
             }

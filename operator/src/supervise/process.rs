@@ -46,7 +46,9 @@ pub fn signal(process: &ProcessIdentity, signal: Signal) {
     if !is_alive(process) {
         return;
     }
-    let Ok(pid) = i32::try_from(process.pid) else { return };
+    let Ok(pid) = i32::try_from(process.pid) else {
+        return;
+    };
     // It may be gone between the look and the signal; then there is nobody to tell.
     let _ = match signal {
         Signal::SIGKILL => killpg(Pid::from_raw(pid), signal),
@@ -73,9 +75,15 @@ pub fn wait_for(limit: Duration, mut over: impl FnMut() -> bool) -> bool {
 /// Those that do not are asked, and then ended.
 pub fn wait_for_orphans(state: &StateDir, console: &Console) -> Result<(), Failure> {
     let recorded = workers::read(&state.workers())?;
-    let left: Vec<_> = recorded.into_iter().filter(|worker| is_alive(&worker.process)).collect();
+    let left: Vec<_> = recorded
+        .into_iter()
+        .filter(|worker| is_alive(&worker.process))
+        .collect();
     for worker in &left {
-        console.note(&format!("waiting for worker {} (pid {}) of a run that was cut off", worker.id, worker.process.pid));
+        console.note(&format!(
+            "waiting for worker {} (pid {}) of a run that was cut off",
+            worker.id, worker.process.pid
+        ));
         let gone = || !is_alive(&worker.process);
         if !wait_for(Duration::from_secs(60), gone) {
             signal(&worker.process, Signal::SIGTERM);

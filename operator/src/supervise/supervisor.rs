@@ -1,18 +1,13 @@
 //! The supervisor: starts workers, restarts those that die, drains and stops them. It owns every worker process.
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
-    fs::{File, OpenOptions},
-    io::{BufRead, BufReader},
     process::{Child, ChildStdin},
     sync::mpsc::SyncSender,
-    thread,
     time::Duration,
 };
 
 use crd::{
     id::{NodeName, WorkerId},
-    kind::{Connectivity, Target},
     snapshot::{PresentWorker, WorkerState},
     step::WorkerRequest,
 };
@@ -20,15 +15,16 @@ use machine::{Claim, KnownWorker, Machine, Roots, Timestamp};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, process};
+use super::{
+    Event, process,
+    speech::{arguments, last_line, listen, open_log},
+};
 use crate::{
-    engine::interrupt::StopFlag,
     exit::Exit,
     failure::Failure,
     room::Room,
     state::{
         StateDir,
-        programs::ProgramStore,
         workers::{self, ProcessIdentity, RecordedWorker},
     },
     toolchain::WorkerBinary,
@@ -40,6 +36,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A worker that served this long starts from the first pause again.
 const STEADY: Duration = Duration::from_secs(60);
+/// Drain time of a worker where no policy says another.
+pub const DRAIN_SECONDS: u32 = 300;
 /// After a drain's own time, how long a worker has after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
 
@@ -99,6 +97,7 @@ pub struct Supervisor {
     wall: Machine,
     workers: BTreeMap<WorkerId, Worker>,
     generation: u64,
+    drain_seconds: u32,
 }
 
 impl Supervisor {
@@ -111,7 +110,13 @@ impl Supervisor {
             wall: Machine::linux(Roots::default()),
             workers: BTreeMap::new(),
             generation: 0,
+            drain_seconds: DRAIN_SECONDS,
         }
+    }
+
+    /// How long workers that are started from now on may take to finish what they have.
+    pub fn set_drain(&mut self, seconds: u32) {
+        self.drain_seconds = seconds;
     }
 
     /// Workers as the probe needs them.
@@ -126,8 +131,18 @@ impl Supervisor {
                 options: worker.request.options.clone(),
                 state: worker.state,
             };
-            let pids = worker.running.as_ref().map(|running| running.pids.clone()).unwrap_or_default();
-            known.entry(worker.node.clone()).or_default().push(KnownWorker { worker: present, pids });
+            let pids = worker
+                .running
+                .as_ref()
+                .map(|running| running.pids.clone())
+                .unwrap_or_default();
+            known
+                .entry(worker.node.clone())
+                .or_default()
+                .push(KnownWorker {
+                    worker: present,
+                    pids,
+                });
         }
         known
     }
@@ -150,7 +165,12 @@ impl Supervisor {
     }
 
     /// Starts a worker for a node. One that cannot be started is started again later, like one that died.
-    pub fn start(&mut self, request: &WorkerRequest, node: &NodeName, room: &Room) -> Result<(), Failure> {
+    pub fn start(
+        &mut self,
+        request: &WorkerRequest,
+        node: &NodeName,
+        room: &Room,
+    ) -> Result<(), Failure> {
         let worker = Worker {
             request: request.clone(),
             node: node.clone(),
@@ -171,10 +191,12 @@ impl Supervisor {
     fn launch(&mut self, id: &WorkerId, room: &Room) -> Result<(), Failure> {
         self.generation += 1;
         let generation = self.generation;
-        let Some(worker) = self.workers.get_mut(id) else { return Ok(()) };
+        let Some(worker) = self.workers.get_mut(id) else {
+            return Ok(());
+        };
         worker.start_at = None;
         let log = open_log(&self.state, id)?;
-        let arguments = arguments(&worker.request, &self.state)?;
+        let arguments = arguments(&worker.request, &self.state, self.drain_seconds)?;
         let mut child = self.binary.serve(&arguments, log)?;
         let pid = child.id();
         // It cannot be gone: nobody has waited for it, so at worst it is a zombie, and ends through its pipe.
@@ -183,13 +205,27 @@ impl Supervisor {
             start_ticks: 0,
             boot_id: crd::id::BootId(String::new()),
         });
-        listen(child.stdout.take(), id.clone(), generation, self.events.clone());
+        listen(
+            child.stdout.take(),
+            id.clone(),
+            generation,
+            self.events.clone(),
+        );
         let stdin = child.stdin.take();
-        worker.running = Some(Running { child, stdin, process, pids: vec![pid], generation });
+        worker.running = Some(Running {
+            child,
+            stdin,
+            process,
+            pids: vec![pid],
+            generation,
+        });
         worker.state = WorkerState::Starting;
         if let Some(node) = room.node(&worker.node) {
             for soc in &worker.request.socs {
-                let claim = Claim { worker: id.clone(), pid };
+                let claim = Claim {
+                    worker: id.clone(),
+                    pid,
+                };
                 node.machine.claim(*soc, &claim)?;
             }
         }
@@ -197,10 +233,24 @@ impl Supervisor {
     }
 
     /// A worker listens.
-    pub fn listening(&mut self, id: &WorkerId, generation: u64, address: &str, pids: &[u32]) -> bool {
+    pub fn listening(
+        &mut self,
+        id: &WorkerId,
+        generation: u64,
+        address: &str,
+        pids: &[u32],
+    ) -> bool {
         let now = self.wall.now();
-        let Some(worker) = self.workers.get_mut(id) else { return false };
-        let Some(running) = worker.running.as_mut().filter(|running| running.generation == generation) else { return false };
+        let Some(worker) = self.workers.get_mut(id) else {
+            return false;
+        };
+        let Some(running) = worker
+            .running
+            .as_mut()
+            .filter(|running| running.generation == generation)
+        else {
+            return false;
+        };
         running.pids.extend(pids);
         running.pids.sort_unstable();
         running.pids.dedup();
@@ -212,10 +262,22 @@ impl Supervisor {
     }
 
     /// A worker has ended by itself: says why, and when it is started again.
-    pub fn ended(&mut self, id: &WorkerId, generation: u64, room: &Room) -> Result<Option<String>, Failure> {
+    pub fn ended(
+        &mut self,
+        id: &WorkerId,
+        generation: u64,
+        room: &Room,
+    ) -> Result<Option<String>, Failure> {
         let now = self.wall.now();
-        let Some(worker) = self.workers.get_mut(id) else { return Ok(None) };
-        let Some(mut running) = worker.running.take_if(|running| running.generation == generation) else { return Ok(None) };
+        let Some(worker) = self.workers.get_mut(id) else {
+            return Ok(None);
+        };
+        let Some(mut running) = worker
+            .running
+            .take_if(|running| running.generation == generation)
+        else {
+            return Ok(None);
+        };
         drop(running.stdin.take());
         let mut status = None;
         process::wait_for(TERM_LIMIT, || {
@@ -227,18 +289,28 @@ impl Supervisor {
             status = running.child.wait().ok();
         }
         release(worker, room)?;
-        let steady = worker.ready_since.take().is_some_and(|since| since.until(now) >= STEADY);
+        let steady = worker
+            .ready_since
+            .take()
+            .is_some_and(|since| since.until(now) >= STEADY);
         if steady {
             worker.pause = FIRST_PAUSE;
         }
         worker.last_code = status.and_then(|status| status.code());
-        worker.why = tail(&self.state, id).unwrap_or_else(|| "it said nothing".to_owned());
+        worker.why = last_line(&self.state, id).unwrap_or_else(|| "it said nothing".to_owned());
         worker.state = WorkerState::Failed;
         worker.address = None;
         worker.restarts += 1;
         worker.start_at = Some(now.plus(worker.pause));
-        let ended = status.map_or_else(|| "without a status".to_owned(), |status| status.to_string());
-        let said = format!("worker {id} ended ({ended}): {}; starting it again in {} s", worker.why, worker.pause.as_secs());
+        let ended = status.map_or_else(
+            || "without a status".to_owned(),
+            |status| status.to_string(),
+        );
+        let said = format!(
+            "worker {id} ended ({ended}): {}; starting it again in {} s",
+            worker.why,
+            worker.pause.as_secs()
+        );
         worker.pause = (worker.pause * 2).min(LONGEST_PAUSE);
         self.remember()?;
         Ok(Some(said))
@@ -248,28 +320,48 @@ impl Supervisor {
     pub fn last_words(&self, id: &WorkerId) -> Option<(Exit, String)> {
         let worker = self.workers.get(id)?;
         let code = worker.last_code.and_then(|code| u8::try_from(code).ok());
-        let row = crate::exit::TABLE.iter().find(|row| Some(row.code) == code && row.code >= 64);
-        Some((row.map_or(Exit::Unavailable, |row| row.exit), worker.why.clone()))
+        let row = crate::exit::TABLE
+            .iter()
+            .find(|row| Some(row.code) == code && row.code >= 64);
+        Some((
+            row.map_or(Exit::Unavailable, |row| row.exit),
+            worker.why.clone(),
+        ))
     }
 
     /// When the next worker is to be started again.
     pub fn next_start(&self) -> Option<Timestamp> {
-        self.workers.values().filter_map(|worker| worker.start_at).min()
+        self.workers
+            .values()
+            .filter_map(|worker| worker.start_at)
+            .min()
     }
 
     /// Starts again what has paused long enough.
     pub fn restart_due(&mut self, room: &Room) -> Result<(), Failure> {
         let now = self.wall.now();
-        let due: Vec<WorkerId> = self.workers.iter().filter(|(_, worker)| worker.start_at.is_some_and(|at| at <= now)).map(|(id, _)| id.clone()).collect();
+        let due: Vec<WorkerId> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.start_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in due {
             self.launch(&id, room)?;
         }
         Ok(())
     }
 
-    /// Drains and stops one worker, and forgets it. A second Ctrl-C is the caller's to notice: draining has its own limit.
-    pub fn stop(&mut self, id: &WorkerId, timeout_seconds: u32, room: &Room, _stop: &StopFlag) -> Result<(), Failure> {
-        let Some(mut worker) = self.workers.remove(id) else { return Ok(()) };
+    /// Drains and stops one worker, and forgets it.
+    pub fn stop(
+        &mut self,
+        id: &WorkerId,
+        timeout_seconds: u32,
+        room: &Room,
+    ) -> Result<(), Failure> {
+        let Some(mut worker) = self.workers.remove(id) else {
+            return Ok(());
+        };
         if let Some(running) = worker.running.as_mut() {
             drop(running.stdin.take());
             end(running, Duration::from_secs(u64::from(timeout_seconds)));
@@ -279,7 +371,7 @@ impl Supervisor {
     }
 
     /// Drains and stops every worker, all at the same time.
-    pub fn stop_all(&mut self, timeout_seconds: u32, room: &Room, stop: &StopFlag) -> Result<(), Failure> {
+    pub fn stop_all(&mut self, timeout_seconds: u32, room: &Room) -> Result<(), Failure> {
         for worker in self.workers.values_mut() {
             if let Some(running) = worker.running.as_mut() {
                 drop(running.stdin.take());
@@ -287,7 +379,7 @@ impl Supervisor {
         }
         let ids: Vec<WorkerId> = self.workers.keys().cloned().collect();
         for id in ids {
-            self.stop(&id, timeout_seconds, room, stop)?;
+            self.stop(&id, timeout_seconds, room)?;
         }
         Ok(())
     }
@@ -310,7 +402,9 @@ impl Supervisor {
 }
 
 fn end(running: &mut Running, drain: Duration) {
-    let mut gone = |running: &mut Running, limit| process::wait_for(limit, || !matches!(running.child.try_wait(), Ok(None)));
+    let gone = |running: &mut Running, limit| {
+        process::wait_for(limit, || !matches!(running.child.try_wait(), Ok(None)))
+    };
     if gone(running, drain) {
         return;
     }
@@ -326,88 +420,4 @@ fn release(worker: &Worker, room: &Room) -> Result<(), Failure> {
         node.machine.release_claims(&worker.request.id)?;
     }
     Ok(())
-}
-
-/// The command line of `shardplane-worker serve`.
-fn arguments(request: &WorkerRequest, state: &StateDir) -> Result<Vec<OsString>, Failure> {
-    let program = &request.program;
-    if program.target == Target::AI100 {
-        return Err(Failure::said(
-            Exit::Unavailable,
-            format!("worker {} needs a runtime on cards, which this version does not have", request.id),
-            "serve the model with target CPU",
-        ));
-    }
-    let Some(key) = &program.key else {
-        return Err(Failure::said(Exit::Unavailable, format!("the program of worker {} has no key yet", request.id), ""));
-    };
-    let connectivity = match program.topology.connectivity {
-        Connectivity::P2P => "p2p",
-        Connectivity::ThroughHost => "through-host",
-    };
-    let mut arguments: Vec<OsString> = vec!["--program".into(), ProgramStore::new(state.programs()).program(key).into()];
-    for (flag, value) in [
-        ("--listen", format!("127.0.0.1:{}", request.port.unwrap_or(0))),
-        ("--connectivity", connectivity.to_owned()),
-        ("--slots", request.slots.to_string()),
-        ("--context", request.context_length.to_string()),
-        ("--queue", request.queue.to_string()),
-        ("--name", request.model.name.clone()),
-    ] {
-        arguments.push(flag.into());
-        arguments.push(value.into());
-    }
-    arguments.extend(["--supervised".into(), "-o".into(), "json".into()]);
-    Ok(arguments)
-}
-
-fn log_path(state: &StateDir, id: &WorkerId) -> std::path::PathBuf {
-    state.logs().join(format!("{}.log", id.as_str().replace('/', "-")))
-}
-
-/// A worker's log, begun anew at each start: the last life's is what matters.
-fn open_log(state: &StateDir, id: &WorkerId) -> Result<File, Failure> {
-    let path = log_path(state, id);
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)
-        .map_err(|source| Failure::Write { path: path.display().to_string(), source })
-}
-
-/// The last line that a worker said.
-fn tail(state: &StateDir, id: &WorkerId) -> Option<String> {
-    let bytes = std::fs::read(log_path(state, id)).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = lines.iter().rev().take(3).rev().copied().collect::<Vec<_>>().join(" / ");
-    (!last.is_empty()).then_some(last)
-}
-
-/// What a worker says on standard output.
-#[derive(Deserialize)]
-struct Said {
-    event: String,
-    #[serde(default)]
-    address: String,
-    #[serde(default)]
-    pids: Vec<u32>,
-}
-
-/// Passes on what a worker says until it closes its standard output. The thread ends with the worker.
-fn listen(stdout: Option<std::process::ChildStdout>, id: WorkerId, generation: u64, events: SyncSender<Event>) {
-    thread::spawn(move || {
-        let lines = stdout.into_iter().flat_map(|pipe| BufReader::new(pipe).lines());
-        for line in lines.map_while(Result::ok) {
-            let Ok(said) = serde_json::from_str::<Said>(&line) else { continue };
-            if said.event == "listening" {
-                let listening = Event::Listening { id: id.clone(), generation, address: said.address, pids: said.pids };
-                if events.send(listening).is_err() {
-                    return;
-                }
-            }
-        }
-        let _ = events.send(Event::Ended { id, generation });
-    });
 }

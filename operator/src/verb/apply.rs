@@ -22,13 +22,23 @@ use crate::{
 };
 
 /// `apply`
-pub fn run(args: &ApplyArgs, environment: &Environment, console: &Console, stop: &StopFlag) -> Result<Exit, Failure> {
+pub fn run(
+    args: &ApplyArgs,
+    environment: &Environment,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<Exit, Failure> {
     let saved = args.plan.as_deref().map(document::read_saved).transpose()?;
     let declared = match &saved {
-        Some(saved) => Declared { declaration: saved.declaration.clone(), inputs: Vec::new() },
+        Some(saved) => Declared {
+            declaration: saved.declaration.clone(),
+            inputs: Vec::new(),
+        },
         None => declared::declared(&args.files.file, console)?,
     };
-    let base = saved.as_ref().map_or_else(|| environment.current.clone(), |saved| saved.base.clone());
+    let base = saved
+        .as_ref()
+        .map_or_else(|| environment.current.clone(), |saved| saved.base.clone());
     let place = SourcePlace::new(base);
     let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
     let _lock = setting::lock(&setting.room, "apply")?;
@@ -49,11 +59,23 @@ pub fn run(args: &ApplyArgs, environment: &Environment, console: &Console, stop:
         refuse_other(saved, &engine)?;
     }
     let people = matches!(args.printing.output, Format::Text | Format::Wide);
-    let detail = if args.printing.output == Format::Wide { Detail::Wide } else { Detail::Normal };
+    let detail = if args.printing.output == Format::Wide {
+        Detail::Wide
+    } else {
+        Detail::Normal
+    };
     let show = |plan: &Plan| {
         if people {
-            let frame = Frame { observed: &setting.room.title, next: None };
-            console.result(&crate::render::plan::text(plan, &frame, console.out_paint(), detail));
+            let frame = Frame {
+                observed: &setting.room.title,
+                next: None,
+            };
+            console.result(&crate::render::plan::text(
+                plan,
+                &frame,
+                console.out_paint(),
+                detail,
+            ));
         }
         Ok(())
     };
@@ -61,7 +83,10 @@ pub fn run(args: &ApplyArgs, environment: &Environment, console: &Console, stop:
     if people {
         console.result(&outcome(&settled, console));
     } else {
-        console.result(&document::print(&as_document(&settled, &declared)?, args.printing.output)?);
+        console.result(&document::print(
+            &as_document(&settled, &declared)?,
+            args.printing.output,
+        )?);
     }
     Ok(settled.exit)
 }
@@ -71,7 +96,10 @@ fn refuse_other(saved: &SavedPlan, engine: &Engine<'_>) -> Result<(), Failure> {
     if saved.room != engine.room.title {
         return Err(Failure::said(
             Exit::Stale,
-            format!("the plan was saved for {}, and this is {}", saved.room, engine.room.title),
+            format!(
+                "the plan was saved for {}, and this is {}",
+                saved.room, engine.room.title
+            ),
             "name the same machine, with --rack where it was a rack",
         ));
     }
@@ -87,19 +115,41 @@ pub fn outcome(settled: &Settled, console: &Console) -> String {
     let mut text = String::from("\n");
     let headline = match settled.exit {
         Exit::Ok => {
-            let done = if settled.steps == 0 { "Nothing to do".to_owned() } else { format!("Done: {} carried out and verified", counted(settled.steps as usize, "step")) };
+            let done = if settled.steps == 0 {
+                "Nothing to do".to_owned()
+            } else {
+                format!(
+                    "Done: {} carried out and verified",
+                    counted(settled.steps as usize, "step")
+                )
+            };
             paint.tone(Tone::Create, format!("{done}."))
         }
         Exit::Blocked => paint.tone(
             Tone::Update,
-            format!("{} carried out; {} blocked, see above.", counted(settled.steps as usize, "step"), counted(settled.plan.summary.blocked as usize, "goal")),
+            format!(
+                "{} carried out; {} blocked, see above.",
+                counted(settled.steps as usize, "step"),
+                counted(settled.plan.summary.blocked as usize, "goal")
+            ),
         ),
-        exit => paint.tone(Tone::Delete, format!("{} ({}): {}", crate::render::words::ended(exit), exit.code(), settled.why)),
+        exit => paint.tone(
+            Tone::Delete,
+            format!(
+                "{} ({}): {}",
+                crate::render::words::ended(exit),
+                exit.code(),
+                settled.why
+            ),
+        ),
     };
     text.push_str(&headline);
     text.push('\n');
     if deferred > 0 && matches!(settled.exit, Exit::Ok | Exit::Blocked) {
-        text.push_str(&format!("{} wait for `shardplane up`.\n", counted(deferred as usize, "worker step")));
+        text.push_str(&format!(
+            "{} wait for `shardplane up`.\n",
+            counted(deferred as usize, "worker step")
+        ));
     }
     if settled.exit == Exit::Blocked && settled.steps > 0 {
         text.push_str(&crate::render::report::text(&settled.plan.report, paint));
@@ -109,7 +159,10 @@ pub fn outcome(settled: &Settled, console: &Console) -> String {
 
 /// The outcome for programs: the plan that is left, and how it went.
 pub fn as_document(settled: &Settled, declared: &Declared) -> Result<Value, Failure> {
-    let around = Surroundings { config: &declared.inputs, nodes: &settled.nodes };
+    let around = Surroundings {
+        config: &declared.inputs,
+        nodes: &settled.nodes,
+    };
     let mut document = document::plan(&settled.plan, &around, settled.exit)?;
     document["run"] = json!({ "steps": settled.steps, "why": settled.why });
     Ok(document)

@@ -21,7 +21,12 @@ use crate::{
 };
 
 /// `down`
-pub fn run(args: &DownArgs, environment: &Environment, console: &Console, stop: &StopFlag) -> Result<Exit, Failure> {
+pub fn run(
+    args: &DownArgs,
+    environment: &Environment,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<Exit, Failure> {
     let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
     let state = &setting.room.state;
     if let Some(exit) = through_up(args, state.root(), console)? {
@@ -46,8 +51,16 @@ pub fn run(args: &DownArgs, environment: &Environment, console: &Console, stop: 
     let people = matches!(args.printing.output, Format::Text | Format::Wide);
     let settled = engine.converge(|plan: &Plan| {
         if people {
-            let frame = Frame { observed: &setting.room.title, next: None };
-            console.result(&crate::render::plan::text(plan, &frame, console.out_paint(), Detail::Normal));
+            let frame = Frame {
+                observed: &setting.room.title,
+                next: None,
+            };
+            console.result(&crate::render::plan::text(
+                plan,
+                &frame,
+                console.out_paint(),
+                Detail::Normal,
+            ));
         }
         Ok(())
     })?;
@@ -59,34 +72,69 @@ fn print(settled: &Settled, args: &DownArgs, console: &Console) -> Result<(), Fa
     match args.printing.output {
         Format::Text | Format::Wide => console.result(&apply::outcome(settled, console)),
         format @ (Format::Json | Format::Yaml) => {
-            let declared = crate::declared::Declared { declaration: Declaration::default(), inputs: Vec::new() };
-            console.result(&document::print(&apply::as_document(settled, &declared)?, format)?);
+            let declared = crate::declared::Declared {
+                declaration: Declaration::default(),
+                inputs: Vec::new(),
+            };
+            console.result(&document::print(
+                &apply::as_document(settled, &declared)?,
+                format,
+            )?);
         }
     }
     Ok(())
 }
 
 /// Asks the `up` that holds the state directory, where one does.
-fn through_up(args: &DownArgs, root: &std::path::Path, console: &Console) -> Result<Option<Exit>, Failure> {
-    let Leave { yes, approve_digest } = args.leave.clone();
+fn through_up(
+    args: &DownArgs,
+    root: &std::path::Path,
+    console: &Console,
+) -> Result<Option<Exit>, Failure> {
+    let Leave {
+        yes,
+        approve_digest,
+    } = args.leave.clone();
     let mut ended: Option<(u8, String)> = None;
     // Draining takes as long as the policy says: no deadline of ours, Ctrl-C ends the wait.
-    let asked = control::ask(root, &Request::Down { yes, approve_digest }, None, |reply| match reply {
-        Reply::Note { text } => console.note(&text),
-        Reply::Ended { code, why } => ended = Some((code, why)),
-        Reply::Status { workers: _ } => {}
-    });
-    let broken = |what: String| Failure::said(Exit::Unavailable, format!("asking the running `shardplane up` to stop: {what}"), "look whether it still runs with `shardplane status`");
+    let asked = control::ask(
+        root,
+        &Request::Down {
+            yes,
+            approve_digest,
+        },
+        None,
+        |reply| match reply {
+            Reply::Note { text } => console.note(&text),
+            Reply::Ended { code, why } => ended = Some((code, why)),
+            Reply::Status { workers: _ } => {}
+        },
+    );
+    let broken = |what: String| {
+        Failure::said(
+            Exit::Unavailable,
+            format!("asking the running `shardplane up` to stop: {what}"),
+            "look whether it still runs with `shardplane status`",
+        )
+    };
     match asked {
         Ok(false) => Ok(None),
         Err(error) => Err(broken(error.to_string())),
         Ok(true) => {
-            let (code, why) = ended.ok_or_else(|| broken("it ended without an answer".to_owned()))?;
-            let exit = TABLE.iter().find(|row| row.code == code).map_or(Exit::Internal, |row| row.exit);
+            let (code, why) =
+                ended.ok_or_else(|| broken("it ended without an answer".to_owned()))?;
+            let exit = TABLE
+                .iter()
+                .find(|row| row.code == code)
+                .map_or(Exit::Internal, |row| row.exit);
             match args.printing.output {
-                Format::Text | Format::Wide if exit == Exit::Ok => console.result("Down: workers stopped, machine put back as the deletion rules say.\n"),
+                Format::Text | Format::Wide if exit == Exit::Ok => console
+                    .result("Down: workers stopped, machine put back as the deletion rules say.\n"),
                 Format::Text | Format::Wide => return Err(Failure::said(exit, why, "")),
-                format @ (Format::Json | Format::Yaml) => console.result(&document::print(&json!({ "why": why, "exit": document::exit_json(exit) }), format)?),
+                format @ (Format::Json | Format::Yaml) => console.result(&document::print(
+                    &json!({ "why": why, "exit": document::exit_json(exit) }),
+                    format,
+                )?),
             }
             Ok(Some(exit))
         }

@@ -10,8 +10,7 @@ use serde_json::json;
 use crate::{
     cli::{FmtArgs, Format, SchemaArgs, SchemaForm, ValidateArgs},
     console::Console,
-    declared,
-    document,
+    declared, document,
     exit::Exit,
     failure::Failure,
     render::words::counted,
@@ -22,13 +21,19 @@ use crate::{
 /// `validate`
 pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure> {
     let read = declared::read(&args.files.file)?;
-    let (errors, warnings) = (read.loaded.count(Severity::Error), read.loaded.count(Severity::Warning));
+    let (errors, warnings) = (
+        read.loaded.count(Severity::Error),
+        read.loaded.count(Severity::Warning),
+    );
     let exit = if errors > 0 { Exit::Input } else { Exit::Ok };
     match args.printing.output {
         Format::Text | Format::Wide => {
             declared::report(&read, console, Severity::Note);
             let declaration = &read.loaded.declaration;
-            let objects = declaration.policies.len() + declaration.groups.len() + declaration.builds.len() + declaration.models.len();
+            let objects = declaration.policies.len()
+                + declaration.groups.len()
+                + declaration.builds.len()
+                + declaration.models.len();
             console.result(&format!(
                 "{} in {}: {}, {}\n",
                 counted(objects, "valid object"),
@@ -49,7 +54,10 @@ pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure>
 pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
     let sources: Vec<SourceText> = source::read_all(&args.files.file)?
         .into_iter()
-        .map(|source| SourceText { label: source.label, text: source.text })
+        .map(|source| SourceText {
+            label: source.label,
+            text: source.text,
+        })
         .collect();
     let mut changed = 0;
     let mut refused = 0;
@@ -59,7 +67,9 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
             Err(problems) => {
                 refused += 1;
                 let style = declared::style(console.err_paint());
-                console.note(diagnostic::render(&problems, std::slice::from_ref(source), style).trim_end());
+                console.note(
+                    diagnostic::render(&problems, std::slice::from_ref(source), style).trim_end(),
+                );
                 continue;
             }
         };
@@ -74,15 +84,26 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
         if args.check {
             console.result(&format!("{} would change\n", source.label));
         } else {
-            durable::replace(Path::new(&source.label), formatted.as_bytes())
-                .map_err(|error| Failure::Write { path: source.label.clone(), source: error })?;
+            durable::replace(Path::new(&source.label), formatted.as_bytes()).map_err(|error| {
+                Failure::Write {
+                    path: source.label.clone(),
+                    source: error,
+                }
+            })?;
             console.result(&format!("{} rewritten\n", source.label));
         }
     }
     if refused > 0 {
-        return Err(Failure::Invalid(format!("{} left as it was: only YAML that can be read can be rewritten", counted(refused, "file"))));
+        return Err(Failure::Invalid(format!(
+            "{} left as it was: only YAML that can be read can be rewritten",
+            counted(refused, "file")
+        )));
     }
-    Ok(if args.check && changed > 0 { Exit::Failed } else { Exit::Ok })
+    Ok(if args.check && changed > 0 {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    })
 }
 
 /// `schema`
@@ -96,10 +117,17 @@ pub fn schema(args: &SchemaArgs, console: &Console) -> Result<Exit, Failure> {
         let known: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         files.retain(|(name, _)| {
             let plain = name.to_lowercase().replace('_', "");
-            plain.rsplit('/').next().is_some_and(|file| file.starts_with(&wanted))
+            plain
+                .rsplit('/')
+                .next()
+                .is_some_and(|file| file.starts_with(&wanted))
         });
         if files.is_empty() {
-            return Err(Failure::said(Exit::Usage, format!("no schema of a kind `{kind}`"), format!("there are {}", known.join(", "))));
+            return Err(Failure::said(
+                Exit::Usage,
+                format!("no schema of a kind `{kind}`"),
+                format!("there are {}", known.join(", ")),
+            ));
         }
     }
     match &args.out {
@@ -114,7 +142,10 @@ pub fn schema(args: &SchemaArgs, console: &Console) -> Result<Exit, Failure> {
         Some(folder) => {
             for (name, text) in &files {
                 let path = folder.join(name);
-                let write = |source| Failure::Write { path: path.display().to_string(), source };
+                let write = |source| Failure::Write {
+                    path: path.display().to_string(),
+                    source,
+                };
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent).map_err(write)?;
                 }

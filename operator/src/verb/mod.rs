@@ -38,12 +38,23 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
 /// Prints a failure, and says the outcome that it leads to.
 fn tell(failure: &Failure, console: &Console) -> Exit {
     let paint = console.err_paint();
-    console.note(&format!("{} {}", paint.tone(Tone::Delete, "error:"), failure.chain()));
+    console.note(&format!(
+        "{} {}",
+        paint.tone(Tone::Delete, "error:"),
+        failure.chain()
+    ));
     if !failure.hint().is_empty() {
-        console.note(&format!("  {} {}", paint.tone(Tone::Read, "help:"), failure.hint()));
+        console.note(&format!(
+            "  {} {}",
+            paint.tone(Tone::Read, "help:"),
+            failure.hint()
+        ));
     }
     if failure.exit() == Exit::Internal {
-        console.note(&format!("  this is a fault of shardplane {}; please report it", env!("CARGO_PKG_VERSION")));
+        console.note(&format!(
+            "  this is a fault of shardplane {}; please report it",
+            env!("CARGO_PKG_VERSION")
+        ));
     }
     failure.exit()
 }

@@ -19,7 +19,12 @@ use crate::{
 };
 
 /// `plan`
-pub fn run(args: &PlanArgs, environment: &Environment, console: &Console, stop: &StopFlag) -> Result<Exit, Failure> {
+pub fn run(
+    args: &PlanArgs,
+    environment: &Environment,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<Exit, Failure> {
     let declared = declared::declared(&args.files.file, console)?;
     let place = SourcePlace::new(environment.current.clone());
     let (plan, nodes, observed) = if args.snapshot.is_empty() {
@@ -42,7 +47,11 @@ pub fn run(args: &PlanArgs, environment: &Environment, console: &Console, stop: 
     } else {
         let (plan, nodes) = offline(args, &declared, console)?;
         let count = nodes.len();
-        (plan, nodes, crate::render::words::counted(count, "recorded snapshot"))
+        (
+            plan,
+            nodes,
+            crate::render::words::counted(count, "recorded snapshot"),
+        )
     };
     let mut next = command("apply", args);
     if let Some(out) = &args.out {
@@ -57,23 +66,48 @@ pub fn run(args: &PlanArgs, environment: &Environment, console: &Console, stop: 
             snapshots: nodes.iter().filter_map(read).cloned().collect(),
         };
         let text = document::print(&document::json(&saved)?, Format::Json)?;
-        let write = |source| Failure::Write { path: out.display().to_string(), source };
+        let write = |source| Failure::Write {
+            path: out.display().to_string(),
+            source,
+        };
         crate::state::durable::replace(out, text.as_bytes()).map_err(write)?;
         next = format!("shardplane apply {}{}", out.display(), placed(args));
     }
     if engine::wants_digest(&plan) {
         let _ = write!(next, " --approve-digest {}", plan.digest.0);
     }
-    let exit = if args.detailed_exitcode && plan.applyable { Exit::Changes } else { Exit::Ok };
+    let exit = if args.detailed_exitcode && plan.applyable {
+        Exit::Changes
+    } else {
+        Exit::Ok
+    };
     match args.printing.output {
         format @ (Format::Json | Format::Yaml) => {
-            let around = Surroundings { config: &declared.inputs, nodes: &nodes };
-            console.result(&document::print(&document::plan(&plan, &around, exit)?, format)?);
+            let around = Surroundings {
+                config: &declared.inputs,
+                nodes: &nodes,
+            };
+            console.result(&document::print(
+                &document::plan(&plan, &around, exit)?,
+                format,
+            )?);
         }
         format @ (Format::Text | Format::Wide) => {
-            let detail = if format == Format::Wide { Detail::Wide } else { Detail::Normal };
-            let frame = Frame { observed: &observed, next: args.snapshot.is_empty().then_some(next.as_str()) };
-            console.result(&crate::render::plan::text(&plan, &frame, console.out_paint(), detail));
+            let detail = if format == Format::Wide {
+                Detail::Wide
+            } else {
+                Detail::Normal
+            };
+            let frame = Frame {
+                observed: &observed,
+                next: args.snapshot.is_empty().then_some(next.as_str()),
+            };
+            console.result(&crate::render::plan::text(
+                &plan,
+                &frame,
+                console.out_paint(),
+                detail,
+            ));
         }
     }
     Ok(exit)
@@ -86,7 +120,11 @@ fn read(node: &NodeInput) -> Option<&crd::snapshot::HardwareSnapshot> {
     }
 }
 
-fn offline(args: &PlanArgs, declared: &Declared, console: &Console) -> Result<(crd::plan::Plan, Vec<NodeInput>), Failure> {
+fn offline(
+    args: &PlanArgs,
+    declared: &Declared,
+    console: &Console,
+) -> Result<(crd::plan::Plan, Vec<NodeInput>), Failure> {
     let (snapshots, _) = declared::snapshots(&args.snapshot, console)?;
     let mut nodes: BTreeMap<String, NodeInput> = BTreeMap::new();
     for snapshot in snapshots {
@@ -94,16 +132,31 @@ fn offline(args: &PlanArgs, declared: &Declared, console: &Console) -> Result<(c
         if args.place.node.as_ref().is_some_and(|only| *only != name) {
             continue;
         }
-        if nodes.insert(name.clone(), NodeInput::Read(snapshot)).is_some() {
-            return Err(Failure::said(Exit::Input, format!("two snapshots are of node {name}"), "give one a node"));
+        if nodes
+            .insert(name.clone(), NodeInput::Read(snapshot))
+            .is_some()
+        {
+            return Err(Failure::said(
+                Exit::Input,
+                format!("two snapshots are of node {name}"),
+                "give one a node",
+            ));
         }
     }
     let nodes: Vec<NodeInput> = nodes.into_values().collect();
     if nodes.is_empty() {
-        return Err(Failure::said(Exit::Missing, "no snapshot is of the node named with --node", ""));
+        return Err(Failure::said(
+            Exit::Missing,
+            "no snapshot is of the node named with --node",
+            "",
+        ));
     }
     let models = BTreeMap::new();
-    let plan = reconcile::plan(&Inputs { declaration: &declared.declaration, nodes: &nodes, models: &models });
+    let plan = reconcile::plan(&Inputs {
+        declaration: &declared.declaration,
+        nodes: &nodes,
+        models: &models,
+    });
     Ok((engine::checked(plan, &declared.declaration, &nodes)?, nodes))
 }
 

@@ -7,7 +7,10 @@ use machine::{
 
 use super::setting;
 use crate::{
-    cli::{Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, Printing, RackVerb, SetArgs, TargetArgs},
+    cli::{
+        Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, Printing, RackVerb, SetArgs,
+        TargetArgs,
+    },
     console::Console,
     declared, document,
     exit::Exit,
@@ -21,26 +24,60 @@ pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Resu
     match verb {
         RackVerb::New(args) => new(&args, console),
         RackVerb::Show { place, printing } => show(&place, printing, environment, console),
-        RackVerb::Set(SetArgs { place, target, value }) => each(&place, environment, console, |server| server.set(&target, &value)),
+        RackVerb::Set(SetArgs {
+            place,
+            target,
+            value,
+        }) => each(&place, environment, console, |server| {
+            server.set(&target, &value)
+        }),
         RackVerb::Unplug(TargetArgs { place, target }) => {
             let address = address(&target)?;
-            one_of(&place, environment, console, |server| server.unplug(address))
+            one_of(&place, environment, console, |server| {
+                server.unplug(address)
+            })
         }
-        RackVerb::Replug(TargetArgs { place, target }) => one_of(&place, environment, console, |server| server.replug(&target)),
+        RackVerb::Replug(TargetArgs { place, target }) => {
+            one_of(&place, environment, console, |server| {
+                server.replug(&target)
+            })
+        }
         RackVerb::ResetSoc(TargetArgs { place, target }) => {
             let address = address(&target)?;
-            one_of(&place, environment, console, |server| server.reset_soc(address))
+            one_of(&place, environment, console, |server| {
+                server.reset_soc(address)
+            })
         }
-        RackVerb::Hold(HoldArgs { place, target, by, pid, release }) => {
+        RackVerb::Hold(HoldArgs {
+            place,
+            target,
+            by,
+            pid,
+            release,
+        }) => {
             let soc = address(&target)?;
-            one_of(&place, environment, console, |server| if release { server.release(soc) } else { server.hold(soc, &by, pid) })
+            one_of(&place, environment, console, |server| {
+                if release {
+                    server.release(soc)
+                } else {
+                    server.hold(soc, &by, pid)
+                }
+            })
         }
-        RackVerb::Fault(FaultArgs { place, fault, clear }) => {
+        RackVerb::Fault(FaultArgs {
+            place,
+            fault,
+            clear,
+        }) => {
             let fault = fault.as_deref().map(str::parse::<Fault>).transpose();
             let fault = fault.map_err(|error| Failure::said(Exit::Usage, error.to_string(), ""))?;
             match (fault, clear) {
-                (fault, true) => each(&place, environment, console, |server| server.clear_faults(fault.as_ref())),
-                (Some(fault), false) => each(&place, environment, console, |server| server.fault(fault.clone())),
+                (fault, true) => each(&place, environment, console, |server| {
+                    server.clear_faults(fault.as_ref())
+                }),
+                (Some(fault), false) => each(&place, environment, console, |server| {
+                    server.fault(fault.clone())
+                }),
                 (None, false) => Err(Failure::said(Exit::Usage, "name a fault, or --clear", "")),
             }
         }
@@ -69,21 +106,37 @@ fn new(args: &NewRackArgs, console: &Console) -> Result<Exit, Failure> {
             "name another file, or remove this one first",
         ));
     }
-    let write = |source| Failure::Write { path: args.file.display().to_string(), source };
+    let write = |source| Failure::Write {
+        path: args.file.display().to_string(),
+        source,
+    };
     durable::replace(&args.file, text.as_bytes()).map_err(write)?;
-    console.note(&format!("{} written; look at it with `shardplane probe --rack {}`", args.file.display(), args.file.display()));
+    console.note(&format!(
+        "{} written; look at it with `shardplane probe --rack {}`",
+        args.file.display(),
+        args.file.display()
+    ));
     Ok(Exit::Ok)
 }
 
-fn show(place: &Place, printing: Printing, environment: &Environment, console: &Console) -> Result<Exit, Failure> {
+fn show(
+    place: &Place,
+    printing: Printing,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let room = open(place, environment, console)?;
     let mut shown = Vec::new();
     for server in servers(&room)? {
         shown.push(server.show()?);
     }
     match printing.output {
-        Format::Text | Format::Wide => console.result(&format!("{}\n", shown.join("\n").trim_end())),
-        format @ (Format::Json | Format::Yaml) => console.result(&document::print(&serde_json::json!(shown), format)?),
+        Format::Text | Format::Wide => {
+            console.result(&format!("{}\n", shown.join("\n").trim_end()))
+        }
+        format @ (Format::Json | Format::Yaml) => {
+            console.result(&document::print(&serde_json::json!(shown), format)?)
+        }
     }
     Ok(Exit::Ok)
 }
@@ -92,28 +145,56 @@ fn reseed(place: &Place, environment: &Environment, console: &Console) -> Result
     let path = place.rack.as_deref().ok_or(RackError::NotARack)?;
     let file = declared::rack(path, console)?;
     let name = &file.rack.metadata.name;
-    let state_dir = place.state_dir.as_ref().map(|dir| setting::absolute(dir, environment));
-    let root = room::root(state_dir.as_deref(), environment.state_home().as_deref(), name)?;
-    durable::make_folder(&root).map_err(|source| Failure::Write { path: root.display().to_string(), source })?;
+    let state_dir = place
+        .state_dir
+        .as_ref()
+        .map(|dir| setting::absolute(dir, environment));
+    let root = room::root(
+        state_dir.as_deref(),
+        environment.state_home().as_deref(),
+        name,
+    )?;
+    durable::make_folder(&root).map_err(|source| Failure::Write {
+        path: root.display().to_string(),
+        source,
+    })?;
     // Nobody may be working while registers, journals and ledgers are put aside.
     let holder = setting::holder("rack reseed");
     let _lock = EngineLock::take(&root, &holder)?;
     archive(&root.join(name), console)?;
     rack::reseed(&file.rack, &file.digest, &root)?;
-    console.result(&format!("rack {name} starts over from {}\n", path.display()));
+    console.result(&format!(
+        "rack {name} starts over from {}\n",
+        path.display()
+    ));
     Ok(Exit::Ok)
 }
 
 /// Puts each server's journal and ledger aside under the next free number: they speak of registers that are no more.
 fn archive(folder: &std::path::Path, console: &Console) -> Result<(), Failure> {
-    let write = |source| Failure::Write { path: folder.display().to_string(), source };
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    for server in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
-        let kept: Vec<_> = ["journal", "ledger.json"].iter().map(|name| server.join(name)).filter(|file| file.exists()).collect();
+    let write = |source| Failure::Write {
+        path: folder.display().to_string(),
+        source,
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for server in entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+    {
+        let kept: Vec<_> = ["journal", "ledger.json"]
+            .iter()
+            .map(|name| server.join(name))
+            .filter(|file| file.exists())
+            .collect();
         if kept.is_empty() {
             continue;
         }
-        let archive = (1_u32..).map(|n| server.join(format!("archive-{n}"))).find(|path| !path.exists());
+        let archive = (1_u32..)
+            .map(|n| server.join(format!("archive-{n}")))
+            .find(|path| !path.exists());
         let Some(archive) = archive else { continue };
         std::fs::create_dir(&archive).map_err(write)?;
         for file in kept {
@@ -122,13 +203,17 @@ fn archive(folder: &std::path::Path, console: &Console) -> Result<(), Failure> {
             }
         }
         durable::sync_folder(&server).map_err(write)?;
-        console.note(&format!("journal and ledger put aside in {}", archive.display()));
+        console.note(&format!(
+            "journal and ledger put aside in {}",
+            archive.display()
+        ));
     }
     Ok(())
 }
 
 fn address(text: &str) -> Result<PciAddress, Failure> {
-    text.parse().map_err(|error: crd::id::IdError| Failure::said(Exit::Usage, error.to_string(), ""))
+    text.parse()
+        .map_err(|error: crd::id::IdError| Failure::said(Exit::Usage, error.to_string(), ""))
 }
 
 fn open(place: &Place, environment: &Environment, console: &Console) -> Result<Room, Failure> {
@@ -149,7 +234,12 @@ fn servers(room: &Room) -> Result<Vec<&RackServer>, Failure> {
 }
 
 /// Does something to every server of the rack.
-fn each(place: &Place, environment: &Environment, console: &Console, act: impl Fn(&RackServer) -> Result<(), RackError>) -> Result<Exit, Failure> {
+fn each(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    act: impl Fn(&RackServer) -> Result<(), RackError>,
+) -> Result<Exit, Failure> {
     let room = open(place, environment, console)?;
     for server in servers(&room)? {
         act(server)?;
@@ -158,7 +248,12 @@ fn each(place: &Place, environment: &Environment, console: &Console, act: impl F
 }
 
 /// Does something that names a function of one server: of several, --node says which.
-fn one_of(place: &Place, environment: &Environment, console: &Console, act: impl Fn(&RackServer) -> Result<(), RackError>) -> Result<Exit, Failure> {
+fn one_of(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    act: impl Fn(&RackServer) -> Result<(), RackError>,
+) -> Result<Exit, Failure> {
     let room = open(place, environment, console)?;
     match servers(&room)?.as_slice() {
         [server] => {

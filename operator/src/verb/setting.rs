@@ -26,18 +26,39 @@ pub struct Setting {
 }
 
 /// Opens the room that a place names.
-pub fn open(place: &Place, environment: &Environment, console: &Console, clock: Clock) -> Result<Setting, Failure> {
+pub fn open(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    clock: Clock,
+) -> Result<Setting, Failure> {
     let room = open_room(place, environment, console, clock)?;
     let binary = WorkerBinary::new(environment.find(WORKER));
     let toolchain = binary.toolchain();
-    Ok(Setting { room, binary, toolchain })
+    Ok(Setting {
+        room,
+        binary,
+        toolchain,
+    })
 }
 
 /// Opens the machines alone.
-pub fn open_room(place: &Place, environment: &Environment, console: &Console, clock: Clock) -> Result<Room, Failure> {
-    let rack = place.rack.as_deref().map(|path| declared::rack(path, console)).transpose()?;
+pub fn open_room(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    clock: Clock,
+) -> Result<Room, Failure> {
+    let rack = place
+        .rack
+        .as_deref()
+        .map(|path| declared::rack(path, console))
+        .transpose()?;
     let home = environment.state_home();
-    let state_dir = place.state_dir.as_ref().map(|dir| absolute(dir, environment));
+    let state_dir = place
+        .state_dir
+        .as_ref()
+        .map(|dir| absolute(dir, environment));
     let room = room::open(rack.as_ref(), state_dir.as_deref(), home.as_deref(), clock)?;
     match &place.node {
         Some(node) => Ok(room.only(node)?),

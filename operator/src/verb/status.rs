@@ -24,7 +24,11 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// `status`
-pub fn run(args: &StatusArgs, environment: &Environment, console: &Console) -> Result<Exit, Failure> {
+pub fn run(
+    args: &StatusArgs,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
     let room = &setting.room;
     let root = room.state.root();
@@ -36,21 +40,40 @@ pub fn run(args: &StatusArgs, environment: &Environment, console: &Console) -> R
     });
     let held = EngineLock::is_held(root);
     let engine = match (held.then(|| EngineLock::holder(root)).flatten(), &answered) {
-        (Some(holder), Ok(_)) => format!("`shardplane {}` works here (pid {}, since {})", holder.verb, holder.pid, holder.since),
-        (Some(holder), Err(_)) => format!("`shardplane {}` works here (pid {}, since {}) and is busy", holder.verb, holder.pid, holder.since),
+        (Some(holder), Ok(_)) => format!(
+            "`shardplane {}` works here (pid {}, since {})",
+            holder.verb, holder.pid, holder.since
+        ),
+        (Some(holder), Err(_)) => format!(
+            "`shardplane {}` works here (pid {}, since {}) and is busy",
+            holder.verb, holder.pid, holder.since
+        ),
         (None, _) if held => "another run works here".to_owned(),
         (None, _) => "nothing works here now".to_owned(),
     };
-    let around = Surroundings { worker: setting.toolchain.clone(), workers: BTreeMap::new() };
+    let around = Surroundings {
+        worker: setting.toolchain.clone(),
+        workers: BTreeMap::new(),
+    };
     let mut nodes = Vec::new();
     for node in &room.nodes {
         let snapshot = observe::node(room, node, &around)?;
         let open = Journal::read(&room.state.node_folder(&node.name).join("journal"))?;
-        let outstanding = if held { 0 } else { crate::state::journal::open_steps(&open).len() };
+        let outstanding = if held {
+            0
+        } else {
+            crate::state::journal::open_steps(&open).len()
+        };
         nodes.push((snapshot, outstanding));
     }
     match args.printing.output {
-        Format::Text | Format::Wide => console.result(&render::status::text(&room.title, &engine, &nodes, &workers, console.out_paint())),
+        Format::Text | Format::Wide => console.result(&render::status::text(
+            &room.title,
+            &engine,
+            &nodes,
+            &workers,
+            console.out_paint(),
+        )),
         format @ (Format::Json | Format::Yaml) => {
             let value = json!({
                 "room": room.title,

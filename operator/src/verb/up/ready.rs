@@ -5,14 +5,33 @@ use machine::Happening;
 use crate::{exit::Exit, failure::Failure};
 
 /// The model that `--ask` asks: the one named, or the only one declared.
-pub(super) fn model_to_ask(declaration: &Declaration, named: Option<&str>) -> Result<String, Failure> {
-    let names: Vec<&str> = declaration.models.iter().map(|model| model.object.name.as_str()).collect();
+pub(super) fn model_to_ask(
+    declaration: &Declaration,
+    named: Option<&str>,
+) -> Result<String, Failure> {
+    let names: Vec<&str> = declaration
+        .models
+        .iter()
+        .map(|model| model.object.name.as_str())
+        .collect();
     match (named, names.as_slice()) {
         (Some(named), names) if names.contains(&named) => Ok(named.to_owned()),
-        (Some(named), names) => Err(Failure::said(Exit::Usage, format!("no ShardedModel {named} is declared"), format!("declared: {}", names.join(", ")))),
+        (Some(named), names) => Err(Failure::said(
+            Exit::Usage,
+            format!("no ShardedModel {named} is declared"),
+            format!("declared: {}", names.join(", ")),
+        )),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, []) => Err(Failure::said(Exit::Input, "--ask needs a ShardedModel, and none is declared", "")),
-        (None, several) => Err(Failure::said(Exit::Usage, format!("{} models are declared", several.len()), format!("say which with --model: {}", several.join(", ")))),
+        (None, []) => Err(Failure::said(
+            Exit::Input,
+            "--ask needs a ShardedModel, and none is declared",
+            "",
+        )),
+        (None, several) => Err(Failure::said(
+            Exit::Usage,
+            format!("{} models are declared", several.len()),
+            format!("say which with --model: {}", several.join(", ")),
+        )),
     }
 }
 
