@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Most values in one document. A recorded snapshot of 64 SoCs behind switches holds some 20,000.
-pub(crate) const MOST_NODES: usize = 2_000_000;
+pub(crate) const MOST_NODES: usize = 500_000;
 /// Deepest nesting. Our deepest kind nests 12 levels.
 pub(crate) const DEEPEST: usize = 64;
 
@@ -74,7 +74,10 @@ pub(super) fn read<'a>(
     let mut value: Value = match serde_saphyr::from_str_with_options(text, options()) {
         Ok(value) => value,
         Err(error) => {
-            diagnostics.push(syntax::unreadable(&error, lines, &chunk));
+            // A key that is no text is reported already, with its place.
+            if places.odd_keys.is_empty() {
+                diagnostics.push(syntax::unreadable(&error, lines, &chunk));
+            }
             return None;
         }
     };
@@ -101,6 +104,8 @@ fn options() -> serde_saphyr::Options {
         duplicate_keys: DuplicateKeyPolicy::FirstWins,
         merge_keys: MergeKeyPolicy::AsOrdinary,
         strict_booleans: true,
+        reject_unsupported_tags: true,
+        ignore_binary_tag_for_string: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         non_finite_float_policy: NonFiniteFloatPolicy::Reject,
@@ -191,7 +196,7 @@ pub(super) fn keep(
             diagnostics,
         ),
         Kind::CardNode | Kind::ChangePlan => {}
-        Kind::Rack => racks.push(declared(document, object, document.value.clone())),
+        Kind::Rack => keep_spec(document, object, pruned, racks, diagnostics),
         Kind::HardwareSnapshot => snapshots.extend(typed(document, "", pruned, diagnostics)),
     }
 }

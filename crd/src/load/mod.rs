@@ -15,12 +15,10 @@ mod ruled;
 mod shape;
 mod syntax;
 
-use serde_json::Value;
-
 use crate::{
     declaration::{Declaration, Declared},
     diagnostic::{Diagnostic, Severity, catalog},
-    kind::Kind,
+    kind::rack::RackSpec,
     snapshot::HardwareSnapshot,
 };
 
@@ -55,8 +53,8 @@ impl SourceText {
 pub struct Loaded {
     /// The declared objects that are valid.
     pub declaration: Declaration,
-    /// `Rack` documents that are valid, in the order read: `spec` is the whole document.
-    pub racks: Vec<Declared<Value>>,
+    /// `Rack` documents that are valid, in the order read.
+    pub racks: Vec<Declared<RackSpec>>,
     /// `HardwareSnapshot` documents that are valid, in the order read.
     pub snapshots: Vec<HardwareSnapshot>,
     /// Every problem, ordered by source, place and id.

@@ -179,9 +179,10 @@ impl Places {
                 }
                 None => {
                     let mut shadowed = false;
+                    let empty = matches!(scalar, Some("" | "~" | "null" | "Null" | "NULL"));
                     let odd = scalar.is_none();
                     let text = scalar.unwrap_or_default().to_owned();
-                    if odd {
+                    if odd || (empty && notation == Notation::Plain) {
                         self.odd_keys.push(range.clone());
                         shadowed = true;
                     } else if text == "<<" && notation == Notation::Plain {

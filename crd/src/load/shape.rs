@@ -510,6 +510,10 @@ fn address_hint(text: &str) -> String {
     if with_domain.parse::<crate::id::PciAddress>().is_ok() {
         return format!("add the domain that `lspci -D` shows: {with_domain}");
     }
+    let with_function = format!("{lower}.0");
+    if with_function.parse::<crate::id::PciAddress>().is_ok() {
+        return format!("add the function: {with_function}");
+    }
     let Some((domain, bus, device, function)) = address_parts(&lower) else {
         return "write domain:bus:device.function, as `lspci -D` shows it".to_owned();
     };

@@ -2,32 +2,131 @@
 use std::ops::Range;
 
 use granit_parser::{ErrorKind, ScanError};
+use serde_saphyr::{Error, budget::BudgetBreach};
 
 use super::{Lines, document};
 use crate::diagnostic::{Diagnostic, catalog};
 
 /// A document that the parser could not finish.
 pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
-    let at = error
-        .marker()
-        .byte_offset()
-        .map_or(chunk.start, |byte| byte + chunk.start);
-    let span = lines.span(&one_character(lines, at));
-    if *error.kind() == ErrorKind::RecursionLimitExceeded {
-        return too_deep().at(span);
+    let offset = error.marker().byte_offset().unwrap_or_default();
+    let at = (chunk.start + offset).min(chunk.end);
+    let diagnostic = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(),
+        kind => {
+            let (message, help) = sentence(kind, error, &lines.text()[at..chunk.end]);
+            Diagnostic::error(&catalog::MALFORMED, message).help(help)
+        }
+    };
+    diagnostic.at(lines.span(&one_character(lines, at)))
+}
+
+/// What is wrong and what to do, for a person who does not know the parser's states.
+fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'static str) {
+    let word = || rest.split([' ', '\t', '\r', '\n', ',', ']', '}']).next().unwrap_or_default();
+    match kind {
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
+            ("this quote is never closed".to_owned(), "add the closing quote at the end of the value")
+        }
+        ErrorKind::UnclosedFlowCollection { open } => {
+            (format!("this `{open}` is never closed"), "add the closing bracket, or write one entry a line without brackets")
+        }
+        ErrorKind::MisplacedFlowCollectionEnd => {
+            ("this bracket closes nothing".to_owned(), "remove it, or add the bracket that opens it")
+        }
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
+            (format!("`{open}` is closed by `{close}`"), "close each bracket by its own kind")
+        }
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
+            ("entries between brackets are separated by `,`".to_owned(), "add the comma before this entry, or the closing bracket")
+        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
+            "a `:` cannot stand here".to_owned(),
+            "put text that holds `: ` in quotes; or the line above lacks its own `:`, or this one its indentation",
+        ),
+        ErrorKind::MappingKeyNotAllowed | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
+            ("a field is expected here, `name: value`".to_owned(), "add the `:` after the field's name, or indent the line to belong to the value above")
+        }
+        ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::InvalidIndentation
+        | ErrorKind::InvalidFlowScalarIndent
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::InvalidBlockScalarIndent => (
+            "the indentation fits nothing above".to_owned(),
+            "indent all fields of one mapping, and all `- ` of one list, by the same number of spaces",
+        ),
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart
+        | ErrorKind::TabInPlainScalar => {
+            ("a tab cannot indent YAML".to_owned(), "replace the tab by spaces, two for each level")
+        }
+        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => {
+            ("a list entry `- ` cannot stand here".to_owned(), "begin each entry on a line of its own, or write the list as [a, b]")
+        }
+        ErrorKind::UnknownAnchor => {
+            let name = word().trim_start_matches('*');
+            (format!("`*{name}` repeats a value, but no `&{name}` stands before it"), "put text that begins with `*` in quotes, or name the value to be repeated with `&`")
+        }
+        ErrorKind::UnexpectedCharacter { character } => {
+            (format!("a value cannot begin with `{character}`"), "put it in quotes")
+        }
+        ErrorKind::UnknownQuotedScalarEscape
+        | ErrorKind::InvalidQuotedScalarHexEscape
+        | ErrorKind::InvalidUnicodeEscape => {
+            ("a `\\` in double quotes begins an escape, and this is none".to_owned(), "write `\\\\` for the character itself, or use single quotes")
+        }
+        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => {
+            ("a comment cannot stand here".to_owned(), "put a space before `#`, or the text in quotes")
+        }
+        ErrorKind::MissingDocumentEndBeforeDirective => {
+            ("a line that begins with `%` is a directive, which stands before `---` only".to_owned(), "put the text in quotes, or end the document above with `...`")
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            ("nothing may follow the closing quote".to_owned(), "put the whole value inside the quotes; in single quotes write `''` for one")
+        }
+        // The rest is rare: tags, directives, odd escapes. The parser's own words, with nothing to add.
+        _ => (error.info(), ""),
     }
-    Diagnostic::error(&catalog::MALFORMED, error.info()).at(span)
 }
 
 /// A document whose events are fine and whose value is not.
-pub(super) fn unreadable(
-    error: &serde_saphyr::Error,
-    lines: &Lines<'_>,
-    chunk: &Range<usize>,
-) -> Diagnostic {
-    let error = error.without_snippet();
-    let span = lines.span(&one_character(lines, chunk.start));
-    Diagnostic::error(&catalog::UNREADABLE_VALUE, error.to_string()).at(span)
+pub(super) fn unreadable(error: &Error, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+    let at = error.location().map_or(chunk.start, |location| {
+        let text = &lines.text()[chunk.clone()];
+        let line = text.split_inclusive('\n').take((location.line() as usize).saturating_sub(1));
+        let start: usize = line.map(str::len).sum();
+        let column = (location.column() as usize).saturating_sub(1);
+        let inside: usize = text[start..].chars().take(column).map(char::len_utf8).sum();
+        chunk.start + start + inside
+    });
+    reason(error).at(lines.span(&one_character(lines, at)))
+}
+
+fn reason(error: &Error) -> Diagnostic {
+    match error {
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => reason(error),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => Diagnostic::error(
+            &catalog::TOO_LARGE,
+            format!("the document holds more than {} values, those that aliases repeat counted each time", document::MOST_NODES),
+        )
+        .help("split it into several documents, and repeat less with `*name`"),
+        other => Diagnostic::error(&catalog::UNREADABLE_VALUE, format!("this value cannot be read: {}", brief(other)))
+            .help("write plain text, a number, a list or a mapping; tags such as `!name` are not read"),
+    }
+}
+
+/// The reader's own words without the place, which the caret shows.
+fn brief(error: &Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 fn too_deep() -> Diagnostic {
@@ -41,7 +140,8 @@ fn too_deep() -> Diagnostic {
 /// The character at a byte offset; at the end of the text, the last one.
 fn one_character(lines: &Lines<'_>, at: usize) -> Range<usize> {
     let text = lines.text();
-    let mut start = at.min(text.trim_end().len());
+    let last = text.trim_end().char_indices().next_back().map_or(0, |(at, _)| at);
+    let mut start = at.min(last);
     while !text.is_char_boundary(start) {
         start -= 1;
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{once, server_schema, tidy};
 use crate::{
     journal::Record,
-    kind::{API_VERSION, Kind},
+    kind::{API_VERSION, Kind, rack::Rack},
     plan::Plan,
     snapshot::HardwareSnapshot,
 };
@@ -38,7 +38,7 @@ pub(super) fn json_schema(kind: Kind) -> Value {
         | Kind::CardNode
         | Kind::ChangePlan => return stored(kind),
         Kind::HardwareSnapshot => draft7::<HardwareSnapshot>(),
-        Kind::Rack => json!({ "type": "object", "required": ["metadata"] }),
+        Kind::Rack => draft7::<Rack>(),
     };
     fix_kind(&mut schema, kind);
     schema

@@ -2,7 +2,7 @@
 use serde_json::{Map, Value};
 
 /// Removes, at every level, what the API server warns about or what would hide a default: `uint*` formats, `nullable`
-/// (nulls are pruned instead), every `default`. `keep_default` names the properties whose default stays.
+/// (nulls are pruned instead), every `default`; limits become whole numbers. `keep_default` names the properties whose default stays.
 pub(super) fn structural(schema: &mut Value, keep_default: &[&str]) {
     each_level(schema, "", &mut |name, level| {
         level.remove("nullable");
@@ -15,6 +15,12 @@ pub(super) fn structural(schema: &mut Value, keep_default: &[&str]) {
             .is_some_and(|format| format.starts_with("uint") || format == "partial-date-time");
         if unsigned {
             level.remove("format");
+        }
+        for limit in ["minimum", "maximum"] {
+            let whole = level.get(limit).and_then(Value::as_f64).filter(|limit| limit.fract() == 0.0);
+            if let Some(whole) = whole {
+                level.insert(limit.to_owned(), (whole as i64).into());
+            }
         }
     });
 }
