@@ -13,4 +13,5 @@ mod checkpoint_errors;
 mod config_keys;
 mod programs;
 mod ranks;
+mod reference;
 mod support;
