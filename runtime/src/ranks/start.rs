@@ -135,8 +135,6 @@ fn spawn(
             command.arg("--through-host");
         }
     }
-    // A group of its own: Ctrl-C on the leader's terminal is the leader's to answer, not the ranks' to die of.
-    command.process_group(0);
     // Standard input is the rank's lifeline: it ends with us, however we end.
     command.stdin(Stdio::piped()).stdout(Stdio::null());
     // Ctrl-C in a terminal goes to its whole group; the leader is to drain first, with its ranks alive.
