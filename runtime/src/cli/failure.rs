@@ -189,10 +189,9 @@ impl From<BuildError> for Failure {
                 Exit::BadInput
             }
             BuildError::Memory { .. } => Exit::Unavailable,
-            BuildError::Full { .. }
-            | BuildError::Filled { .. }
-            | BuildError::Place { .. }
-            | BuildError::Occupied { .. } => Exit::CannotWrite,
+            BuildError::Full { .. } | BuildError::Place { .. } | BuildError::Occupied { .. } => {
+                Exit::CannotWrite
+            }
             // A missing parent is a place that cannot be written, not an input that is missing.
             BuildError::Write { source, .. } => {
                 return Self {
