@@ -211,7 +211,8 @@ impl Manifest {
             shards,
             attention_block,
             mlp_block,
-            ..
+            slices: _,
+            copies: _,
         } = self;
         let name = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".to_owned());
         if found.key != *key {

@@ -10,6 +10,7 @@
 
 mod bits;
 mod checkpoint_errors;
+mod command;
 mod config_keys;
 mod programs;
 mod ranks;
