@@ -88,7 +88,7 @@ pub fn load(sources: &[SourceText]) -> Loaded {
         let lines = Lines::new(source);
         for chunk in chunks(&source.text) {
             if let Some(document) = document::read(&lines, chunk, &mut loaded.diagnostics) {
-                take(document, &mut known, &mut loaded);
+                take(&document, &mut known, &mut loaded);
             }
         }
     }
@@ -118,17 +118,17 @@ pub fn load(sources: &[SourceText]) -> Loaded {
 const MOST_PROBLEMS: usize = 50;
 
 /// Checks one document and puts it where it belongs.
-fn take(document: Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut Loaded) {
+fn take(document: &Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut Loaded) {
     let before = loaded.diagnostics.len();
-    let Some(kind) = envelope::kind(&document, &mut loaded.diagnostics) else {
+    let Some(kind) = envelope::kind(document, &mut loaded.diagnostics) else {
         return;
     };
-    let object = metadata::check(kind, &document, &mut loaded.diagnostics);
-    let pruned = shape::check(kind, &document, &mut loaded.diagnostics);
+    let object = metadata::check(kind, document, &mut loaded.diagnostics);
+    let pruned = shape::check(kind, document, &mut loaded.diagnostics);
     if let Some(pruned) = &pruned {
-        ruled::check(kind, &document, pruned, &mut loaded.diagnostics);
+        ruled::check(kind, document, pruned, &mut loaded.diagnostics);
     }
-    retyped::check(&document, before, &mut loaded.diagnostics);
+    retyped::check(document, before, &mut loaded.diagnostics);
     let found = loaded.diagnostics.len() - before;
     if found > MOST_PROBLEMS {
         order(&mut loaded.diagnostics[before..], &[]);
@@ -150,10 +150,10 @@ fn take(document: Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut 
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
     if let Some(object) = &object {
-        known.push(reference::Known::new(kind, object.clone(), &document));
+        known.push(reference::Known::new(kind, object.clone(), document));
     }
     if let (true, Some(pruned), Some(object)) = (valid, pruned, object) {
-        document::keep(kind, &document, object, pruned, loaded);
+        document::keep(kind, document, object, pruned, loaded);
     }
 }
 

@@ -87,8 +87,8 @@ fn is_integer(text: &str) -> bool {
     if let Some(digits) = text.strip_prefix("0x") {
         return all(digits, |byte| byte.is_ascii_hexdigit());
     }
-    if text.starts_with('0') {
-        return text == "0" || all(&text[1..], |byte| (b'0'..=b'7').contains(&byte));
+    if let Some(digits) = text.strip_prefix('0') {
+        return digits.is_empty() || all(digits, |byte| (b'0'..=b'7').contains(&byte));
     }
     let (first, sixties) = sexagesimal(text);
     first.starts_with(|c: char| c.is_ascii_digit())

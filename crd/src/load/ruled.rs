@@ -88,11 +88,13 @@ fn spot(document: &Document<'_>, rule: &Rule, field_path: &str) -> String {
 
 /// `spec.members[1].address` as a JSON pointer. No field that a rule stands on has a dot in its name.
 fn pointer(field_path: &str) -> String {
-    let steps = field_path
-        .split(['.', '['])
-        .map(|step| step.trim_end_matches(']'));
-    steps
-        .filter(|step| !step.is_empty())
-        .map(|step| format!("/{}", escape(step)))
-        .collect()
+    let mut pointer = String::new();
+    for step in field_path.split(['.', '[']) {
+        let step = step.trim_end_matches(']');
+        if !step.is_empty() {
+            pointer.push('/');
+            pointer.push_str(&escape(step));
+        }
+    }
+    pointer
 }

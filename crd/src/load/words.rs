@@ -67,7 +67,9 @@ pub(super) fn field_name(pointer: &str) -> String {
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
         if step.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
-            name.push_str(&format!("[{step}]"));
+            name.push('[');
+            name.push_str(&step);
+            name.push(']');
         } else {
             if !name.is_empty() {
                 name.push('.');

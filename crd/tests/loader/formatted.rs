@@ -17,9 +17,9 @@ fn source(text: &str) -> SourceText {
 /// The declaration without its places.
 fn meaning(text: &str) -> Declaration {
     fn bare<S>(declared: &mut [Declared<S>]) {
-        declared
-            .iter_mut()
-            .for_each(|declared| declared.spans.clear());
+        for declared in declared {
+            declared.spans.clear();
+        }
     }
     let mut declaration = load(&[source(text)]).declaration;
     bare(&mut declaration.policies);
@@ -135,12 +135,12 @@ fn documents() -> impl Strategy<Value = String> {
                     out.push('\n');
                 }
                 if !above.is_empty() && !flow {
-                    out.push_str(&format!("{indent}{above}\n"));
+                    out.extend([indent.as_str(), above, "\n"]);
                 }
                 out.push_str(&indent);
                 out.push_str(key);
                 if !right.is_empty() {
-                    out.push_str(&format!(" {right}"));
+                    out.extend([" ", right]);
                 }
                 out.push('\n');
             }
@@ -149,7 +149,7 @@ fn documents() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn the_form_is_a_fixed_point_that_keeps_meaning_and_comments(text in documents()) {

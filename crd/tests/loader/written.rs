@@ -69,7 +69,7 @@ fn what_is_written_is_clean_and_equal_when_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn any_text_survives_writing_formatting_and_reading(text in "\\PC{0,24}|[0-9:._xob-]{0,12}", key in "[a-z0-9:.~-]{1,8}") {
