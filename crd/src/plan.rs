@@ -235,6 +235,8 @@ pub enum ReportReason {
     NotReady,
     /// Multi-device partitioning could not be read.
     MdpUnknown,
+    /// A member's partitioning is off, and no policy turns it on.
+    MdpOff,
     /// The SDK is older than the policy or the feature needs.
     SdkTooOld,
     /// A vendor tool that a step needs is not installed.

@@ -1,1 +1,113 @@
-//! TABLE OF CONTENTS
+//! The `shardplane` command: acts on what `reconcile` decided, and decides nothing again.
+//!
+//! Rooms, in the order data flows: [`cli`] (the grammar), [`declared`] and [`source`] (what `-f` says), [`room`] (the
+//! machines) and [`state`] (what outlives a run), [`engine`] (observe, plan, check, approve, journal, perform, verify),
+//! [`supervise`] (workers and the control socket), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
+//! [`console`] (the one printer), [`exit`] and [`failure`] (how it ends).
+//!
+//! Invariants, and what holds each:
+//! - An exit code means one thing, and an error beats "changes": `exit` tests.
+//! - A record is durable before the next thing happens; any prefix of a journal opens: `state::frame`, `tests/journal.rs`.
+//! - After kill -9 or power loss at any record the next run converges, without a second reset: `tests/crash.rs`.
+//! - One run at a time works on a state directory: `state::lock` tests.
+//! - The environment is read in `main` alone, processes are started in `toolchain` alone, text is printed in `console`
+//!   alone: clippy bans.
+pub mod cli;
+pub mod console;
+pub mod declared;
+pub mod document;
+pub mod engine;
+pub mod exit;
+pub mod failure;
+pub mod place;
+pub mod render;
+pub mod room;
+pub mod source;
+pub mod staleness;
+pub mod state;
+pub mod supervise;
+pub mod toolchain;
+pub mod verb;
+
+use std::{ffi::OsString, sync::mpsc, thread};
+
+use clap::{Parser, error::ErrorKind};
+
+use cli::{Cli, Environment, Verb};
+use console::{ColorChoice, Console};
+use engine::interrupt::{self, Stop, StopFlag};
+use exit::Exit;
+
+/// What can end the wait for a verb.
+enum Ending {
+    /// The verb has ended.
+    Verb(Exit),
+    /// Somebody asked for a stop.
+    Signal(Stop),
+}
+
+/// Runs the command.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let console = Console::new(
+                ColorChoice::Auto,
+                environment.no_color,
+                environment.dumb_terminal,
+            );
+            return usage(&error, &console);
+        }
+    };
+    let console = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
+    // A verb that changes machines is given the time to end its step; any other is simply left.
+    let patient = matches!(cli.verb, Verb::Apply(_) | Verb::Up(_) | Verb::Down(_));
+    let flag = StopFlag::default();
+    let (endings, ended) = mpsc::sync_channel(16);
+    let signals = endings.clone();
+    if let Err(error) = interrupt::watch(flag.clone(), move |stop| {
+        signals.send(Ending::Signal(stop)).is_ok()
+    }) {
+        console.note(&format!("error: listening for signals: {error}"));
+        return Exit::Unavailable;
+    }
+    let at_work = thread::Builder::new()
+        .name("verb".to_owned())
+        .spawn(move || {
+            let exit = verb::run(cli.verb, &environment, &console, &flag);
+            // Nobody waits any more after a second signal.
+            let _ = endings.send(Ending::Verb(exit));
+        });
+    if at_work.is_err() {
+        return Exit::Unavailable;
+    }
+    let mut asked = 0;
+    loop {
+        match ended.recv() {
+            Ok(Ending::Verb(exit)) => return exit,
+            Ok(Ending::Signal(stop)) if !patient => return stop.exit(),
+            Ok(Ending::Signal(_)) if asked == 0 => asked += 1,
+            Ok(Ending::Signal(_)) => return Exit::Partial,
+            // The verb's thread died without a word: a fault of ours.
+            Err(mpsc::RecvError) => return Exit::Internal,
+        }
+    }
+}
+
+/// Prints what clap has to say. A wrong command line is 64, never clap's own 2, which would read as "changes".
+fn usage(error: &clap::Error, console: &Console) -> Exit {
+    let text = match console.out_paint() {
+        console::Paint::Colored => error.render().ansi().to_string(),
+        console::Paint::Plain => error.render().to_string(),
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            console.result(&text);
+            Exit::Ok
+        }
+        _ => {
+            console.note(text.trim_end());
+            Exit::Usage
+        }
+    }
+}

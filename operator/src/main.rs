@@ -1,2 +1,28 @@
-//! The `shardplane` command.
-fn main() {}
+//! The `shardplane` command: reads the environment, and leaves the rest to the library.
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+
+use operator::cli::Environment;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "main is where the environment is read"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn main() -> ExitCode {
+    let environment = Environment {
+        home: variable("HOME").map(PathBuf::from),
+        xdg_state_home: variable("XDG_STATE_HOME").map(PathBuf::from),
+        path: variable("PATH"),
+        no_color: variable("NO_COLOR").is_some(),
+        dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),
+        is_root: nix::unistd::geteuid().is_root(),
+        own_folder: env::current_exe()
+            .ok()
+            .and_then(|exe| exe.parent().map(PathBuf::from)),
+        current: env::current_dir().unwrap_or_default(),
+    };
+    operator::run(env::args_os(), environment).into()
+}

@@ -1,1 +1,159 @@
-//! isolation
+//! What is kept apart: the kernel's IOMMU groups against the sets that ACS really isolates.
+//!
+//! The kernel computes its groups once, at enumeration; clearing redirect bits later joins devices behind its back.
+//! Two functions below one switch are apart as long as both divergence ports redirect requests upstream. Ports above
+//! and below the divergence do not matter: a request that is redirected below it still turns around there.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    id::{PciAddress, Word},
+    snapshot::{Acs, PciFunction},
+    step::{IsolationChange, IsolationSet},
+};
+
+use crate::topology::{Apart, Topology};
+
+/// Bits that keep a peer request from going straight across: RR and EC.
+const KEEPS_APART: u16 = 0x0024;
+/// Vendor id of Switchtec, whose management endpoint sits beside its upstream port.
+const SWITCHTEC: u16 = 0x11f8;
+
+/// Words that ports will hold, where they differ from what the snapshot shows.
+pub type Words = BTreeMap<PciAddress, Word>;
+
+/// Whether two functions reach each other without passing the IOMMU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// They do, in one direction at least.
+    Direct,
+    /// Both divergence ports redirect, or only the CPU connects them.
+    Isolated,
+    /// A word that decides it is not known.
+    Unknown,
+}
+
+/// Whether two functions reach each other, once ports hold `words`.
+pub fn reach(topology: &Topology<'_>, words: &Words, a: PciAddress, b: PciAddress) -> Reach {
+    let parting = match topology.parting(a, b) {
+        Ok(parting) => parting,
+        Err(Apart::DifferentRoots) => return Reach::Isolated,
+        // Functions of one device, or of one conventional bus: no switch port stands between them.
+        Err(Apart::NotASwitch(_)) => return Reach::Direct,
+        Err(Apart::Unplaced(_)) => return Reach::Unknown,
+    };
+    let keeps = |port: PciAddress| {
+        if let Some(word) = words.get(&port) {
+            return Some(word.0 & KEEPS_APART != 0);
+        }
+        match topology.function(port)?.acs.get()? {
+            Acs::None => Some(false),
+            Acs::Present { control, .. } => Some(control.0 & KEEPS_APART != 0),
+        }
+    };
+    match (keeps(parting.first), keeps(parting.second)) {
+        (Some(true), Some(true)) => Reach::Isolated,
+        (Some(false), _) | (_, Some(false)) => Reach::Direct,
+        (None, _) | (_, None) => Reach::Unknown,
+    }
+}
+
+/// What relaxing `port` changes, once every port holds `words`; `members` meant to be joined are not neighbours.
+pub fn change(
+    topology: &Topology<'_>,
+    words: &Words,
+    port: PciAddress,
+    members: &BTreeSet<PciAddress>,
+) -> IsolationChange {
+    let before = Words::new();
+    let alone: Words = words
+        .get(&port)
+        .map(|word| (port, *word))
+        .into_iter()
+        .collect();
+    let mut joined = BTreeSet::new();
+    for (x, y) in pairs_across(topology, port) {
+        let apart = reach(topology, &before, x, y) != Reach::Direct;
+        if apart && reach(topology, &alone, x, y) != Reach::Isolated {
+            joined.extend([x, y]);
+        }
+    }
+    IsolationChange {
+        kernel: kernel_groups(topology, &joined),
+        after: sets(topology, words, &joined),
+        neighbours: joined.difference(members).copied().collect(),
+    }
+}
+
+/// Whether a function that loses isolation is one that we do not know to be harmless: bound to VFIO, or neither an
+/// AI 100 SoC nor part of a switch.
+pub fn is_untrusted(topology: &Topology<'_>, address: PciAddress) -> bool {
+    let Some(function) = topology.function(address) else {
+        return true;
+    };
+    let vfio = function
+        .driver
+        .get()
+        .is_some_and(|driver| driver.starts_with("vfio"));
+    let soc = topology
+        .snapshot()
+        .socs
+        .iter()
+        .any(|soc| soc.address == address);
+    vfio || !(soc || function.port.is_some() || function.vendor.0 == SWITCHTEC)
+}
+
+/// Pairs of endpoints whose paths part at `port`: one below it, one below another port of the same switch.
+fn pairs_across(topology: &Topology<'_>, port: PciAddress) -> Vec<(PciAddress, PciAddress)> {
+    let Some(switch) = topology.function(port).and_then(|function| function.parent) else {
+        return Vec::new();
+    };
+    let endpoint = |function: &&PciFunction| function.port.is_none();
+    let (below, beside): (Vec<_>, Vec<_>) = topology
+        .functions()
+        .filter(endpoint)
+        .map(|function| function.address)
+        .filter(|address| topology.is_below(*address, switch))
+        .partition(|address| topology.is_below(*address, port));
+    below
+        .iter()
+        .flat_map(|x| beside.iter().map(|y| (*x, *y)))
+        .collect()
+}
+
+fn kernel_groups(topology: &Topology<'_>, joined: &BTreeSet<PciAddress>) -> Vec<IsolationSet> {
+    let mut groups: BTreeMap<(Option<u32>, Option<PciAddress>), Vec<PciAddress>> = BTreeMap::new();
+    for address in joined {
+        let group = topology
+            .function(*address)
+            .and_then(|function| function.iommu_group.get().copied());
+        // Functions whose group is unknown are listed one by one: nothing says that they share one.
+        let alone = group.is_none().then_some(*address);
+        groups.entry((group, alone)).or_default().push(*address);
+    }
+    groups
+        .into_iter()
+        .map(|((group, _), functions)| IsolationSet { group, functions })
+        .collect()
+}
+
+/// The sets of `functions` that are isolated from each other; what is unknown counts as joined.
+pub fn sets(
+    topology: &Topology<'_>,
+    words: &Words,
+    functions: &BTreeSet<PciAddress>,
+) -> Vec<Vec<PciAddress>> {
+    let mut sets: Vec<Vec<PciAddress>> = Vec::new();
+    for address in functions {
+        let (mut touching, apart): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| {
+            set.iter()
+                .any(|other| reach(topology, words, *address, *other) != Reach::Isolated)
+        });
+        touching.push(vec![*address]);
+        let mut merged = touching.concat();
+        merged.sort_unstable();
+        sets = apart;
+        sets.push(merged);
+    }
+    sets.sort();
+    sets
+}

@@ -179,7 +179,7 @@ pub fn is_verified(group: &GroupId, snapshot: &HardwareSnapshot) -> bool {
         return false;
     };
     let members: Vec<PciAddress> = record.members.iter().map(|m| m.address).collect();
-    snapshot.boot_id.get() == Some(&seen.boot_id)
+    crate::view::boot_id(snapshot) == seen.boot_id
         && seen.members == members
         && seen.mdp == topology::all_mdp(&members, snapshot)
         && seen.acs == topology::Topology::of(snapshot).words(&members)

@@ -15,11 +15,7 @@ use crate::topology;
 /// already there when a crash was recovered from records the same. A restored entry goes.
 pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
     let mut next = ledger.clone();
-    let boot = snapshot
-        .boot_id
-        .get()
-        .cloned()
-        .unwrap_or_else(|| BootId(String::new()));
+    let boot = crate::view::boot_id(snapshot);
     match &step.action {
         Action::ClearAcs { port, before, mask } => write(
             &mut next,

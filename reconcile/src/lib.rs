@@ -22,6 +22,7 @@ pub mod plan;
 pub mod program;
 pub mod selection;
 pub mod topology;
+pub mod view;
 pub mod window;
 
 pub use approval::ApprovalDecision;

@@ -9,11 +9,13 @@
 //! - Only bits of `ACS_REDIRECT_MASK` are ever written to an ACS control word: `perform::acs` and its tests.
 //! - Processes are started in `linux::process` alone, clocks read in `linux::clock` alone: clippy bans.
 mod access;
+pub mod config;
 mod machine;
 pub mod perform;
 pub mod probe;
 pub mod rack;
 mod time;
+pub mod vendor;
 
 pub use access::{
     AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, MachineEvent,

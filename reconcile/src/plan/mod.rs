@@ -1,20 +1,278 @@
-//! The plan.
-use crd::plan::{PLAN_FORMAT, Plan, Summary};
+//! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
+//!
+//! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`settings`],
+//! [`removal`] (what the ledger knows and nothing declares), [`unit`] (what is drained together), [`sequence`] and
+//! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects).
+mod draft;
+mod effects;
+mod governance;
+mod groups;
+mod node;
+mod removal;
+mod report;
+mod sequence;
+mod settings;
+mod socs;
+mod unit;
+mod work;
 
-use crate::{Inputs, rollout_digest};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Plans all nodes at once. The same inputs give the same bytes.
-pub fn plan(_inputs: &Inputs<'_>) -> Plan {
+use crd::{
+    declaration::Declared,
+    id::{NodeName, PciAddress},
+    kind::{Enforcement, ModelBuildSpec, P2PGroupSpec, Target},
+    plan::{NodePlan, PLAN_FORMAT, Plan, ReportKind, ReportReason},
+    snapshot::HardwareSnapshot,
+    step::{Action, DisruptionClass, Step},
+};
+
+use crate::{
+    Inputs, NodeInput,
+    digest::{node_digest, rollout_digest},
+    drift,
+    placement::{House, Obstacle, Placed, Seat, place_models},
+    view::{View, in_order},
+};
+use node::Needs;
+use report::Report;
+
+/// Plans all nodes. Never fails: what cannot be used becomes a line of the report. The same inputs give the same
+/// bytes, in whatever order nodes and lists come.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    let mut report = Report::new(inputs.declaration);
+    let snapshots = readable(inputs.nodes, &mut report);
+    let sites: Vec<Site<'_>> = snapshots
+        .values()
+        .map(|snapshot| Site::of(inputs, snapshot))
+        .collect();
+    let houses: Vec<House<'_>> = sites.iter().map(Site::house).collect();
+    let (placed, unplaced) = place_models(inputs.declaration, &houses);
+    for obstacle in unplaced {
+        report.blocked(None, obstacle);
+    }
+    let builds = loose_builds(inputs, &placed, &houses, &sites, &mut report);
+    let mut nodes = Vec::new();
+    for site in sites {
+        nodes.push(site.finish(inputs, &placed, &builds, &mut report));
+    }
+    report.groups_without_sets(&nodes);
+    let objects = report.objects(&nodes, snapshots.values());
+    let summary = report.summary(&nodes);
     Plan {
         format_version: PLAN_FORMAT.into(),
         kind: "Plan".into(),
-        digest: rollout_digest(&[]),
-        applyable: false,
-        complete: true,
-        errored: false,
-        summary: Summary::default(),
-        objects: Vec::new(),
-        nodes: Vec::new(),
-        report: Vec::new(),
+        digest: rollout_digest(&nodes),
+        applyable: nodes.iter().any(can_run),
+        complete: summary.blocked == 0 && !report.has(ReportKind::Error),
+        errored: report.has(ReportKind::Error),
+        summary,
+        objects,
+        nodes,
+        report: report.lines(),
     }
+}
+
+/// Whether any step of a node counts as a change: its own steps and builds; worker steps never do.
+fn can_run(node: &NodePlan) -> bool {
+    let builds = |step: &Step| matches!(step.action, Action::Build { .. });
+    !node.steps.is_empty() || node.work.iter().any(builds)
+}
+
+/// The snapshots by node, in order; nodes that could not be read, or were read twice, are reported.
+fn readable(nodes: &[NodeInput], report: &mut Report<'_>) -> BTreeMap<NodeName, HardwareSnapshot> {
+    let mut snapshots = BTreeMap::new();
+    let mut twice = BTreeSet::new();
+    for node in nodes {
+        match node {
+            NodeInput::Read(snapshot) => {
+                let name = snapshot.metadata.name.clone();
+                if snapshots.insert(name.clone(), in_order(snapshot)).is_some() {
+                    twice.insert(name);
+                }
+            }
+            NodeInput::Unreadable { node, why } => report.unreadable(node, why.clone()),
+        }
+    }
+    for name in twice {
+        snapshots.remove(&name);
+        report.unreadable(&name, "two snapshots bear its name".into());
+    }
+    snapshots
+}
+
+/// One node while it is planned.
+struct Site<'a> {
+    view: View<'a>,
+    needs: Needs<'a>,
+    /// What disagrees with the ledger; not empty seals the node.
+    moved: Vec<drift::Drift>,
+}
+
+impl<'a> Site<'a> {
+    fn of(inputs: &Inputs<'a>, snapshot: &'a HardwareSnapshot) -> Self {
+        let view = View::of(snapshot, inputs.declaration);
+        let moved = drift::renumbered(snapshot);
+        let mut declared: Vec<&Declared<P2PGroupSpec>> = inputs.declaration.groups.iter().collect();
+        declared.sort_by(|a, b| a.object.cmp(&b.object));
+        let needs = if moved.is_empty() {
+            node::needs(&view, &declared)
+        } else {
+            Needs::default()
+        };
+        Self { view, needs, moved }
+    }
+
+    fn house(&self) -> House<'_> {
+        let seat = |group: &groups::Assessed<'_>| Seat {
+            group: group.placed.id.clone(),
+            members: group.placed.members.clone(),
+            fits: group.fits()
+                && (group.enforced
+                    || group.clears.is_empty() && group.requests.is_empty() && !group.verify),
+            whole: !group
+                .obstacles
+                .iter()
+                .any(|obstacle| obstacle.reason == ReportReason::MemberMissing),
+        };
+        House {
+            node: self.view.node(),
+            governed: !self.view.selection.policies.is_empty(),
+            sealed: !self.moved.is_empty(),
+            has_worker: self.view.snapshot.tools.worker.get().is_some(),
+            socs: self.view.snapshot.socs.len(),
+            seats: self.needs.groups.iter().map(seat).collect(),
+            workers: &self.view.snapshot.workers,
+        }
+    }
+
+    fn finish(
+        self,
+        inputs: &Inputs<'_>,
+        placed: &[Placed<'_>],
+        builds: &BTreeMap<NodeName, Vec<&Declared<ModelBuildSpec>>>,
+        report: &mut Report<'_>,
+    ) -> NodePlan {
+        let Self { view, needs, moved } = self;
+        let name = view.node().clone();
+        let governance = governance::of(&view);
+        let sealed = !moved.is_empty();
+        report.node(&view, &needs, &moved);
+        let Needs {
+            groups: _,
+            enforced,
+            observed,
+            obstacles,
+            advice,
+        } = needs;
+        let steps = sequence::sequence(&view, enforced);
+        let seen = sequence::sequence(&view, observed);
+        report.observed(&name, &seen);
+        for obstacle in obstacles {
+            report.blocked(Some(&name), obstacle);
+        }
+        for obstacle in advice {
+            report.advice(Some(&name), obstacle);
+        }
+        let mut work = Vec::new();
+        if !sealed {
+            let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == name).collect();
+            let builds = builds.get(&name).map(Vec::as_slice).unwrap_or_default();
+            let done = work::plan(inputs, &view, &here, builds, &drained(&steps));
+            for obstacle in done.obstacles {
+                report.blocked(Some(&name), obstacle);
+            }
+            for obstacle in done.advice {
+                report.advice(Some(&name), obstacle);
+            }
+            match governance.enforcement {
+                Enforcement::Enforce => work = done.steps,
+                Enforcement::Observe => report.observed(&name, &done.steps),
+            }
+        }
+        report.reset_of_all(&name, &steps);
+        let worst = steps.iter().map(|step| step.disruption.class).max();
+        NodePlan {
+            node: name,
+            boot_id: view.snapshot.boot_id.get().cloned(),
+            digest: node_digest(&steps),
+            governance,
+            disruption: worst.unwrap_or(DisruptionClass::None),
+            disruptive: steps.iter().any(|step| step.disruption.disruptive),
+            steps,
+            work,
+        }
+    }
+}
+
+/// The SoCs that a node's steps free.
+fn drained(steps: &[Step]) -> BTreeSet<PciAddress> {
+    steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Drain { socs, .. } => Some(socs),
+            _ => None,
+        })
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// Builds that no placed replica asks for, each on the first node that can make it.
+fn loose_builds<'a>(
+    inputs: &Inputs<'a>,
+    placed: &[Placed<'_>],
+    houses: &[House<'_>],
+    sites: &[Site<'_>],
+    report: &mut Report<'_>,
+) -> BTreeMap<NodeName, Vec<&'a Declared<ModelBuildSpec>>> {
+    let mut builds: Vec<&Declared<ModelBuildSpec>> = inputs.declaration.builds.iter().collect();
+    builds.sort_by(|a, b| a.object.cmp(&b.object));
+    let mut by_node: BTreeMap<NodeName, Vec<&Declared<ModelBuildSpec>>> = BTreeMap::new();
+    for build in builds {
+        if placed.iter().any(|p| p.program.object == build.object) {
+            continue;
+        }
+        let open = || {
+            houses
+                .iter()
+                .zip(sites)
+                .filter(|(house, _)| house.governed && !house.sealed)
+        };
+        let able = open().find(|(house, site)| match build.spec.target {
+            Target::CPU => house.has_worker,
+            Target::AI100 => site.view.snapshot.tools.compiler.get().is_some(),
+        });
+        match able {
+            Some((house, _)) => by_node.entry(house.node.clone()).or_default().push(build),
+            None => {
+                let governed = open().next().is_some();
+                let (reason, message, hint) = if governed {
+                    (
+                        ReportReason::CompilerMissing,
+                        format!("no node has what builds for target {:?}", build.spec.target),
+                        "install the Apps SDK (AI100), or put shardplane-worker beside shardplane (CPU)",
+                    )
+                } else {
+                    (
+                        ReportReason::NotGoverned,
+                        "no CardPolicy selects a readable node".into(),
+                        "declare a CardPolicy for the node: without one nothing is done on it",
+                    )
+                };
+                report.blocked(
+                    None,
+                    Obstacle {
+                        reason,
+                        object: build.object.clone(),
+                        pointer: "/spec/target".into(),
+                        functions: Vec::new(),
+                        message,
+                        hint: hint.into(),
+                    },
+                );
+            }
+        }
+    }
+    by_node
 }

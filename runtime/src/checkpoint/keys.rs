@@ -22,7 +22,7 @@ pub(super) fn tensors(shape: &ModelShape) -> impl Iterator<Item = (String, Vec<u
     }
     for layer in 0..shape.layers {
         let mut add = |name: &str, sizes: &[u64]| {
-            all.push((format!("model.layers.{layer}.{name}"), sizes.to_vec()))
+            all.push((format!("model.layers.{layer}.{name}"), sizes.to_vec()));
         };
         add("input_layernorm.weight", &[hidden]);
         add("post_attention_layernorm.weight", &[hidden]);

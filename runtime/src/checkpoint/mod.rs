@@ -2,6 +2,7 @@
 
 pub mod config;
 mod keys;
+mod object;
 mod rope;
 pub mod tensors;
 
@@ -91,6 +92,14 @@ pub enum CheckpointError {
         found: String,
         /// What it may be.
         expected: String,
+    },
+    /// The sizes of a configuration do not fit each other.
+    #[error("{path}: {what}; no model of a supported family is like that")]
+    Contradiction {
+        /// The configuration.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
     },
     /// A configuration key is not there.
     #[error(

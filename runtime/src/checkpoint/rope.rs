@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::CheckpointError;
-use super::config::Keys;
+use super::object::Keys;
 use crate::model::{Rope, RopeScaling};
 
 /// The base that every family assumes where none is given.

@@ -55,7 +55,7 @@ pub struct Tensor {
 pub struct Tensors {
     folder: PathBuf,
     files: Vec<(PathBuf, File)>,
-    tensors: BTreeMap<String, Tensor>,
+    by_name: BTreeMap<String, Tensor>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +71,7 @@ impl Tensors {
         let mut all = Self {
             folder: folder.to_path_buf(),
             files: Vec::new(),
-            tensors: BTreeMap::new(),
+            by_name: BTreeMap::new(),
         };
         let index = folder.join(INDEX);
         if !index.exists() {
@@ -87,10 +87,10 @@ impl Tensors {
         }
         // The index is checked against the headers; the headers decide.
         for (tensor, file) in &named {
-            if !all
-                .tensors
+            if all
+                .by_name
                 .get(tensor)
-                .is_some_and(|found| all.files[found.file].0 == folder.join(file))
+                .is_none_or(|found| all.files[found.file].0 != folder.join(file))
             {
                 let what =
                     "the index says it is in this file, and the file's header does not".to_owned();
@@ -118,7 +118,7 @@ impl Tensors {
         };
         let number = self.files.len();
         for (name, tensor) in read_header(&path, &file, number)? {
-            if let Some(other) = self.tensors.insert(name.clone(), tensor) {
+            if let Some(other) = self.by_name.insert(name.clone(), tensor) {
                 let first = self.files[other.file].0.clone();
                 return Err(CheckpointError::Twice {
                     tensor: name,
@@ -133,7 +133,7 @@ impl Tensors {
 
     /// Bytes of weights that the model uses.
     pub fn bytes(&self) -> u64 {
-        self.tensors
+        self.by_name
             .values()
             .map(|tensor| tensor.shape.iter().product::<u64>() * tensor.dtype.bytes())
             .sum()
@@ -148,7 +148,7 @@ impl Tensors {
     pub fn check(&self, shape: &ModelShape) -> Result<(), CheckpointError> {
         let expected: BTreeMap<String, Vec<u64>> = super::keys::tensors(shape).collect();
         for (name, expected) in &expected {
-            let Some(tensor) = self.tensors.get(name) else {
+            let Some(tensor) = self.by_name.get(name) else {
                 return Err(CheckpointError::MissingTensor {
                     folder: self.folder.clone(),
                     tensor: name.clone(),
@@ -164,7 +164,7 @@ impl Tensors {
                 });
             }
         }
-        for (name, tensor) in &self.tensors {
+        for (name, tensor) in &self.by_name {
             if !expected.contains_key(name) && !super::keys::harmless(name, shape) {
                 return Err(CheckpointError::Stray {
                     path: self.files[tensor.file].0.clone(),
@@ -185,7 +185,7 @@ impl Tensors {
         out: &mut [f32],
         bytes: &mut Vec<u8>,
     ) -> Result<(), CheckpointError> {
-        let Some(tensor) = self.tensors.get(name) else {
+        let Some(tensor) = self.by_name.get(name) else {
             let (folder, tensor) = (self.folder.clone(), name.to_owned());
             return Err(CheckpointError::MissingTensor {
                 folder,
@@ -349,10 +349,12 @@ fn read_header(
         ));
     }
     spans.sort_unstable();
-    if let Some(pair) = spans.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+    if let Some([first, second]) = spans
+        .array_windows()
+        .find(|[first, second]| first.1 > second.0)
+    {
         return Err(damaged(format!(
-            "two tensors overlap: bytes {:?} and {:?}",
-            pair[0], pair[1]
+            "two tensors overlap: bytes {first:?} and {second:?}"
         )));
     }
     let described = spans.last().map_or(0, |span| span.1);

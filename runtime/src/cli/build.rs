@@ -13,7 +13,7 @@ use crate::program::build::BuildOutcome;
 use crate::program::{BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
 
 /// Long enough for another builder to pack a model of several GiB.
-const PATIENCE: Duration = Duration::from_secs(1800);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
     let Build {

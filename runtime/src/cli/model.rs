@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::arguments::Running;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use crate::program::{MemoryLimit, Program, ProgramError};
 use crate::ranks::{Feed, RankError, RankOptions, Ranks};
 use crate::serve::api::Served;
@@ -16,6 +16,9 @@ use crate::text::ModelText;
 /// A longer context costs memory whether it is used or not; who wants it asks for it.
 const CONTEXT: u32 = 4096;
 
+/// Prompt tokens of one step while nothing generates: enough to use the matrix kernels well.
+pub(super) const BURST: usize = 512;
+
 /// The context where nobody names one.
 pub(super) fn default_context(model: u32) -> u32 {
     model.min(CONTEXT)
@@ -23,6 +26,10 @@ pub(super) fn default_context(model: u32) -> u32 {
 
 /// Opens a program, or says that a checkpoint must be built first.
 pub(super) fn open(directory: &Path) -> Result<Program, Failure> {
+    if let Err(error) = std::fs::metadata(directory) {
+        return Err(Failure::new(Exit::Missing, &error)
+            .doing(&format!("opening the program {}", directory.display())));
+    }
     Program::open(directory).map_err(|error| {
         let checkpoint = matches!(error, ProgramError::NotAProgram { .. }) && directory.join("config.json").is_file();
         let failure = Failure::from(error);

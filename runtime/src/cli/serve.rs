@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::arguments::{Format, Room, Serve};
 use super::failure::{Exit, Failure};
-use super::signals::{Lifeline, Orders};
+use super::signals::{Lifeline, Orders, Source};
 use super::{model, output};
 use crate::program::Program;
 use crate::ranks::{RankError, Ranks};
@@ -48,8 +48,11 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
     let ranks: Result<Ranks, RankError> = tokio::select! {
         loaded = loading => loaded
             .map_err(|error| Failure::new(Exit::Internal, &error).doing("starting the ranks"))?,
-        // Nothing was promised to anybody yet, so any order ends it.
-        Some(_) = orders.received.recv() => return Err(Failure::quiet(orders.origin.exit())),
+        // Nothing was promised to anybody yet, so any order ends it at once.
+        Some(_) = orders.received.recv() => return match orders.origin.source() {
+            Some(Source::Supervisor) => Ok(()),
+            Some(Source::Signal | Source::Terminal) | None => Err(Failure::quiet(orders.origin.exit())),
+        },
     };
     let ranks = ranks?;
     announce(&arguments, &listener, &served.name, &ranks)?;
@@ -89,6 +92,7 @@ fn limits(arguments: &Serve, program: &Program) -> Limits {
             .unwrap_or_else(|| model::default_context(program.manifest().shape.context)),
         queue: arguments.queue as usize,
         chunk: arguments.prefill_chunk as usize,
+        burst: model::BURST.max(arguments.prefill_chunk as usize),
     }
 }
 

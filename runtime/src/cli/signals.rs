@@ -1,8 +1,7 @@
 //! Signals and the supervisor's pipe as orders to the server.
 
 use std::io::Read;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -19,20 +18,38 @@ pub(super) struct Orders {
     pub(super) origin: Origin,
 }
 
-/// Who gave orders so far.
+/// Who gave the first order.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Origin {
-    interrupted: Arc<AtomicBool>,
+pub(super) struct Origin(Arc<OnceLock<Source>>);
+
+/// Where an order came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// SIGINT.
+    Terminal,
+    /// SIGTERM.
+    Signal,
+    /// The end of standard input.
+    Supervisor,
 }
 
 impl Origin {
-    /// How a program that was told to leave at once exits.
+    /// The first order's source; `None` while there was none.
+    pub(super) fn source(&self) -> Option<Source> {
+        self.0.get().copied()
+    }
+
+    /// How a program that was made to leave early exits.
     pub(super) fn exit(&self) -> Exit {
-        if self.interrupted.load(Ordering::Relaxed) {
-            Exit::Interrupted
-        } else {
-            Exit::Terminated
+        match self.source() {
+            Some(Source::Terminal) => Exit::Interrupted,
+            Some(Source::Signal | Source::Supervisor) | None => Exit::Terminated,
         }
+    }
+
+    fn note(&self, source: Source) {
+        // Only the first counts.
+        let _: Result<(), Source> = self.0.set(source);
     }
 }
 
@@ -55,16 +72,16 @@ impl Orders {
         let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
         let origin = Origin::default();
-        let (by_terminal, from_signals) = (Arc::clone(&origin.interrupted), sender.clone());
+        let (from_signals, noted) = (sender.clone(), origin.clone());
         tokio::spawn(async move {
             loop {
-                tokio::select! {
-                    got = terminate.recv() => if got.is_none() { return },
-                    got = interrupt.recv() => {
-                        by_terminal.store(true, Ordering::Relaxed);
-                        if got.is_none() { return }
-                    }
-                }
+                // Both wait without losing a signal, so either may be dropped for the other.
+                let source = tokio::select! {
+                    Some(()) = terminate.recv() => Source::Signal,
+                    Some(()) = interrupt.recv() => Source::Terminal,
+                    else => return,
+                };
+                noted.note(source);
                 if from_signals.send(Order::Drain).await.is_err() {
                     return;
                 }
@@ -72,20 +89,23 @@ impl Orders {
         });
         match lifeline {
             Lifeline::None => {}
-            Lifeline::StandardInput => watch_standard_input(sender).map_err(trouble)?,
+            Lifeline::StandardInput => {
+                watch_standard_input(sender, origin.clone()).map_err(trouble)?;
+            }
         }
         Ok(Self { received, origin })
     }
 }
 
 /// On a thread of its own, which the process does not wait for: the read ends when the supervisor does.
-fn watch_standard_input(sender: mpsc::Sender<Order>) -> std::io::Result<()> {
+fn watch_standard_input(sender: mpsc::Sender<Order>, origin: Origin) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("lifeline".to_owned())
         .spawn(move || {
             let mut ignored = [0; 256];
             let mut input = std::io::stdin().lock();
             while matches!(input.read(&mut ignored), Ok(1..)) {}
+            origin.note(Source::Supervisor);
             // Refused only when the server has ended already.
             let _: Result<(), mpsc::error::SendError<Order>> = sender.blocking_send(Order::Drain);
         })?;

@@ -25,7 +25,7 @@ pub struct Row {
     pub wanted: bool,
 }
 
-/// The pass was given up: another rank is gone, or the leader said so.
+/// The pass was given up: another rank did not come to a sum in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abandoned;
 

@@ -48,6 +48,13 @@ pub struct Rope {
     pub scaling: RopeScaling,
 }
 
+/// Longest side of a matrix: four times the largest vocabulary seen, and no product of two overflows 64 bits.
+pub const LARGEST: u32 = 1 << 20;
+/// Longest context.
+pub const LARGEST_CONTEXT: u32 = 1 << 30;
+/// Most layers: thirty times the deepest model seen.
+pub const LARGEST_LAYERS: u32 = 4096;
+
 /// Everything about a model but its weights. Counts are in elements unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -96,6 +103,62 @@ impl ModelShape {
     /// Query heads that share one key/value head.
     pub fn group(&self) -> u32 {
         self.heads / self.kv_heads
+    }
+
+    /// Whether the sizes fit each other and what the runtime can count; says what does not.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, count) in [
+            ("hidden", self.hidden),
+            ("intermediate", self.intermediate),
+            ("heads", self.heads),
+            ("head width", self.head_dim),
+            ("vocabulary", self.vocab),
+            ("context", self.context),
+        ] {
+            let largest = if name == "context" {
+                LARGEST_CONTEXT
+            } else {
+                LARGEST
+            };
+            if count == 0 || count > largest {
+                return Err(format!(
+                    "{name} of {count}, and 1 to {largest} are possible"
+                ));
+            }
+        }
+        let queries = u64::from(self.heads) * u64::from(self.head_dim);
+        if queries > u64::from(LARGEST) {
+            return Err(format!(
+                "{} heads of {} are wider than {LARGEST}",
+                self.heads, self.head_dim
+            ));
+        }
+        if self.layers == 0 || self.layers > LARGEST_LAYERS {
+            return Err(format!(
+                "{} layers, and 1 to {LARGEST_LAYERS} are possible",
+                self.layers
+            ));
+        }
+        if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
+            return Err(format!(
+                "{} heads over {} key/value heads",
+                self.heads, self.kv_heads
+            ));
+        }
+        if self.windows.len() != self.layers as usize || self.windows.contains(&Some(0)) {
+            return Err(format!(
+                "{} attention windows for {} layers",
+                self.windows.len(),
+                self.layers
+            ));
+        }
+        if !self.head_dim.is_multiple_of(2) {
+            return Err(format!(
+                "a head width of {}, and rotary embedding turns pairs",
+                self.head_dim
+            ));
+        }
+        Ok(())
     }
 
     /// Trained numbers in the checkpoint, tied matrices counted once.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::layout::layouts;
+use super::layout::{Layout, layouts};
 use super::memory::{Needs, needs};
 use super::publish::Place;
 use super::write::write_slices;
@@ -238,23 +238,15 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     }
     place.room(needs.weights + DISK_SLACK)?;
     let scratch = place.scratch()?;
-    let names = write_slices(&checkpoint, &layouts, scratch.path(), progress)?;
-    for name in COPIES {
-        copy(&checkpoint.folder.join(name), &scratch.path().join(name))?;
-    }
-    let describe =
-        |name: &str| ProgramFile::describe(scratch.path(), name).map_err(BuildError::Verify);
-    manifest.slices = names
-        .iter()
-        .map(|name| describe(name))
-        .collect::<Result<_, _>>()?;
-    let copied = COPIES
-        .into_iter()
-        .filter(|name| scratch.path().join(name).exists());
-    manifest.copies = copied.map(describe).collect::<Result<_, _>>()?;
-    manifest
-        .write(scratch.path())
-        .map_err(|(path, source)| BuildError::Write { path, source })?;
+    let filled = fill(
+        &checkpoint,
+        &layouts,
+        scratch.path(),
+        &mut manifest,
+        progress,
+    );
+    // The disk may fill up while we write, whatever was free before.
+    filled.map_err(|error| place.explain_full(error, needs.weights))?;
     // Opened as a reader would, in its temporary place: only what verifies is ever seen under its name.
     let program = Program::open(scratch.path()).map_err(BuildError::Verify)?;
     let manifest = program.manifest().clone();
@@ -264,6 +256,32 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
         manifest,
         outcome: BuildOutcome::Fresh,
     })
+}
+
+/// Writes everything that a program consists of, its manifest last.
+fn fill(
+    checkpoint: &Checkpoint,
+    layouts: &[Layout],
+    directory: &Path,
+    manifest: &mut Manifest,
+    progress: &dyn Fn(BuildProgress),
+) -> Result<(), BuildError> {
+    let names = write_slices(checkpoint, layouts, directory, progress)?;
+    for name in COPIES {
+        copy(&checkpoint.folder.join(name), &directory.join(name))?;
+    }
+    let describe = |name: &str| ProgramFile::describe(directory, name).map_err(BuildError::Verify);
+    manifest.slices = names
+        .iter()
+        .map(|name| describe(name))
+        .collect::<Result<_, _>>()?;
+    let copied = COPIES
+        .into_iter()
+        .filter(|name| directory.join(name).exists());
+    manifest.copies = copied.map(describe).collect::<Result<_, _>>()?;
+    manifest
+        .write(directory)
+        .map_err(|(path, source)| BuildError::Write { path, source })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), BuildError> {

@@ -15,17 +15,21 @@ pub const MANIFEST: &str = "program.json";
 /// A manifest larger than this is not ours.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 
-/// How weights are stored.
+/// How weights are stored. Activations, norms, biases and the KV cache are f32 in all of them: int8 activations would
+/// be faster to multiply, and lose more than int8 weights do.
+///
+/// The errors are those of the logits against an f32 reference on small random models, which are the worst case,
+/// as rms error over the logits' standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floats.
+    /// 32-bit floats: below 0.0001.
     F32,
-    /// bfloat16.
+    /// bfloat16: below 0.03; nothing is lost where the checkpoint is bfloat16 itself.
     Bf16,
-    /// Blocks of 32 signed bytes with one f32 scale.
+    /// Blocks of 32 signed bytes with one f32 scale: below 0.15.
     Int8,
-    /// Blocks of 32 four-bit integers with one f32 scale; embedding and head in int8.
+    /// Blocks of 32 four-bit integers with one f32 scale; embedding and head as [`Precision::Int8`]: below 0.8.
     Int4,
 }
 
@@ -207,7 +211,8 @@ impl Manifest {
             shards,
             attention_block,
             mlp_block,
-            ..
+            slices: _,
+            copies: _,
         } = self;
         let name = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".to_owned());
         if found.key != *key {
@@ -234,11 +239,29 @@ impl Manifest {
             let what = format!("{} shards and {} slices", self.shards, self.slices.len());
             return Err(ProgramError::Contradiction { path, what });
         }
-        if let Err(refusal) = super::can_slice(&self.shape, self.shards) {
-            return Err(ProgramError::Contradiction {
-                path,
-                what: refusal.to_string(),
-            });
+        if let Err(what) = self.shape.check() {
+            return Err(ProgramError::Contradiction { path, what });
+        }
+        let slices = match super::can_slice(&self.shape, self.shards) {
+            Ok(slices) => slices,
+            Err(refusal) => {
+                let what = refusal.to_string();
+                return Err(ProgramError::Contradiction { path, what });
+            }
+        };
+        if (slices.attention_block, slices.mlp_block) != (self.attention_block, self.mlp_block) {
+            let what = format!("blocks of {} and {}", self.attention_block, self.mlp_block);
+            return Err(ProgramError::Contradiction { path, what });
+        }
+        let layouts = super::layout::layouts(&self.shape, &slices, self.precision);
+        for (slice, layout) in self.slices.iter().zip(&layouts) {
+            if slice.bytes != layout.bytes {
+                let what = format!(
+                    "{} of {} bytes where its layout takes {}",
+                    slice.name, slice.bytes, layout.bytes
+                );
+                return Err(ProgramError::Contradiction { path, what });
+            }
         }
         for file in self.slices.iter().chain(&self.copies) {
             if file.name.is_empty() || file.name.contains('/') || file.name.starts_with('.') {

@@ -28,7 +28,7 @@ pub const PACK_FORMAT: u32 = 1;
 pub struct Toolchain {
     /// Layout of slice files.
     pub pack_format: u32,
-    /// Kernels that this machine would run: `avx2` or `portable`. Programs themselves do not depend on it.
+    /// Kernels that this machine would run: `avx512`, `avx2` or `portable`. Programs themselves do not depend on it.
     pub instruction_set: &'static str,
     /// Version of this crate.
     pub version: &'static str,

@@ -1,44 +1,33 @@
 //! The sum over all ranks, two ways: everyone reads everyone, or the leader adds up.
 
-use std::time::Duration;
-
 use sys::{Deadline, Spin, Waited, Word};
 
-use super::wire::{Control, Exchange};
+use super::wire::Exchange;
 use crate::model::{Abandoned, Collective};
-
-/// How long a rank sleeps before it looks whether it was told to give up.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// Waits for another process, until told to give up or too late.
-pub fn wait(
-    word: Word<'_>,
-    value: u32,
-    spin: Spin,
-    control: &Control,
-    deadline: Deadline,
-) -> Result<(), Abandoned> {
-    loop {
-        let slice = Deadline::after(LOOK.min(deadline.remaining()));
-        match word.wait_until(value, spin, slice) {
-            Waited::Reached => return Ok(()),
-            Waited::Late if control.abandoned() || deadline.passed() => return Err(Abandoned),
-            Waited::Late => {}
-        }
-    }
-}
 
 /// What both ways need.
 #[derive(Debug)]
 pub struct Meeting<'a> {
-    /// Memory shared with the leader.
-    pub control: &'a Control,
     /// Number of the last round.
     pub round: &'a mut u32,
     /// How this rank waits.
     pub spin: Spin,
-    /// When it gives up.
+    /// When it gives up. A leader that learns of a rank's death kills the others long before.
     pub deadline: Deadline,
+}
+
+impl Meeting<'_> {
+    fn next(&mut self) -> u32 {
+        *self.round = self.round.wrapping_add(1);
+        *self.round
+    }
+
+    fn wait(&self, word: Word<'_>) -> Result<(), Abandoned> {
+        match word.wait_until(*self.round, self.spin, self.deadline) {
+            Waited::Reached => Ok(()),
+            Waited::Late => Err(Abandoned),
+        }
+    }
 }
 
 /// Every rank reads the sums of every other.
@@ -54,26 +43,20 @@ pub struct Direct<'a> {
 
 impl Collective for Direct<'_> {
     fn reduce(&mut self, sums: &mut [i64]) -> Result<(), Abandoned> {
-        let Meeting {
-            control,
-            round,
-            spin,
-            deadline,
-        } = &mut self.meeting;
-        **round = round.wrapping_add(1);
+        let round = self.meeting.next();
         // Two buffers in turn: whoever publishes a round has read all of the one before, so the buffer of two
         // rounds ago is free.
-        let which = **round % 2;
+        let which = round % 2;
         let own = &self.exchanges[self.own];
         own.put(which, sums);
-        own.published().publish(**round);
+        own.published().publish(round);
         let others = self
             .exchanges
             .iter()
             .enumerate()
             .filter(|(rank, _)| *rank != self.own);
         for (_, other) in others {
-            wait(other.published(), **round, *spin, control, *deadline)?;
+            self.meeting.wait(other.published())?;
             other.add(which, sums);
         }
         Ok(())
@@ -91,16 +74,10 @@ pub struct Staged<'a> {
 
 impl Collective for Staged<'_> {
     fn reduce(&mut self, sums: &mut [i64]) -> Result<(), Abandoned> {
-        let Meeting {
-            control,
-            round,
-            spin,
-            deadline,
-        } = &mut self.meeting;
-        **round = round.wrapping_add(1);
+        let round = self.meeting.next();
         self.exchange.put(0, sums);
-        self.exchange.published().publish(**round);
-        wait(self.exchange.summed(), **round, *spin, control, *deadline)?;
+        self.exchange.published().publish(round);
+        self.meeting.wait(self.exchange.summed())?;
         self.exchange.take(1, sums);
         Ok(())
     }

@@ -43,7 +43,8 @@ pub enum Logits {
 pub struct Feed<'a> {
     /// The sequence's place in the KV cache, below `RankOptions::slots`.
     pub slot: u32,
-    /// Position of the first token in its sequence; everything before it was fed already.
+    /// Position of the first token in its sequence; everything before it was fed already. An earlier position than
+    /// the slot's end takes the sequence back to there.
     pub position: u32,
     /// Tokens at `position`, `position + 1`, …; at least one.
     pub tokens: &'a [u32],
@@ -62,12 +63,14 @@ pub struct RankOptions {
     pub context: u32,
     /// The `shardplane-worker` executable, whose `rank` verb is [`rank_main`].
     pub executable: PathBuf,
-    /// The longest that loading, and each pass of a step, may take.
+    /// The longest that each pass of a step may take; loading is given a second more for each 50 MB of weights.
     pub deadline: Duration,
     /// Memory that weights and KV cache must fit.
     pub memory: MemoryLimit,
 }
 
+/// Bytes of weights a second that a rank loads at the least: a network disk of a small virtual machine.
+const SLOWEST_DISK: u64 = 50_000_000;
 /// How long ranks have to leave when asked.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -77,7 +80,7 @@ pub struct Ranks {
     shape: ModelShape,
     options: RankOptions,
     spin: Spin,
-    ranks: Vec<RankProcess>,
+    processes: Vec<RankProcess>,
     pass: u32,
     round: u32,
     rows: Vec<Row>,
@@ -111,7 +114,7 @@ impl Ranks {
             shape,
             options,
             spin,
-            ranks,
+            processes: ranks,
             pass: 1,
             round: 0,
             rows,
@@ -119,7 +122,9 @@ impl Ranks {
             sums,
             ended: None,
         };
-        let patience = all.patience("loading its slice");
+        let weights: u64 = manifest.slices.iter().map(|slice| slice.bytes).sum();
+        let loading = all.options.deadline + Duration::from_secs(weights / SLOWEST_DISK);
+        let patience = all.patience("loading its slice", loading);
         all.wait_done(&patience)?;
         Ok(all)
     }
@@ -137,9 +142,11 @@ impl Ranks {
         }
         self.plan(feeds)?;
         let outcome = self.run(logits);
-        match &outcome {
-            Ok(()) | Err(RankError::OutOfRange { .. }) => {}
-            Err(error) => self.end(error.to_string()),
+        if let Err(error) = &outcome {
+            logits.clear();
+            if !matches!(error, RankError::OutOfRange { .. }) {
+                self.end(error.to_string());
+            }
         }
         outcome
     }
@@ -149,7 +156,7 @@ impl Ranks {
         if let Some(why) = &self.ended {
             return Err(RankError::Ended { why: why.clone() });
         }
-        let outcome = check_all(&mut self.ranks);
+        let outcome = check_all(&mut self.processes);
         if let Err(error) = &outcome {
             self.end(error.to_string());
         }
@@ -163,14 +170,16 @@ impl Ranks {
 
     /// Process ids in rank order; empty once the ranks have ended.
     pub fn pids(&self) -> Vec<u32> {
-        self.ranks.iter().map(|rank| rank.child.pid()).collect()
+        self.processes.iter().map(|rank| rank.child.pid()).collect()
     }
 
     /// Asks every rank to leave and reaps it; kills what is still there after two seconds.
     pub fn stop(mut self) -> Result<(), RankError> {
         let deadline = Deadline::after(FAREWELL);
-        self.ranks.iter_mut().for_each(|rank| rank.child.release());
-        self.ranks.iter_mut().try_for_each(|rank| {
+        self.processes
+            .iter_mut()
+            .for_each(|rank| rank.child.release());
+        self.processes.iter_mut().try_for_each(|rank| {
             let doing = || format!("reaping rank {}", rank.rank);
             rank.child
                 .wait(deadline)
@@ -182,8 +191,7 @@ impl Ranks {
         })
     }
 
-    fn patience(&self, doing: &'static str) -> Patience {
-        let span = self.options.deadline;
+    fn patience(&self, doing: &'static str, span: Duration) -> Patience {
         Patience {
             spin: self.spin,
             deadline: Deadline::after(span),
@@ -192,10 +200,9 @@ impl Ranks {
         }
     }
 
-    /// Kills and reaps every rank; what waits for another is told first.
+    /// Kills and reaps every rank.
     fn end(&mut self, why: String) {
-        self.ranks.iter().for_each(|rank| rank.control.abandon());
-        self.ranks.clear();
+        self.processes.clear();
         self.ended = Some(why);
     }
 
@@ -280,23 +287,23 @@ impl Ranks {
     /// Runs one pass; returns the rows that left the range of the sums, as bits.
     fn pass(&mut self, rows: &[Row], logits: &mut Vec<f32>) -> Result<u64, RankError> {
         self.pass = self.pass.wrapping_add(1);
-        for rank in &self.ranks {
+        for rank in &self.processes {
             rank.control.put_rows(rows);
             rank.control.request().publish(self.pass);
         }
-        let patience = self.patience("a pass");
+        let patience = self.patience("a pass", self.options.deadline);
         match self.options.connectivity {
             Connectivity::P2P => {}
             Connectivity::ThroughHost => self.stage(rows.len(), &patience)?,
         }
         self.wait_done(&patience)?;
         for place in 0..rows.iter().filter(|row| row.wanted).count() {
-            self.ranks
+            self.processes
                 .iter()
                 .for_each(|rank| rank.control.take_logits(place, logits));
         }
         Ok(self
-            .ranks
+            .processes
             .iter()
             .fold(0, |bad, rank| bad | rank.control.bad()))
     }
@@ -307,17 +314,17 @@ impl Ranks {
         for _ in 0..=2 * self.shape.layers {
             self.round = self.round.wrapping_add(1);
             self.sums[..count].fill(0);
-            for at in 0..self.ranks.len() {
+            for at in 0..self.processes.len() {
                 wait(
-                    &mut self.ranks,
+                    &mut self.processes,
                     at,
                     |rank| rank.exchange.published(),
                     self.round,
                     patience,
                 )?;
-                self.ranks[at].exchange.add(0, &mut self.sums[..count]);
+                self.processes[at].exchange.add(0, &mut self.sums[..count]);
             }
-            for rank in &self.ranks {
+            for rank in &self.processes {
                 rank.exchange.put(1, &self.sums[..count]);
                 rank.exchange.summed().publish(self.round);
             }
@@ -327,9 +334,9 @@ impl Ranks {
 
     fn wait_done(&mut self, patience: &Patience) -> Result<(), RankError> {
         let pass = self.pass;
-        (0..self.ranks.len()).try_for_each(|at| {
+        (0..self.processes.len()).try_for_each(|at| {
             wait(
-                &mut self.ranks,
+                &mut self.processes,
                 at,
                 |rank| rank.control.done(),
                 pass,

@@ -109,7 +109,8 @@ pub(super) fn wait(
                 doing,
                 ..
             } = *patience;
-            let (rank, pid) = (ranks[at].rank, ranks[at].child.pid());
+            let late = &ranks[laggard(ranks, at)];
+            let (rank, pid) = (late.rank, late.child.pid());
             return Err(RankError::Deadline {
                 rank,
                 pid,
@@ -118,6 +119,15 @@ pub(super) fn wait(
             });
         }
     }
+}
+
+/// The rank that the others wait for: the one with the fewest sums published, or `at` among equals.
+fn laggard(ranks: &[RankProcess], at: usize) -> usize {
+    let round = |index: usize| ranks[index].exchange.published().get();
+    let behind = |index: usize| round(index).wrapping_sub(round(at)).cast_signed();
+    (0..ranks.len())
+        .min_by_key(|index| (behind(*index), *index != at))
+        .unwrap_or(at)
 }
 
 /// Looks after every rank. One that was killed outranks those that then gave up waiting for it.

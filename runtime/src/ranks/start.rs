@@ -1,6 +1,7 @@
 //! Starting rank processes: memory reckoned, segments made, files handed over.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use sys::{Segment, spawn_with_files};
@@ -136,6 +137,8 @@ fn spawn(
     }
     // Standard input is the rank's lifeline: it ends with us, however we end.
     command.stdin(Stdio::piped()).stdout(Stdio::null());
+    // Ctrl-C in a terminal goes to its whole group; the leader is to drain first, with its ranks alive.
+    command.process_group(0);
     let files: Vec<BorrowedFd<'_>> = exchanges
         .iter()
         .copied()

@@ -13,15 +13,14 @@ use crate::model::Row;
 
 /// Rows of one pass. Weights are read once for all of them; sums and scratch grow with it.
 pub const PASS_ROWS: usize = 64;
-/// Rows of one pass that may want logits: all of them.
+/// Counters lie on cache lines of their own.
 const LINE: usize = 64;
 
 const REQUEST: usize = 0;
 const DONE: usize = LINE;
-const ABANDON: usize = 2 * LINE;
-const COUNT: usize = 3 * LINE;
-const BAD: usize = 4 * LINE;
-const WHY: usize = 5 * LINE;
+const COUNT: usize = 2 * LINE;
+const BAD: usize = 3 * LINE;
+const WHY: usize = 4 * LINE;
 const WHY_WORDS: usize = 1024;
 const ROWS: usize = WHY + WHY_WORDS * 4 + LINE;
 const ROW_WORDS: usize = 4;
@@ -58,16 +57,6 @@ impl Control {
     /// Number of the pass that the rank has finished; the first is loading.
     pub fn done(&self) -> Word<'_> {
         self.segment.word(DONE)
-    }
-
-    /// Tells the rank to give up what it waits for.
-    pub fn abandon(&self) {
-        self.segment.words(ABANDON, 1)[0].store(1, Relaxed);
-    }
-
-    /// Whether the rank was told so.
-    pub fn abandoned(&self) -> bool {
-        self.segment.words(ABANDON, 1)[0].load(Relaxed) != 0
     }
 
     /// Writes a pass, at most [`PASS_ROWS`] rows of it.

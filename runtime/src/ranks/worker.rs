@@ -16,7 +16,7 @@ use crate::program::layout::layouts;
 use crate::program::{Program, can_slice};
 
 /// How long an idle rank sleeps at a time; its leader's end reaches it through its standard input.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// How much longer than the leader a rank waits, so that the leader is the one that says what is late.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -147,7 +147,6 @@ fn load_and_serve(
         {}
         control.take_rows(&mut rows);
         let meeting = Meeting {
-            control,
             round: &mut round,
             spin,
             deadline: Deadline::after(patience),
@@ -175,7 +174,7 @@ fn load_and_serve(
         };
         match good {
             Ok(good) => control.put_good(good),
-            Err(Abandoned) => anyhow::bail!("waiting for another rank was given up"),
+            Err(Abandoned) => anyhow::bail!("another rank did not come to a sum in time"),
         }
         control.done().publish(pass);
     }

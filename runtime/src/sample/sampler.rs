@@ -204,7 +204,7 @@ mod tests {
         let tokens = sampled(
             |p| (p.temperature, p.seed) = (1.0, 5),
             &[],
-            &[&row[..]; 4000],
+            &vec![&row[..]; 4000],
         );
         for (token, expected) in [(0, 0.7), (1, 0.2), (2, 0.1)] {
             let share = tokens.iter().filter(|t| **t == token).count() as f64 / 4000.0;

@@ -30,12 +30,17 @@ impl StopScanner {
     /// Takes the next piece.
     pub fn push(&mut self, piece: &str) -> Scanned {
         self.held.push_str(piece);
+        // The one that is complete first counts, as it would if the text came letter by letter.
         let found = self
             .stops
             .iter()
-            .filter_map(|stop| self.held.find(stop.as_str()))
+            .filter_map(|stop| {
+                self.held
+                    .find(stop.as_str())
+                    .map(|at| (at + stop.len(), at))
+            })
             .min();
-        if let Some(at) = found {
+        if let Some((_, at)) = found {
             self.held.truncate(at);
             return Scanned::Stopped(std::mem::take(&mut self.held));
         }
@@ -103,7 +108,7 @@ mod tests {
             &["a", "\nb", ""],
             "stopped",
         );
-        // The earliest stop wins, whatever its place in the list.
+        // The stop that is complete first wins, whatever its place in the list.
         check(&["c", "ab"], &["xabc"], &["x"], "stopped");
         check(&["aab"], &["aa", "ab"], &["", "a"], "stopped");
         check(&["é!"], &["aé", "?"], &["a", "é?", ""], "open");
@@ -119,7 +124,8 @@ mod tests {
             marks.extend([0, text.len()]);
             marks.sort_unstable();
             let pieces: Vec<&str> = marks.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect();
-            let expected = stops.iter().filter_map(|stop| text.find(stop)).min().map_or(text.as_str(), |at| &text[..at]);
+            let first = stops.iter().filter_map(|stop| text.find(stop).map(|at| (at + stop.len(), at))).min();
+            let expected = first.map_or(text.as_str(), |(_, at)| &text[..at]);
             prop_assert_eq!(scan(&stops, &pieces).0.concat(), expected);
         }
     }

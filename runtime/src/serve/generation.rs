@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::sample::{Sampled, Sampler, SamplingParams, Scanned, StopScanner, TokenLogprobs};
-use crate::text::{ModelText, TextStream};
+use crate::text::{Endings, ModelText, TextStream};
 
 /// What a client wants of one sequence.
 #[derive(Debug, Clone)]
@@ -200,7 +200,7 @@ impl Generation {
         };
         let endings = || {
             own.into_iter()
-                .flat_map(|own| own.iter())
+                .flat_map(Endings::iter)
                 .chain(self.wish.stop_tokens.iter().copied())
         };
         let banned: Vec<u32> = if early {

@@ -29,11 +29,12 @@ const LIMITS: Limits = Limits {
     context: 64,
     queue: 1,
     chunk: 16,
+    burst: 16,
 };
 
 const DEADLINES: Deadlines = Deadlines {
-    request: Duration::from_secs(60),
-    drain: Duration::from_secs(60),
+    request: Duration::from_mins(1),
+    drain: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
 };
 
@@ -117,7 +118,6 @@ impl Running {
     }
 
     async fn ended(self) -> Result<Ending, ServeError<Broken>> {
-        drop(self.client);
         tokio::time::timeout(PATIENCE, self.server)
             .await
             .unwrap()

@@ -1,7 +1,7 @@
 //! The machine that we run on, through folders given as values: the kernel's files, vendor tools and processes.
-mod clock;
+pub(crate) mod clock;
 mod holders;
-mod process;
+pub(crate) mod process;
 
 use std::{
     fs, io,

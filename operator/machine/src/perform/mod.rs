@@ -1,12 +1,22 @@
 //! Carries out one step's action on a machine: looks first, acts, waits, reads back.
+mod acs;
+mod identity;
+mod p2p;
+mod settings;
+mod soc;
+
 use std::time::Duration;
 
 use crd::{
     id::{PciAddress, Word},
     snapshot::Verification,
+    step::Action,
 };
 
-use crate::access::{AccessError, ToolError};
+use crate::{
+    access::{AccessError, ToolError},
+    machine::Machine,
+};
 
 /// What came of an action that did not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +101,18 @@ pub enum StepError {
         /// What was seen last.
         found: String,
     },
+    /// A SoC does not show what it should after its reset.
+    #[error(
+        "{soc} shows {found} instead of {wanted}; a request proves nothing, look at qmonitor's log"
+    )]
+    NotProven {
+        /// The SoC.
+        soc: PciAddress,
+        /// What it should show.
+        wanted: String,
+        /// What it shows.
+        found: String,
+    },
     /// Data between two SoCs did not arrive as it was sent, or not at all.
     #[error("P2P from {from} to {to} failed: {why}")]
     NoP2P {
@@ -109,13 +131,58 @@ pub enum StepError {
     },
 }
 
-/// Carries out one step's action, its waiting and read-back included. Blocks.
-pub fn perform(
-    machine: &crate::Machine,
-    action: &crd::step::Action,
-) -> Result<Performed, StepError> {
-    let _ = (machine, action);
+/// Carries out one step's action, its waiting and read-back included. Blocks, on the machine's own time.
+pub fn perform(machine: &Machine, action: &Action) -> Result<Performed, StepError> {
+    let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+    match action {
+        // In a cluster the controller taints; on one machine nothing starts while an engine works.
+        Action::Taint { socs: _ } | Action::Untaint { socs: _ } => Ok(Performed::Seen),
+        Action::Drain {
+            socs,
+            workers: _,
+            timeout_seconds,
+        } => soc::drain(machine, socs, seconds(*timeout_seconds)),
+        Action::ClearAcs { port, before, mask } => acs::clear(machine, port, *before, *mask),
+        Action::RestoreAcs {
+            port,
+            before,
+            pre_image,
+            mask,
+        } => acs::restore(machine, port, *before, *pre_image, *mask),
+        Action::StartQmonitor {} => soc::start_qmonitor(machine),
+        Action::RequestMdp { soc, enable } => soc::request_mdp(machine, soc, *enable),
+        Action::Reset { scope, socs } => soc::reset(machine, *scope, socs),
+        Action::WaitReady {
+            socs,
+            timeout_seconds,
+        } => soc::wait_ready(machine, socs, seconds(*timeout_seconds)),
+        Action::VerifyMdp { socs, enable } => soc::verify_mdp(machine, socs, *enable),
+        Action::SetDriver {
+            name,
+            before,
+            after,
+        } => settings::driver(machine, name, *before, *after),
+        Action::SetSysctl {
+            name,
+            before,
+            after,
+        } => settings::sysctl(machine, name, *before, *after),
+        Action::VerifyP2P {
+            group: _,
+            members,
+            ports,
+        } => p2p::verify(machine, members, ports),
+        Action::AssignEntry { .. } => not_here("ledger.assign"),
+        Action::AssignGroup { .. } => not_here("group.assign"),
+        Action::Build { .. } => not_here("program.build"),
+        Action::StartWorker { .. } => not_here("worker.start"),
+        Action::StopWorker { .. } => not_here("worker.stop"),
+        Action::ReplaceWorker { .. } => not_here("worker.replace"),
+    }
+}
+
+fn not_here(verb: &str) -> Result<Performed, StepError> {
     Err(StepError::NotOnMachine {
-        verb: String::new(),
+        verb: verb.to_owned(),
     })
 }

@@ -1,5 +1,9 @@
 //! The probe: reads one machine into a snapshot. It never fails; what it cannot read is an unknown fact.
 mod assemble;
+pub(crate) mod host;
+pub(crate) mod pci;
+mod reach;
+pub(crate) mod soc;
 
 use crd::{
     Fact,

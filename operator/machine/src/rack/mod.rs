@@ -1,97 +1,37 @@
 //! The virtual rack: servers made of a file, that answer like machines, take time, and fail on request.
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-};
+//!
+//! In the order data flows: `world` enumerates a server's tree, `registers` and `groups` say what it shows after a boot,
+//! `live` holds what changed since, `store` keeps that on disk; `files` and `host` answer paths, `tools` answers tool
+//! calls, `server` is the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
+mod draw;
+mod error;
+mod files;
+mod generate;
+mod groups;
+mod host;
+mod live;
+mod registers;
+mod server;
+mod show;
+mod store;
+mod tools;
+mod verbs;
+mod world;
+
+use std::{collections::BTreeSet, path::Path};
 
 use crd::{
-    id::{NodeName, PciAddress, WorkerId},
-    kind::rack::{Fault, Rack, Sku},
+    id::PciAddress,
+    kind::rack::{Rack, Server},
 };
 
-use crate::{
-    access::{
-        AccessError, Claim, CrashPoint, EventCursor, Invocation, MachineEvent, OpenHandle,
-        ToolError, ToolOutput,
-    },
-    time::{Clock, Timestamp},
-};
+pub use error::RackError;
+pub use generate::{Recipe, generate};
 
-/// Why a rack, or a verb on one, failed.
-#[derive(Debug, thiserror::Error)]
-pub enum RackError {
-    /// The rack file describes something that cannot be built.
-    #[error("rack {rack}, server {server}: {what}")]
-    Impossible {
-        /// The rack.
-        rack: String,
-        /// The server.
-        server: String,
-        /// What is wrong, with the place in the tree.
-        what: String,
-    },
-    /// The file is no longer the one that the live registers were seeded from.
-    #[error(
-        "the rack file of {rack} has changed since its registers were seeded; run `shardplane rack reseed` to start over, or put the file back"
-    )]
-    Changed {
-        /// The rack.
-        rack: String,
-    },
-    /// The state folder could not be used.
-    #[error("{doing} {}", path.display())]
-    State {
-        /// What we were doing.
-        doing: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// The live registers are no registers of this version.
-    #[error("the registers in {} cannot be read; run `shardplane rack reseed` to start over", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Somebody kept the register lock for too long.
-    #[error("the registers in {} stayed locked for 10 s; another process holds rack.lock", path.display())]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The verb names something that the server does not have.
-    #[error("server {server} has no {what}")]
-    NoSuch {
-        /// The server.
-        server: String,
-        /// What was named.
-        what: String,
-    },
-    /// The verb asks for something that the server cannot do now.
-    #[error("server {server}: {what}")]
-    Refused {
-        /// The server.
-        server: String,
-        /// What, and why not.
-        what: String,
-    },
-    /// The verb is for racks alone.
-    #[error("this machine is no virtual rack; name one with --rack FILE")]
-    NotARack,
-}
+pub use server::RackServer;
 
-/// One server of a rack.
-#[derive(Debug)]
-pub struct RackServer {
-    name: NodeName,
-    labels: BTreeMap<String, String>,
-}
+use crate::time::Clock;
+use store::Store;
 
 /// Opens every server of a rack, seeding live registers under `state_dir/<rack>/<server>/rack/` on first use.
 /// `rack_digest` fingerprints the file's text; a different one than the registers were seeded from is an error.
@@ -101,161 +41,105 @@ pub fn open(
     state_dir: &Path,
     clock: Clock,
 ) -> Result<Vec<RackServer>, RackError> {
-    let _ = (rack_digest, state_dir, clock);
-    Err(unready(&rack.metadata.name))
-}
-
-/// Seeds the live registers anew from the file. Whoever calls it has made sure that no engine runs.
-pub fn reseed(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<(), RackError> {
-    let _ = (rack_digest, state_dir);
-    Err(unready(&rack.metadata.name))
-}
-
-/// What `shardplane rack new` is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipe {
-    /// The rack's name.
-    pub name: String,
-    /// Cards of each server, `ultra:2,pro:4`, parsed by [`Recipe::cards`].
-    pub cards: Vec<(Sku, u32)>,
-    /// Host switches of each server; without one every card has a root port of its own.
-    pub switches: u32,
-    /// Servers.
-    pub servers: u32,
-    /// Seed.
-    pub seed: u32,
-}
-
-impl Recipe {
-    /// Parses `ultra:2,pro:4`.
-    pub fn cards(text: &str) -> Result<Vec<(Sku, u32)>, RackError> {
-        Err(unready(text))
-    }
-}
-
-/// Makes a rack of a recipe. The same recipe makes the same rack.
-pub fn generate(recipe: &Recipe) -> Result<Rack, RackError> {
-    Err(unready(&recipe.name))
-}
-
-fn unready(server: &str) -> RackError {
-    RackError::Refused {
-        server: server.to_owned(),
-        what: "not built".to_owned(),
-    }
-}
-
-impl RackServer {
-    /// What a person may want to see of the server now: tree, registers, tenants, faults.
-    pub fn show(&self) -> Result<String, RackError> {
-        Err(unready(&self.name.0))
-    }
-    /// Sets a register or setting as somebody with root would, behind our back: `<address> acs|mdp|state|driver`, `sysctl <name>`, `driver <name>`, `qmonitor`.
-    pub fn set(&self, target: &str, value: &str) -> Result<(), RackError> {
-        let _ = (target, value);
-        Err(unready(&self.name.0))
-    }
-    /// Pulls a function, or the card below a port, out.
-    pub fn unplug(&self, address: PciAddress) -> Result<(), RackError> {
-        let _ = address;
-        Err(unready(&self.name.0))
-    }
-    /// Puts back what was pulled out, by address or path.
-    pub fn replug(&self, what: &str) -> Result<(), RackError> {
-        let _ = what;
-        Err(unready(&self.name.0))
-    }
-    /// Adds a fault.
-    pub fn fault(&self, fault: Fault) -> Result<(), RackError> {
-        let _ = fault;
-        Err(unready(&self.name.0))
-    }
-    /// Clears one fault, or all.
-    pub fn clear_faults(&self, fault: Option<&Fault>) -> Result<(), RackError> {
-        let _ = fault;
-        Err(unready(&self.name.0))
-    }
-    /// Makes a foreign process hold a SoC.
-    pub fn hold(&self, soc: PciAddress, name: &str, pid: u32) -> Result<(), RackError> {
-        let _ = (soc, name, pid);
-        Err(unready(&self.name.0))
-    }
-    /// Ends whatever foreign process holds a SoC.
-    pub fn release(&self, soc: PciAddress) -> Result<(), RackError> {
-        let _ = soc;
-        Err(unready(&self.name.0))
-    }
-    /// Reboots in good order; registers are as after `power_loss`.
-    pub fn reboot(&self) -> Result<(), RackError> {
-        Err(unready(&self.name.0))
-    }
-    /// Loses power and boots again.
-    pub fn power_loss(&self) -> Result<(), RackError> {
-        Err(unready(&self.name.0))
-    }
-    /// Resets a SoC as somebody with root would.
-    pub fn reset_soc(&self, soc: PciAddress) -> Result<(), RackError> {
-        let _ = soc;
-        Err(unready(&self.name.0))
-    }
-
-    pub(crate) fn name(&self) -> NodeName {
-        self.name.clone()
-    }
-    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
-        self.labels.clone()
-    }
-    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, AccessError> {
-        Err(nothing(path))
-    }
-    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, AccessError> {
-        Err(nothing(path))
-    }
-    pub(crate) fn readlink(&self, path: &str) -> Result<String, AccessError> {
-        Err(nothing(path))
-    }
-    pub(crate) fn pread(&self, path: &str, _: u64, _: usize) -> Result<Vec<u8>, AccessError> {
-        Err(nothing(path))
-    }
-    pub(crate) fn pwrite(&self, path: &str, _: u64, _: &[u8]) -> Result<(), AccessError> {
-        Err(nothing(path))
-    }
-    pub(crate) fn write(&self, path: &str, _: &str) -> Result<(), AccessError> {
-        Err(nothing(path))
-    }
-    pub(crate) fn run(&self, i: &Invocation) -> Result<ToolOutput, ToolError> {
-        Err(ToolError::Missing {
-            program: i.program.clone(),
+    stores(rack, rack_digest, state_dir)?
+        .into_iter()
+        .map(|store| {
+            store.open()?;
+            RackServer::start(store, rack.spec.speedup.unwrap_or(10), clock)
         })
-    }
-    pub(crate) fn holders(&self, _: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
-        Ok(Vec::new())
-    }
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp(0)
-    }
-    pub(crate) fn wait_until(&self, _: Timestamp) {}
-    pub(crate) fn cursor(&self) -> EventCursor {
-        EventCursor::default()
-    }
-    pub(crate) fn events(&self, _: &mut EventCursor, _: Timestamp) -> Vec<MachineEvent> {
-        Vec::new()
-    }
-    pub(crate) fn crash_point(&self, _: u64) -> Option<CrashPoint> {
-        None
-    }
-    pub(crate) fn claim(&self, _: PciAddress, _: &Claim) -> Result<(), RackError> {
-        Ok(())
-    }
-    pub(crate) fn release_claims(&self, _: &WorkerId) -> Result<(), RackError> {
-        Ok(())
-    }
+        .collect()
 }
 
-fn nothing(path: &str) -> AccessError {
-    AccessError {
-        doing: "reading",
-        path: path.to_owned(),
-        source: io::ErrorKind::NotFound.into(),
+/// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs, and has put
+/// journals and ledgers away.
+pub fn reseed(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<(), RackError> {
+    for store in stores(rack, rack_digest, state_dir)? {
+        store.reseed()?;
+    }
+    Ok(())
+}
+
+fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>, RackError> {
+    let mut names: Vec<&str> = Vec::new();
+    let name = &rack.metadata.name;
+    plain(name, name, name)?;
+    rack.spec
+        .servers
+        .iter()
+        .map(|server: &Server| {
+            plain(name, server.name.as_str(), server.name.as_str())?;
+            if names.contains(&server.name.as_str()) {
+                return Err(impossible(
+                    name,
+                    server.name.as_str(),
+                    "its name is given twice",
+                ));
+            }
+            names.push(server.name.as_str());
+            let folder = state_dir.join(name).join(server.name.as_str()).join("rack");
+            let store = Store::new(folder, name, rack_digest, rack.spec.seed, server.clone());
+            check(name, rack.spec.seed, server)?;
+            Ok(store)
+        })
+        .collect()
+}
+
+/// What the file says must be possible at once, absent cards included: a mistake must not wait for a replug.
+fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
+    let wrong = |what: &str| impossible(rack, server.name.as_str(), what);
+    let whole =
+        world::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
+    let now = world::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
+    let known = |address: &PciAddress| now.by_address.contains_key(address);
+    for tenant in &server.tenants {
+        for soc in &tenant.holds {
+            if !now.by_address.get(soc).is_some_and(|&at| now.is_soc(at)) {
+                return Err(wrong(&format!(
+                    "tenant {} holds {soc}, where no SoC is",
+                    tenant.name
+                )));
+            }
+        }
+    }
+    for fault in &server.faults {
+        if verbs::address_of(fault).is_some_and(|address| !known(&address)) {
+            return Err(wrong(&format!(
+                "fault {fault} names a function that is not there"
+            )));
+        }
+    }
+    let mut serials: Vec<&str> = whole.serials().collect();
+    serials.sort_unstable();
+    if let Some(pair) = serials.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(wrong(&format!("two SoCs have the serial {}", pair[0])));
+    }
+    Ok(())
+}
+
+/// Names become folders: nothing in one may lead elsewhere.
+fn plain(rack: &str, server: &str, name: &str) -> Result<(), RackError> {
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    let ends = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let good = name.len() <= 63
+        && name.bytes().all(letters)
+        && ends(name.bytes().next())
+        && ends(name.bytes().last());
+    if good {
+        return Ok(());
+    }
+    Err(impossible(
+        rack,
+        server,
+        &format!(
+            "`{name}` is no name: use up to 63 of a-z, 0-9, `-` and `.`, a letter or digit at both ends"
+        ),
+    ))
+}
+
+fn impossible(rack: &str, server: &str, what: &str) -> RackError {
+    RackError::Impossible {
+        rack: rack.to_owned(),
+        server: server.to_owned(),
+        what: what.to_owned(),
     }
 }

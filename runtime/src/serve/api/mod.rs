@@ -134,3 +134,6 @@ impl Served {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

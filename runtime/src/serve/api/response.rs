@@ -73,7 +73,7 @@ impl Usage {
 }
 
 impl Heading {
-    fn json(&self, object: &str, choices: Value) -> Value {
+    fn json(&self, object: &str, choices: &Value) -> Value {
         let Self {
             endpoint: _,
             id,
@@ -95,7 +95,7 @@ impl Heading {
         match self.endpoint {
             Endpoint::Chat => Some(self.json(
                 self.chunk_object(),
-                json!([{"index": index, "delta": {"role": "assistant", "content": ""}, "logprobs": null, "finish_reason": null}]),
+                &json!([{"index": index, "delta": {"role": "assistant", "content": ""}, "logprobs": null, "finish_reason": null}]),
             )),
             Endpoint::Completion => None,
         }
@@ -103,7 +103,7 @@ impl Heading {
 
     /// The last chunk, with the counts.
     pub fn usage(&self, usage: Usage) -> Value {
-        let mut chunk = self.json(self.chunk_object(), json!([]));
+        let mut chunk = self.json(self.chunk_object(), &json!([]));
         chunk["usage"] = usage.json();
         chunk
     }
@@ -121,7 +121,7 @@ impl Writer<'_> {
                         self.choice(
                             piece,
                             "message",
-                            json!({"role": "assistant", "content": piece.text, "refusal": null}),
+                            &json!({"role": "assistant", "content": piece.text, "refusal": null}),
                         )
                     })
                     .collect(),
@@ -130,11 +130,11 @@ impl Writer<'_> {
                 "text_completion",
                 choices
                     .iter()
-                    .map(|piece| self.choice(piece, "text", json!(piece.text)))
+                    .map(|piece| self.choice(piece, "text", &json!(piece.text)))
                     .collect(),
             ),
         };
-        let mut answer = self.heading.json(object, Value::from(choices));
+        let mut answer = self.heading.json(object, &Value::from(choices));
         answer["usage"] = usage.json();
         answer
     }
@@ -148,15 +148,15 @@ impl Writer<'_> {
                 } else {
                     json!({"content": piece.text})
                 };
-                self.choice(piece, "delta", delta)
+                self.choice(piece, "delta", &delta)
             }
-            Endpoint::Completion => self.choice(piece, "text", json!(piece.text)),
+            Endpoint::Completion => self.choice(piece, "text", &json!(piece.text)),
         };
         self.heading
-            .json(self.heading.chunk_object(), json!([choice]))
+            .json(self.heading.chunk_object(), &json!([choice]))
     }
 
-    fn choice(&self, piece: &Piece, name: &str, content: Value) -> Value {
+    fn choice(&self, piece: &Piece, name: &str, content: &Value) -> Value {
         let finish = piece.finish.map(|finish| match finish {
             Finish::Stop => "stop",
             Finish::Length => "length",

@@ -70,7 +70,7 @@ fn names() -> SpecialNames {
 }
 
 fn render(template: &str, messages: &Json, extra: &Json) -> Result<String, TextError> {
-    let template = ChatTemplate::compile(template.to_owned(), names())?;
+    let template = ChatTemplate::compile(template, names())?;
     template.render(&Conversation {
         messages: messages.as_array().unwrap(),
         prompt: GenerationPrompt::Open,
@@ -181,6 +181,14 @@ fn small_idioms() {
         (
             "{{ 'a,b'.split(',') | join('+') }} {{ 'Ab'.upper() }} {{ 'x' in 'xyz' }}",
             "a+b AB True",
+        ),
+        (
+            "{{ 'a-b-c'.rsplit('-', 1) }} {{ ' a b  c '.rsplit() }} {{ 'a b c'.rsplit(none, 1) }}",
+            "['a-b', 'c'] ['a', 'b', 'c'] ['a b', 'c']",
+        ),
+        (
+            "{{ 'abc'.removeprefix('a') }} {{ 'abc'.removesuffix('x') }} {{ 'a=b'.partition('=') | list }}",
+            "bc abc ['a', '=', 'b']",
         ),
         (
             "{{ messages | length }} {{ messages[-1]['role'] }} {{ messages is iterable }}",

@@ -1,0 +1,148 @@
+//! Configuration space as bytes: header, capability lists, port type and ACS, with every offset and step bounded.
+use crd::{
+    Unknown,
+    id::Word,
+    snapshot::{Acs, PortKind},
+};
+
+/// Standard header; all that an unprivileged reader gets.
+const HEADER: usize = 64;
+/// Conventional configuration space.
+const CONVENTIONAL: usize = 256;
+/// PCI Express capability id.
+const PCIE: u8 = 0x10;
+/// Access Control Services extended capability id.
+const ACS: u16 = 0x000d;
+/// No list is longer: one capability every four bytes, conventional or extended.
+const MOST_STEPS: usize = (4096 - CONVENTIONAL) / 4;
+
+/// One function's configuration space as far as it could be read.
+#[derive(Clone, Copy, Debug)]
+pub struct ConfigSpace<'a>(pub &'a [u8]);
+
+impl ConfigSpace<'_> {
+    fn byte(self, at: usize) -> Option<u8> {
+        self.0.get(at).copied()
+    }
+
+    fn word(self, at: usize) -> Option<u16> {
+        Some(u16::from_le_bytes([self.byte(at)?, self.byte(at + 1)?]))
+    }
+
+    fn double(self, at: usize) -> Option<u32> {
+        Some(u32::from(self.word(at)?) | u32::from(self.word(at + 2)?) << 16)
+    }
+
+    /// Whether the function answers at all: one that fell off the bus reads as ones.
+    fn answers(self) -> bool {
+        !matches!(self.word(0), None | Some(0xffff))
+    }
+
+    /// Whether the header is a bridge's; absent when it cannot be read.
+    pub fn is_bridge(self) -> Option<bool> {
+        if !self.answers() {
+            return None;
+        }
+        Some(self.byte(0x0e)? & 0x7f == 1)
+    }
+
+    /// Offset of a conventional capability. `Ok(None)`: the list was read to its end and does not hold it.
+    fn capability(self, id: u8) -> Result<Option<usize>, Unknown> {
+        let status = self.word(0x06).ok_or(Unknown::ShortRead)?;
+        if status & 0x10 == 0 {
+            return Ok(None);
+        }
+        let mut at = usize::from(self.byte(0x34).ok_or(Unknown::ShortRead)? & 0xfc);
+        for _ in 0..CONVENTIONAL / 4 {
+            if at == 0 {
+                return Ok(None);
+            }
+            if at < HEADER {
+                return Err(Unknown::Malformed);
+            }
+            if self.byte(at).ok_or_else(|| self.too_short())? == id {
+                return Ok(Some(at));
+            }
+            at = usize::from(self.byte(at + 1).ok_or_else(|| self.too_short())? & 0xfc);
+        }
+        Err(Unknown::Malformed)
+    }
+
+    /// Offset of an extended capability. The list is a chain in any order; it is followed, never searched.
+    fn extended(self, id: u16) -> Result<Option<usize>, Unknown> {
+        let mut at = CONVENTIONAL;
+        for _ in 0..MOST_STEPS {
+            let header = self.double(at).ok_or(Unknown::ShortRead)?;
+            if header == u32::MAX {
+                return Err(Unknown::NotReady);
+            }
+            if header == 0 && at == CONVENTIONAL {
+                return Ok(None);
+            }
+            if (header & 0xffff) as u16 == id {
+                return Ok(Some(at));
+            }
+            at = (header >> 20) as usize & 0xffc;
+            if at == 0 {
+                return Ok(None);
+            }
+            if at < CONVENTIONAL {
+                return Err(Unknown::Malformed);
+            }
+        }
+        Err(Unknown::Malformed)
+    }
+
+    /// Why bytes are missing. The kernel gives readers without `CAP_SYS_ADMIN` exactly the header.
+    fn too_short(self) -> Unknown {
+        if self.0.len() == HEADER {
+            Unknown::NoPermission
+        } else {
+            Unknown::ShortRead
+        }
+    }
+
+    /// What kind of port a bridge is; `Bridge` where its PCI Express capability cannot be read. Absent for an endpoint.
+    pub fn port_kind(self) -> Option<PortKind> {
+        if !self.is_bridge()? {
+            return None;
+        }
+        let flags = match self.capability(PCIE) {
+            Ok(Some(at)) => self.word(at + 2),
+            Ok(None) | Err(_) => None,
+        };
+        Some(match flags.map(|flags| flags >> 4 & 0xf) {
+            Some(4) => PortKind::Root,
+            Some(5) => PortKind::SwitchUpstream,
+            Some(6) => PortKind::SwitchDownstream,
+            Some(_) | None => PortKind::Bridge,
+        })
+    }
+
+    /// The function's ACS: absent for certain, present, or unknown.
+    pub fn acs(self) -> Result<Acs, Unknown> {
+        if self.0.is_empty() {
+            return Err(Unknown::ShortRead);
+        }
+        if self.0.len() >= 2 && !self.answers() {
+            return Err(Unknown::NotReady);
+        }
+        if self.0.len() < CONVENTIONAL {
+            return Err(self.too_short());
+        }
+        let Some(_) = self.capability(PCIE)? else {
+            // Conventional PCI has no extended space, so no ACS.
+            return Ok(Acs::None);
+        };
+        let Some(offset) = self.extended(ACS)? else {
+            return Ok(Acs::None);
+        };
+        let capability = self.word(offset + 4).ok_or(Unknown::ShortRead)?;
+        let control = self.word(offset + 6).ok_or(Unknown::ShortRead)?;
+        Ok(Acs::Present {
+            offset: u16::try_from(offset).map_err(|_| Unknown::Malformed)?,
+            capability: Word(capability),
+            control: Word(control),
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! P2P verification: the vendor's two-device test with its output checked, between every pair, in both directions.
+//!
+//! Bandwidth proves nothing: peers behind a redirecting switch have been seen to deliver wrong data fast.
+use std::time::Duration;
+
+use crd::{
+    id::{BootId, PciAddress, Qid},
+    snapshot::{SocIdentity, Verification},
+    step::PortRef,
+};
+
+use super::{
+    Performed, StepError,
+    acs::control,
+    identity::{Roll, confirm},
+    soc::free,
+};
+use crate::{
+    access::{Invocation, ToolOutput},
+    machine::Machine,
+    vendor::{Device, inferences_per_second, is_log},
+};
+
+const RUNNER: &str = "/opt/qti-aic/exec/qaic-runner";
+/// The vendor's factory test of P2P between two devices.
+const NETWORK: &str =
+    "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw";
+/// Ten iterations take seconds; the driver's own timeout for a control response is a minute by default.
+const RUN_DEADLINE: Duration = Duration::from_secs(180);
+
+pub(super) fn verify(
+    machine: &Machine,
+    members: &[SocIdentity],
+    ports: &[PortRef],
+) -> Result<Performed, StepError> {
+    for soc in members {
+        confirm(machine, soc)?;
+    }
+    let addresses: Vec<PciAddress> = members.iter().map(|soc| soc.address).collect();
+    free(machine, &addresses)?;
+    let before = state(machine, &addresses, ports)?;
+    let roll = Roll::call(machine);
+    let qids = addresses
+        .iter()
+        .map(|&soc| roll.ready_qid(soc))
+        .collect::<Result<Vec<Qid>, _>>()?;
+    for (from, &first) in qids.iter().enumerate() {
+        for (to, &second) in qids.iter().enumerate() {
+            if from != to {
+                let output = run(machine, first, second)?;
+                judge(&output).map_err(|why| StepError::NoP2P {
+                    from: addresses[from],
+                    to: addresses[to],
+                    why,
+                })?;
+            }
+        }
+    }
+    // What was proven holds for the state in which it was proven, and for no other.
+    let after = state(machine, &addresses, ports)?;
+    if before != after {
+        return Err(StepError::Expectation {
+            expected: "registers that stay as they are during the test".to_owned(),
+            found: "other ACS words, partitioning or boot".to_owned(),
+        });
+    }
+    Ok(Performed::Proven(after))
+}
+
+/// The state that a proof belongs to.
+fn state(
+    machine: &Machine,
+    members: &[PciAddress],
+    ports: &[PortRef],
+) -> Result<Verification, StepError> {
+    let roll = Roll::call(machine);
+    let mut mdp = true;
+    for &soc in members {
+        mdp &= roll.device(soc)?.and_then(Device::mdp) == Some(true);
+    }
+    let mut acs = ports
+        .iter()
+        .map(|port| Ok((port.address, control(machine, port)?.1)))
+        .collect::<Result<Vec<_>, StepError>>()?;
+    acs.sort_unstable();
+    Ok(Verification {
+        boot_id: BootId(machine.read_text("/proc/sys/kernel/random/boot_id")?),
+        members: members.to_vec(),
+        acs,
+        mdp,
+    })
+}
+
+fn run(machine: &Machine, from: Qid, to: Qid) -> Result<ToolOutput, StepError> {
+    let map = format!("{from}:{to}");
+    let expected = format!("{NETWORK}/output.bin");
+    let arguments = [
+        "-t", NETWORK, "-n", "10", "-a", "1", "-l", "-D", &map, "-o", &expected,
+    ];
+    Ok(machine.run(&Invocation::new(RUNNER, &arguments, RUN_DEADLINE))?)
+}
+
+/// A run counts when it ended by itself with 0, worked, and nothing that it printed speaks of a failure.
+fn judge(output: &ToolOutput) -> Result<(), String> {
+    if output.timed_out {
+        return Err("the test did not end in time".to_owned());
+    }
+    let complaint = output
+        .stdout
+        .lines()
+        .chain(output.stderr.lines())
+        .filter(|line| !is_log(line))
+        .find(|line| {
+            let line = line.to_ascii_lowercase();
+            line.contains("fail") || line.contains("mismatch") || line.contains("differ")
+        });
+    if let Some(line) = complaint {
+        return Err(line.trim().chars().take(200).collect());
+    }
+    match (output.status, inferences_per_second(&output.stdout)) {
+        (Some(0), Some(rate)) if rate > 0.0 => Ok(()),
+        (Some(0), Some(_) | None) => Err("the test reports no work done".to_owned()),
+        (Some(status), _) => Err(format!("the test ended with exit code {status}")),
+        (None, _) => Err("the test was killed".to_owned()),
+    }
+}

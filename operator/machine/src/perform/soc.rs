@@ -1,0 +1,296 @@
+//! SoCs: qmonitor, partitioning requests, resets, waiting for Ready, and seeing that partitioning took hold.
+use std::time::Duration;
+
+use crd::{id::PciAddress, kind::ResetScope, snapshot::SocIdentity, step::MdpSetting};
+
+use super::{
+    Performed, StepError,
+    identity::{Roll, confirm},
+};
+use crate::{
+    access::{Invocation, ToolOutput},
+    machine::Machine,
+    probe::{
+        host::qmonitor,
+        pci,
+        soc::{QAIC_UTIL, is_soc},
+    },
+};
+
+const MONITOR_JSON: &str = "/opt/qti-aic/tools/qaic-monitor-json";
+const MONITOR_SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
+/// The vendor's name for the transient unit.
+const UNIT: &str = "--unit=qmonitor-proxy";
+/// qmonitor may update firmware before it answers; about ten seconds are usual.
+const QMONITOR_DEADLINE: Duration = Duration::from_secs(300);
+/// One request, or one start.
+const TOOL_DEADLINE: Duration = Duration::from_secs(60);
+/// A reset's call returns within the driver's ceiling of 25 s for each SoC.
+const RESET_DEADLINE: Duration = Duration::from_secs(120);
+/// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+const SLOWEST_LOOK: Duration = Duration::from_secs(10);
+
+pub(super) fn start_qmonitor(machine: &Machine) -> Result<Performed, StepError> {
+    let listens = || qmonitor(machine).value == Some(true);
+    if listens() {
+        return Ok(Performed::AlreadyDone);
+    }
+    let call = Invocation::new("systemd-run", &[UNIT, MONITOR_SERVER], TOOL_DEADLINE);
+    let output = machine.run(&call)?;
+    // A unit that is loaded already fails the start and may well be warming up: only the listener tells.
+    let came = wait_for(machine, QMONITOR_DEADLINE, || Ok(listens()))?;
+    if came {
+        return Ok(Performed::Changed {
+            before: "stopped".to_owned(),
+            after: "running".to_owned(),
+        });
+    }
+    if output.status == Some(0) {
+        return Err(StepError::Deadline {
+            waited: QMONITOR_DEADLINE,
+            wanted: "qmonitor to listen".to_owned(),
+            found: "nobody listening".to_owned(),
+        });
+    }
+    Err(failed("systemd-run", &output))
+}
+
+pub(super) fn request_mdp(
+    machine: &Machine,
+    soc: &SocIdentity,
+    enable: MdpSetting,
+) -> Result<Performed, StepError> {
+    confirm(machine, soc)?;
+    if qmonitor(machine).value != Some(true) {
+        return Err(StepError::Expectation {
+            expected: "qmonitor running".to_owned(),
+            found: "stopped".to_owned(),
+        });
+    }
+    let qid = Roll::call(machine).ready_qid(soc.address)?;
+    let request = serde_json::json!({
+        "request": [{
+            "qid": qid,
+            "dev_config": {
+                "update_multi_device_partition_config_request": { "enable": enable == MdpSetting::On }
+            }
+        }]
+    });
+    let mut call = Invocation::new(MONITOR_JSON, &["-i", "{dir}/request.json"], TOOL_DEADLINE);
+    call.files = vec![("request.json".to_owned(), request.to_string())];
+    let output = machine.run(&call)?;
+    if output.status != Some(0) {
+        return Err(failed(MONITOR_JSON, &output));
+    }
+    // QIDs are ranks: where a SoC left or joined meanwhile, the request may have reached another one.
+    let after = Roll::call(machine).ready_qid(soc.address)?;
+    if after != qid {
+        return Err(StepError::ToolFailed {
+            tool: MONITOR_JSON.to_owned(),
+            what: format!(
+                "was asked for QID {qid}, and {} is QID {after} now",
+                soc.address
+            ),
+        });
+    }
+    Ok(Performed::Seen)
+}
+
+pub(super) fn reset(
+    machine: &Machine,
+    scope: ResetScope,
+    socs: &[SocIdentity],
+) -> Result<Performed, StepError> {
+    for soc in socs {
+        confirm(machine, soc)?;
+    }
+    // A reset of the whole machine reaches SoCs that nobody named: they must be free too.
+    let reached: Vec<PciAddress> = match scope {
+        ResetScope::SoC => socs.iter().map(|soc| soc.address).collect(),
+        ResetScope::Host => pci::functions(machine, None)
+            .iter()
+            .filter(|function| is_soc(function))
+            .map(|function| function.address)
+            .collect(),
+    };
+    free(machine, &reached)?;
+    let roll = Roll::call(machine);
+    for &soc in &reached {
+        let state = roll.state(soc)?;
+        if state == "Initializing" {
+            return Err(StepError::Expectation {
+                expected: format!("{soc} not Initializing, in which state it is never reset"),
+                found: state,
+            });
+        }
+    }
+    match scope {
+        ResetScope::SoC => {
+            for soc in socs {
+                let address = soc.address.to_string();
+                let call = Invocation::new(QAIC_UTIL, &["-s", "-p", &address], RESET_DEADLINE);
+                succeeded(&machine.run(&call)?, &[soc.address])?;
+            }
+        }
+        ResetScope::Host => {
+            let deadline = RESET_DEADLINE * u32::try_from(reached.len().max(1)).unwrap_or(u32::MAX);
+            let output = machine.run(&Invocation::new(QAIC_UTIL, &["-s"], deadline))?;
+            let named: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
+            succeeded(&output, &named)?;
+        }
+    }
+    Ok(Performed::Seen)
+}
+
+/// The tool must have said `<address> success` of every SoC; its exit code is not asked.
+fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> {
+    for soc in socs {
+        let wanted = format!("{soc} success");
+        let said = output.stdout.lines().any(|line| line.trim() == wanted);
+        if output.timed_out || !said {
+            return Err(failed(QAIC_UTIL, output));
+        }
+    }
+    Ok(())
+}
+
+/// Fails where anybody holds one of these SoCs, or VFIO has it.
+pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepError> {
+    if let Some(open) = machine.holders(socs)?.into_iter().next() {
+        let pid = open
+            .pid
+            .map_or_else(String::new, |pid| format!(" (pid {pid})"));
+        return Err(StepError::Held {
+            soc: open.soc,
+            by: format!("{}{pid}", open.name),
+        });
+    }
+    for &soc in socs {
+        let driver = machine.readlink(&format!("{}/{soc}/driver", pci::DEVICES));
+        let name = driver
+            .ok()
+            .and_then(|target| target.rsplit('/').next().map(str::to_owned));
+        if let Some(name) = name.filter(|name| name.starts_with("vfio")) {
+            return Err(StepError::Held { soc, by: name });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn drain(
+    machine: &Machine,
+    socs: &[PciAddress],
+    timeout: Duration,
+) -> Result<Performed, StepError> {
+    let came = wait_for(machine, timeout, || Ok(machine.holders(socs)?.is_empty()))?;
+    if !came {
+        free(machine, socs)?;
+    }
+    free(machine, socs)?;
+    Ok(Performed::Seen)
+}
+
+pub(super) fn wait_ready(
+    machine: &Machine,
+    socs: &[SocIdentity],
+    timeout: Duration,
+) -> Result<Performed, StepError> {
+    let mut found = String::new();
+    let came = wait_for(machine, timeout, || {
+        let roll = Roll::call(machine);
+        let mut missing = Vec::new();
+        for soc in socs {
+            // A tool that fails while SoCs boot is not the end of the wait; the deadline is.
+            let state = roll
+                .state(soc.address)
+                .unwrap_or_else(|error| error.to_string());
+            if state != "Ready" {
+                missing.push(format!("{} {state}", soc.address));
+            }
+        }
+        found = missing.join(", ");
+        Ok(missing.is_empty())
+    })?;
+    if !came {
+        return Err(StepError::Deadline {
+            waited: timeout,
+            wanted: format!("{} SoCs to be Ready", socs.len()),
+            found,
+        });
+    }
+    for soc in socs {
+        confirm(machine, soc)?;
+    }
+    Ok(Performed::Seen)
+}
+
+pub(super) fn verify_mdp(
+    machine: &Machine,
+    socs: &[SocIdentity],
+    enable: MdpSetting,
+) -> Result<Performed, StepError> {
+    let roll = Roll::call(machine);
+    for soc in socs {
+        confirm(machine, soc)?;
+        let mdp = roll
+            .device(soc.address)?
+            .and_then(crate::vendor::Device::mdp);
+        if !mdp.is_some_and(|mdp| enable.is(mdp)) {
+            return Err(StepError::NotProven {
+                soc: soc.address,
+                wanted: match enable {
+                    MdpSetting::On => "MDP+".to_owned(),
+                    MdpSetting::Off => "no MDP+".to_owned(),
+                },
+                found: match mdp {
+                    Some(true) => "MDP+".to_owned(),
+                    Some(false) => "no MDP+".to_owned(),
+                    None => format!("no capabilities ({})", roll.state(soc.address)?),
+                },
+            });
+        }
+    }
+    Ok(Performed::Seen)
+}
+
+/// Looks until `there` says so or the time is over; says which. The last look is at the deadline itself.
+fn wait_for(
+    machine: &Machine,
+    timeout: Duration,
+    mut there: impl FnMut() -> Result<bool, StepError>,
+) -> Result<bool, StepError> {
+    let deadline = machine.now().plus(timeout);
+    let mut pause = FIRST_LOOK;
+    loop {
+        if there()? {
+            return Ok(true);
+        }
+        let now = machine.now();
+        if now >= deadline {
+            return Ok(false);
+        }
+        machine.wait_until(deadline.min(now.plus(pause)));
+        pause = (pause * 2).min(SLOWEST_LOOK);
+    }
+}
+
+/// What a tool did instead of its work, with the end of what it printed.
+pub(super) fn failed(tool: &str, output: &ToolOutput) -> StepError {
+    let ended = match (output.timed_out, output.status) {
+        (true, _) => "did not end in time".to_owned(),
+        (false, None) => "was killed".to_owned(),
+        (false, Some(status)) => format!("ended with exit code {status}"),
+    };
+    let said = if output.stderr.trim().is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
+    let last = said.trim().lines().last().unwrap_or("nothing");
+    let last: String = last.chars().take(200).collect();
+    StepError::ToolFailed {
+        tool: tool.to_owned(),
+        what: format!("{ended}; it said: {last}"),
+    }
+}

@@ -1,0 +1,178 @@
+//! The machine around the cards: kernel, memory, processors, settings, tools and readings.
+use std::collections::BTreeMap;
+
+use crd::{
+    Fact, Unknown,
+    snapshot::{Host, PciFunction, Readings, Settings, Toolchain, Tools, WorkerToolchain},
+};
+
+use super::{
+    pci::DEVICES,
+    reach::{number, parsed, reason, text},
+};
+use crate::{
+    machine::Machine,
+    vendor::{listens_on, lockdown_level, memory_kib, processors, sdk_version},
+};
+
+/// TCP port on which qmonitor's server listens (the vendor's own number).
+pub(crate) const QMONITOR_PORT: u16 = 62472;
+/// Names under which drivers have had the control response timeout; the first is in seconds, the second in milliseconds.
+const TIMEOUT_PARAMETERS: [&str; 2] = ["control_resp_timeout_s", "control_resp_timeout"];
+/// CPU feature flags that kernels of the runtime choose by.
+const FEATURES: [&str; 12] = [
+    "amx_bf16",
+    "amx_int8",
+    "amx_tile",
+    "avx",
+    "avx2",
+    "avx512_bf16",
+    "avx512_vnni",
+    "avx512bw",
+    "avx512f",
+    "avx512vl",
+    "avx_vnni",
+    "fma",
+];
+
+pub(crate) fn host(machine: &Machine) -> Host {
+    Host {
+        kernel: text(machine, "/proc/sys/kernel/osrelease"),
+        command_line: text(machine, "/proc/cmdline"),
+        lockdown: parsed(machine, "/sys/kernel/security/lockdown", lockdown_level),
+        memory_mib: parsed(machine, "/proc/meminfo", |text| {
+            memory_kib(text, "MemTotal")
+        })
+        .map(|kib| kib / 1024),
+        cpus: parsed(machine, "/proc/self/status", |text| {
+            let list = text
+                .lines()
+                .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+            processors(list)
+        }),
+        cpu_features: parsed(machine, "/proc/cpuinfo", features),
+    }
+}
+
+/// Features among [`FEATURES`] of the first processor, sorted.
+fn features(cpuinfo: &str) -> Option<Vec<String>> {
+    let line = cpuinfo.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        matches!(key.trim(), "flags" | "Features").then_some(value)
+    })?;
+    let words: Vec<&str> = line.split_whitespace().collect();
+    Some(
+        FEATURES
+            .iter()
+            .filter(|feature| words.contains(feature))
+            .map(|&feature| feature.to_owned())
+            .collect(),
+    )
+}
+
+pub(crate) fn settings(machine: &Machine) -> Settings {
+    let mut driver = BTreeMap::new();
+    for name in TIMEOUT_PARAMETERS {
+        let path = format!("/sys/module/qaic/parameters/{name}");
+        let fact = number(machine, &path);
+        // A key is present only where the driver has the parameter at all.
+        if fact.unknown != Some(Unknown::Absent) {
+            driver.insert(name.to_owned(), fact);
+        }
+    }
+    let mut sysctl = BTreeMap::new();
+    let count = number(machine, "/proc/sys/vm/max_map_count");
+    if count.unknown != Some(Unknown::Absent) {
+        sysctl.insert("vm.max_map_count".to_owned(), count);
+    }
+    Settings { driver, sysctl }
+}
+
+pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
+    let apps_sdk = parsed(machine, "/opt/qti-aic/versions/apps.xml", sdk_version);
+    Tools {
+        platform_sdk: parsed(machine, "/opt/qti-aic/versions/platform.xml", sdk_version),
+        compiler: compiler(machine, &apps_sdk),
+        apps_sdk,
+        qmonitor_running: qmonitor(machine),
+        worker,
+    }
+}
+
+/// The compiler that is installed; the newer where there are two. Its version is the Apps SDK's.
+fn compiler(machine: &Machine, apps_sdk: &Fact<String>) -> Fact<Toolchain> {
+    const FOLDER: &str = "/opt/qti-aic/exec";
+    let names = match machine.list(FOLDER) {
+        Ok(names) => names,
+        Err(error) => {
+            let why = match reason(&error) {
+                Unknown::Absent => Unknown::ToolMissing,
+                other => other,
+            };
+            return Fact::unknown(why, FOLDER);
+        }
+    };
+    let Some(program) = ["qaic-compile", "qaic-exec"]
+        .into_iter()
+        .find(|program| names.iter().any(|name| name == program))
+    else {
+        return Fact::unknown(Unknown::ToolMissing, FOLDER);
+    };
+    let source = format!("{FOLDER}/{program}");
+    match (&apps_sdk.value, apps_sdk.unknown) {
+        (Some(version), _) => Fact::known(
+            Toolchain {
+                program: program.to_owned(),
+                version: version.clone(),
+            },
+            source,
+        ),
+        (None, why) => Fact::unknown(why.unwrap_or(Unknown::Absent), apps_sdk.source.clone()),
+    }
+}
+
+/// Whether somebody listens where qmonitor's server does. The unit's state is not asked: the server may have been started
+/// in another way, and a loaded unit need not answer.
+pub(crate) fn qmonitor(machine: &Machine) -> Fact<bool> {
+    const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let tables: Vec<String> = TABLES
+        .iter()
+        .filter_map(|table| machine.read_text(table).ok())
+        .collect();
+    if tables.is_empty() {
+        return Fact::unknown(Unknown::Absent, TABLES[0]);
+    }
+    let listens = tables.iter().any(|table| listens_on(table, QMONITOR_PORT));
+    Fact::known(listens, TABLES.join(" "))
+}
+
+pub(crate) fn readings(machine: &Machine, socs: &[&PciFunction]) -> Readings {
+    let mut readings = Readings {
+        taken_at: Some(machine.now().to_string()),
+        memory_available_mib: machine
+            .read_text("/proc/meminfo")
+            .ok()
+            .and_then(|text| memory_kib(&text, "MemAvailable"))
+            .map(|kib| kib / 1024),
+        ..Readings::default()
+    };
+    for soc in socs {
+        let folder = format!("{DEVICES}/{}/hwmon", soc.address);
+        for name in machine.list(&folder).unwrap_or_default() {
+            let reading = |file: &str| {
+                let text = machine.read_text(&format!("{folder}/{name}/{file}")).ok()?;
+                text.parse::<i64>().ok()
+            };
+            let key = soc.address.to_string();
+            if let Some(degrees) = reading("temp2_input") {
+                readings
+                    .temperature_millicelsius
+                    .insert(key.clone(), degrees);
+            }
+            if let Some(watts) = reading("power1_input") {
+                readings.power_microwatts.insert(key, watts);
+            }
+        }
+    }
+    readings
+}

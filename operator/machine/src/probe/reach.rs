@@ -1,0 +1,44 @@
+//! Files as facts: text, numbers, and why there is none.
+use std::io;
+
+use crd::{Fact, Unknown};
+
+use crate::{access::AccessError, machine::Machine};
+
+/// What an error says about the fact that was looked for.
+pub(crate) fn reason(error: &AccessError) -> Unknown {
+    match error.source.kind() {
+        io::ErrorKind::NotFound => Unknown::Absent,
+        io::ErrorKind::PermissionDenied => Unknown::NoPermission,
+        // Kinds of errors are not ours, and none of the others has a name among the reasons.
+        _ => Unknown::ReadFailed,
+    }
+}
+
+/// A file's text.
+pub(crate) fn text(machine: &Machine, path: &str) -> Fact<String> {
+    match machine.read_text(path) {
+        Ok(text) => Fact::known(text, path),
+        Err(error) => Fact::unknown(reason(&error), path),
+    }
+}
+
+/// What can be made of a file's text; `Malformed` where nothing can.
+pub(crate) fn parsed<T>(
+    machine: &Machine,
+    path: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Fact<T> {
+    match machine.read_text(path) {
+        Ok(text) => match parse(&text) {
+            Some(value) => Fact::known(value, path),
+            None => Fact::unknown(Unknown::Malformed, path),
+        },
+        Err(error) => Fact::unknown(reason(&error), path),
+    }
+}
+
+/// A file's number.
+pub(crate) fn number(machine: &Machine, path: &str) -> Fact<u64> {
+    parsed(machine, path, |text| text.parse().ok())
+}

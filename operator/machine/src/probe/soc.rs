@@ -1,0 +1,175 @@
+//! SoCs: what the kernel shows of each, joined on PCI address with what the vendor's tool says.
+use std::{collections::BTreeMap, time::Duration};
+
+use crd::{
+    Fact, Unknown,
+    id::{AccelMinor, MhiId, MhiSerial, PciAddress, Word},
+    snapshot::{PciFunction, SkuKind, Soc, SocStatus},
+};
+
+use super::{pci::DEVICES, reach::reason};
+use crate::{
+    access::{Invocation, ToolError},
+    machine::Machine,
+    vendor::{Device, parse_query},
+};
+
+/// The vendor's tool for queries and resets.
+pub(crate) const QAIC_UTIL: &str = "/opt/qti-aic/tools/qaic-util";
+/// How long a query may take; SoCs that boot make it slow.
+const QUERY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Whether a function is an AI 100 or AI 080 SoC: vendor and device together, because modems share vendor and class.
+pub(crate) fn is_soc(function: &PciFunction) -> bool {
+    function.vendor == Word(0x17cb) && matches!(function.device, Word(0xa100 | 0xa080))
+}
+
+/// What the vendor's tool says, by address; or why it says nothing.
+pub(crate) type Answer = Result<BTreeMap<PciAddress, Device>, Unknown>;
+
+/// Asks the vendor's tool. Its exit code proves nothing; a device is known by its block alone.
+pub(crate) fn query(machine: &Machine) -> Answer {
+    let output = match machine.run(&Invocation::new(QAIC_UTIL, &["-q"], QUERY_DEADLINE)) {
+        Ok(output) => output,
+        Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
+        Err(ToolError::Start { .. }) => return Err(Unknown::ToolFailed),
+    };
+    // A tool that was cut short may have printed half a block: then no block can be trusted to be whole.
+    if output.timed_out || output.status.is_none() {
+        return Err(Unknown::ToolFailed);
+    }
+    Ok(parse_query(&output.stdout)
+        .into_iter()
+        .filter_map(|device| Some((device.address()?, device)))
+        .collect())
+}
+
+pub(crate) fn socs(machine: &Machine, functions: &[PciFunction], answer: &Answer) -> Vec<Soc> {
+    let ids = mhi_ids(machine);
+    functions
+        .iter()
+        .filter(|function| is_soc(function))
+        .map(|function| soc(machine, function, ids.get(&function.address), answer))
+        .collect()
+}
+
+fn soc(machine: &Machine, function: &PciFunction, mhi: Option<&MhiId>, answer: &Answer) -> Soc {
+    let address = function.address;
+    let device = answer.as_ref().map(|devices| devices.get(&address));
+    let said = Said { device, address };
+    Soc {
+        address,
+        path: function.path.clone(),
+        serial: serial(machine, mhi),
+        qid: said.fact("QID", |device| Some(device.qid)),
+        mhi: match mhi {
+            Some(&id) => Fact::known(id, "/sys/bus/mhi/devices"),
+            None => Fact::unknown(Unknown::Absent, "/sys/bus/mhi/devices"),
+        },
+        accel: accel(machine, address),
+        status: said.fact("Status", Device::status),
+        mdp: said.ready("Device Capabilities", Device::mdp),
+        cores: said.ready("Nsp Total", Device::cores),
+        cores_free: said.ready("Nsp Free", Device::cores_free),
+        dram_mib: said.ready("Dram Total", Device::dram_mib),
+        sku: said.fact("Sku Type", |device| {
+            device.sku().map(|sku| SkuKind(sku.to_owned()))
+        }),
+        board_serial: said.fact("Board serial", |device| {
+            device.board_serial().map(str::to_owned)
+        }),
+        firmware: said.ready("FW Version", |device| device.firmware().map(str::to_owned)),
+    }
+}
+
+/// What the vendor's tool says about one SoC.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    device: Result<Option<&'a Device>, &'a Unknown>,
+    address: PciAddress,
+}
+
+impl Said<'_> {
+    /// A field; `Absent` where the block does not have it.
+    fn fact<T>(self, key: &str, field: impl FnOnce(&Device) -> Option<T>) -> Fact<T> {
+        self.field(key, Unknown::Absent, field)
+    }
+
+    /// A field that the tool prints for a ready SoC alone.
+    fn ready<T>(self, key: &str, field: impl FnOnce(&Device) -> Option<T>) -> Fact<T> {
+        let ready =
+            matches!(self.device, Ok(Some(device)) if device.status() == Some(SocStatus::Ready));
+        let why = if ready {
+            Unknown::Absent
+        } else {
+            Unknown::NotReady
+        };
+        self.field(key, why, field)
+    }
+
+    fn field<T>(
+        self,
+        key: &str,
+        otherwise: Unknown,
+        field: impl FnOnce(&Device) -> Option<T>,
+    ) -> Fact<T> {
+        let source = format!("qaic-util -q {}: {key}", self.address);
+        match self.device {
+            Err(why) => Fact::unknown(*why, source),
+            // The function is on the bus and the tool left it out: it is not ready, or not ours to open.
+            Ok(None) => Fact::unknown(Unknown::ToolFailed, source),
+            Ok(Some(device)) => match field(device) {
+                Some(value) => Fact::known(value, source),
+                None => Fact::unknown(otherwise, source),
+            },
+        }
+    }
+}
+
+/// MHI ids by the address of the function that each device hangs below.
+pub(crate) fn mhi_ids(machine: &Machine) -> BTreeMap<PciAddress, MhiId> {
+    const FOLDER: &str = "/sys/bus/mhi/devices";
+    let names = machine.list(FOLDER).unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| {
+            // Channels (`mhi0_QAIC_CONTROL`) are devices of their own beside the controller's.
+            let id = name.strip_prefix("mhi")?.parse().ok()?;
+            let target = machine.readlink(&format!("{FOLDER}/{name}")).ok()?;
+            let address = target.rsplit('/').find_map(|part| part.parse().ok())?;
+            Some((address, MhiId(id)))
+        })
+        .collect()
+}
+
+/// `Serial Number: 12345` in the kernel's words.
+pub(crate) fn serial(machine: &Machine, mhi: Option<&MhiId>) -> Fact<MhiSerial> {
+    let Some(id) = mhi else {
+        return Fact::unknown(Unknown::Absent, "/sys/bus/mhi/devices");
+    };
+    let path = format!("/sys/bus/mhi/devices/mhi{id}/serialnumber");
+    match machine.read_text(&path) {
+        Ok(text) => {
+            let serial = text.rsplit(':').next().unwrap_or_default().trim();
+            if serial.is_empty() || serial.len() > 64 {
+                return Fact::unknown(Unknown::Malformed, path);
+            }
+            Fact::known(MhiSerial(serial.to_owned()), path)
+        }
+        Err(error) => Fact::unknown(reason(&error), path),
+    }
+}
+
+fn accel(machine: &Machine, address: PciAddress) -> Fact<AccelMinor> {
+    let path = format!("{DEVICES}/{address}/accel");
+    match machine.list(&path) {
+        Ok(names) => names
+            .iter()
+            .find_map(|name| name.strip_prefix("accel")?.parse().ok())
+            .map_or_else(
+                || Fact::unknown(Unknown::Malformed, path.clone()),
+                |minor| Fact::known(AccelMinor(minor), path.clone()),
+            ),
+        Err(error) => Fact::unknown(reason(&error), path),
+    }
+}

@@ -1,0 +1,45 @@
+//! IOMMU groups as a kernel computes them once, at enumeration; clearing ACS later does not change them.
+use std::collections::BTreeMap;
+
+use crd::snapshot::PortKind;
+
+use super::{
+    registers::{Iommu, acs_after_boot},
+    world::{Nature, World},
+};
+
+/// Bits that a port must have on for the kernel to believe that it isolates: SV, RR, CR, UF.
+const ISOLATES: u16 = 0x001d;
+
+/// Each function's group, by index; nothing where there is no IOMMU.
+pub(crate) fn groups(world: &World, iommu: Iommu) -> BTreeMap<usize, u32> {
+    let mut numbers = BTreeMap::new();
+    if iommu == Iommu::Off {
+        return numbers;
+    }
+    let mut by_head: BTreeMap<usize, u32> = BTreeMap::new();
+    for index in 0..world.functions.len() {
+        // The highest port on the way up that does not isolate takes everything below it into its own group.
+        let head = world
+            .upward(index)
+            .filter(|&at| at == index || !isolates(world, at))
+            .last()
+            .unwrap_or(index);
+        let next = u32::try_from(by_head.len()).unwrap_or(u32::MAX);
+        numbers.insert(index, *by_head.entry(head).or_insert(next));
+    }
+    numbers
+}
+
+fn isolates(world: &World, index: usize) -> bool {
+    match &world.functions[index].nature {
+        Nature::Port(port) => match port.kind {
+            // An upstream port of a single function has nobody beside it to be isolated from.
+            PortKind::SwitchUpstream => true,
+            PortKind::Root | PortKind::SwitchDownstream | PortKind::Bridge => {
+                acs_after_boot(port.acs_capability.0, Iommu::On) == ISOLATES
+            }
+        },
+        Nature::Soc(_) | Nature::Other => true,
+    }
+}

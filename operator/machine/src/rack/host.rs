@@ -1,0 +1,198 @@
+//! Files of a rack server that are about the machine around the cards: `/proc`, driver parameters, SDK versions, tools.
+use crd::{
+    kind::rack::{Server, VendorTool},
+    snapshot::Lockdown,
+};
+
+use super::{
+    files::{Entry, View, sorted, text},
+    live::{COMMAND_LINE, Times},
+};
+
+/// TCP port of qmonitor's server (vendor's own).
+pub(crate) const QMONITOR_PORT: u16 = 62472;
+
+/// The vendor's software generations that differ in what a reader sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Generation {
+    /// Up to 1.9: no accel class, driver parameters in milliseconds, `Number of devices:`.
+    First,
+    /// 1.10 to 1.19: `Number of devices queried:`, keys indented by tabs, memory in MB.
+    Second,
+    /// From 1.20: memory in KB, SKU and capabilities on lines of their own.
+    Third,
+}
+
+impl Generation {
+    pub(crate) fn of(server: &Server) -> Self {
+        match minor(platform(server)) {
+            ..=9 => Self::First,
+            10..=19 => Self::Second,
+            20.. => Self::Third,
+        }
+    }
+}
+
+/// The minor number of `1.<minor>…`; large where the version is not of that form.
+pub(crate) fn minor(version: &str) -> u32 {
+    version
+        .strip_prefix("1.")
+        .and_then(|rest| rest.split('.').next())
+        .and_then(|minor| minor.parse().ok())
+        .unwrap_or(u32::MAX)
+}
+
+pub(crate) fn platform(server: &Server) -> &str {
+    server
+        .sdk
+        .as_ref()
+        .and_then(|sdk| sdk.platform.as_deref())
+        .unwrap_or("1.21.0")
+}
+
+fn apps(server: &Server) -> &str {
+    server
+        .sdk
+        .as_ref()
+        .and_then(|sdk| sdk.apps.as_deref())
+        .unwrap_or_else(|| platform(server))
+}
+
+/// Where a tool lies, and whether this server has it.
+pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
+    let missing = server
+        .sdk
+        .as_ref()
+        .is_some_and(|sdk| sdk.missing.contains(&tool));
+    if missing {
+        return None;
+    }
+    match tool {
+        VendorTool::QaicUtil => Some("/opt/qti-aic/tools/qaic-util"),
+        VendorTool::QaicMonitorJson => Some("/opt/qti-aic/tools/qaic-monitor-json"),
+        VendorTool::QaicMonitorGrpcServer => Some("/opt/qti-aic/tools/qaic-monitor-grpc-server"),
+        VendorTool::QaicVersionUtil => Some("/opt/qti-aic/tools/qaic-version-util"),
+        VendorTool::QaicRunner => Some("/opt/qti-aic/exec/qaic-runner"),
+        // One compiler took the other's place with Apps SDK 1.21.
+        VendorTool::QaicExec => {
+            (minor(apps(server)) <= 20).then_some("/opt/qti-aic/exec/qaic-exec")
+        }
+        VendorTool::QaicCompile => {
+            (minor(apps(server)) > 20).then_some("/opt/qti-aic/exec/qaic-compile")
+        }
+        VendorTool::Switchtec => Some("switchtec"),
+        VendorTool::SystemdRun => Some("systemd-run"),
+    }
+}
+
+/// Every tool that a server may have.
+pub(crate) const TOOLS: [VendorTool; 9] = [
+    VendorTool::QaicUtil,
+    VendorTool::QaicMonitorJson,
+    VendorTool::QaicMonitorGrpcServer,
+    VendorTool::QaicVersionUtil,
+    VendorTool::QaicRunner,
+    VendorTool::QaicExec,
+    VendorTool::QaicCompile,
+    VendorTool::Switchtec,
+    VendorTool::SystemdRun,
+];
+
+/// The driver's timeout parameter: its name, and the value in that parameter's unit.
+pub(crate) fn timeout_parameter(server: &Server, seconds: u64) -> (&'static str, u64) {
+    match Generation::of(server) {
+        Generation::First => ("control_resp_timeout", seconds * 1000),
+        Generation::Second | Generation::Third => ("control_resp_timeout_s", seconds),
+    }
+}
+
+pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
+    let server = view.server;
+    let host = server.host.clone().unwrap_or_default();
+    match parts {
+        ["sys", "module", "qaic", "parameters"] => Some(Entry::Folder(vec![
+            timeout_parameter(server, 0).0.to_owned(),
+        ])),
+        ["sys", "module", "qaic", "parameters", name] => {
+            let (known, value) = timeout_parameter(server, view.live().control_timeout_s);
+            if *name == known {
+                text(&value.to_string())
+            } else {
+                None
+            }
+        }
+        ["sys", "kernel", "security", "lockdown"] => text(match view.lockdown() {
+            Lockdown::None => "[none] integrity confidentiality",
+            Lockdown::Integrity => "none [integrity] confidentiality",
+            Lockdown::Confidentiality => "none integrity [confidentiality]",
+        }),
+        ["proc", "sys", "vm", "max_map_count"] => text(&view.live().max_map_count.to_string()),
+        ["proc", "sys", "kernel", "random", "boot_id"] => text(view.live().boot_id.as_str()),
+        ["proc", "sys", "kernel", "hostname"] => text(server.name.as_str()),
+        ["proc", "sys", "kernel", "osrelease"] => {
+            text(host.kernel.as_deref().unwrap_or("6.8.0-45-generic"))
+        }
+        ["proc", "cmdline"] => text(host.command_line.as_deref().unwrap_or(COMMAND_LINE)),
+        ["proc", "meminfo"] => {
+            let kib = u64::from(host.memory_gib.unwrap_or(1024)) << 20;
+            text(&format!(
+                "MemTotal:       {kib} kB\nMemFree:        {} kB\nMemAvailable:   {} kB\n",
+                kib / 4 * 3,
+                kib / 10 * 9
+            ))
+        }
+        ["proc", "self", "status"] => {
+            let last = host.cpus.unwrap_or(64).saturating_sub(1);
+            text(&format!(
+                "Name:\tshardplane\nCpus_allowed_list:\t0-{last}\n"
+            ))
+        }
+        ["proc", "cpuinfo"] => {
+            let ordinary = ["avx2", "fma", "avx512f", "avx512_vnni"].map(str::to_owned);
+            let features = if host.cpu_features.is_empty() {
+                &ordinary[..]
+            } else {
+                &host.cpu_features[..]
+            };
+            text(&format!(
+                "processor\t: 0\nflags\t\t: fpu sse2 {}\n",
+                features.join(" ")
+            ))
+        }
+        ["proc", "net", "tcp"] => text(LISTENERS),
+        ["proc", "net", "tcp6"] => {
+            let times = Times::of(server);
+            let answers = view
+                .live()
+                .qmonitor_ms
+                .is_some_and(|started| view.now >= started + times.qmonitor_ms);
+            let line = format!(
+                "   0: 00000000000000000000000000000000:{QMONITOR_PORT:04X} 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 31415 1\n"
+            );
+            text(&format!("{LISTENERS}{}", if answers { &line } else { "" }))
+        }
+        ["opt", "qti-aic", "versions", "platform.xml"] => text(&versions(platform(server))),
+        ["opt", "qti-aic", "versions", "apps.xml"] => text(&versions(apps(server))),
+        ["opt", "qti-aic", folder @ ("tools" | "exec")] => {
+            let prefix = format!("/opt/qti-aic/{folder}/");
+            Some(Entry::Folder(sorted(TOOLS.iter().filter_map(|&tool| {
+                Some(place(server, tool)?.strip_prefix(&prefix)?.to_owned())
+            }))))
+        }
+        _ => None,
+    }
+}
+
+/// The head of the kernel's socket tables.
+const LISTENERS: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+
+/// The SDK's own record of its version: the build number stands apart.
+fn versions(version: &str) -> String {
+    let (base, build) = match version.rsplit_once('.') {
+        Some((base, build)) if base.contains('.') => (base, build),
+        Some(_) | None => (version, "0"),
+    };
+    format!(
+        "<versions><ci_build><base_name>AIC</base_name><base_version>{base}</base_version><build_id>{build}</build_id></ci_build></versions>\n"
+    )
+}

@@ -1,0 +1,124 @@
+//! What a rack's server looks like now, for a person: its tree with registers, its tenants, settings and faults.
+use std::fmt::Write;
+
+use crd::id::PciPath;
+
+use super::{
+    RackError, RackServer,
+    files::View,
+    live::Phase,
+    registers::acs_offset,
+    server::open_by,
+    world::{Function, Nature},
+};
+
+impl RackServer {
+    /// The server now, one line a function, indented as it is wired.
+    pub fn show(&self) -> Result<String, RackError> {
+        self.with(|view| {
+            let mut text = String::new();
+            // Writing to a string cannot fail, here and below.
+            let _ = write_server(&mut text, view);
+            text
+        })
+    }
+}
+
+fn write_server(text: &mut String, view: &View<'_>) -> std::fmt::Result {
+    let live = view.live();
+    writeln!(
+        text,
+        "{}  boot {} ({})",
+        view.server.name, live.boot, live.boot_id
+    )?;
+    for (index, function) in view.present() {
+        let depth = view.loaded.world.upward(index).count();
+        let what = describe(view, function);
+        writeln!(
+            text,
+            "{:width$}{}  {what}",
+            "",
+            function.address,
+            width = 2 * depth
+        )?;
+    }
+    for path in &live.unplugged {
+        writeln!(text, "  unplugged  {path}")?;
+    }
+    for (soc, pid, name) in open_by(live) {
+        writeln!(
+            text,
+            "  held       {}  by {name} (pid {pid})",
+            named(view, &soc)
+        )?;
+    }
+    writeln!(
+        text,
+        "  settings   control_resp_timeout_s={} vm.max_map_count={} qmonitor={}",
+        live.control_timeout_s,
+        live.max_map_count,
+        if live.qmonitor_ms.is_some() {
+            "running"
+        } else {
+            "stopped"
+        }
+    )?;
+    for fault in &live.faults {
+        writeln!(text, "  fault      {fault}")?;
+    }
+    Ok(())
+}
+
+fn named(view: &View<'_>, path: &PciPath) -> String {
+    view.loaded.world.by_path.get(path).map_or_else(
+        || path.to_string(),
+        |&index| view.loaded.world.functions[index].address.to_string(),
+    )
+}
+
+fn describe(view: &View<'_>, function: &Function) -> String {
+    let id = format!(
+        "{}:{}",
+        &function.vendor.to_string()[2..],
+        &function.device.to_string()[2..]
+    );
+    match &function.nature {
+        Nature::Port(port) => {
+            let word = acs_offset(function).and_then(|at| {
+                let image = view.image(function);
+                Some(u16::from_le_bytes([
+                    *image.get(at + 6)?,
+                    *image.get(at + 7)?,
+                ]))
+            });
+            let acs = word.map_or_else(|| "no ACS".to_owned(), |word| format!("ACS 0x{word:04x}"));
+            format!(
+                "{id}  {:?} port  bus {:02x}-{:02x}  {acs}",
+                port.kind, port.secondary, port.subordinate
+            )
+        }
+        Nature::Soc(part) => {
+            let soc = view.live().socs.get(&function.path);
+            let phase = soc.map_or(Phase::Error, |soc| soc.phase(view.now));
+            let mdp = if soc.is_some_and(|soc| soc.mdp) {
+                "MDP+"
+            } else {
+                "MDP-"
+            };
+            let waiting = match soc.and_then(|soc| soc.requested) {
+                Some(true) => ", on after its reset",
+                Some(false) => ", off after its reset",
+                None => "",
+            };
+            format!(
+                "{id}  {:?} SoC  {phase:?}  {mdp}{waiting}  {} cores  BAR4 {} KiB  serial {}  driver {}",
+                part.sku,
+                part.cores,
+                part.bar4_kib,
+                part.serial,
+                view.driver(function).unwrap_or("none")
+            )
+        }
+        Nature::Other => format!("{id}  driver {}", view.driver(function).unwrap_or("none")),
+    }
+}

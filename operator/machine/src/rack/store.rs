@@ -1,0 +1,239 @@
+//! A server's live registers on disk: one file, one lock, read again when another process has written it.
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use crd::kind::rack::Server;
+
+use super::{
+    RackError,
+    live::{FORMAT, Live},
+    world::{World, enumerate},
+};
+use crate::linux::clock;
+
+/// How long we wait for `rack.lock`. One transaction takes milliseconds.
+const LOCK_DEADLINE: Duration = Duration::from_secs(10);
+/// How often we try.
+const LOCK_POLL: Duration = Duration::from_millis(2);
+
+/// Registers and the tree that they belong to, as of one state of the file.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) live: Live,
+    pub(crate) world: World,
+    stamp: Stamp,
+}
+
+impl Loaded {
+    /// Registers in the middle of a transaction, to be looked at as if they had been loaded.
+    pub(crate) fn view_of(live: Live, world: World) -> Self {
+        Self {
+            live,
+            world,
+            stamp: Stamp {
+                inode: 0,
+                modified: (0, 0),
+                length: 0,
+            },
+        }
+    }
+}
+
+/// Tells one state of the file from another: a rename gives it another inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    modified: (i64, i64),
+    length: u64,
+}
+
+/// The file and what we know of it.
+#[derive(Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+    rack: String,
+    digest: String,
+    pub(crate) seed: u32,
+    pub(crate) server: Server,
+    cache: Mutex<Option<Arc<Loaded>>>,
+}
+
+impl Store {
+    pub(crate) fn new(
+        folder: PathBuf,
+        rack: &str,
+        digest: &str,
+        seed: u32,
+        server: Server,
+    ) -> Self {
+        Self {
+            folder,
+            rack: rack.to_owned(),
+            digest: digest.to_owned(),
+            seed,
+            server,
+            cache: Mutex::new(None),
+        }
+    }
+
+    /// The folder that holds the registers, the lock and the compiler's records.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join("registers.json")
+    }
+
+    /// Seeds the registers where there are none; otherwise makes sure that they are of this rack file.
+    pub(crate) fn open(&self) -> Result<(), RackError> {
+        fs::create_dir_all(&self.folder).map_err(|source| self.state("creating", source))?;
+        let _lock = self.lock()?;
+        if self
+            .file()
+            .try_exists()
+            .map_err(|source| self.state("looking for", source))?
+        {
+            let loaded = self.load()?;
+            if loaded.live.digest != self.digest {
+                return Err(RackError::Changed {
+                    rack: self.rack.clone(),
+                });
+            }
+            return Ok(());
+        }
+        self.seed_anew()
+    }
+
+    /// Throws the registers away and seeds them from the file.
+    pub(crate) fn reseed(&self) -> Result<(), RackError> {
+        fs::create_dir_all(&self.folder).map_err(|source| self.state("creating", source))?;
+        let _lock = self.lock()?;
+        self.seed_anew()
+    }
+
+    fn seed_anew(&self) -> Result<(), RackError> {
+        let world = self.enumerate(None)?;
+        let mut live = Live::seeded(&self.digest, &self.server, &world);
+        live.boot(self.seed, &self.server, &world);
+        self.save(live, world)
+    }
+
+    /// The registers now.
+    pub(crate) fn read(&self) -> Result<Arc<Loaded>, RackError> {
+        self.load()
+    }
+
+    /// Changes registers under the lock. Nothing is written where `change` fails.
+    pub(crate) fn transact<R>(
+        &self,
+        change: impl FnOnce(&mut Live, &World) -> Result<R, RackError>,
+    ) -> Result<R, RackError> {
+        let _lock = self.lock()?;
+        let loaded = self.load()?;
+        let mut live = loaded.live.clone();
+        let result = change(&mut live, &loaded.world)?;
+        // A boot gives other bus numbers; nothing else changes the tree.
+        let world = if live.boot == loaded.live.boot {
+            loaded.world.clone()
+        } else {
+            self.enumerate(Some(&live))?
+        };
+        self.save(live, world)?;
+        Ok(result)
+    }
+
+    /// The tree of the boot that `live` is in.
+    pub(crate) fn enumerate(&self, live: Option<&Live>) -> Result<World, RackError> {
+        let out = live.map(|live| &live.out_at_boot);
+        enumerate(self.seed, &self.server, out).map_err(|what| RackError::Impossible {
+            rack: self.rack.clone(),
+            server: self.server.name.0.clone(),
+            what,
+        })
+    }
+
+    fn load(&self) -> Result<Arc<Loaded>, RackError> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = self.stamp()?;
+        if let Some(loaded) = cache.as_ref().filter(|loaded| loaded.stamp == stamp) {
+            return Ok(Arc::clone(loaded));
+        }
+        let text = fs::read(self.file()).map_err(|source| self.state("reading", source))?;
+        let live: Live = serde_json::from_slice(&text).map_err(|source| RackError::Corrupt {
+            path: self.file(),
+            source,
+        })?;
+        if live.format != FORMAT {
+            return Err(RackError::Changed {
+                rack: self.rack.clone(),
+            });
+        }
+        let world = self.enumerate(Some(&live))?;
+        let loaded = Arc::new(Loaded { live, world, stamp });
+        *cache = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// Writes the registers as a whole or not at all.
+    fn save(&self, live: Live, world: World) -> Result<(), RackError> {
+        let failed = |source| self.state("writing", source);
+        let text = serde_json::to_vec(&live).map_err(|error| failed(error.into()))?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        file.write_all(&text).map_err(failed)?;
+        file.as_file().sync_data().map_err(failed)?;
+        file.persist(self.file())
+            .map_err(|error| failed(error.error))?;
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = self.stamp()?;
+        *cache = Some(Arc::new(Loaded { live, world, stamp }));
+        Ok(())
+    }
+
+    fn stamp(&self) -> Result<Stamp, RackError> {
+        let meta = fs::metadata(self.file()).map_err(|source| self.state("looking at", source))?;
+        Ok(Stamp {
+            inode: meta.ino(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            length: meta.len(),
+        })
+    }
+
+    fn lock(&self) -> Result<File, RackError> {
+        let path = self.folder.join("rack.lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| self.state("opening the lock of", source))?;
+        let deadline = clock::now().plus(LOCK_DEADLINE);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(source)) => return Err(self.state("locking", source)),
+                Err(TryLockError::WouldBlock) if clock::now() >= deadline => {
+                    return Err(RackError::Locked {
+                        path: self.folder.clone(),
+                    });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
+            }
+        }
+    }
+
+    fn state(&self, doing: &'static str, source: io::Error) -> RackError {
+        RackError::State {
+            doing,
+            path: self.file(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! qmonitor: started as a transient unit, warm after a while, and asked through `qaic-monitor-json`.
+use crd::kind::rack::{Fault, VendorTool};
+use serde::Deserialize;
+
+use super::{after, complained, qids, said};
+use crate::{
+    access::ToolOutput,
+    rack::{RackError, RackServer, host::place},
+};
+
+/// Requests as the client's file holds them; what else is in it is ignored, as the real client does.
+#[derive(Deserialize)]
+struct Requests {
+    request: Vec<Request>,
+}
+
+#[derive(Deserialize)]
+struct Request {
+    qid: i64,
+    dev_config: DeviceConfig,
+}
+
+#[derive(Deserialize)]
+struct DeviceConfig {
+    update_multi_device_partition_config_request: Option<Partitioning>,
+}
+
+#[derive(Deserialize)]
+struct Partitioning {
+    enable: bool,
+}
+
+/// `systemd-run --unit=qmonitor-proxy <server>`. A second start while the unit is loaded fails.
+pub(super) fn start(server: &RackServer, arguments: &[String]) -> Result<ToolOutput, RackError> {
+    let unit = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("--unit="))
+        .unwrap_or("run-u1");
+    let program = arguments.iter().find(|argument| argument.starts_with('/'));
+    let known = place(&server.store.server, VendorTool::QaicMonitorGrpcServer);
+    if program.map(String::as_str) != known || known.is_none() {
+        return Ok(complained(
+            "Failed to find executable: No such file or directory\n",
+            1,
+        ));
+    }
+    if !server.with(|view| view.is_root())? {
+        return Ok(complained(
+            "Failed to start transient service unit: Access denied\n",
+            1,
+        ));
+    }
+    server.store.transact(|live, _| {
+        if live.qmonitor_ms.is_some() {
+            return Ok(complained(
+                &format!(
+                    "Failed to start transient service unit: Unit {unit}.service was already loaded or has a fragment file.\n"
+                ),
+                1,
+            ));
+        }
+        live.qmonitor_ms = Some(server.rack_ms(live));
+        Ok(complained(&format!("Running as unit: {unit}.service\n"), 0))
+    })
+}
+
+/// `qaic-monitor-json -i FILE`. What it answers is not public; its exit code says nothing.
+pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolOutput, RackError> {
+    let Some(file) = after(arguments, "-i") else {
+        return Ok(complained("usage: qaic-monitor-json -i FILE\n", 255));
+    };
+    let Ok(text) = std::fs::read(file) else {
+        return Ok(complained(&format!("cannot open {file}\n"), 255));
+    };
+    let requests: Requests = match serde_json::from_slice(&text) {
+        Ok(requests) => requests,
+        Err(error) => return Ok(complained(&format!("parse error: {error}\n"), 0)),
+    };
+    let (warm, root, qids) = server.with(|view| {
+        let warm = view
+            .live()
+            .qmonitor_ms
+            .is_some_and(|started| view.now >= started + server.times.qmonitor_ms);
+        (warm, view.is_root(), qids(view, server.store.seed))
+    })?;
+    if !root || !warm {
+        return Ok(complained("failed to connect to 127.0.0.1:62472\n", 0));
+    }
+    server.store.transact(|live, world| {
+        for request in &requests.request {
+            let Some(partitioning) = &request
+                .dev_config
+                .update_multi_device_partition_config_request
+            else {
+                continue;
+            };
+            for (address, qid) in &qids {
+                if request.qid != -1 && request.qid != i64::from(qid.0) {
+                    continue;
+                }
+                let lost = live.faults.contains(&Fault::MdpMissing(*address));
+                let path = world
+                    .by_address
+                    .get(address)
+                    .map(|&index| &world.functions[index].path);
+                if let (Some(path), false) = (path, lost)
+                    && let Some(soc) = live.socs.get_mut(path)
+                {
+                    soc.requested = Some(partitioning.enable);
+                }
+            }
+        }
+        Ok(said("{\"response\":\"accepted\"}\n", 0))
+    })
+}

@@ -1,0 +1,175 @@
+//! `qaic-util -q`: one block a SoC in the text of three SDK generations, with log lines between.
+use std::fmt::Write;
+
+use crd::{
+    id::{PciAddress, Qid},
+    kind::rack::Sku,
+};
+
+use super::{qids, reachable, said};
+use crate::{
+    access::ToolOutput,
+    rack::{
+        files::View,
+        host::{Generation, minor, platform},
+        live::{Phase, SocLive},
+        world::SocPart,
+    },
+};
+
+pub(super) fn run(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutput {
+    if !arguments
+        .iter()
+        .any(|argument| argument == "-q" || argument == "--query")
+    {
+        return said("", 0);
+    }
+    let generation = Generation::of(view.server);
+    let qids = qids(view, seed);
+    // A SoC in reset answers nobody, so that the tool shows one fewer and says nothing.
+    let mut shown: Vec<(Qid, PciAddress, &SocPart, Phase, &SocLive)> = view
+        .socs()
+        .filter(|&(_, _, _, phase)| phase != Phase::Resetting)
+        .filter_map(|(_, function, part, phase)| {
+            let soc = view.live().socs.get(&function.path)?;
+            Some((
+                *qids.get(&function.address)?,
+                function.address,
+                part,
+                phase,
+                soc,
+            ))
+        })
+        .collect();
+    shown.sort_by_key(|&(qid, ..)| qid);
+    if shown.is_empty() {
+        return said("", 0);
+    }
+    let mut text =
+        String::from("LRT QC_IMAGE_VERSION: LRT.AIC.5.2.1.5.6\nLRT IMAGE_VARIANT: LRT.AIC.REL\n");
+    let count = match generation {
+        Generation::First => "Number of devices",
+        Generation::Second | Generation::Third => "Number of devices queried",
+    };
+    line(&mut text, "", &format!("{count}: {}", shown.len()));
+    for (qid, address, part, phase, soc) in shown {
+        line(&mut text, "", &format!("QID {qid}"));
+        let reached = reachable(view, address);
+        let phase = if reached { phase } else { Phase::Error };
+        if phase == Phase::Error {
+            // The real tool logs on the stream that it prints to, wherever it happens to be.
+            line(
+                &mut text,
+                "",
+                &format!(
+                    "[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device /dev/accel/accel{}",
+                    soc.accel
+                ),
+            );
+        }
+        block(&mut text, view, generation, address, part, phase, soc);
+    }
+    said(&text, 0)
+}
+
+fn block(
+    text: &mut String,
+    view: &View<'_>,
+    generation: Generation,
+    address: PciAddress,
+    part: &SocPart,
+    phase: Phase,
+    soc: &SocLive,
+) {
+    let indent = match generation {
+        Generation::First | Generation::Third => "        ",
+        Generation::Second => "\t",
+    };
+    let mut say = |key: &str, value: &str| line(text, indent, &format!("{key}:{value}"));
+    say(
+        "Status",
+        match phase {
+            Phase::Ready => "Ready",
+            Phase::Resetting | Phase::Initializing => "Initializing",
+            Phase::Error => "Error",
+        },
+    );
+    say("MHI ID", &soc.mhi.to_string());
+    say("PCI Address", &address.to_string());
+    say("PCI Info", "Qualcomm Device a100");
+    say("Max Link Speed", "16GT/s");
+    say("Max Link Width", "x8");
+    say("Current Link Speed", "16GT/s");
+    say("Current Link Width", "x8");
+    say("Dev Link", "");
+    if phase == Phase::Ready {
+        let holders = crate::rack::server::open_by(view.live());
+        let busy = holders.iter().any(|(path, _, _)| {
+            view.function(address)
+                .is_some_and(|(_, function)| function.path == *path)
+        });
+        let free = if busy { 0 } else { part.cores };
+        say("HW Version", "2.0.0.0");
+        say(
+            "HW Serial",
+            &format!("0x{:08x}", part.serial.0.parse::<u32>().unwrap_or(0)),
+        );
+        say("FW Version", "1.21.3");
+        say("FW QC_IMAGE_VERSION", "AIC100.SBL.1.21.3");
+        say("FW OEM_IMAGE_VERSION", "");
+        say("FW IMAGE_VARIANT", "AIC100.REL");
+        say("NSP IMAGE_VARIANT", "aic100.nsp.prodQ");
+        let dram = u64::from(part.dram_mib);
+        let memory = match generation {
+            Generation::First | Generation::Second => format!("{dram} MB"),
+            Generation::Third => format!("{} KB", dram * 1024),
+        };
+        say("Dram Total", &memory);
+        say("Dram Free", &memory);
+        say("Dram Fragmentation", "0.00%");
+        say("Vc Total", "16");
+        say("Vc Free", "16");
+        say("Nsp Total", &part.cores.to_string());
+        say("Nsp Free", &free.to_string());
+        say("Semaphore Total", "32");
+        // The one key with a space before its value.
+        say(
+            "NSP Defective PG Mask",
+            &format!(" 0x{:X}", mask(part.cores)),
+        );
+        // Multi-device partitioning came with 1.17, and so did the line that shows it.
+        if minor(platform(view.server)) >= 17 {
+            let mdp = if soc.mdp { " MDP+" } else { "" };
+            say("Device Capabilities", &format!(" HybridBoot+{mdp}"));
+        }
+    }
+    if generation == Generation::Third {
+        say("Sku Type", sku(part.sku));
+    }
+    say("Board serial", &part.board_serial);
+    if phase == Phase::Ready {
+        say("SoC temperature(degree C)", "41");
+        say("Board power(Watts)", "18.5");
+        say("TDP Cap(Watts)", "75.0");
+    }
+}
+
+/// Cores that are fused off, from the top.
+fn mask(cores: u32) -> u32 {
+    0xffff_u32 & !((1_u32 << cores.min(16)) - 1)
+}
+
+fn sku(sku: Sku) -> &'static str {
+    match sku {
+        Sku::Standard => "PCIe",
+        Sku::Pro => "PCIe Pro",
+        Sku::Ultra => "PCIe Ultra",
+        Sku::Standard080 => "PCIe 080",
+        Sku::Ultra080 => "PCIe Ultra 080",
+    }
+}
+
+fn line(text: &mut String, indent: &str, content: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{indent}{content}");
+}

@@ -1,0 +1,319 @@
+//! What a person does to a rack's server behind everybody's back: set, unplug, replug, fault, hold, release, reboot, reset.
+use std::time::Duration;
+
+use crd::{
+    id::{PciAddress, PciPath, Word},
+    kind::rack::Fault,
+};
+
+use super::{
+    RackError, RackServer,
+    live::{EventLive, Hold, Live},
+    registers::acs_offset,
+    world::{Nature, World},
+};
+
+impl RackServer {
+    /// Sets a register or setting as somebody with root would. Targets and values: `ADDRESS/acs` a word, `ADDRESS/mdp`
+    /// `on|off`, `ADDRESS/state` `ready|stuck|error`, `ADDRESS/driver` a name or `none`, `vm.max_map_count` a number,
+    /// `control_resp_timeout_s` seconds, `qmonitor` `running|stopped`.
+    pub fn set(&self, target: &str, value: &str) -> Result<(), RackError> {
+        let bad =
+            |wanted: &str| self.refused(format!("{target} cannot be `{value}`; give {wanted}"));
+        self.store.transact(|live, world| {
+            let now = self.rack_ms(live);
+            match target {
+                "vm.max_map_count" => {
+                    live.max_map_count = value.parse().map_err(|_| bad("a number"))?
+                }
+                "control_resp_timeout_s" => {
+                    live.control_timeout_s =
+                        value.parse().map_err(|_| bad("a number of seconds"))?;
+                }
+                "qmonitor" => {
+                    live.qmonitor_ms = match value {
+                        "running" => Some(now.saturating_sub(self.times.qmonitor_ms)),
+                        "stopped" => None,
+                        _ => return Err(bad("running or stopped")),
+                    }
+                }
+                _ => return self.set_function(live, world, now, target, value),
+            }
+            Ok(())
+        })
+    }
+
+    fn set_function(
+        &self,
+        live: &mut Live,
+        world: &World,
+        now: u64,
+        target: &str,
+        value: &str,
+    ) -> Result<(), RackError> {
+        let bad =
+            |wanted: &str| self.refused(format!("{target} cannot be `{value}`; give {wanted}"));
+        let unknown = || {
+            self.no_such(format!(
+                "`{target}`; targets are ADDRESS/acs, ADDRESS/mdp, ADDRESS/state, ADDRESS/driver, vm.max_map_count, control_resp_timeout_s and qmonitor"
+            ))
+        };
+        let (address, what) = target.split_once('/').ok_or_else(unknown)?;
+        let address: PciAddress = address.parse().map_err(|_| unknown())?;
+        let &index = world
+            .by_address
+            .get(&address)
+            .ok_or_else(|| self.no_such(format!("function at {address}")))?;
+        let function = &world.functions[index];
+        match what {
+            "acs" => {
+                let word: Word = value.parse().map_err(|_| bad("a word such as 0x001d"))?;
+                let (Nature::Port(port), Some(offset)) = (&function.nature, acs_offset(function))
+                else {
+                    return Err(self.no_such(format!("ACS at {address}")));
+                };
+                let kept = word.0 & port.acs_capability.0;
+                if kept != word.0 {
+                    return Err(self.refused(format!(
+                        "{address} implements ACS bits {}, not all of {word}",
+                        port.acs_capability
+                    )));
+                }
+                let at = u16::try_from(offset + 6).unwrap_or(u16::MAX);
+                let written = live.written.entry(function.path.clone()).or_default();
+                let [low, high] = kept.to_le_bytes();
+                written.insert(at, low);
+                written.insert(at + 1, high);
+            }
+            "driver" => {
+                let driver = (value != "none").then(|| value.to_owned());
+                live.drivers.insert(function.path.clone(), driver);
+            }
+            "mdp" | "state" => {
+                let soc = live
+                    .socs
+                    .get_mut(&function.path)
+                    .ok_or_else(|| self.no_such(format!("SoC at {address}")))?;
+                match (what, value) {
+                    ("mdp", "on") => soc.mdp = true,
+                    ("mdp", "off") => soc.mdp = false,
+                    ("mdp", _) => return Err(bad("on or off")),
+                    (_, "ready") => {
+                        soc.error = false;
+                        soc.off_until_ms = now;
+                        soc.ready_at_ms = Some(now);
+                    }
+                    (_, "stuck") => soc.ready_at_ms = None,
+                    (_, "error") => {
+                        soc.error = true;
+                        soc.off_until_ms = now;
+                        soc.ready_at_ms = Some(now);
+                    }
+                    (_, _) => return Err(bad("ready, stuck or error")),
+                }
+            }
+            _ => return Err(unknown()),
+        }
+        Ok(())
+    }
+
+    /// Pulls out a SoC, a card or another device: the one at the address, or all that is right below the port there.
+    pub fn unplug(&self, address: PciAddress) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            let &index = world
+                .by_address
+                .get(&address)
+                .filter(|&&index| !live.is_out(world, index))
+                .ok_or_else(|| self.no_such(format!("function at {address}")))?;
+            let paths: Vec<PciPath> = if is_slot(world, index) {
+                world.children(index).collect()
+            } else {
+                vec![index]
+            }
+            .into_iter()
+            .map(|index| world.functions[index].path.clone())
+            .collect();
+            if paths.is_empty() {
+                return Err(self.no_such(format!("card below {address}")));
+            }
+            for path in paths {
+                // What ran on it ends with it.
+                let below = format!("{path}/");
+                let gone = |soc: &PciPath| *soc == path || soc.0.starts_with(&below);
+                live.holds.retain(|hold| !gone(&hold.soc));
+                live.claims.retain(|claim| !gone(&claim.soc));
+                live.written.retain(|written, _| !gone(written));
+                live.unplugged.insert(path.clone());
+                live.event(EventLive::Unplugged { path });
+            }
+            Ok(())
+        })
+    }
+
+    /// Puts back what is out, named by its path or by the address that it had. What was out at the boot has no bus
+    /// numbers: it shows up after the next `reboot`, and shifts those behind it.
+    pub fn replug(&self, what: &str) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            let by_address = what
+                .parse::<PciAddress>()
+                .ok()
+                .and_then(|address| world.by_address.get(&address));
+            let wanted = match by_address {
+                Some(&index) if is_slot(world, index) => {
+                    let prefix = format!("{}/", world.functions[index].path);
+                    live.unplugged
+                        .iter()
+                        .find(|path| path.0.starts_with(&prefix))
+                        .cloned()
+                }
+                Some(&index) => Some(world.functions[index].path.clone()),
+                None => Some(PciPath(what.to_owned())),
+            };
+            let path = wanted
+                .filter(|path| live.unplugged.contains(path))
+                .ok_or_else(|| {
+                    let out: Vec<&str> = live.unplugged.iter().map(PciPath::as_str).collect();
+                    self.no_such(format!(
+                        "`{what}` that is unplugged; out are: {}",
+                        if out.is_empty() {
+                            "none".to_owned()
+                        } else {
+                            out.join(", ")
+                        }
+                    ))
+                })?;
+            live.unplugged.remove(&path);
+            let now = self.rack_ms(live);
+            let below = format!("{path}/");
+            for index in 0..world.functions.len() {
+                let function = &world.functions[index];
+                let back = function.path == path || function.path.0.starts_with(&below);
+                if back && matches!(function.nature, Nature::Soc(_)) {
+                    live.power_on(world, index, now, &self.times);
+                }
+            }
+            live.event(EventLive::Replugged { path });
+            Ok(())
+        })
+    }
+
+    /// Adds a fault. Its address must be on the server, so that a slip of the pen does not pass for a machine without faults.
+    pub fn fault(&self, fault: Fault) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            if let Some(address) = address_of(&fault)
+                && !world.by_address.contains_key(&address)
+            {
+                return Err(self.no_such(format!("function at {address}")));
+            }
+            if !live.faults.contains(&fault) {
+                live.faults.push(fault);
+            }
+            Ok(())
+        })
+    }
+
+    /// Clears one fault, or all.
+    pub fn clear_faults(&self, fault: Option<&Fault>) -> Result<(), RackError> {
+        self.store.transact(|live, _| {
+            let before = live.faults.len();
+            live.faults
+                .retain(|other| fault.is_some_and(|fault| fault != other));
+            match fault {
+                Some(fault) if live.faults.len() == before => {
+                    Err(self.no_such(format!("fault `{fault}`")))
+                }
+                Some(_) | None => Ok(()),
+            }
+        })
+    }
+
+    /// Makes a foreign process hold a SoC.
+    pub fn hold(&self, soc: PciAddress, name: &str, pid: u32) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            let hold = Hold {
+                soc: self.soc_path(world, soc)?,
+                name: name.to_owned(),
+                pid,
+            };
+            if !live.holds.contains(&hold) {
+                live.holds.push(hold);
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends whatever foreign process holds a SoC.
+    pub fn release(&self, soc: PciAddress) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            let path = self.soc_path(world, soc)?;
+            let before = live.holds.len();
+            live.holds.retain(|hold| hold.soc != path);
+            if live.holds.len() == before {
+                return Err(self.no_such(format!("tenant on {soc}")));
+            }
+            Ok(())
+        })
+    }
+
+    /// Reboots: new boot id, volatile registers lost, bus numbers given anew. Takes the server's boot time.
+    pub fn reboot(&self) -> Result<(), RackError> {
+        self.power_loss()
+    }
+
+    /// Loses power and boots again. To the registers this is a reboot; only what was in flight differs, and that is the
+    /// caller's.
+    pub fn power_loss(&self) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            live.out_at_boot = live.unplugged.clone();
+            let boot = self.store.enumerate(Some(live))?;
+            live.boot(self.store.seed, &self.store.server, &boot);
+            live.event(EventLive::Rebooted);
+            // The tree of before is of no use any more.
+            let _ = world;
+            Ok(())
+        })?;
+        self.pass(Duration::from_millis(self.times.boot_ms))
+    }
+
+    /// Resets a SoC as somebody with root would, held or not.
+    pub fn reset_soc(&self, soc: PciAddress) -> Result<(), RackError> {
+        self.store.transact(|live, world| {
+            let path = self.soc_path(world, soc)?;
+            let now = self.rack_ms(live);
+            if let Some(&index) = world.by_path.get(&path) {
+                live.reset_soc(world, index, now, &self.times);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether things are plugged in below this function: a root port, or a downstream port.
+fn is_slot(world: &World, index: usize) -> bool {
+    use crd::snapshot::PortKind;
+    match &world.functions[index].nature {
+        Nature::Port(port) => match port.kind {
+            PortKind::Root | PortKind::SwitchDownstream | PortKind::Bridge => true,
+            PortKind::SwitchUpstream => false,
+        },
+        Nature::Soc(_) | Nature::Other => false,
+    }
+}
+
+/// The function that a fault is about, where it is about one.
+pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
+    match fault {
+        Fault::WriteIgnored(address)
+        | Fault::ConfigWritesDropped(address)
+        | Fault::WriteRefused(address)
+        | Fault::ShortReads(address)
+        | Fault::ResetHangs(address)
+        | Fault::ResetFails(address)
+        | Fault::FallsOff(address)
+        | Fault::MdpMissing(address)
+        | Fault::P2pCorrupt(address) => Some(*address),
+        Fault::ToolKilled(_) | Fault::ToolHangs(_) | Fault::Kill { .. } | Fault::Power { .. } => {
+            None
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Texts of vendor tools and of the kernel, read by pure functions that take whatever comes.
+mod query;
+mod text;
+
+pub use query::{Capability, Device, parse_query};
+pub use text::{
+    inferences_per_second, is_log, listens_on, lockdown_level, memory_kib, processors, sdk_version,
+};

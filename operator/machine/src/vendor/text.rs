@@ -1,0 +1,77 @@
+//! Small texts of the kernel and of the SDK: memory, processors, lockdown, sockets, versions.
+use crd::snapshot::Lockdown;
+
+/// A line's value in KiB from `/proc/meminfo`, such as `MemTotal`.
+pub fn memory_kib(meminfo: &str, key: &str) -> Option<u64> {
+    meminfo.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let (number, unit) = value.trim().split_once(' ')?;
+        (name == key && unit.trim() == "kB").then(|| number.parse().ok())?
+    })
+}
+
+/// How many processors a kernel list such as `0-3,8,10-11` names.
+pub fn processors(list: &str) -> Option<u32> {
+    let mut count = 0_u32;
+    for part in list.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        count = count.checked_add(last.checked_sub(first)?.checked_add(1)?)?;
+    }
+    Some(count)
+}
+
+/// The level in brackets of `/sys/kernel/security/lockdown`.
+pub fn lockdown_level(text: &str) -> Option<Lockdown> {
+    let (_, rest) = text.split_once('[')?;
+    match rest.split_once(']')?.0 {
+        "none" => Some(Lockdown::None),
+        "integrity" => Some(Lockdown::Integrity),
+        "confidentiality" => Some(Lockdown::Confidentiality),
+        _ => None,
+    }
+}
+
+/// Whether a kernel socket table (`/proc/net/tcp`, `/proc/net/tcp6`) shows a listener on this port.
+pub fn listens_on(table: &str, port: u16) -> bool {
+    /// The kernel's number for a listening socket.
+    const LISTEN: &str = "0A";
+    table.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(1);
+        let local = columns.next().and_then(|local| local.rsplit(':').next());
+        let state = columns.nth(1);
+        let here = local.and_then(|digits| u16::from_str_radix(digits, 16).ok()) == Some(port);
+        here && state == Some(LISTEN)
+    })
+}
+
+/// The version that the SDK's own record (`versions/platform.xml`) states: base version, then build number.
+pub fn sdk_version(xml: &str) -> Option<String> {
+    let base = element(xml, "base_version")?;
+    let version = match element(xml, "build_id") {
+        Some(build) => format!("{base}.{build}"),
+        None => base.to_owned(),
+    };
+    let plain = version
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+    (plain && version.len() <= 32).then_some(version)
+}
+
+fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (value, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(value.trim()).filter(|value| !value.is_empty())
+}
+
+/// `[15:58:55.536][error][LogCommon]…`: the runtime logs on the stream that its tools print to.
+pub fn is_log(line: &str) -> bool {
+    line.trim_start().starts_with('[')
+}
+
+/// The rate at the end of `qaic-runner`'s statistics: `… Inf/Sec 284123.196`; the last one counts.
+pub fn inferences_per_second(output: &str) -> Option<f64> {
+    let (_, rest) = output.rsplit_once("Inf/Sec")?;
+    let rate: f64 = rest.split_whitespace().next()?.parse().ok()?;
+    rate.is_finite().then_some(rate)
+}

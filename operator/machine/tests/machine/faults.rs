@@ -1,0 +1,414 @@
+//! Every fault that a rack can be told to have, and what a step or a probe makes of it.
+use crd::{
+    Unknown,
+    id::{GroupId, Word},
+    kind::{ResetScope, rack::Moment},
+    snapshot::SocStatus,
+    step::{Action, MdpSetting},
+};
+use machine::{CrashKind, Machine, StepError, perform};
+
+use crate::room::{Room, TWO_ULTRA, at, port, soc};
+
+const PORT: &str = "0000:24:00.0";
+const SOC: &str = "0000:25:00.0";
+const OTHER: &str = "0000:26:00.0";
+
+fn room(fault: &str) -> Room {
+    let room = Room::of(TWO_ULTRA);
+    room.server().fault(fault.parse().unwrap()).unwrap();
+    room
+}
+
+fn clear(room: &Room) -> Action {
+    Action::ClearAcs {
+        port: port(&room.probe(), PORT),
+        before: Word(0x001d),
+        mask: Word(0x000c),
+    }
+}
+
+fn reset(room: &Room) -> Action {
+    Action::Reset {
+        scope: ResetScope::SoC,
+        socs: vec![soc(&room.probe(), SOC)],
+    }
+}
+
+/// Partitions both SoCs and clears both ports, so that P2P works.
+fn prepared() -> (Room, Action) {
+    let room = Room::of(TWO_ULTRA);
+    let snapshot = room.probe();
+    for address in [SOC, OTHER] {
+        room.server().set(&format!("{address}/mdp"), "on").unwrap();
+    }
+    for address in [PORT, "0000:24:01.0"] {
+        room.server()
+            .set(&format!("{address}/acs"), "0x0011")
+            .unwrap();
+    }
+    let verify = Action::VerifyP2P {
+        group: GroupId {
+            name: "pair".to_owned(),
+            index: 0,
+            node: "aic-01".into(),
+        },
+        members: vec![soc(&snapshot, SOC), soc(&snapshot, OTHER)],
+        ports: vec![port(&snapshot, PORT), port(&snapshot, "0000:24:01.0")],
+    };
+    (room, verify)
+}
+
+#[test]
+fn writes_that_fail() {
+    for fault in [
+        "write-ignored:0000:24:00.0",
+        "config-writes-dropped:0000:24:00.0",
+    ] {
+        let room = room(fault);
+        let error = perform(room.machine(), &clear(&room)).unwrap_err();
+        let StepError::WriteIgnored { wanted, found, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((wanted, found), (Word(0x0011), Word(0x001d)));
+    }
+    let room = room("write-refused:0000:24:00.0");
+    let error = perform(room.machine(), &clear(&room)).unwrap_err();
+    let StepError::Access(error) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(error.source.raw_os_error(), Some(5));
+}
+
+#[test]
+fn a_short_read_is_not_an_absent_capability() {
+    let room = room("short-reads:0000:24:00.0");
+    let snapshot = room.probe();
+    let function = snapshot
+        .functions
+        .iter()
+        .find(|f| f.address == at(PORT))
+        .unwrap();
+    assert_eq!(function.acs.unknown, Some(Unknown::NoPermission));
+    let error = perform(room.machine(), &clear(&room)).unwrap_err();
+    assert!(matches!(error, StepError::Expectation { .. }), "{error}");
+}
+
+#[test]
+fn resets_that_go_wrong() {
+    let hangs = room("reset-hangs:0000:25:00.0");
+    let wait = Action::WaitReady {
+        socs: vec![soc(&hangs.probe(), SOC)],
+        timeout_seconds: 900,
+    };
+    let before = hangs.machine().now();
+    perform(hangs.machine(), &reset(&hangs)).unwrap();
+    let error = perform(hangs.machine(), &wait).unwrap_err();
+    assert!(
+        error.to_string().contains("0000:25:00.0 Initializing"),
+        "{error}"
+    );
+    assert!(before.until(hangs.machine().now()).as_secs() >= 900);
+
+    let fails = room("reset-fails:0000:25:00.0");
+    let error = perform(fails.machine(), &reset(&fails)).unwrap_err();
+    assert!(
+        matches!(error, StepError::ToolFailed { .. }),
+        "exit code 0 is no success: {error}"
+    );
+
+    let falls = room("falls-off:0000:25:00.0");
+    let wait = Action::WaitReady {
+        socs: vec![soc(&falls.probe(), SOC)],
+        timeout_seconds: 60,
+    };
+    perform(falls.machine(), &reset(&falls)).unwrap();
+    assert_eq!(falls.probe().socs.len(), 7);
+    let error = perform(falls.machine(), &wait).unwrap_err();
+    assert!(
+        error.to_string().contains("0000:25:00.0 missing"),
+        "{error}"
+    );
+}
+
+#[test]
+fn partitioning_that_is_lost() {
+    let room = room("mdp-missing:0000:25:00.0");
+    let socs = vec![soc(&room.probe(), SOC)];
+    perform(room.machine(), &Action::StartQmonitor {}).unwrap();
+    let request = Action::RequestMdp {
+        soc: socs[0].clone(),
+        enable: MdpSetting::On,
+    };
+    perform(room.machine(), &request).unwrap();
+    perform(room.machine(), &reset(&room)).unwrap();
+    perform(
+        room.machine(),
+        &Action::WaitReady {
+            socs: socs.clone(),
+            timeout_seconds: 900,
+        },
+    )
+    .unwrap();
+    let error = perform(
+        room.machine(),
+        &Action::VerifyMdp {
+            socs,
+            enable: MdpSetting::On,
+        },
+    )
+    .unwrap_err();
+    assert!(matches!(error, StepError::NotProven { .. }), "{error}");
+}
+
+#[test]
+fn tools_that_die() {
+    for (fault, why) in [
+        ("tool-killed:qaic-util", "killed"),
+        ("tool-hangs:qaic-util", "hung"),
+    ] {
+        let room = room(fault);
+        let snapshot = room.probe();
+        assert!(
+            snapshot
+                .socs
+                .iter()
+                .all(|soc| soc.status.unknown == Some(Unknown::ToolFailed)),
+            "{why}"
+        );
+        assert_eq!(snapshot.socs.len(), 8, "the kernel still shows them");
+    }
+    let text = TWO_ULTRA.replace(
+        "- name: aic-01",
+        "- name: aic-01\n      sdk: { missing: [qaic-util, systemd-run, qaic-compile] }",
+    );
+    let room = Room::of(&text);
+    let snapshot = room.probe();
+    assert!(
+        snapshot
+            .socs
+            .iter()
+            .all(|soc| soc.qid.unknown == Some(Unknown::ToolMissing))
+    );
+    assert_eq!(snapshot.tools.compiler.unknown, Some(Unknown::ToolMissing));
+    assert!(matches!(
+        perform(room.machine(), &Action::StartQmonitor {}),
+        Err(StepError::Tool(_))
+    ));
+}
+
+#[test]
+fn p2p_tells_the_truth_about_the_registers() {
+    type Break = fn(&Room);
+    let breaks: [(&str, Break, &str); 6] = [
+        ("nothing", |_| {}, ""),
+        (
+            "redirect on a card port",
+            |room| room.server().set("0000:24:01.0/acs", "0x001d").unwrap(),
+            "Failed to access P2P device",
+        ),
+        (
+            "completion redirect alone",
+            |room| room.server().set("0000:24:00.0/acs", "0x0008").unwrap(),
+            "Failed to access P2P device",
+        ),
+        (
+            "partitioning off",
+            |room| room.server().set("0000:25:00.0/mdp", "off").unwrap(),
+            "Failed to access P2P device",
+        ),
+        (
+            "fast and wrong",
+            |room| {
+                room.server()
+                    .fault("p2p-corrupt:0000:26:00.0".parse().unwrap())
+                    .unwrap()
+            },
+            "differ",
+        ),
+        (
+            "above the divergence",
+            |room| room.server().set("0000:22:00.0/acs", "0x007f").unwrap(),
+            "",
+        ),
+    ];
+    for (name, breaks, want) in breaks {
+        let (room, verify) = prepared();
+        breaks(&room);
+        match perform(room.machine(), &verify) {
+            Ok(_) => assert_eq!(want, "", "{name}"),
+            Err(error) => assert!(
+                !want.is_empty() && error.to_string().contains(want),
+                "{name}: {error}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn p2p_between_cards_and_without_a_switch() {
+    let room = Room::of(TWO_ULTRA);
+    let snapshot = room.probe();
+    for soc in &snapshot.socs {
+        room.server()
+            .set(&format!("{}/mdp", soc.address), "on")
+            .unwrap();
+    }
+    let verify = Action::VerifyP2P {
+        group: GroupId {
+            name: "pair".to_owned(),
+            index: 0,
+            node: "aic-01".into(),
+        },
+        members: vec![soc(&snapshot, SOC), soc(&snapshot, "0000:2b:00.0")],
+        ports: vec![
+            port(&snapshot, "0000:22:00.0"),
+            port(&snapshot, "0000:22:01.0"),
+        ],
+    };
+    // A redirecting host switch delivers fast and wrong: only the check of the data sees it.
+    let error = perform(room.machine(), &verify).unwrap_err();
+    assert!(error.to_string().contains("differ"), "{error}");
+    for address in ["0000:22:00.0", "0000:22:01.0"] {
+        room.server()
+            .set(&format!("{address}/acs"), "0x0011")
+            .unwrap();
+    }
+    perform(room.machine(), &verify).unwrap();
+
+    let room = Room::example("eight-standard-root-ports");
+    let snapshot = room.probe();
+    for soc in &snapshot.socs {
+        room.server()
+            .set(&format!("{}/mdp", soc.address), "on")
+            .unwrap();
+    }
+    for function in snapshot.functions.iter().filter(|f| f.port.is_some()) {
+        room.server()
+            .set(&format!("{}/acs", function.address), "0x0000")
+            .unwrap();
+    }
+    let verify = Action::VerifyP2P {
+        group: GroupId {
+            name: "pair".to_owned(),
+            index: 0,
+            node: "aic-01".into(),
+        },
+        members: vec![
+            soc(&snapshot, "0000:21:00.0"),
+            soc(&snapshot, "0000:22:00.0"),
+        ],
+        ports: Vec::new(),
+    };
+    let error = perform(room.machine(), &verify).unwrap_err();
+    assert!(
+        error.to_string().contains("Failed to access P2P device"),
+        "{error}"
+    );
+}
+
+#[test]
+fn lockdown_and_missing_rights_are_told_apart() {
+    let with = |host: &str| {
+        Room::of(&TWO_ULTRA.replace(
+            "- name: aic-01",
+            &format!("- name: aic-01\n      host: {host}"),
+        ))
+    };
+    let locked = with("{ lockdown: Integrity }");
+    let snapshot = locked.probe();
+    assert_eq!(
+        snapshot.host.lockdown.get(),
+        Some(&crd::snapshot::Lockdown::Integrity)
+    );
+    let error = perform(locked.machine(), &clear(&locked)).unwrap_err();
+    let StepError::Access(error) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(error.source.raw_os_error(), Some(1));
+
+    let plain = with("{ access: Unprivileged }");
+    let snapshot = plain.probe();
+    for function in &snapshot.functions {
+        assert_eq!(
+            function.acs.unknown,
+            Some(Unknown::NoPermission),
+            "{}",
+            function.address
+        );
+    }
+    assert_eq!(
+        snapshot.socs[0].status.get(),
+        Some(&SocStatus::Ready),
+        "a query needs no rights"
+    );
+    for action in [Action::SetSysctl {
+        name: "vm.max_map_count".to_owned(),
+        before: None,
+        after: 1,
+    }] {
+        let StepError::Access(error) = perform(plain.machine(), &action).unwrap_err() else {
+            panic!()
+        };
+        assert_eq!(error.source.raw_os_error(), Some(13));
+    }
+    assert!(perform(plain.machine(), &reset(&plain)).is_err());
+
+    let without = with("{ commandLine: quiet }");
+    let snapshot = without.probe();
+    assert!(
+        snapshot
+            .functions
+            .iter()
+            .all(|f| f.iommu_group.value.is_none())
+    );
+    assert!(
+        perform(without.machine(), &clear(&without)).is_ok(),
+        "no IOMMU, so nothing redirects from the start"
+    );
+}
+
+#[test]
+fn crashes_strike_once_and_power_takes_what_is_volatile() {
+    let room = room("kill:7:torn");
+    room.server()
+        .fault("power:9:after".parse().unwrap())
+        .unwrap();
+    assert_eq!(room.machine().crash_point(6), None);
+    let crash = room.machine().crash_point(7).unwrap();
+    assert_eq!((crash.moment, crash.kind), (Moment::Torn, CrashKind::Kill));
+    assert_eq!(room.machine().crash_point(7), None);
+    assert_eq!(
+        room.machine().crash_point(9).unwrap().kind,
+        CrashKind::Power
+    );
+
+    let before = room.probe();
+    perform(room.machine(), &clear(&room)).unwrap();
+    perform(room.machine(), &Action::StartQmonitor {}).unwrap();
+    room.server().set("0000:25:00.0/mdp", "on").unwrap();
+    room.server().set("vm.max_map_count", "5").unwrap();
+    room.server().set("control_resp_timeout_s", "2600").unwrap();
+    room.machine().power_loss().unwrap();
+    let after = room.probe();
+    assert_ne!(after.boot_id, before.boot_id);
+    assert_eq!(
+        after.functions, before.functions,
+        "ACS is the kernel's again"
+    );
+    assert_eq!(after.settings, before.settings);
+    assert_eq!(after.tools.qmonitor_running.get(), Some(&false));
+    assert_eq!(after.socs[0].mdp.get(), Some(&true), "partitioning stays");
+    let serials = |snapshot: &crd::snapshot::HardwareSnapshot| -> Vec<_> {
+        snapshot
+            .socs
+            .iter()
+            .map(|soc| (soc.address, soc.serial.value.clone()))
+            .collect()
+    };
+    assert_eq!(serials(&after), serials(&before));
+    assert!(matches!(
+        Machine::linux(machine::Roots::default()).power_loss(),
+        Err(machine::RackError::NotARack)
+    ));
+}

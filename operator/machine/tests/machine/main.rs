@@ -1,0 +1,12 @@
+//! The machine as its users see it: racks from files, one probe, single steps, faults, and this Linux.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod examples;
+mod faults;
+mod room;
+mod steps;
+mod verbs;

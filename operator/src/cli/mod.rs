@@ -1,0 +1,261 @@
+//! The one grammar: verbs, and flags that mean the same wherever they stand.
+mod environment;
+mod rack;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use environment::Environment;
+pub use rack::{
+    FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs,
+};
+
+use crate::console::ColorChoice;
+
+/// Declares, plans and applies Cloud AI 100 servers, and serves sharded models on them.
+#[derive(Debug, Parser)]
+#[command(name = "shardplane", version, propagate_version = true, after_long_help = crate::exit::table_text())]
+pub struct Cli {
+    /// When to colour.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Check declared files and report every problem at once.
+    Validate(ValidateArgs),
+    /// Rewrite declared files in one form; comments stay.
+    Fmt(FmtArgs),
+    /// Print the kinds as CRDs or JSON Schemas.
+    Schema(SchemaArgs),
+    /// Make and handle a virtual machine room.
+    Rack(RackArgs),
+    /// Show what a machine is: cards, ports, settings.
+    Probe(ProbeArgs),
+    /// Record what a machine is, for planning elsewhere.
+    Snapshot(ProbeArgs),
+    /// Show what apply would do, and why.
+    Plan(PlanArgs),
+    /// Carry out what is declared, and verify it.
+    Apply(ApplyArgs),
+    /// Apply, then keep it so and run the declared models.
+    Up(UpArgs),
+    /// Show what is there and what runs.
+    Status(StatusArgs),
+    /// Stop the models and put the machine back as the deletion rules say.
+    Down(DownArgs),
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For people, with everything.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// Which machine.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Place {
+    /// A rack file: this virtual machine room instead of this machine.
+    #[arg(long, value_name = "FILE")]
+    pub rack: Option<PathBuf>,
+    /// Where state is kept [default: the user's state folder / shardplane / the machine's name].
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Only this server of the room.
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+}
+
+/// What is declared.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Files {
+    /// A declared file, a folder of them, or - for standard input; may be repeated.
+    #[arg(short, long = "file", value_name = "PATH")]
+    pub file: Vec<PathBuf>,
+}
+
+/// How the result is printed.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Printing {
+    /// How the result is printed.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Format,
+}
+
+/// Leave to go ahead.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Leave {
+    /// Go ahead without asking; a Manual policy still wants --approve-digest.
+    #[arg(long)]
+    pub yes: bool,
+    /// Go ahead with exactly this plan: a node's or a rollout's digest; may be repeated.
+    #[arg(long, value_name = "DIGEST")]
+    pub approve_digest: Vec<String>,
+}
+
+/// `validate`
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    #[doc = "What is declared."]
+    pub files: Files,
+    #[command(flatten)]
+    #[doc = "How the result is printed."]
+    pub printing: Printing,
+}
+
+/// `fmt`
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    #[command(flatten)]
+    #[doc = "What is declared."]
+    pub files: Files,
+    /// Change nothing; exit 1 where a file would change.
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Which form of the schemas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SchemaForm {
+    /// CustomResourceDefinitions.
+    #[default]
+    Crd,
+    /// JSON Schemas.
+    JsonSchema,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Only this kind.
+    pub kind: Option<String>,
+    /// Which form.
+    #[arg(long = "as", value_enum, default_value_t, value_name = "FORM")]
+    pub form: SchemaForm,
+    /// Write one file a kind into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// `probe` and `snapshot`
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "How the result is printed."]
+    pub printing: Printing,
+    /// Write to this file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    #[doc = "What is declared."]
+    pub files: Files,
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "How the result is printed."]
+    pub printing: Printing,
+    /// A recorded snapshot instead of a live machine; may be repeated.
+    #[arg(long, value_name = "FILE", conflicts_with = "rack")]
+    pub snapshot: Vec<PathBuf>,
+    /// Save the plan, to be applied exactly.
+    #[arg(long, value_name = "FILE", conflicts_with = "node")]
+    pub out: Option<PathBuf>,
+    /// Exit 2 when a step can run.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A saved plan, instead of -f.
+    #[arg(value_name = "PLANFILE", conflicts_with = "file")]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    #[doc = "What is declared."]
+    pub files: Files,
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "How the result is printed."]
+    pub printing: Printing,
+    #[command(flatten)]
+    #[doc = "Leave to go ahead."]
+    pub leave: Leave,
+}
+
+/// `up`
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    #[doc = "What is declared."]
+    pub files: Files,
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "Leave to go ahead."]
+    pub leave: Leave,
+    /// Seconds between two looks at the machine and the files.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub interval: u64,
+    /// Ask a served model this, print its answer, stop the models and exit.
+    #[arg(long, value_name = "QUESTION")]
+    pub ask: Option<String>,
+    /// Which model to ask, where several are declared.
+    #[arg(long, value_name = "NAME", requires = "ask")]
+    pub model: Option<String>,
+    /// At most this many tokens of answer.
+    #[arg(long, value_name = "N", requires = "ask", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tokens: Option<u32>,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "How the result is printed."]
+    pub printing: Printing,
+}
+
+/// `down`
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "How the result is printed."]
+    pub printing: Printing,
+    #[command(flatten)]
+    #[doc = "Leave to go ahead."]
+    pub leave: Leave,
+}

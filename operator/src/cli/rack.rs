@@ -1,0 +1,132 @@
+//! The grammar of `shardplane rack`.
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Place, Printing};
+
+/// `rack`
+#[derive(Debug, Args)]
+pub struct RackArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: RackVerb,
+}
+
+/// What to do with a virtual machine room.
+#[derive(Debug, Subcommand)]
+pub enum RackVerb {
+    /// Write a new rack file.
+    New(NewRackArgs),
+    /// Show a rack's live registers.
+    Show {
+        #[command(flatten)]
+        #[doc = "Which rack."]
+        place: Place,
+        #[command(flatten)]
+        #[doc = "How the result is printed."]
+        printing: Printing,
+    },
+    /// Change a live register or setting by hand.
+    Set(SetArgs),
+    /// Pull a SoC off the bus.
+    Unplug(TargetArgs),
+    /// Put a SoC back.
+    Replug(TargetArgs),
+    /// Tell the rack to fail.
+    Fault(FaultArgs),
+    /// Let a foreign tenant hold a SoC; --release lets go.
+    Hold(HoldArgs),
+    /// Boot a server anew.
+    Reboot(PlaceArgs),
+    /// Reset a SoC behind the engine's back.
+    ResetSoc(TargetArgs),
+    /// Start over from the rack file; journals and ledgers are archived.
+    Reseed(PlaceArgs),
+}
+
+/// `rack new`
+#[derive(Debug, Args)]
+pub struct NewRackArgs {
+    /// The file to write; - for standard output.
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// The rack's name.
+    #[arg(long, default_value = "rack")]
+    pub name: String,
+    /// Cards of each server: `ultra:2,pro:4`.
+    #[arg(long, default_value = "ultra:1")]
+    pub cards: String,
+    /// PCIe switches of each server; 0 puts every card on a root port of its own.
+    #[arg(long, default_value_t = 1)]
+    pub switches: u32,
+    /// Servers.
+    #[arg(long, default_value_t = 1)]
+    pub servers: u32,
+    /// Seed of serials and of the numberings' order.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u32,
+}
+
+/// A place alone.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+}
+
+/// A place and a function on it.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+    /// PCI address.
+    pub target: String,
+}
+
+/// `rack set`
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+    /// What to change: `ADDRESS/acs`, `ADDRESS/mdp`, `ADDRESS/state`, `ADDRESS/driver`, `vm.max_map_count`,
+    /// `control_resp_timeout_s` or `qmonitor`.
+    pub target: String,
+    /// The value to write, such as `0x001d`, `on`, `Ready`, `60`.
+    pub value: String,
+}
+
+/// `rack hold`
+#[derive(Debug, Args)]
+pub struct HoldArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+    /// PCI address of the SoC.
+    pub target: String,
+    /// The tenant's name.
+    #[arg(long, default_value = "tenant")]
+    pub by: String,
+    /// Its process id.
+    #[arg(long, default_value_t = 4242)]
+    pub pid: u32,
+    /// Let go instead.
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// `rack fault`
+#[derive(Debug, Args)]
+pub struct FaultArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+    /// The fault, such as `kill:7:torn`, `power:3:after`; absent with --clear.
+    pub fault: Option<String>,
+    /// Forget every fault.
+    #[arg(long)]
+    pub clear: bool,
+}

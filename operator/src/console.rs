@@ -1,0 +1,183 @@
+//! The one printer: results to standard output, everything else to standard error, colour only where it is wanted.
+use std::{
+    fmt,
+    io::{self, BufRead, IsTerminal, Write},
+    time::Duration,
+};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR or TERM=dumb says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// With ANSI escapes.
+    Colored,
+    /// Without.
+    Plain,
+}
+
+/// What a piece of text is, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Comes to be.
+    Create,
+    /// Changes.
+    Update,
+    /// Goes, or went wrong.
+    Delete,
+    /// A device is reset; a warning.
+    Reset,
+    /// Is looked at.
+    Read,
+    /// Less important than the rest.
+    Dim,
+    /// More important.
+    Strong,
+}
+
+impl Paint {
+    /// `text` in the colour of `tone`.
+    pub fn tone(self, tone: Tone, text: impl fmt::Display) -> String {
+        let style = match tone {
+            Tone::Create => AnsiColor::Green.on_default(),
+            Tone::Update => AnsiColor::Yellow.on_default(),
+            Tone::Delete => AnsiColor::Red.on_default(),
+            Tone::Reset => AnsiColor::Magenta.on_default().bold(),
+            Tone::Read => AnsiColor::Cyan.on_default(),
+            Tone::Dim => Style::new().dimmed(),
+            Tone::Strong => Style::new().bold(),
+        };
+        match self {
+            Self::Plain => text.to_string(),
+            Self::Colored => format!("{style}{text}{style:#}"),
+        }
+    }
+}
+
+/// Where words go.
+#[derive(Debug)]
+pub struct Console {
+    out: Paint,
+    err: Paint,
+    out_is_terminal: bool,
+    can_ask: bool,
+    progress: bool,
+}
+
+impl Console {
+    /// A console for this process. `no_color` and `dumb` come from the environment.
+    pub fn new(choice: ColorChoice, no_color: bool, dumb: bool) -> Self {
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let paint = |terminal: bool| match choice {
+            ColorChoice::Always => Paint::Colored,
+            ColorChoice::Never => Paint::Plain,
+            ColorChoice::Auto if terminal && !no_color && !dumb => Paint::Colored,
+            ColorChoice::Auto => Paint::Plain,
+        };
+        Self {
+            out: paint(out),
+            err: paint(err),
+            out_is_terminal: out,
+            can_ask: io::stdin().is_terminal() && err,
+            progress: err && !dumb,
+        }
+    }
+
+    /// How standard output is coloured.
+    pub fn out_paint(&self) -> Paint {
+        self.out
+    }
+
+    /// How standard error is coloured.
+    pub fn err_paint(&self) -> Paint {
+        self.err
+    }
+
+    /// Whether standard output is a terminal.
+    pub fn out_is_terminal(&self) -> bool {
+        self.out_is_terminal
+    }
+
+    /// Whether somebody is there to answer a question.
+    pub fn can_ask(&self) -> bool {
+        self.can_ask
+    }
+
+    /// Prints a result. A reader that went away is no error of ours.
+    pub fn result(&self, text: &str) {
+        result(text);
+    }
+
+    /// Prints a line beside the result.
+    pub fn note(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = writeln!(err, "{text}");
+    }
+
+    /// Starts showing a piece of long work: a line that moves on a terminal, a plain line elsewhere.
+    pub fn work(&self, what: &str) -> Work {
+        if !self.progress {
+            self.note(what);
+            return Work { bar: None };
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Work { bar: Some(bar) }
+    }
+
+    /// Asks a question that only a whole `yes` answers.
+    pub fn ask(&self, question: &str) -> bool {
+        {
+            let mut err = io::stderr().lock();
+            let _ = write!(err, "{question} ").and_then(|()| err.flush());
+        }
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    }
+}
+
+/// Prints a result, from a thread that has no console. A reader that went away is no error of ours.
+pub fn result(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Long work being shown; dropped, it leaves the terminal clean.
+#[derive(Debug)]
+pub struct Work {
+    bar: Option<ProgressBar>,
+}
+
+impl Work {
+    /// Says what is done now.
+    pub fn now(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_owned());
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

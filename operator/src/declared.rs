@@ -1,0 +1,181 @@
+//! What `-f` declares, read and checked, with every problem printed at once.
+use std::path::PathBuf;
+
+use crd::{
+    declaration::Declaration,
+    diagnostic::{self, Diagnostic, Severity, Style},
+    kind::{
+        API_VERSION,
+        rack::{RACK_KIND, Rack, RackMetadata},
+    },
+    load::{self, Loaded, SourceText},
+    snapshot::HardwareSnapshot,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    console::{Console, Paint},
+    exit::Exit,
+    failure::Failure,
+    room::RackFile,
+    source,
+};
+
+/// One file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// Its path as given.
+    pub path: String,
+    /// BLAKE3 of its bytes.
+    pub blake3: String,
+}
+
+/// A declaration and the files it came from.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The declaration.
+    pub declaration: Declaration,
+    /// The files, in the order read.
+    pub inputs: Vec<InputFile>,
+}
+
+/// What was read, before anybody asks whether it is right.
+pub struct Read {
+    /// The texts.
+    pub sources: Vec<SourceText>,
+    /// What they say.
+    pub loaded: Loaded,
+}
+
+/// Reads what `paths` name.
+pub fn read(paths: &[PathBuf]) -> Result<Read, Failure> {
+    let sources: Vec<SourceText> = source::read_all(paths)?
+        .into_iter()
+        .map(|source| SourceText {
+            label: source.label,
+            text: source.text,
+        })
+        .collect();
+    let loaded = load::load(&sources);
+    Ok(Read { sources, loaded })
+}
+
+/// Reads what `paths` declare; problems are printed, and errors among them end it.
+pub fn declared(paths: &[PathBuf], console: &Console) -> Result<Declared, Failure> {
+    let read = read(paths)?;
+    report(&read, console, Severity::Warning);
+    if read.loaded.has_errors() {
+        return Err(invalid(&read.loaded));
+    }
+    Ok(Declared {
+        inputs: inputs(&read.sources),
+        declaration: read.loaded.declaration,
+    })
+}
+
+/// Prints diagnostics down to a severity to standard error.
+pub fn report(read: &Read, console: &Console, least: Severity) {
+    let shown: Vec<Diagnostic> = read
+        .loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity <= least)
+        .cloned()
+        .collect();
+    if !shown.is_empty() {
+        console
+            .note(diagnostic::render(&shown, &read.sources, style(console.err_paint())).trim_end());
+    }
+}
+
+/// The failure that errors in a declaration are.
+pub fn invalid(loaded: &Loaded) -> Failure {
+    let errors = loaded.count(Severity::Error);
+    let word = if errors == 1 { "error" } else { "errors" };
+    Failure::Invalid(format!(
+        "{errors} {word} in what is declared; nothing was touched"
+    ))
+}
+
+/// The style of diagnostics for a paint.
+pub fn style(paint: Paint) -> Style {
+    match paint {
+        Paint::Colored => Style::Coloured,
+        Paint::Plain => Style::Plain,
+    }
+}
+
+fn inputs(sources: &[SourceText]) -> Vec<InputFile> {
+    sources
+        .iter()
+        .map(|source| InputFile {
+            path: source.label.clone(),
+            blake3: blake3::hash(source.text.as_bytes()).to_hex().to_string(),
+        })
+        .collect()
+}
+
+/// Input files as JSON.
+pub fn inputs_json(inputs: &[InputFile]) -> Value {
+    inputs
+        .iter()
+        .map(|input| json!({ "path": input.path, "blake3": input.blake3 }))
+        .collect()
+}
+
+/// Reads the one rack of a file.
+pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failure> {
+    let read = read(&[path.to_owned()])?;
+    report(&read, console, Severity::Warning);
+    if read.loaded.has_errors() {
+        return Err(invalid(&read.loaded));
+    }
+    let [found] = read.loaded.racks.as_slice() else {
+        return Err(Failure::said(
+            Exit::Input,
+            format!(
+                "{} holds {} racks, and --rack needs one",
+                path.display(),
+                read.loaded.racks.len()
+            ),
+            "make one with `shardplane rack new FILE`",
+        ));
+    };
+    let rack = Rack {
+        api_version: API_VERSION.to_owned(),
+        kind: RACK_KIND.to_owned(),
+        metadata: RackMetadata {
+            name: found.object.name.clone(),
+        },
+        spec: found.spec.clone(),
+    };
+    let text: String = read
+        .sources
+        .iter()
+        .map(|source| source.text.as_str())
+        .collect();
+    Ok(RackFile {
+        rack,
+        digest: format!("b3:{}", blake3::hash(text.as_bytes()).to_hex()),
+    })
+}
+
+/// Reads recorded snapshots, each file holding one or more.
+pub fn snapshots(
+    paths: &[PathBuf],
+    console: &Console,
+) -> Result<(Vec<HardwareSnapshot>, Vec<InputFile>), Failure> {
+    let read = read(paths)?;
+    report(&read, console, Severity::Warning);
+    if read.loaded.has_errors() {
+        return Err(invalid(&read.loaded));
+    }
+    if read.loaded.snapshots.is_empty() {
+        return Err(Failure::said(
+            Exit::Input,
+            "no HardwareSnapshot in the files given with --snapshot",
+            "record one with `shardplane snapshot --out FILE`",
+        ));
+    }
+    Ok((read.loaded.snapshots, inputs(&read.sources)))
+}

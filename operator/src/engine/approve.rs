@@ -1,0 +1,137 @@
+//! Leave to go ahead: the policy's word, a digest's, or a person's.
+use crd::{declaration::Declaration, id::Digest, plan::Plan};
+use machine::Timestamp;
+use reconcile::{ApprovalDecision, approval, window};
+
+use crate::{cli::Leave, console::Console, exit::Exit, failure::Failure};
+
+/// Whose word counts for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// The policies'.
+    Policies,
+    /// The person's who said `down`: putting back what we changed needs leave only where it is disruptive.
+    Removal,
+}
+
+/// Whether the plan may go ahead now; an error says what is missing.
+pub fn approve(
+    plan: &Plan,
+    asking: Asking,
+    leave: &Leave,
+    console: &Console,
+    at: (Timestamp, &Declaration),
+) -> Result<(), Failure> {
+    let offered: Vec<Digest> = leave
+        .approve_digest
+        .iter()
+        .map(|text| Digest(text.clone()))
+        .collect();
+    let known = |digest: &Digest| {
+        digest.0 == plan.digest.0 || plan.nodes.iter().any(|node| digest.0 == node.digest.0)
+    };
+    if let Some(other) = offered.iter().find(|digest| !known(digest)) {
+        let digests: Vec<&str> = plan
+            .nodes
+            .iter()
+            .map(|node| node.digest.0.as_str())
+            .chain([plan.digest.0.as_str()])
+            .collect();
+        return Err(Failure::said(
+            Exit::Stale,
+            format!(
+                "{other} was approved, but the plan is now {}",
+                digests.join(", ")
+            ),
+            "read the plan above; approve its digest, or find out what changed",
+        ));
+    }
+    let (now, declaration) = at;
+    let (weekday, minute) = calendar(now);
+    let mut wanted = Vec::new();
+    for node in &plan.nodes {
+        if node.disruptive && !window::open(declaration, node, weekday, minute) {
+            return Err(Failure::said(
+                Exit::Blocked,
+                format!(
+                    "the plan for {} is disruptive and no window of its policies is open",
+                    node.node
+                ),
+                "wait for the window, or change `rollout.windows`",
+            ));
+        }
+        match approval::decide(node, &plan.digest, &offered) {
+            ApprovalDecision::Automatic | ApprovalDecision::Approved { .. } => {}
+            ApprovalDecision::Wanted { .. } if asking == Asking::Removal && !node.disruptive => {}
+            ApprovalDecision::Wanted {
+                digest_only: false, ..
+            } if leave.yes => {}
+            ApprovalDecision::Wanted { .. } if asking == Asking::Removal && leave.yes => {}
+            ApprovalDecision::Wanted { digest_only, why } => {
+                wanted.push((digest_only && asking == Asking::Policies, why))
+            }
+        }
+    }
+    // The policy lets an Automatic plan go ahead; on a terminal a person still sees a disruptive one before it starts.
+    let disruptive = plan.nodes.iter().any(|node| node.disruptive);
+    match wanted.as_slice() {
+        [] if !disruptive || leave.yes || !offered.is_empty() || !console.can_ask() => Ok(()),
+        [] => ask(console),
+        [(true, why), ..] => Err(Failure::said(
+            Exit::Blocked,
+            format!("{why}; nothing was touched"),
+            format!(
+                "approve exactly this plan with --approve-digest {}",
+                plan.digest.0
+            ),
+        )),
+        [(false, _), ..]
+            if console.can_ask() && wanted.iter().all(|(digest_only, _)| !digest_only) =>
+        {
+            ask(console)
+        }
+        [(false, why), ..] => Err(Failure::said(
+            Exit::Blocked,
+            format!("{why}, and nobody is there to ask; nothing was touched"),
+            format!(
+                "go ahead with --yes, or approve exactly this plan with --approve-digest {}",
+                plan.digest.0
+            ),
+        )),
+    }
+}
+
+fn ask(console: &Console) -> Result<(), Failure> {
+    if console.ask("The plan is disruptive. Carry it out? Only `yes` goes ahead:") {
+        return Ok(());
+    }
+    Err(Failure::said(
+        Exit::Blocked,
+        "not approved; nothing was touched",
+        "",
+    ))
+}
+
+/// Day of the week from 0 on Monday and minute of the day, in UTC.
+fn calendar(now: Timestamp) -> (u8, u32) {
+    let minutes = now.0 / 60_000;
+    // 1970-01-01 was a Thursday.
+    let weekday = (minutes / 1440 + 3) % 7;
+    (weekday as u8, (minutes % 1440) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calendar_begins_on_a_thursday() {
+        for (millis, expected) in [
+            (0, (3, 0)),
+            (86_400_000 * 4, (0, 0)),
+            (90 * 60_000, (3, 90)),
+        ] {
+            assert_eq!(calendar(Timestamp(millis)), expected);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! One program: the model's digest, its key, the compiler's or the worker's work, and its place in the store.
+use std::{ffi::OsString, path::Path, time::Duration};
+
+use crd::{
+    id::{Digest, ProgramKey},
+    kind::{Precision, Target},
+    program::ProgramRequest,
+    snapshot::{PresentProgram, Tools},
+};
+use machine::Invocation;
+
+use super::{Engine, observe};
+use crate::{
+    console::Work,
+    exit::{Exit, TABLE},
+    failure::Failure,
+    room::Node,
+    state::{models::ModelDigests, programs::ProgramStore},
+    toolchain::Called,
+};
+
+/// The vendor's compiler takes up to an hour for large models; a day is beyond doubt.
+const COMPILE_LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// How a build ended.
+#[derive(Debug)]
+pub enum BuildEnd {
+    /// The program is in the store.
+    Built,
+    /// Somebody asked for a stop.
+    Stopped,
+    /// It did not work.
+    Failed {
+        /// Why, in one sentence.
+        why: String,
+        /// Whose fault that is.
+        exit: Exit,
+    },
+}
+
+impl BuildEnd {
+    fn failed(exit: Exit, why: impl Into<String>) -> Self {
+        Self::Failed {
+            why: why.into(),
+            exit,
+        }
+    }
+}
+
+/// Builds one program.
+pub fn build(
+    engine: &Engine<'_>,
+    node: &Node,
+    request: &ProgramRequest,
+    work: &Work,
+) -> Result<BuildEnd, Failure> {
+    let Some(path) = &request.source.path else {
+        return Ok(BuildEnd::failed(
+            Exit::Input,
+            format!(
+                "{} takes its model from a volume or a registry, which only a cluster has; give `path` instead",
+                request.object
+            ),
+        ));
+    };
+    let model = engine.place.resolve(path, &request.declared_in);
+    work.now(&format!("reading {}", model.display()));
+    let file = engine.room.state.models();
+    let mut digests = ModelDigests::read(&file);
+    let digest = match digests.compute(&model) {
+        Ok(digest) => digest,
+        Err(error) => {
+            let exit = Failure::from(error);
+            return Ok(BuildEnd::failed(
+                exit.exit(),
+                format!(
+                    "{} (declared in {} by {})",
+                    exit.chain(),
+                    request.declared_in,
+                    request.object
+                ),
+            ));
+        }
+    };
+    digests.write(&file)?;
+    if let Some(declared) = request
+        .source
+        .digest
+        .as_ref()
+        .filter(|declared| **declared != digest)
+    {
+        return Ok(BuildEnd::failed(
+            Exit::Input,
+            format!(
+                "{} declares the model's digest {declared}, but {} has {digest}; fix one of them",
+                request.object,
+                model.display()
+            ),
+        ));
+    }
+    let tools = observe::node(engine.room, node, &engine.surroundings())?.tools;
+    let wanted = ProgramRequest {
+        model: Some(digest.clone()),
+        ..request.clone()
+    };
+    let Some(key) = reconcile::program::key(&wanted, &tools) else {
+        engine.binary.path()?;
+        return Ok(BuildEnd::failed(
+            Exit::Unavailable,
+            "what would compile it does not say what it is",
+        ));
+    };
+    match request.target {
+        Target::CPU => slice(engine, request, &model, (&key, digest), work),
+        Target::AI100 => compile(engine, node, &wanted, &model, (&key, digest), &tools),
+    }
+}
+
+fn slice(
+    engine: &Engine<'_>,
+    request: &ProgramRequest,
+    model: &Path,
+    (key, digest): (&ProgramKey, Digest),
+    work: &Work,
+) -> Result<BuildEnd, Failure> {
+    let store = ProgramStore::new(engine.room.state.programs());
+    let out = store.program(key);
+    let precision = match request.precision {
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+        Precision::Int8 => "int8",
+        Precision::Int4 => "int4",
+        Precision::Fp16 | Precision::Mxfp6 => {
+            return Ok(BuildEnd::failed(
+                Exit::Input,
+                "Fp16 and Mxfp6 are for target AI100; use F32, Bf16, Int8 or Int4",
+            ));
+        }
+    };
+    let shards = request.topology.shards.to_string();
+    let arguments: Vec<OsString> = [
+        "--checkpoint".into(),
+        model.into(),
+        "--out".into(),
+        out.clone().into(),
+        "--shards".into(),
+        shards.into(),
+        "--precision".into(),
+        precision.into(),
+        "--key".into(),
+        key.as_str().into(),
+        "--slots".into(),
+        request.shapes.batch.to_string().into(),
+        "--context".into(),
+        request.shapes.context_length.to_string().into(),
+    ]
+    .into();
+    match engine
+        .binary
+        .build(&arguments, engine.stop, |line| work.now(line))?
+    {
+        Called::Stopped => Ok(BuildEnd::Stopped),
+        Called::Ended { code: Some(0), .. } => {
+            store.record(&PresentProgram {
+                key: key.clone(),
+                target: Target::CPU,
+                model: digest,
+            })?;
+            Ok(BuildEnd::Built)
+        }
+        Called::Ended { code, stderr, .. } => {
+            let exit = code.and_then(from_worker).unwrap_or(Exit::Unavailable);
+            let said = if stderr.trim().is_empty() {
+                format!("the worker ended with {code:?} and said nothing")
+            } else {
+                stderr.trim().to_owned()
+            };
+            Ok(BuildEnd::failed(
+                exit,
+                format!(
+                    "building {} from {}: {said}",
+                    request.object,
+                    model.display()
+                ),
+            ))
+        }
+    }
+}
+
+/// The worker's exit codes are ours.
+fn from_worker(code: i32) -> Option<Exit> {
+    TABLE
+        .iter()
+        .find(|row| i32::from(row.code) == code && (64..=77).contains(&code))
+        .map(|row| row.exit)
+}
+
+fn compile(
+    engine: &Engine<'_>,
+    node: &Node,
+    request: &ProgramRequest,
+    model: &Path,
+    (key, digest): (&ProgramKey, Digest),
+    tools: &Tools,
+) -> Result<BuildEnd, Failure> {
+    let call = match reconcile::program::compiler_call(request, tools) {
+        Ok(call) => call,
+        Err(error) => return Ok(BuildEnd::failed(Exit::Input, error.to_string())),
+    };
+    let store = ProgramStore::new(engine.room.state.programs());
+    let place = store.workplace(key)?;
+    let written = |source| Failure::Write {
+        path: place.display().to_string(),
+        source,
+    };
+    std::fs::create_dir(&place).map_err(written)?;
+    let (from, to) = (
+        model.display().to_string(),
+        place.join("qpc").display().to_string(),
+    );
+    let arguments = call
+        .arguments
+        .iter()
+        .map(|a| a.replace("{model}", &from).replace("{out}", &to))
+        .collect();
+    let invocation = Invocation {
+        program: call.program.clone(),
+        arguments,
+        files: call.files.clone(),
+        directory: None,
+        deadline: COMPILE_LIMIT,
+    };
+    let output = match node.machine.run(&invocation) {
+        Ok(output) => output,
+        Err(error) => {
+            return Ok(BuildEnd::failed(
+                Exit::Unavailable,
+                super::step::chain(&error),
+            ));
+        }
+    };
+    if output.status != Some(0) {
+        let said = output
+            .stderr
+            .lines()
+            .rev()
+            .take(5)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+            .join("\n");
+        return Ok(BuildEnd::failed(
+            Exit::Unavailable,
+            format!("`{}` failed: {said}", call.program),
+        ));
+    }
+    // Beside the program: how it was made, so that a person can make it again.
+    let recipe = serde_json::json!({ "call": call, "stdout": output.stdout });
+    std::fs::write(place.join("compile.json"), format!("{recipe:#}\n")).map_err(written)?;
+    store.admit(
+        &place,
+        &PresentProgram {
+            key: key.clone(),
+            target: Target::AI100,
+            model: digest,
+        },
+    )?;
+    Ok(BuildEnd::Built)
+}

@@ -1,0 +1,89 @@
+//! Signals: the first asks for a stop between two steps, the second stops waiting.
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    thread,
+};
+
+use crate::exit::Exit;
+
+/// Which signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Stop {
+    /// The outcome of a run that had begun nothing.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Interrupt => Exit::Interrupted,
+            Self::Terminate => Exit::Terminated,
+        }
+    }
+}
+
+/// Whether somebody asked for a stop; shared by everything that works on one command.
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag(Arc<AtomicU8>);
+
+impl StopFlag {
+    /// What was asked for first, if anything was.
+    pub fn asked(&self) -> Option<Stop> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            1 => Some(Stop::Interrupt),
+            _ => Some(Stop::Terminate),
+        }
+    }
+
+    /// Asks for a stop, as a signal would.
+    pub fn ask(&self, stop: Stop) {
+        let word = match stop {
+            Stop::Interrupt => 1,
+            Stop::Terminate => 2,
+        };
+        let _ = self
+            .0
+            .compare_exchange(0, word, Ordering::SeqCst, Ordering::SeqCst);
+    }
+}
+
+/// Watches SIGINT and SIGTERM for the life of the process: sets the flag and tells of every signal, until `tell` says
+/// that nobody listens.
+pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        use tokio::signal::unix::{SignalKind, signal};
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    // Both receivers only wait: whichever is dropped loses nothing, the kernel's signal stays pending in it.
+                    let stop = tokio::select! {
+                        _ = interrupt.recv() => Stop::Interrupt,
+                        _ = terminate.recv() => Stop::Terminate,
+                    };
+                    flag.ask(stop);
+                    if !tell(stop) {
+                        return;
+                    }
+                }
+            });
+        })?;
+    Ok(())
+}

@@ -1,0 +1,291 @@
+//! The engine: observe, plan, check, approve, journal, perform, verify, until nothing is left to do.
+//!
+//! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
+//! `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
+pub mod approve;
+pub mod build;
+pub mod interrupt;
+pub mod journaled;
+pub mod observe;
+pub mod recover;
+mod run;
+mod step;
+
+mod undo;
+
+pub use step::chain;
+
+use crd::{
+    Fact,
+    declaration::Declaration,
+    kind::ApprovalMode,
+    plan::Plan,
+    snapshot::{HardwareSnapshot, WorkerToolchain},
+};
+use machine::{Machine, Roots, Timestamp};
+use reconcile::{Inputs, NodeInput};
+
+use crate::{
+    cli::Leave,
+    console::Console,
+    exit::Exit,
+    failure::Failure,
+    place::SourcePlace,
+    room::{Node, Room},
+    state::{Journal, ledger, programs::ProgramStore},
+    supervise::Crew,
+    toolchain::WorkerBinary,
+};
+use approve::Asking;
+use interrupt::StopFlag;
+use journaled::Journaled;
+use observe::{Effort, Surroundings};
+use run::Ran;
+
+/// Rounds after which a machine that still wants steps is given up: one for the plan, one for what only shows after it,
+/// and some for a machine that changes under us.
+const ROUNDS: u32 = 8;
+
+/// One command's engine.
+pub struct Engine<'a> {
+    /// The machines.
+    pub room: &'a Room,
+    /// What is declared.
+    pub declaration: &'a Declaration,
+    /// Where declared paths start.
+    pub place: &'a SourcePlace,
+    /// The worker binary.
+    pub binary: &'a WorkerBinary,
+    /// What it says of itself.
+    pub toolchain: Fact<WorkerToolchain>,
+    /// Where words go.
+    pub console: &'a Console,
+    /// Whether somebody asked for a stop.
+    pub stop: &'a StopFlag,
+    /// The leave given on the command line.
+    pub leave: &'a Leave,
+    /// Whose word counts.
+    pub asking: Asking,
+    /// Who runs our workers.
+    pub crew: Crew<'a>,
+}
+
+/// How a run of the engine ended.
+#[derive(Debug)]
+pub struct Settled {
+    /// The outcome.
+    pub exit: Exit,
+    /// The last plan: empty of card and machine steps when everything was done.
+    pub plan: Plan,
+    /// The nodes as last seen.
+    pub nodes: Vec<NodeInput>,
+    /// Steps that were carried out.
+    pub steps: u32,
+    /// Why it ended so, in one sentence; empty when everything was done.
+    pub why: String,
+}
+
+impl Engine<'_> {
+    /// Looks at every node.
+    pub fn observe(&self) -> Result<Vec<NodeInput>, Failure> {
+        observe::all(self.room, &self.surroundings())
+    }
+
+    /// Plans for what was seen, and checks the plan.
+    pub fn plan(&self, nodes: &[NodeInput], effort: Effort) -> Result<Plan, Failure> {
+        let models = observe::models(self.declaration, self.place, self.room, effort)?;
+        let inputs = Inputs {
+            declaration: self.declaration,
+            nodes,
+            models: &models,
+        };
+        let plan = reconcile::plan(&inputs);
+        checked(plan, self.declaration, nodes)
+    }
+
+    /// Works until nothing is left to do, a step fails, or somebody asks for a stop. `first` sees the first plan, and may
+    /// refuse it before anything is touched.
+    pub fn converge(
+        &mut self,
+        first: impl FnOnce(&Plan) -> Result<(), Failure>,
+    ) -> Result<Settled, Failure> {
+        self.recover()?;
+        let mut first = Some(first);
+        let mut steps = 0;
+        for round in 0..ROUNDS {
+            let nodes = self.observe()?;
+            let plan = self.plan(&nodes, Effort::Read)?;
+            match first.take() {
+                Some(first) => first(&plan)?,
+                None if plan.applyable => self.console.note("planned again, for what is there now"),
+                None => {}
+            }
+            if !plan.applyable {
+                let exit = if plan.complete && !plan.errored {
+                    Exit::Ok
+                } else {
+                    Exit::Blocked
+                };
+                return Ok(Settled {
+                    exit,
+                    plan,
+                    nodes,
+                    steps,
+                    why: String::new(),
+                });
+            }
+            if let Some(stop) = self.stop.asked() {
+                return Ok(Settled {
+                    exit: stop_exit(stop.exit(), steps),
+                    plan,
+                    nodes,
+                    steps,
+                    why: "stopped before anything was begun".to_owned(),
+                });
+            }
+            approve::approve(
+                &plan,
+                self.asking,
+                self.leave,
+                self.console,
+                (self.now(), self.declaration),
+            )?;
+            match self.run(&plan)? {
+                Ran::All { steps: ran } => steps += ran,
+                Ran::Void { steps: ran, why } => {
+                    steps += ran;
+                    self.console.note(&format!(
+                        "{why}; nothing was touched by that step (round {} of {ROUNDS})",
+                        round + 1
+                    ));
+                }
+                Ran::Ended {
+                    steps: ran,
+                    exit,
+                    why,
+                } => {
+                    steps += ran;
+                    let exit = if exit == Exit::Partial {
+                        stop_exit(self.stop.asked().map_or(exit, interrupt::Stop::exit), steps)
+                    } else {
+                        exit
+                    };
+                    return Ok(Settled {
+                        exit,
+                        plan,
+                        nodes,
+                        steps,
+                        why,
+                    });
+                }
+            }
+        }
+        Err(Failure::said(
+            Exit::Partial,
+            format!("the machine still wants steps after {ROUNDS} rounds"),
+            "something else changes it at the same time; find out what, then run again",
+        ))
+    }
+
+    /// Closes what a crash left open on any node.
+    fn recover(&mut self) -> Result<(), Failure> {
+        ProgramStore::new(self.room.state.programs()).sweep()?;
+        for node in &self.room.nodes {
+            let folder = self.room.state.node(&node.name)?;
+            let journal = Journal::open(&folder.join("journal"))?;
+            let open = journal.open_steps();
+            if open.is_empty() && !journal.run_is_open() {
+                continue;
+            }
+            self.console.note(&format!(
+                "the last run on {} was cut off; looking at what became of it",
+                node.name
+            ));
+            let around = self.surroundings();
+            let before = observe::node(self.room, node, &around)?;
+            let Some(boot_id) = before.boot_id.get().cloned() else {
+                return Err(boot_unknown(node));
+            };
+            recover::wait_for_resets(&node.machine, &open, &boot_id);
+            let mut snapshot = observe::node(self.room, node, &around)?;
+            let mut journal = Journaled::new(&node.machine, journal, boot_id);
+            let said = recover::close(&mut journal, &mut snapshot, |snapshot| {
+                keep(self.room, node, snapshot)
+            })?;
+            for line in said {
+                self.console.note(&format!("  {line}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            worker: self.toolchain.clone(),
+            workers: self.crew.known(),
+        }
+    }
+
+    /// The time that windows are about: the first node's, which on a rack is the rack's.
+    fn now(&self) -> Timestamp {
+        self.room.nodes.first().map_or_else(
+            || Machine::linux(Roots::default()).now(),
+            |node| node.machine.now(),
+        )
+    }
+}
+
+/// Stores the ledger that a snapshot carries.
+fn keep(room: &Room, node: &Node, snapshot: &HardwareSnapshot) -> Result<(), Failure> {
+    Ok(ledger::write(
+        &room.state.node(&node.name)?,
+        &snapshot.ledger,
+    )?)
+}
+
+fn boot_unknown(node: &Node) -> Failure {
+    Failure::said(
+        Exit::Unavailable,
+        format!(
+            "{} does not tell its boot id, without which no step can be journalled",
+            node.name
+        ),
+        "",
+    )
+}
+
+/// A stop with nothing carried out is the signal's own code; with something carried out it is resumable.
+fn stop_exit(signal: Exit, steps: u32) -> Exit {
+    if steps == 0 { signal } else { Exit::Partial }
+}
+
+/// A finished plan, unless the second reader objects.
+pub fn checked(
+    plan: Plan,
+    declaration: &Declaration,
+    nodes: &[NodeInput],
+) -> Result<Plan, Failure> {
+    let violations = reconcile::check(&plan, declaration, nodes);
+    let Some(first) = violations.first() else {
+        return Ok(plan);
+    };
+    let step = first
+        .step
+        .as_ref()
+        .map_or_else(String::new, |step| format!(" (step {step})"));
+    Err(Failure::said(
+        Exit::Internal,
+        format!(
+            "the plan breaks safety rule {}{step}: {}",
+            first.rule, first.message
+        ),
+        "nothing was touched; please report this with `shardplane snapshot` and the declared files",
+    ))
+}
+
+/// Whether any policy of the plan wants its digest approved.
+pub fn wants_digest(plan: &Plan) -> bool {
+    plan.nodes
+        .iter()
+        .any(|node| !node.steps.is_empty() && node.governance.approval == ApprovalMode::Manual)
+}

@@ -1,0 +1,100 @@
+//! Looks at every node of the room: what the machine says, with what only we know of it.
+use std::collections::BTreeMap;
+
+use crd::{
+    Fact,
+    declaration::Declaration,
+    id::{Digest, NodeName, ObjectRef},
+    kind::ModelSource,
+    snapshot::{HardwareSnapshot, WorkerToolchain},
+};
+use machine::{Known, KnownWorker};
+use reconcile::NodeInput;
+
+use crate::{
+    failure::Failure,
+    place::SourcePlace,
+    room::{Node, Room},
+    state::{ledger, models::ModelDigests, programs::ProgramStore},
+};
+
+/// What is known beside the machines.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// What the worker binary says of itself.
+    pub worker: Fact<WorkerToolchain>,
+    /// Our workers, by node.
+    pub workers: BTreeMap<NodeName, Vec<KnownWorker>>,
+}
+
+/// Probes one node.
+pub fn node(room: &Room, node: &Node, around: &Surroundings) -> Result<HardwareSnapshot, Failure> {
+    let known = Known {
+        ledger: ledger::read(&room.state.node_folder(&node.name))?,
+        programs: ProgramStore::new(room.state.programs()).list()?,
+        workers: around.workers.get(&node.name).cloned().unwrap_or_default(),
+        worker: around.worker.clone(),
+    };
+    Ok(machine::probe(&node.machine, &known))
+}
+
+/// Probes every node.
+pub fn all(room: &Room, around: &Surroundings) -> Result<Vec<NodeInput>, Failure> {
+    room.nodes
+        .iter()
+        .map(|at| Ok(NodeInput::Read(node(room, at, around)?)))
+        .collect()
+}
+
+/// How far to go for a model's digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Only what is remembered: planning reads no model.
+    Remembered,
+    /// Read what must be read.
+    Read,
+}
+
+/// Digests of the declared models' sources, where they can be told.
+pub fn models(
+    declaration: &Declaration,
+    place: &SourcePlace,
+    room: &Room,
+    effort: Effort,
+) -> Result<BTreeMap<ObjectRef, Digest>, Failure> {
+    let file = room.state.models();
+    let mut digests = ModelDigests::read(&file);
+    let mut found = BTreeMap::new();
+    for (object, source, declared_in) in sources(declaration) {
+        let Some(path) = &source.path else { continue };
+        let model = place.resolve(path, &declared_in);
+        let digest = match effort {
+            Effort::Remembered => digests.remembered(&model),
+            // A model that cannot be read is told when its build runs, with the line that declares it.
+            Effort::Read => digests.compute(&model).ok(),
+        };
+        if let Some(digest) = digest {
+            found.insert(object, digest);
+        }
+    }
+    if effort == Effort::Read {
+        digests.write(&file)?;
+    }
+    Ok(found)
+}
+
+/// Every declared model source, with the object and the file that declare it.
+fn sources(declaration: &Declaration) -> Vec<(ObjectRef, ModelSource, String)> {
+    let builds = declaration.builds.iter().map(|build| {
+        let file = build.span("/spec/source").map(|span| span.file.clone());
+        (build.object.clone(), Some(build.spec.source.clone()), file)
+    });
+    let models = declaration.models.iter().map(|model| {
+        let file = model.span("/spec/model").map(|span| span.file.clone());
+        (model.object.clone(), model.spec.model.clone(), file)
+    });
+    builds
+        .chain(models)
+        .filter_map(|(object, source, file)| Some((object, source?, file?)))
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! After a crash: closes what the journal left open, by looking at the machine again.
+use crd::{
+    id::BootId,
+    journal::RunOutcome,
+    judgement::Judgement,
+    snapshot::HardwareSnapshot,
+    step::{Action, Step},
+};
+use machine::Machine;
+
+use super::journaled::Journaled;
+use crate::failure::Failure;
+
+/// What became of a step that was begun and has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// What it leaves behind is there.
+    Happened,
+    /// It is not.
+    DidNot,
+    /// It leaves nothing behind that can be seen: taken as happened where the ledger is concerned.
+    Unknown,
+}
+
+/// A reset that we began may still be going on: waits until its SoCs are out of `Initializing`, so that none is reset
+/// twice. The boot must be the one that it was begun in; another boot ended it.
+pub fn wait_for_resets(machine: &Machine, open: &[(BootId, Step)], boot_id: &BootId) {
+    for (begun_in, step) in open {
+        if let Action::Reset { scope: _, socs } = &step.action
+            && begun_in == boot_id
+        {
+            let wait = Action::WaitReady {
+                socs: socs.clone(),
+                timeout_seconds: RESET_LIMIT_SECONDS,
+            };
+            // A SoC that does not come back is the planner's to report: it is probed next.
+            let _ = machine::perform(machine, &wait);
+        }
+    }
+}
+
+/// The vendor's installer waits this long for a SoC to become Ready.
+const RESET_LIMIT_SECONDS: u32 = 900;
+
+/// Closes every open step of the journal, oldest first. `snapshot` was probed after [`wait_for_resets`]; `keep` stores
+/// the ledger that follows.
+pub fn close(
+    journal: &mut Journaled<'_>,
+    snapshot: &mut HardwareSnapshot,
+    keep: impl Fn(&HardwareSnapshot) -> Result<(), Failure>,
+) -> Result<Vec<String>, Failure> {
+    let open = journal.journal().open_steps();
+    let mut said = Vec::new();
+    for (_, step) in &open {
+        let fate = fate(step, snapshot);
+        if fate != Fate::DidNot {
+            // The pre-image is in the step, not in the machine: recorded now, `down` still knows the exact word.
+            snapshot.ledger = reconcile::ledger::after(&snapshot.ledger, step, snapshot);
+            keep(snapshot)?;
+        }
+        said.push(match fate {
+            Fate::Happened => {
+                journal.verified(&step.id)?;
+                format!("{}: it had happened", step.id)
+            }
+            Fate::DidNot => {
+                journal.failed(&step.id, "the run was cut off, and it had not happened")?;
+                format!("{}: it had not happened", step.id)
+            }
+            Fate::Unknown => {
+                journal.failed(
+                    &step.id,
+                    "the run was cut off, and whether it happened cannot be seen",
+                )?;
+                format!("{}: whether it happened cannot be seen", step.id)
+            }
+        });
+    }
+    if journal.journal().run_is_open() {
+        journal.end(RunOutcome::Recovered)?;
+    }
+    Ok(said)
+}
+
+fn fate(step: &Step, snapshot: &HardwareSnapshot) -> Fate {
+    match reconcile::judge(step, snapshot) {
+        Judgement::Done => Fate::Happened,
+        Judgement::Ready | Judgement::Void { .. } => match &step.action {
+            // Its request is remembered by firmware that nobody can ask; its reset takes with it what P2P had proven.
+            Action::RequestMdp { .. } | Action::Reset { .. } => Fate::Unknown,
+            Action::Taint { .. }
+            | Action::Drain { .. }
+            | Action::ClearAcs { .. }
+            | Action::RestoreAcs { .. }
+            | Action::StartQmonitor {}
+            | Action::WaitReady { .. }
+            | Action::VerifyMdp { .. }
+            | Action::SetDriver { .. }
+            | Action::SetSysctl { .. }
+            | Action::VerifyP2P { .. }
+            | Action::Untaint { .. }
+            | Action::AssignEntry { .. }
+            | Action::AssignGroup { .. }
+            | Action::Build { .. }
+            | Action::StartWorker { .. }
+            | Action::StopWorker { .. }
+            | Action::ReplaceWorker { .. } => Fate::DidNot,
+        },
+    }
+}

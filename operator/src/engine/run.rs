@@ -1,0 +1,202 @@
+//! One plan, node by node: each step begun, carried out, verified and recorded before the next.
+use crd::{
+    journal::{Event, RunOutcome},
+    kind::FailurePolicy,
+    plan::{NodePlan, Plan},
+    step::{Action, Step},
+};
+
+use super::{Engine, boot_unknown, journaled::Journaled, observe, step::Stepped, undo};
+use crate::{exit::Exit, failure::Failure, room::Node, state::Journal};
+
+/// How a plan's run ended.
+#[derive(Debug)]
+pub enum Ran {
+    /// Every step was carried out, or was done already.
+    All {
+        /// Steps carried out.
+        steps: u32,
+    },
+    /// The machine is not as the plan expects.
+    Void {
+        /// Steps carried out.
+        steps: u32,
+        /// What was expected, and what was found.
+        why: String,
+    },
+    /// A step failed or somebody asked for a stop.
+    Ended {
+        /// Steps carried out and not undone.
+        steps: u32,
+        /// The outcome.
+        exit: Exit,
+        /// Why, in one sentence.
+        why: String,
+    },
+}
+
+impl Engine<'_> {
+    /// Carries out a plan, one node after the other: no two disruptive actions at once.
+    pub(super) fn run(&mut self, plan: &Plan) -> Result<Ran, Failure> {
+        let mut steps = 0;
+        let room = self.room;
+        for node_plan in &plan.nodes {
+            let Some(node) = room.node(&node_plan.node) else {
+                continue;
+            };
+            match self.run_node(node, node_plan)? {
+                Ran::All { steps: ran } => steps += ran,
+                Ran::Void { steps: ran, why } => {
+                    return Ok(Ran::Void {
+                        steps: steps + ran,
+                        why,
+                    });
+                }
+                Ran::Ended {
+                    steps: ran,
+                    exit,
+                    why,
+                } => {
+                    return Ok(Ran::Ended {
+                        steps: steps + ran,
+                        exit,
+                        why,
+                    });
+                }
+            }
+        }
+        Ok(Ran::All { steps })
+    }
+
+    fn run_node(&mut self, node: &Node, plan: &NodePlan) -> Result<Ran, Failure> {
+        let builds = plan
+            .work
+            .iter()
+            .filter(|step| matches!(step.action, Action::Build { .. }));
+        let steps: Vec<&Step> = builds.chain(&plan.steps).collect();
+        if steps.is_empty() {
+            return Ok(Ran::All { steps: 0 });
+        }
+        let folder = self.room.state.node(&node.name)?;
+        let snapshot = observe::node(self.room, node, &self.surroundings())?;
+        let Some(boot_id) = snapshot.boot_id.get().cloned() else {
+            return Err(boot_unknown(node));
+        };
+        if plan
+            .boot_id
+            .as_ref()
+            .is_some_and(|planned| *planned != boot_id)
+        {
+            return Ok(Ran::Void {
+                steps: 0,
+                why: format!("{} has booted since it was planned for", node.name),
+            });
+        }
+        let mut journal = Journaled::new(
+            &node.machine,
+            Journal::open(&folder.join("journal"))?,
+            boot_id,
+        );
+        journal.record(Event::RunBegin {
+            node: node.name.clone(),
+            digest: plan.digest.clone(),
+        })?;
+        let mut done: Vec<undo::Done> = Vec::new();
+        let mut touched = 0;
+        for step in steps {
+            if self.stop.asked().is_some() {
+                journal.end(RunOutcome::Interrupted)?;
+                return Ok(Ran::Ended {
+                    steps: touched,
+                    exit: Exit::Partial,
+                    why: "stopped between two steps; run again to go on".to_owned(),
+                });
+            }
+            let before = crate::state::ledger::read(&folder)?;
+            match self.step(node, &mut journal, step)? {
+                Stepped::Already => {}
+                Stepped::Verified => {
+                    touched += 1;
+                    done.push(undo::Done {
+                        step: step.clone(),
+                        ledger: before,
+                    });
+                }
+                Stepped::Stopped => {
+                    journal.end(RunOutcome::Interrupted)?;
+                    return Ok(Ran::Ended {
+                        steps: touched,
+                        exit: Exit::Partial,
+                        why: format!("stopped during {}; run again to go on", step.id),
+                    });
+                }
+                Stepped::Void { expected, found } => {
+                    journal.end(RunOutcome::Replanned)?;
+                    return Ok(Ran::Void {
+                        steps: touched,
+                        why: format!("{} expected {expected}, found {found}", step.id),
+                    });
+                }
+                Stepped::Failed { why, exit } => {
+                    return self.after_failure(node, &mut journal, plan, &done, (step, why, exit));
+                }
+            }
+        }
+        journal.end(RunOutcome::Converged)?;
+        Ok(Ran::All { steps: touched })
+    }
+
+    fn after_failure(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        plan: &NodePlan,
+        done: &[undo::Done],
+        (step, why, exit): (&Step, String, Option<Exit>),
+    ) -> Result<Ran, Failure> {
+        let why = format!("{}: {why}", step.id);
+        let machine_steps = done
+            .iter()
+            .filter(|done| undo::touches_machine(&done.step))
+            .count();
+        if let (Some(exit), 0) = (exit, machine_steps) {
+            // A build that failed before any card was touched: its own outcome says most.
+            journal.end(RunOutcome::Halted)?;
+            return Ok(Ran::Ended {
+                steps: 0,
+                exit,
+                why,
+            });
+        }
+        match plan.governance.on_failure {
+            FailurePolicy::Halt => {
+                journal.end(RunOutcome::Halted)?;
+                let why = format!("{why}; {} was left as it is (onFailure: Halt)", node.name);
+                Ok(Ran::Ended {
+                    steps: u32::try_from(done.len()).unwrap_or(u32::MAX),
+                    exit: Exit::NotRolledBack,
+                    why,
+                })
+            }
+            FailurePolicy::Compensate => {
+                self.console
+                    .note(&format!("{why}; undoing this run's steps"));
+                let left = self.undo(node, journal, done, step)?;
+                if left.is_empty() {
+                    journal.end(RunOutcome::RolledBack)?;
+                    return Ok(Ran::Ended {
+                        steps: 0,
+                        exit: Exit::RolledBack,
+                        why: format!("{why}; this run's steps were undone"),
+                    });
+                }
+                journal.end(RunOutcome::NotRolledBack)?;
+                Ok(Ran::Ended {
+                    steps: 0,
+                    exit: Exit::NotRolledBack,
+                    why: format!("{why}; not undone: {}", left.join("; ")),
+                })
+            }
+        }
+    }
+}

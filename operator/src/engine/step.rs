@@ -1,0 +1,223 @@
+//! One step: look, begin, act, look again, remember.
+use crd::{
+    journal::Event,
+    judgement::Judgement,
+    step::{Action, Step},
+};
+use machine::StepError;
+
+use super::{Engine, build, journaled::Journaled, keep, observe};
+use crate::{exit::Exit, failure::Failure, render::words, room::Node};
+
+/// Resets of one SoC in one boot without success, after which only a person may try again.
+const RESET_ATTEMPTS: u32 = 3;
+
+/// What became of a step.
+#[derive(Debug)]
+pub enum Stepped {
+    /// What it leaves behind was there; nothing was touched.
+    Already,
+    /// It was carried out, and seen to have worked.
+    Verified,
+    /// Somebody asked for a stop, and the step could be stopped without harm.
+    Stopped,
+    /// What it expects is not there; nothing was touched.
+    Void {
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// It did not work.
+    Failed {
+        /// Why, in one sentence.
+        why: String,
+        /// An outcome of its own, where it has one.
+        exit: Option<Exit>,
+    },
+}
+
+/// What came of acting.
+enum Acted {
+    Did,
+    Stopped,
+    Void { expected: String, found: String },
+    Failed { why: String, exit: Option<Exit> },
+}
+
+impl Engine<'_> {
+    pub(super) fn step(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        step: &Step,
+    ) -> Result<Stepped, Failure> {
+        let snapshot = observe::node(self.room, node, &self.surroundings())?;
+        match reconcile::judge(step, &snapshot) {
+            Judgement::Done => return Ok(Stepped::Already),
+            Judgement::Ready => {}
+            Judgement::Void { expected, found } => {
+                journal.record(Event::Void {
+                    step: step.id.clone(),
+                    expected: expected.clone(),
+                    found: found.clone(),
+                })?;
+                return Ok(Stepped::Void { expected, found });
+            }
+        }
+        let attempt = journal.journal().attempts(&step.id, journal.boot_id()) + 1;
+        if matches!(step.action, Action::Reset { .. }) && attempt > RESET_ATTEMPTS {
+            return Ok(Stepped::Failed {
+                why: format!(
+                    "{RESET_ATTEMPTS} resets in this boot did not help; look at the card, then boot the machine to allow more"
+                ),
+                exit: None,
+            });
+        }
+        let said = words::of(step, self.console.err_paint());
+        let line = format!("{} {}  {}", said.verb, said.target, said.change);
+        let work = self.console.work(&line);
+        journal.record(Event::Intent {
+            step: Box::new(step.clone()),
+            attempt,
+        })?;
+        match self.act(node, step, &work)? {
+            Acted::Did => {}
+            Acted::Stopped => {
+                journal.failed(
+                    &step.id,
+                    "stopped before it was done; nothing is left of it",
+                )?;
+                return Ok(Stepped::Stopped);
+            }
+            Acted::Void { expected, found } => {
+                journal.record(Event::Void {
+                    step: step.id.clone(),
+                    expected: expected.clone(),
+                    found: found.clone(),
+                })?;
+                return Ok(Stepped::Void { expected, found });
+            }
+            Acted::Failed { why, exit } => {
+                journal.failed(&step.id, &why)?;
+                return Ok(Stepped::Failed { why, exit });
+            }
+        }
+        journal.record(Event::Done {
+            step: step.id.clone(),
+        })?;
+        let mut after = observe::node(self.room, node, &self.surroundings())?;
+        let before = after.ledger.clone();
+        after.ledger = reconcile::ledger::after(&before, step, &after);
+        // A step that leaves nothing behind that can be seen has ended when its effect returned.
+        let visible = !step.leaves.is_empty() || matches!(step.action, Action::AssignGroup { .. });
+        let judged = reconcile::judge(step, &after);
+        if visible && judged != Judgement::Done {
+            let why = unlike(step, &after);
+            journal.failed(&step.id, &why)?;
+            return Ok(Stepped::Failed { why, exit: None });
+        }
+        if after.ledger != before {
+            // Before `verified`: a crash in between finds the step open and the ledger right.
+            keep(self.room, node, &after)?;
+        }
+        journal.verified(&step.id)?;
+        Ok(Stepped::Verified)
+    }
+
+    fn act(
+        &mut self,
+        node: &Node,
+        step: &Step,
+        work: &crate::console::Work,
+    ) -> Result<Acted, Failure> {
+        match &step.action {
+            // Locally nothing starts while the engine works: there is nobody to keep off, and the ledger is written below.
+            Action::Taint { .. }
+            | Action::Untaint { .. }
+            | Action::AssignEntry { .. }
+            | Action::AssignGroup { .. } => Ok(Acted::Did),
+            Action::Drain {
+                workers,
+                timeout_seconds,
+                ..
+            } => {
+                self.crew
+                    .stop_workers(workers, *timeout_seconds, self.room)?;
+                Ok(acted(
+                    machine::perform(&node.machine, &step.action).map(|_| ()),
+                ))
+            }
+            Action::Build { program } => match build::build(self, node, program, work)? {
+                build::BuildEnd::Built => Ok(Acted::Did),
+                build::BuildEnd::Stopped => Ok(Acted::Stopped),
+                build::BuildEnd::Failed { why, exit } => Ok(Acted::Failed {
+                    why,
+                    exit: Some(exit),
+                }),
+            },
+            Action::ClearAcs { .. }
+            | Action::RestoreAcs { .. }
+            | Action::StartQmonitor {}
+            | Action::RequestMdp { .. }
+            | Action::Reset { .. }
+            | Action::WaitReady { .. }
+            | Action::VerifyMdp { .. }
+            | Action::SetDriver { .. }
+            | Action::SetSysctl { .. }
+            | Action::VerifyP2P { .. } => Ok(acted(
+                machine::perform(&node.machine, &step.action).map(|_| ()),
+            )),
+            // The planner lists them apart, and the supervisor carries them out.
+            Action::StartWorker { .. }
+            | Action::StopWorker { .. }
+            | Action::ReplaceWorker { .. } => Ok(Acted::Failed {
+                why: "a worker step is no step of a machine".to_owned(),
+                exit: Some(Exit::Internal),
+            }),
+        }
+    }
+}
+
+fn acted(result: Result<(), StepError>) -> Acted {
+    match result {
+        Ok(()) => Acted::Did,
+        Err(StepError::Expectation { expected, found }) => Acted::Void { expected, found },
+        Err(error) => Acted::Failed {
+            why: chain(&error),
+            exit: None,
+        },
+    }
+}
+
+/// An error and its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a step should have left behind and did not.
+fn unlike(step: &Step, snapshot: &crd::snapshot::HardwareSnapshot) -> String {
+    step.leaves
+        .iter()
+        .find(|fact| !reconcile::judge::holds(fact, snapshot))
+        .map_or_else(
+            || "carried out, but looking again does not show it".to_owned(),
+            |fact| {
+                let found = reconcile::judge::read(&fact.subject, snapshot);
+                format!(
+                    "carried out, but looking again shows {found} where {} was expected",
+                    fact.equals
+                )
+            },
+        )
+}

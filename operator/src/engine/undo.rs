@@ -1,0 +1,176 @@
+//! Compensation: this run's steps undone by their inverses, last first.
+use crd::{
+    id::StepId,
+    journal::Event,
+    snapshot::{Ledger, LedgerTarget},
+    step::{Action, Inverse, Step},
+};
+
+use super::{Engine, journaled::Journaled, keep, observe, step::chain};
+use crate::{failure::Failure, room::Node};
+
+/// A step of this run that was verified, and the ledger before it.
+#[derive(Debug)]
+pub struct Done {
+    /// The step.
+    pub step: Step,
+    /// The ledger before it.
+    pub ledger: Ledger,
+}
+
+/// Whether a step changed a card or the machine, and not only our own files.
+pub fn touches_machine(step: &Step) -> bool {
+    match step.action {
+        Action::ClearAcs { .. }
+        | Action::RestoreAcs { .. }
+        | Action::StartQmonitor {}
+        | Action::RequestMdp { .. }
+        | Action::Reset { .. }
+        | Action::SetDriver { .. }
+        | Action::SetSysctl { .. } => true,
+        Action::Taint { .. }
+        | Action::Drain { .. }
+        | Action::WaitReady { .. }
+        | Action::VerifyMdp { .. }
+        | Action::VerifyP2P { .. }
+        | Action::Untaint { .. }
+        | Action::AssignEntry { .. }
+        | Action::AssignGroup { .. }
+        | Action::Build { .. }
+        | Action::StartWorker { .. }
+        | Action::StopWorker { .. }
+        | Action::ReplaceWorker { .. } => false,
+    }
+}
+
+impl Engine<'_> {
+    /// Undoes what this run did, last first; returns what could not be undone, each with why.
+    pub(super) fn undo(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        done: &[Done],
+        failed: &Step,
+    ) -> Result<Vec<String>, Failure> {
+        let mut left = Vec::new();
+        if let (true, Inverse::Impossible { why }) = (touches_machine(failed), &failed.inverse) {
+            left.push(format!("{} ({why})", failed.id));
+        }
+        for done in done.iter().rev() {
+            let step = &done.step;
+            match &step.inverse {
+                Inverse::NothingChanged => {}
+                Inverse::Impossible { why } if touches_machine(step) => {
+                    left.push(format!("{} ({why})", step.id))
+                }
+                Inverse::Impossible { why: _ } => {}
+                Inverse::Action { action } => {
+                    if let Err(why) = self.undo_one(node, journal, done, action)? {
+                        left.push(format!("{} ({why})", step.id));
+                    }
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    fn undo_one(
+        &mut self,
+        node: &Node,
+        journal: &mut Journaled<'_>,
+        done: &Done,
+        action: &Action,
+    ) -> Result<Result<(), String>, Failure> {
+        let step = &done.step;
+        let inverse = Step {
+            id: StepId(format!("{}/undo", step.id)),
+            action: action.clone(),
+            preconditions: step.leaves.clone(),
+            leaves: step.preconditions.clone(),
+            inverse: Inverse::NothingChanged,
+            record: None,
+            depends_on: Vec::new(),
+            ..step.clone()
+        };
+        journal.record(Event::Intent {
+            step: Box::new(inverse.clone()),
+            attempt: 1,
+        })?;
+        let ledger_alone = matches!(
+            action,
+            Action::AssignEntry { .. } | Action::AssignGroup { .. }
+        );
+        if !ledger_alone && let Err(error) = machine::perform(&node.machine, action) {
+            let why = chain(&error);
+            journal.failed(&inverse.id, &why)?;
+            return Ok(Err(why));
+        }
+        let mut snapshot = observe::node(self.room, node, &self.surroundings())?;
+        put_back(&mut snapshot.ledger, &done.ledger, &step.action);
+        keep(self.room, node, &snapshot)?;
+        journal.verified(&inverse.id)?;
+        journal.record(Event::Compensated {
+            step: step.id.clone(),
+        })?;
+        self.console.note(&format!("undone: {}", step.id));
+        Ok(Ok(()))
+    }
+}
+
+/// Puts the part of the ledger that `action` is about back to what it was.
+fn put_back(ledger: &mut Ledger, before: &Ledger, action: &Action) {
+    if let Some(target) = target(action) {
+        ledger.entries.retain(|entry| entry.target != target);
+        ledger.entries.extend(
+            before
+                .entries
+                .iter()
+                .filter(|entry| entry.target == target)
+                .cloned(),
+        );
+        ledger
+            .entries
+            .sort_by(|one, other| one.target.cmp(&other.target));
+    }
+    if let Action::AssignGroup { group, .. } = action {
+        ledger.groups.retain(|record| record.group != *group);
+        ledger.groups.extend(
+            before
+                .groups
+                .iter()
+                .filter(|record| record.group == *group)
+                .cloned(),
+        );
+        ledger
+            .groups
+            .sort_by(|one, other| one.group.cmp(&other.group));
+    }
+}
+
+fn target(action: &Action) -> Option<LedgerTarget> {
+    match action {
+        Action::ClearAcs { port, .. } | Action::RestoreAcs { port, .. } => {
+            Some(LedgerTarget::Acs {
+                port: port.address,
+                path: port.path.clone(),
+            })
+        }
+        Action::RequestMdp { soc, .. } => Some(LedgerTarget::Mdp { soc: soc.address }),
+        Action::SetDriver { name, .. } => Some(LedgerTarget::Driver { name: name.clone() }),
+        Action::SetSysctl { name, .. } => Some(LedgerTarget::Sysctl { name: name.clone() }),
+        Action::AssignEntry { entry, .. } => Some(entry.clone()),
+        Action::Taint { .. }
+        | Action::Drain { .. }
+        | Action::StartQmonitor {}
+        | Action::Reset { .. }
+        | Action::WaitReady { .. }
+        | Action::VerifyMdp { .. }
+        | Action::VerifyP2P { .. }
+        | Action::Untaint { .. }
+        | Action::AssignGroup { .. }
+        | Action::Build { .. }
+        | Action::StartWorker { .. }
+        | Action::StopWorker { .. }
+        | Action::ReplaceWorker { .. } => None,
+    }
+}

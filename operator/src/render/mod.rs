@@ -1,0 +1,7 @@
+//! Text for people: plans, reports, machines. Nothing here decides or reads anything.
+pub mod inline;
+pub mod machine;
+pub mod plan;
+pub mod report;
+pub mod status;
+pub mod words;

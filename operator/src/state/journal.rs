@@ -1,0 +1,250 @@
+//! The journal of one node: an append-only file whose every record is durable before the next thing happens.
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use crd::{
+    id::{BootId, StepId},
+    journal::{Event, Record},
+    kind::rack::Moment,
+    step::Step,
+};
+
+use super::{durable, frame};
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file could not be opened or read.
+    #[error("reading the journal {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A record could not be made durable.
+    #[error("writing the journal {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A record in the middle is damaged: not what a crash leaves behind.
+    #[error("record {sequence} of the journal {path} is damaged, and whole records follow it")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Which record.
+        sequence: u64,
+    },
+}
+
+/// The journal of one node, open for appending.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    hash: String,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, making it where there is none. A torn last record, which is what a crash in the
+    /// middle of a write leaves, is cut off.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let read = |source| JournalError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let fresh = !path.exists();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(read)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(read)?;
+        let (records, hash, whole) = parse(&bytes, path)?;
+        let write = |source| JournalError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        if whole < bytes.len() {
+            file.set_len(whole as u64).map_err(write)?;
+            file.seek(io::SeekFrom::End(0)).map_err(write)?;
+            file.sync_all().map_err(write)?;
+        }
+        if fresh {
+            file.sync_all().map_err(write)?;
+            durable::sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(write)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            hash,
+            records,
+        })
+    }
+
+    /// Reads the records at `path` without opening it for writing; a torn tail is left where it is.
+    pub fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(parse(&bytes, path)?.0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(JournalError::Read {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// The sequence number that the next record will have.
+    pub fn next_sequence(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    /// Everything recorded, oldest first.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// Appends one record and makes it durable. `cut` stops the writing as a crash would; the caller then dies.
+    pub fn append(
+        &mut self,
+        boot_id: &BootId,
+        at: String,
+        event: Event,
+        cut: Option<Moment>,
+    ) -> Result<(), JournalError> {
+        let record = Record {
+            sequence: self.next_sequence(),
+            boot_id: boot_id.clone(),
+            at,
+            event,
+        };
+        let write = |source| JournalError::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let json = serde_json::to_string(&record).map_err(|e| write(io::Error::other(e)))?;
+        let (line, hash) = frame::encode(&self.hash, &json);
+        let bytes = match cut {
+            Some(Moment::Before) => &[],
+            Some(Moment::Torn) => &line.as_bytes()[..line.len() / 2],
+            Some(Moment::After) | None => line.as_bytes(),
+        };
+        let start = self.file.metadata().map_err(write)?.len();
+        let written = self
+            .file
+            .write_all(bytes)
+            .and_then(|()| self.file.sync_all());
+        if let Err(error) = written {
+            // A full disk may have taken a part: leave the file as it was, so that a later record is not glued to it.
+            let _ = self.file.set_len(start);
+            return Err(write(error));
+        }
+        self.hash = hash;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Steps that were begun and have not ended, oldest first, each with the boot of its intent.
+    pub fn open_steps(&self) -> Vec<(BootId, Step)> {
+        open_steps(&self.records)
+    }
+
+    /// How often a step was begun in this boot since it was last verified.
+    pub fn attempts(&self, step: &StepId, boot_id: &BootId) -> u32 {
+        let mut attempts = 0;
+        for record in self.records.iter().filter(|r| &r.boot_id == boot_id) {
+            match &record.event {
+                Event::Intent { step: begun, .. } if &begun.id == step => attempts += 1,
+                Event::Verified { step: ended } if ended == step => attempts = 0,
+                Event::Intent { .. }
+                | Event::Verified { .. }
+                | Event::RunBegin { .. }
+                | Event::Done { .. }
+                | Event::Failed { .. }
+                | Event::Void { .. }
+                | Event::Compensated { .. }
+                | Event::RunEnd { .. } => {}
+            }
+        }
+        attempts
+    }
+
+    /// Whether the last run has no end.
+    pub fn run_is_open(&self) -> bool {
+        self.records
+            .iter()
+            .rev()
+            .find_map(|record| match record.event {
+                Event::RunBegin { .. } => Some(true),
+                Event::RunEnd { .. } => Some(false),
+                Event::Intent { .. }
+                | Event::Done { .. }
+                | Event::Verified { .. }
+                | Event::Failed { .. }
+                | Event::Void { .. }
+                | Event::Compensated { .. } => None,
+            })
+            .unwrap_or(false)
+    }
+}
+
+/// Steps that were begun and have not ended, oldest first, each with the boot of its intent.
+pub fn open_steps(records: &[Record]) -> Vec<(BootId, Step)> {
+    let mut open: Vec<(BootId, Step)> = Vec::new();
+    for record in records {
+        match &record.event {
+            Event::Intent { step, .. } => {
+                open.retain(|(_, begun)| begun.id != step.id);
+                open.push((record.boot_id.clone(), (**step).clone()));
+            }
+            Event::Verified { step }
+            | Event::Failed { step, .. }
+            | Event::Void { step, .. }
+            | Event::Compensated { step } => open.retain(|(_, begun)| begun.id != *step),
+            Event::RunBegin { .. } | Event::Done { .. } | Event::RunEnd { .. } => {}
+        }
+    }
+    open
+}
+
+/// The whole records, the chain's last hash, and the bytes that they take.
+fn parse(bytes: &[u8], path: &Path) -> Result<(Vec<Record>, String, usize), JournalError> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut hash = frame::GENESIS.to_owned();
+    let mut at = 0;
+    while at < bytes.len() {
+        let next = frame::decode(&hash, &bytes[at..]).and_then(|(json, link, used)| {
+            let record: Record = serde_json::from_str(json).ok()?;
+            (record.sequence == records.len() as u64).then_some((record, link, used))
+        });
+        match next {
+            Some((record, link, used)) => {
+                records.push(record);
+                hash = link;
+                at += used;
+            }
+            // A crash damages the last line alone. A line after this one means that somebody else did it.
+            None if bytes[at..]
+                .iter()
+                .position(|&b| b == b'\n')
+                .is_some_and(|end| at + end + 1 < bytes.len()) =>
+            {
+                return Err(JournalError::Damaged {
+                    path: path.to_owned(),
+                    sequence: records.len() as u64,
+                });
+            }
+            None => break,
+        }
+    }
+    Ok((records, hash, at))
+}

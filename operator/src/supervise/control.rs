@@ -1,0 +1,227 @@
+//! The control socket: how `down` and `status` reach the `up` that holds the state directory.
+use std::{
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
+    os::{
+        fd::AsRawFd,
+        unix::net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, WorkerReport};
+
+/// The socket's name in the state directory.
+const NAME: &str = "control.sock";
+/// Who connects says at once what it wants.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+
+/// What somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "verb",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Request {
+    /// What runs.
+    Status {},
+    /// Stop the workers, put the machine back, and end.
+    Down {
+        /// Go ahead without asking.
+        yes: bool,
+        /// Digests approved.
+        approve_digest: Vec<String>,
+    },
+}
+
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    tag = "reply",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Reply {
+    /// What is being done.
+    Note {
+        /// One line.
+        text: String,
+    },
+    /// What runs.
+    Status {
+        /// The workers.
+        workers: Vec<WorkerReport>,
+    },
+    /// It is over.
+    Ended {
+        /// The exit code.
+        code: u8,
+        /// Why, in one sentence; empty when all is well.
+        why: String,
+    },
+}
+
+/// A request, and where its answer goes.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is wanted.
+    pub request: Request,
+    /// Where the answer goes; dropping it ends the answer.
+    pub reply: SyncSender<Reply>,
+}
+
+/// The socket, removed when this is dropped.
+#[derive(Debug)]
+pub struct ControlSocket {
+    path: PathBuf,
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // Left behind, it refuses connections, and the next holder of the lock replaces it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Listens in the state directory. Only the holder of the engine's lock may call it.
+pub fn listen(folder: &Path, events: SyncSender<Event>) -> io::Result<ControlSocket> {
+    let path = folder.join(NAME);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let (short, _open) = short(folder)?;
+    let listener = UnixListener::bind(short)?;
+    thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let events = events.clone();
+                thread::spawn(move || {
+                    // Whoever went away wants no answer.
+                    let _ = serve(stream, &events);
+                });
+            }
+        })?;
+    Ok(ControlSocket { path })
+}
+
+fn serve(mut stream: UnixStream, events: &SyncSender<Event>) -> io::Result<()> {
+    stream.set_read_timeout(Some(REQUEST_LIMIT))?;
+    let mut line = String::new();
+    BufReader::new(stream.try_clone()?).read_line(&mut line)?;
+    let request: Request = serde_json::from_str(&line)?;
+    let (reply, replies): (SyncSender<Reply>, Receiver<Reply>) = sync_channel(64);
+    if events
+        .send(Event::Control(Asked { request, reply }))
+        .is_err()
+    {
+        return Ok(());
+    }
+    for reply in replies {
+        let mut line = serde_json::to_string(&reply)?;
+        line.push('\n');
+        stream.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Asks whoever listens in the state directory; each line of the answer is passed to `heard`. `Ok(false)`: nobody does.
+pub fn ask(
+    folder: &Path,
+    request: &Request,
+    patience: Option<Duration>,
+    mut heard: impl FnMut(Reply),
+) -> io::Result<bool> {
+    let Ok((short, _open)) = short(folder) else {
+        return Ok(false);
+    };
+    let mut stream = match UnixStream::connect(short) {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    stream.set_read_timeout(patience)?;
+    let mut line = serde_json::to_string(request)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    for line in BufReader::new(stream).lines() {
+        heard(serde_json::from_str(&line?)?);
+    }
+    Ok(true)
+}
+
+/// A path to the socket that fits the 108 bytes of a socket's address, however deep the folder lies: through the
+/// descriptor of the folder, which must stay open while the path is used.
+fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
+    let open = File::open(folder)?;
+    Ok((
+        PathBuf::from(format!("/proc/self/fd/{}/{NAME}", open.as_raw_fd())),
+        open,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_listens_answers_and_nobody_is_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("d".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let ask_status = || {
+            let mut heard = Vec::new();
+            let there = ask(
+                &deep,
+                &Request::Status {},
+                Some(Duration::from_secs(10)),
+                |reply| heard.push(reply),
+            )
+            .unwrap();
+            (there, heard)
+        };
+        assert_eq!(ask_status(), (false, Vec::new()));
+        let (events, asked) = sync_channel(4);
+        let socket = listen(&deep, events).unwrap();
+        let answering = thread::spawn(move || {
+            let Event::Control(asked) = asked.recv().unwrap() else {
+                unreachable!()
+            };
+            assert_eq!(asked.request, Request::Status {});
+            asked
+                .reply
+                .send(Reply::Ended {
+                    code: 0,
+                    why: String::new(),
+                })
+                .unwrap();
+        });
+        assert_eq!(
+            ask_status(),
+            (
+                true,
+                vec![Reply::Ended {
+                    code: 0,
+                    why: String::new()
+                }]
+            )
+        );
+        answering.join().unwrap();
+        drop(socket);
+        assert!(!deep.join(NAME).exists());
+    }
+}

@@ -1,0 +1,423 @@
+//! The supervisor: starts workers, restarts those that die, drains and stops them. It owns every worker process.
+use std::{
+    collections::BTreeMap,
+    process::{Child, ChildStdin},
+    sync::mpsc::SyncSender,
+    time::Duration,
+};
+
+use crd::{
+    id::{NodeName, WorkerId},
+    snapshot::{PresentWorker, WorkerState},
+    step::WorkerRequest,
+};
+use machine::{Claim, KnownWorker, Machine, Roots, Timestamp};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Event, process,
+    speech::{arguments, last_line, listen, open_log},
+};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    room::Room,
+    state::{
+        StateDir,
+        workers::{self, ProcessIdentity, RecordedWorker},
+    },
+    toolchain::WorkerBinary,
+};
+
+/// The first pause before a worker that died is started again; each further one doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A worker that served this long starts from the first pause again.
+const STEADY: Duration = Duration::from_secs(60);
+/// Drain time of a worker where no policy says another.
+pub const DRAIN_SECONDS: u32 = 300;
+/// After a drain's own time, how long a worker has after SIGTERM.
+const TERM_LIMIT: Duration = Duration::from_secs(5);
+
+/// One worker as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerReport {
+    /// Which replica.
+    pub id: WorkerId,
+    /// The model's name.
+    pub model: String,
+    /// Its node.
+    pub node: NodeName,
+    /// Its state.
+    pub state: WorkerState,
+    /// Its address, once it listens.
+    pub address: Option<String>,
+    /// Its leading process.
+    pub pid: Option<u32>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// What it said last when it died; empty while it has not.
+    pub why: String,
+}
+
+#[derive(Debug)]
+struct Worker {
+    request: WorkerRequest,
+    node: NodeName,
+    running: Option<Running>,
+    state: WorkerState,
+    address: Option<String>,
+    restarts: u32,
+    pause: Duration,
+    start_at: Option<Timestamp>,
+    ready_since: Option<Timestamp>,
+    why: String,
+    last_code: Option<i32>,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    /// Dropping it tells the worker to drain.
+    stdin: Option<ChildStdin>,
+    process: ProcessIdentity,
+    pids: Vec<u32>,
+    generation: u64,
+}
+
+/// Owns every worker process.
+#[derive(Debug)]
+pub struct Supervisor {
+    binary: WorkerBinary,
+    state: StateDir,
+    events: SyncSender<Event>,
+    wall: Machine,
+    workers: BTreeMap<WorkerId, Worker>,
+    generation: u64,
+    drain_seconds: u32,
+}
+
+impl Supervisor {
+    /// A supervisor without workers; what happens to its workers is told to `events`.
+    pub fn new(binary: WorkerBinary, state: StateDir, events: SyncSender<Event>) -> Self {
+        Self {
+            binary,
+            state,
+            events,
+            wall: Machine::linux(Roots::default()),
+            workers: BTreeMap::new(),
+            generation: 0,
+            drain_seconds: DRAIN_SECONDS,
+        }
+    }
+
+    /// How long workers that are started from now on may take to finish what they have.
+    pub fn set_drain(&mut self, seconds: u32) {
+        self.drain_seconds = seconds;
+    }
+
+    /// Workers as the probe needs them.
+    pub fn known(&self) -> BTreeMap<NodeName, Vec<KnownWorker>> {
+        let mut known: BTreeMap<NodeName, Vec<KnownWorker>> = BTreeMap::new();
+        for worker in self.workers.values() {
+            let present = PresentWorker {
+                id: worker.request.id.clone(),
+                program: worker.request.program.key.clone(),
+                group: worker.request.group.clone(),
+                socs: worker.request.socs.clone(),
+                options: worker.request.options.clone(),
+                state: worker.state,
+            };
+            let pids = worker
+                .running
+                .as_ref()
+                .map(|running| running.pids.clone())
+                .unwrap_or_default();
+            known
+                .entry(worker.node.clone())
+                .or_default()
+                .push(KnownWorker {
+                    worker: present,
+                    pids,
+                });
+        }
+        known
+    }
+
+    /// Workers as `status` shows them, ordered by id.
+    pub fn report(&self) -> Vec<WorkerReport> {
+        self.workers
+            .values()
+            .map(|worker| WorkerReport {
+                id: worker.request.id.clone(),
+                model: worker.request.model.name.clone(),
+                node: worker.node.clone(),
+                state: worker.state,
+                address: worker.address.clone(),
+                pid: worker.running.as_ref().map(|running| running.process.pid),
+                restarts: worker.restarts,
+                why: worker.why.clone(),
+            })
+            .collect()
+    }
+
+    /// Starts a worker for a node. One that cannot be started is started again later, like one that died.
+    pub fn start(
+        &mut self,
+        request: &WorkerRequest,
+        node: &NodeName,
+        room: &Room,
+    ) -> Result<(), Failure> {
+        let worker = Worker {
+            request: request.clone(),
+            node: node.clone(),
+            running: None,
+            state: WorkerState::Starting,
+            address: None,
+            restarts: 0,
+            pause: FIRST_PAUSE,
+            start_at: None,
+            ready_since: None,
+            why: String::new(),
+            last_code: None,
+        };
+        self.workers.insert(request.id.clone(), worker);
+        self.launch(&request.id, room)
+    }
+
+    fn launch(&mut self, id: &WorkerId, room: &Room) -> Result<(), Failure> {
+        self.generation += 1;
+        let generation = self.generation;
+        let Some(worker) = self.workers.get_mut(id) else {
+            return Ok(());
+        };
+        worker.start_at = None;
+        let log = open_log(&self.state, id)?;
+        let arguments = arguments(&worker.request, &self.state, self.drain_seconds)?;
+        let mut child = self.binary.serve(&arguments, log)?;
+        let pid = child.id();
+        // It cannot be gone: nobody has waited for it, so at worst it is a zombie, and ends through its pipe.
+        let process = process::identity(pid).unwrap_or(ProcessIdentity {
+            pid,
+            start_ticks: 0,
+            boot_id: crd::id::BootId(String::new()),
+        });
+        listen(
+            child.stdout.take(),
+            id.clone(),
+            generation,
+            self.events.clone(),
+        );
+        let stdin = child.stdin.take();
+        worker.running = Some(Running {
+            child,
+            stdin,
+            process,
+            pids: vec![pid],
+            generation,
+        });
+        worker.state = WorkerState::Starting;
+        if let Some(node) = room.node(&worker.node) {
+            for soc in &worker.request.socs {
+                let claim = Claim {
+                    worker: id.clone(),
+                    pid,
+                };
+                node.machine.claim(*soc, &claim)?;
+            }
+        }
+        self.remember()
+    }
+
+    /// A worker listens.
+    pub fn listening(
+        &mut self,
+        id: &WorkerId,
+        generation: u64,
+        address: &str,
+        pids: &[u32],
+    ) -> bool {
+        let now = self.wall.now();
+        let Some(worker) = self.workers.get_mut(id) else {
+            return false;
+        };
+        let Some(running) = worker
+            .running
+            .as_mut()
+            .filter(|running| running.generation == generation)
+        else {
+            return false;
+        };
+        running.pids.extend(pids);
+        running.pids.sort_unstable();
+        running.pids.dedup();
+        worker.state = WorkerState::Ready;
+        worker.address = Some(address.to_owned());
+        worker.ready_since = Some(now);
+        worker.why.clear();
+        true
+    }
+
+    /// A worker has ended by itself: says why, and when it is started again.
+    pub fn ended(
+        &mut self,
+        id: &WorkerId,
+        generation: u64,
+        room: &Room,
+    ) -> Result<Option<String>, Failure> {
+        let now = self.wall.now();
+        let Some(worker) = self.workers.get_mut(id) else {
+            return Ok(None);
+        };
+        let Some(mut running) = worker
+            .running
+            .take_if(|running| running.generation == generation)
+        else {
+            return Ok(None);
+        };
+        drop(running.stdin.take());
+        let mut status = None;
+        process::wait_for(TERM_LIMIT, || {
+            status = running.child.try_wait().ok().flatten();
+            status.is_some()
+        });
+        if status.is_none() {
+            process::signal(&running.process, Signal::SIGKILL);
+            status = running.child.wait().ok();
+        }
+        release(worker, room)?;
+        let steady = worker
+            .ready_since
+            .take()
+            .is_some_and(|since| since.until(now) >= STEADY);
+        if steady {
+            worker.pause = FIRST_PAUSE;
+        }
+        worker.last_code = status.and_then(|status| status.code());
+        worker.why = last_line(&self.state, id).unwrap_or_else(|| "it said nothing".to_owned());
+        worker.state = WorkerState::Failed;
+        worker.address = None;
+        worker.restarts += 1;
+        worker.start_at = Some(now.plus(worker.pause));
+        let ended = status.map_or_else(
+            || "without a status".to_owned(),
+            |status| status.to_string(),
+        );
+        let said = format!(
+            "worker {id} ended ({ended}): {}; starting it again in {} s",
+            worker.why,
+            worker.pause.as_secs()
+        );
+        worker.pause = (worker.pause * 2).min(LONGEST_PAUSE);
+        self.remember()?;
+        Ok(Some(said))
+    }
+
+    /// Why a worker died last, with the outcome that its own exit code means.
+    pub fn last_words(&self, id: &WorkerId) -> Option<(Exit, String)> {
+        let worker = self.workers.get(id)?;
+        let code = worker.last_code.and_then(|code| u8::try_from(code).ok());
+        let row = crate::exit::TABLE
+            .iter()
+            .find(|row| Some(row.code) == code && row.code >= 64);
+        Some((
+            row.map_or(Exit::Unavailable, |row| row.exit),
+            worker.why.clone(),
+        ))
+    }
+
+    /// When the next worker is to be started again.
+    pub fn next_start(&self) -> Option<Timestamp> {
+        self.workers
+            .values()
+            .filter_map(|worker| worker.start_at)
+            .min()
+    }
+
+    /// Starts again what has paused long enough.
+    pub fn restart_due(&mut self, room: &Room) -> Result<(), Failure> {
+        let now = self.wall.now();
+        let due: Vec<WorkerId> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.start_at.is_some_and(|at| at <= now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in due {
+            self.launch(&id, room)?;
+        }
+        Ok(())
+    }
+
+    /// Drains and stops one worker, and forgets it.
+    pub fn stop(
+        &mut self,
+        id: &WorkerId,
+        timeout_seconds: u32,
+        room: &Room,
+    ) -> Result<(), Failure> {
+        let Some(mut worker) = self.workers.remove(id) else {
+            return Ok(());
+        };
+        if let Some(running) = worker.running.as_mut() {
+            drop(running.stdin.take());
+            end(running, Duration::from_secs(u64::from(timeout_seconds)));
+        }
+        release(&worker, room)?;
+        self.remember()
+    }
+
+    /// Drains and stops every worker, all at the same time.
+    pub fn stop_all(&mut self, timeout_seconds: u32, room: &Room) -> Result<(), Failure> {
+        for worker in self.workers.values_mut() {
+            if let Some(running) = worker.running.as_mut() {
+                drop(running.stdin.take());
+            }
+        }
+        let ids: Vec<WorkerId> = self.workers.keys().cloned().collect();
+        for id in ids {
+            self.stop(&id, timeout_seconds, room)?;
+        }
+        Ok(())
+    }
+
+    fn remember(&self) -> Result<(), Failure> {
+        let recorded: Vec<RecordedWorker> = self
+            .workers
+            .values()
+            .filter_map(|worker| {
+                let running = worker.running.as_ref()?;
+                Some(RecordedWorker {
+                    id: worker.request.id.clone(),
+                    node: worker.node.clone(),
+                    process: running.process.clone(),
+                })
+            })
+            .collect();
+        Ok(workers::write(&self.state.workers(), &recorded)?)
+    }
+}
+
+fn end(running: &mut Running, drain: Duration) {
+    let gone = |running: &mut Running, limit| {
+        process::wait_for(limit, || !matches!(running.child.try_wait(), Ok(None)))
+    };
+    if gone(running, drain) {
+        return;
+    }
+    process::signal(&running.process, Signal::SIGTERM);
+    if !gone(running, TERM_LIMIT) {
+        process::signal(&running.process, Signal::SIGKILL);
+        let _ = running.child.wait();
+    }
+}
+
+fn release(worker: &Worker, room: &Room) -> Result<(), Failure> {
+    if let Some(node) = room.node(&worker.node) {
+        node.machine.release_claims(&worker.request.id)?;
+    }
+    Ok(())
+}

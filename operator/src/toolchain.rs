@@ -1,0 +1,207 @@
+//! The worker binary: where it is, what it says of itself, and how it is called. Its processes are started here alone.
+use std::{
+    ffi::OsStr,
+    io::{self, BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use crd::{Fact, Unknown, snapshot::WorkerToolchain};
+
+use crate::{engine::interrupt::StopFlag, exit::Exit, failure::Failure};
+
+/// The worker's program name.
+pub const WORKER: &str = "shardplane-worker";
+
+/// How often a running build is looked at for its end and for Ctrl-C.
+const LOOK: Duration = Duration::from_millis(50);
+/// A worker that is asked what it is answers at once; one that does not is broken.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// The worker binary, where there is one.
+#[derive(Clone, Debug)]
+pub struct WorkerBinary {
+    path: Option<PathBuf>,
+}
+
+/// How a called worker ended.
+#[derive(Debug)]
+pub enum Called {
+    /// It ended by itself.
+    Ended {
+        /// Its exit code; absent when a signal ended it.
+        code: Option<i32>,
+        /// Standard output.
+        stdout: String,
+        /// The last lines of standard error.
+        stderr: String,
+    },
+    /// Somebody asked for a stop, and it was stopped.
+    Stopped,
+}
+
+impl WorkerBinary {
+    /// The binary at this path, or none.
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self { path }
+    }
+
+    /// The binary's path, or why there is none.
+    pub fn path(&self) -> Result<&Path, Failure> {
+        self.path.as_deref().ok_or_else(|| {
+            Failure::said(
+                Exit::Unavailable,
+                format!("`{WORKER}` is neither beside `shardplane` nor on PATH"),
+                "build it with `cargo build --workspace --bins`, or put it beside `shardplane`",
+            )
+        })
+    }
+
+    /// What it says of itself.
+    pub fn toolchain(&self) -> Fact<WorkerToolchain> {
+        let source = format!("{WORKER} toolchain");
+        let Some(path) = &self.path else {
+            return Fact::unknown(Unknown::ToolMissing, source);
+        };
+        let mut command = command(path);
+        command.args(["toolchain", "-o", "json"]);
+        match call(command, &StopFlag::default(), Some(ANSWER_LIMIT), |_| {}) {
+            Ok(Called::Ended {
+                code: Some(0),
+                stdout,
+                ..
+            }) => match serde_json::from_str(&stdout) {
+                Ok(toolchain) => Fact::known(toolchain, source),
+                Err(_) => Fact::unknown(Unknown::Malformed, source),
+            },
+            Ok(Called::Ended { .. } | Called::Stopped) | Err(_) => {
+                Fact::unknown(Unknown::ToolFailed, source)
+            }
+        }
+    }
+
+    /// Runs `build` to its end; each line that it says on standard error is passed to `heard`.
+    pub fn build<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        stop: &StopFlag,
+        heard: impl Fn(&str),
+    ) -> Result<Called, Failure> {
+        let path = self.path()?;
+        let mut command = command(path);
+        command.arg("build").args(arguments);
+        call(command, stop, None, heard).map_err(|source| start_failed(path, &source))
+    }
+
+    /// Starts `serve` with a pipe on standard input (its end means: drain) and on standard output; what it says on
+    /// standard error goes to `log`.
+    pub fn serve<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        log: std::fs::File,
+    ) -> Result<Child, Failure> {
+        let path = self.path()?;
+        command(path)
+            .arg("serve")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|source| start_failed(path, &source))
+    }
+}
+
+/// A worker in a process group of its own, so that Ctrl-C reaches us alone and we decide.
+fn command(path: &Path) -> Command {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this module owns the worker's processes"
+    )]
+    let mut command = Command::new(path);
+    command.process_group(0);
+    command
+}
+
+fn start_failed(path: &Path, source: &io::Error) -> Failure {
+    Failure::said(
+        Exit::Unavailable,
+        format!("starting {}: {source}", path.display()),
+        "",
+    )
+}
+
+/// Lines of standard error that are kept for the sentence about a failure.
+const KEPT_LINES: usize = 20;
+
+fn call(
+    mut command: Command,
+    stop: &StopFlag,
+    limit: Option<Duration>,
+    heard: impl Fn(&str),
+) -> io::Result<Called> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (lines, said) = mpsc::sync_channel::<String>(64);
+    let errors = child.stderr.take();
+    let reader = thread::spawn(move || {
+        let lines_of = errors
+            .into_iter()
+            .flat_map(|pipe| BufReader::new(pipe).lines());
+        for line in lines_of.map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let output = child.stdout.take();
+    let printed = thread::spawn(move || {
+        let mut text = String::new();
+        if let Some(output) = output {
+            // An answer is short; what is beyond this bound is cut off.
+            let _ = output.take(1 << 20).read_to_string(&mut text);
+        }
+        text
+    });
+    let mut kept: Vec<String> = Vec::new();
+    let mut waited = Duration::ZERO;
+    let status = loop {
+        match said.recv_timeout(LOOK) {
+            Ok(line) => {
+                heard(&line);
+                if kept.len() == KEPT_LINES {
+                    kept.remove(0);
+                }
+                kept.push(line);
+                continue;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => waited += LOOK,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                thread::sleep(LOOK);
+                waited += LOOK;
+            }
+        }
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if stop.asked().is_some() || limit.is_some_and(|limit| waited > limit) {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Called::Stopped);
+        }
+    };
+    let _ = reader.join();
+    kept.extend(said.try_iter());
+    Ok(Called::Ended {
+        code: status.code(),
+        stdout: printed.join().unwrap_or_default(),
+        stderr: kept.join("\n"),
+    })
+}

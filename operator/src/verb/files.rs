@@ -1,0 +1,157 @@
+//! `validate`, `fmt` and `schema`: files alone, no machine.
+use std::{fs, path::Path};
+
+use crd::{
+    diagnostic::{self, Severity},
+    load::SourceText,
+};
+use serde_json::json;
+
+use crate::{
+    cli::{FmtArgs, Format, SchemaArgs, SchemaForm, ValidateArgs},
+    console::Console,
+    declared, document,
+    exit::Exit,
+    failure::Failure,
+    render::words::counted,
+    source,
+    state::durable,
+};
+
+/// `validate`
+pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure> {
+    let read = declared::read(&args.files.file)?;
+    let (errors, warnings) = (
+        read.loaded.count(Severity::Error),
+        read.loaded.count(Severity::Warning),
+    );
+    let exit = if errors > 0 { Exit::Input } else { Exit::Ok };
+    match args.printing.output {
+        Format::Text | Format::Wide => {
+            declared::report(&read, console, Severity::Note);
+            let declaration = &read.loaded.declaration;
+            let objects = declaration.policies.len()
+                + declaration.groups.len()
+                + declaration.builds.len()
+                + declaration.models.len();
+            console.result(&format!(
+                "{} in {}: {}, {}\n",
+                counted(objects, "valid object"),
+                counted(read.sources.len(), "file"),
+                counted(errors, "error"),
+                counted(warnings, "warning"),
+            ));
+        }
+        format @ (Format::Json | Format::Yaml) => {
+            let value = json!({ "diagnostics": document::json(&read.loaded.diagnostics)?, "exit": document::exit_json(exit) });
+            console.result(&document::print(&value, format)?);
+        }
+    }
+    Ok(exit)
+}
+
+/// `fmt`
+pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
+    let sources: Vec<SourceText> = source::read_all(&args.files.file)?
+        .into_iter()
+        .map(|source| SourceText {
+            label: source.label,
+            text: source.text,
+        })
+        .collect();
+    let mut changed = 0;
+    let mut refused = 0;
+    for source in &sources {
+        let formatted = match crd::format::format(source) {
+            Ok(formatted) => formatted,
+            Err(problems) => {
+                refused += 1;
+                let style = declared::style(console.err_paint());
+                console.note(
+                    diagnostic::render(&problems, std::slice::from_ref(source), style).trim_end(),
+                );
+                continue;
+            }
+        };
+        if source.label == "-" {
+            console.result(&formatted);
+            continue;
+        }
+        if formatted == source.text {
+            continue;
+        }
+        changed += 1;
+        if args.check {
+            console.result(&format!("{} would change\n", source.label));
+        } else {
+            durable::replace(Path::new(&source.label), formatted.as_bytes()).map_err(|error| {
+                Failure::Write {
+                    path: source.label.clone(),
+                    source: error,
+                }
+            })?;
+            console.result(&format!("{} rewritten\n", source.label));
+        }
+    }
+    if refused > 0 {
+        return Err(Failure::Invalid(format!(
+            "{} left as it was: only YAML that can be read can be rewritten",
+            counted(refused, "file")
+        )));
+    }
+    Ok(if args.check && changed > 0 {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    })
+}
+
+/// `schema`
+pub fn schema(args: &SchemaArgs, console: &Console) -> Result<Exit, Failure> {
+    let mut files = match args.form {
+        SchemaForm::Crd => crd::schema::crds(),
+        SchemaForm::JsonSchema => crd::schema::json_schemas(),
+    };
+    if let Some(kind) = &args.kind {
+        let wanted = kind.to_lowercase();
+        let known: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        files.retain(|(name, _)| {
+            let plain = name.to_lowercase().replace('_', "");
+            plain
+                .rsplit('/')
+                .next()
+                .is_some_and(|file| file.starts_with(&wanted))
+        });
+        if files.is_empty() {
+            return Err(Failure::said(
+                Exit::Usage,
+                format!("no schema of a kind `{kind}`"),
+                format!("there are {}", known.join(", ")),
+            ));
+        }
+    }
+    match &args.out {
+        None => {
+            for (_, text) in &files {
+                if files.len() > 1 && args.form == SchemaForm::Crd && !text.starts_with("---") {
+                    console.result("---\n");
+                }
+                console.result(text);
+            }
+        }
+        Some(folder) => {
+            for (name, text) in &files {
+                let path = folder.join(name);
+                let write = |source| Failure::Write {
+                    path: path.display().to_string(),
+                    source,
+                };
+                if let Some(parent) = path.parent() {
+                    fs::create_dir_all(parent).map_err(write)?;
+                }
+                durable::replace(&path, text.as_bytes()).map_err(write)?;
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,109 @@
+//! `probe` and `snapshot`: what a machine is, for people and for planning elsewhere.
+use crd::snapshot::HardwareSnapshot;
+use machine::Clock;
+use serde_json::Value;
+
+use super::setting;
+use crate::{
+    cli::{Environment, Format, ProbeArgs},
+    console::Console,
+    document,
+    engine::observe::{self, Surroundings},
+    exit::Exit,
+    failure::Failure,
+    render,
+    state::durable,
+};
+
+/// `probe`
+pub fn probe(
+    args: &ProbeArgs,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let snapshots = look(args, environment, console)?;
+    let text = match args.printing.output {
+        Format::Text => render::machine::text(
+            &snapshots,
+            render::plan::Detail::Normal,
+            console.out_paint(),
+        ),
+        Format::Wide => {
+            render::machine::text(&snapshots, render::plan::Detail::Wide, console.out_paint())
+        }
+        format @ (Format::Json | Format::Yaml) => programs_form(&snapshots, format)?,
+    };
+    put(args, &text, console)
+}
+
+/// `snapshot`: YAML unless JSON is asked for, without readings, so that twice is the same bytes.
+pub fn snapshot(
+    args: &ProbeArgs,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let mut snapshots = look(args, environment, console)?;
+    for snapshot in &mut snapshots {
+        snapshot.readings = None;
+    }
+    let format = match args.printing.output {
+        Format::Json => Format::Json,
+        Format::Text | Format::Wide | Format::Yaml => Format::Yaml,
+    };
+    put(args, &programs_form(&snapshots, format)?, console)
+}
+
+fn look(
+    args: &ProbeArgs,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Vec<HardwareSnapshot>, Failure> {
+    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let around = Surroundings {
+        worker: setting.toolchain,
+        workers: std::collections::BTreeMap::new(),
+    };
+    setting
+        .room
+        .nodes
+        .iter()
+        .map(|node| observe::node(&setting.room, node, &around))
+        .collect()
+}
+
+/// One document a snapshot; JSON holds several in a list.
+fn programs_form(snapshots: &[HardwareSnapshot], format: Format) -> Result<String, Failure> {
+    match (format, snapshots) {
+        (Format::Yaml, _) => {
+            let documents = snapshots
+                .iter()
+                .map(document::yaml)
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(documents.join("---\n"))
+        }
+        (Format::Json | Format::Text | Format::Wide, [one]) => {
+            document::print(&document::json(one)?, Format::Json)
+        }
+        (Format::Json | Format::Text | Format::Wide, several) => {
+            let values = several
+                .iter()
+                .map(document::json)
+                .collect::<Result<Vec<Value>, _>>()?;
+            document::print(&Value::Array(values), Format::Json)
+        }
+    }
+}
+
+fn put(args: &ProbeArgs, text: &str, console: &Console) -> Result<Exit, Failure> {
+    match &args.out {
+        None => console.result(text),
+        Some(path) => {
+            let write = |source| Failure::Write {
+                path: path.display().to_string(),
+                source,
+            };
+            durable::replace(path, text.as_bytes()).map_err(write)?;
+        }
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,269 @@
+//! `rack`: makes a virtual machine room, and does to it what people and accidents do to a real one.
+use crd::{id::PciAddress, kind::rack::Fault};
+use machine::{
+    Clock, Machine, RackError, RackServer,
+    rack::{self, Recipe},
+};
+
+use super::setting;
+use crate::{
+    cli::{
+        Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, Printing, RackVerb, SetArgs,
+        TargetArgs,
+    },
+    console::Console,
+    declared, document,
+    exit::Exit,
+    failure::Failure,
+    room::{self, Room},
+    state::{EngineLock, durable},
+};
+
+/// `rack`
+pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Result<Exit, Failure> {
+    match verb {
+        RackVerb::New(args) => new(&args, console),
+        RackVerb::Show { place, printing } => show(&place, printing, environment, console),
+        RackVerb::Set(SetArgs {
+            place,
+            target,
+            value,
+        }) => each(&place, environment, console, |server| {
+            server.set(&target, &value)
+        }),
+        RackVerb::Unplug(TargetArgs { place, target }) => {
+            let address = address(&target)?;
+            one_of(&place, environment, console, |server| {
+                server.unplug(address)
+            })
+        }
+        RackVerb::Replug(TargetArgs { place, target }) => {
+            one_of(&place, environment, console, |server| {
+                server.replug(&target)
+            })
+        }
+        RackVerb::ResetSoc(TargetArgs { place, target }) => {
+            let address = address(&target)?;
+            one_of(&place, environment, console, |server| {
+                server.reset_soc(address)
+            })
+        }
+        RackVerb::Hold(HoldArgs {
+            place,
+            target,
+            by,
+            pid,
+            release,
+        }) => {
+            let soc = address(&target)?;
+            one_of(&place, environment, console, |server| {
+                if release {
+                    server.release(soc)
+                } else {
+                    server.hold(soc, &by, pid)
+                }
+            })
+        }
+        RackVerb::Fault(FaultArgs {
+            place,
+            fault,
+            clear,
+        }) => {
+            let fault = fault.as_deref().map(str::parse::<Fault>).transpose();
+            let fault = fault.map_err(|error| Failure::said(Exit::Usage, error.to_string(), ""))?;
+            match (fault, clear) {
+                (fault, true) => each(&place, environment, console, |server| {
+                    server.clear_faults(fault.as_ref())
+                }),
+                (Some(fault), false) => each(&place, environment, console, |server| {
+                    server.fault(fault.clone())
+                }),
+                (None, false) => Err(Failure::said(Exit::Usage, "name a fault, or --clear", "")),
+            }
+        }
+        RackVerb::Reboot(args) => each(&args.place, environment, console, RackServer::reboot),
+        RackVerb::Reseed(args) => reseed(&args.place, environment, console),
+    }
+}
+
+fn new(args: &NewRackArgs, console: &Console) -> Result<Exit, Failure> {
+    let recipe = Recipe {
+        name: args.name.clone(),
+        cards: Recipe::cards(&args.cards)?,
+        switches: args.switches,
+        servers: args.servers,
+        seed: args.seed,
+    };
+    let text = document::yaml(&rack::generate(&recipe)?)?;
+    if args.file.as_os_str() == "-" {
+        console.result(&text);
+        return Ok(Exit::Ok);
+    }
+    if args.file.exists() {
+        return Err(Failure::said(
+            Exit::CannotWrite,
+            format!("{} is there already", args.file.display()),
+            "name another file, or remove this one first",
+        ));
+    }
+    let write = |source| Failure::Write {
+        path: args.file.display().to_string(),
+        source,
+    };
+    durable::replace(&args.file, text.as_bytes()).map_err(write)?;
+    console.note(&format!(
+        "{} written; look at it with `shardplane probe --rack {}`",
+        args.file.display(),
+        args.file.display()
+    ));
+    Ok(Exit::Ok)
+}
+
+fn show(
+    place: &Place,
+    printing: Printing,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let room = open(place, environment, console)?;
+    let mut shown = Vec::new();
+    for server in servers(&room)? {
+        shown.push(server.show()?);
+    }
+    match printing.output {
+        Format::Text | Format::Wide => {
+            console.result(&format!("{}\n", shown.join("\n").trim_end()))
+        }
+        format @ (Format::Json | Format::Yaml) => {
+            console.result(&document::print(&serde_json::json!(shown), format)?)
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn reseed(place: &Place, environment: &Environment, console: &Console) -> Result<Exit, Failure> {
+    let path = place.rack.as_deref().ok_or(RackError::NotARack)?;
+    let file = declared::rack(path, console)?;
+    let name = &file.rack.metadata.name;
+    let state_dir = place
+        .state_dir
+        .as_ref()
+        .map(|dir| setting::absolute(dir, environment));
+    let root = room::root(
+        state_dir.as_deref(),
+        environment.state_home().as_deref(),
+        name,
+    )?;
+    durable::make_folder(&root).map_err(|source| Failure::Write {
+        path: root.display().to_string(),
+        source,
+    })?;
+    // Nobody may be working while registers, journals and ledgers are put aside.
+    let holder = setting::holder("rack reseed");
+    let _lock = EngineLock::take(&root, &holder)?;
+    archive(&root.join(name), console)?;
+    rack::reseed(&file.rack, &file.digest, &root)?;
+    console.result(&format!(
+        "rack {name} starts over from {}\n",
+        path.display()
+    ));
+    Ok(Exit::Ok)
+}
+
+/// Puts each server's journal and ledger aside under the next free number: they speak of registers that are no more.
+fn archive(folder: &std::path::Path, console: &Console) -> Result<(), Failure> {
+    let write = |source| Failure::Write {
+        path: folder.display().to_string(),
+        source,
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for server in entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+    {
+        let kept: Vec<_> = ["journal", "ledger.json"]
+            .iter()
+            .map(|name| server.join(name))
+            .filter(|file| file.exists())
+            .collect();
+        if kept.is_empty() {
+            continue;
+        }
+        let archive = (1_u32..)
+            .map(|n| server.join(format!("archive-{n}")))
+            .find(|path| !path.exists());
+        let Some(archive) = archive else { continue };
+        std::fs::create_dir(&archive).map_err(write)?;
+        for file in kept {
+            if let Some(name) = file.file_name() {
+                std::fs::rename(&file, archive.join(name)).map_err(write)?;
+            }
+        }
+        durable::sync_folder(&server).map_err(write)?;
+        console.note(&format!(
+            "journal and ledger put aside in {}",
+            archive.display()
+        ));
+    }
+    Ok(())
+}
+
+fn address(text: &str) -> Result<PciAddress, Failure> {
+    text.parse()
+        .map_err(|error: crd::id::IdError| Failure::said(Exit::Usage, error.to_string(), ""))
+}
+
+fn open(place: &Place, environment: &Environment, console: &Console) -> Result<Room, Failure> {
+    if place.rack.is_none() {
+        return Err(RackError::NotARack.into());
+    }
+    setting::open_room(place, environment, console, Clock::Virtual)
+}
+
+fn servers(room: &Room) -> Result<Vec<&RackServer>, Failure> {
+    room.nodes
+        .iter()
+        .map(|node| match &node.machine {
+            Machine::Rack(server) => Ok(server),
+            Machine::Linux(_) => Err(RackError::NotARack.into()),
+        })
+        .collect()
+}
+
+/// Does something to every server of the rack.
+fn each(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    act: impl Fn(&RackServer) -> Result<(), RackError>,
+) -> Result<Exit, Failure> {
+    let room = open(place, environment, console)?;
+    for server in servers(&room)? {
+        act(server)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Does something that names a function of one server: of several, --node says which.
+fn one_of(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    act: impl Fn(&RackServer) -> Result<(), RackError>,
+) -> Result<Exit, Failure> {
+    let room = open(place, environment, console)?;
+    match servers(&room)?.as_slice() {
+        [server] => {
+            act(server)?;
+            Ok(Exit::Ok)
+        }
+        several => Err(Failure::said(
+            Exit::Usage,
+            format!("{} has {} servers", room.title, several.len()),
+            "say which one with --node NAME",
+        )),
+    }
+}

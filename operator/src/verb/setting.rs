@@ -1,0 +1,87 @@
+//! What every verb that works on machines needs: the room, the worker, and the lock where it changes something.
+use std::path::PathBuf;
+
+use crd::Fact;
+use crd::snapshot::WorkerToolchain;
+use machine::{Clock, Machine, Roots};
+
+use crate::{
+    cli::{Environment, Place},
+    console::Console,
+    declared,
+    failure::Failure,
+    room::{self, Room},
+    state::{EngineLock, LockHolder},
+    toolchain::{WORKER, WorkerBinary},
+};
+
+/// The machines and what goes with them.
+pub struct Setting {
+    /// The machines.
+    pub room: Room,
+    /// The worker binary.
+    pub binary: WorkerBinary,
+    /// What it says of itself.
+    pub toolchain: Fact<WorkerToolchain>,
+}
+
+/// Opens the room that a place names.
+pub fn open(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    clock: Clock,
+) -> Result<Setting, Failure> {
+    let room = open_room(place, environment, console, clock)?;
+    let binary = WorkerBinary::new(environment.find(WORKER));
+    let toolchain = binary.toolchain();
+    Ok(Setting {
+        room,
+        binary,
+        toolchain,
+    })
+}
+
+/// Opens the machines alone.
+pub fn open_room(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    clock: Clock,
+) -> Result<Room, Failure> {
+    let rack = place
+        .rack
+        .as_deref()
+        .map(|path| declared::rack(path, console))
+        .transpose()?;
+    let home = environment.state_home();
+    let state_dir = place
+        .state_dir
+        .as_ref()
+        .map(|dir| absolute(dir, environment));
+    let room = room::open(rack.as_ref(), state_dir.as_deref(), home.as_deref(), clock)?;
+    match &place.node {
+        Some(node) => Ok(room.only(node)?),
+        None => Ok(room),
+    }
+}
+
+/// A state directory outlives a change of the working folder.
+pub fn absolute(path: &std::path::Path, environment: &Environment) -> PathBuf {
+    environment.current.join(path)
+}
+
+/// Takes the engine's lock for a verb.
+pub fn lock(room: &Room, verb: &str) -> Result<EngineLock, Failure> {
+    room.state.make()?;
+    Ok(EngineLock::take(room.state.root(), &holder(verb))?)
+}
+
+/// This process as the holder of a lock.
+pub fn holder(verb: &str) -> LockHolder {
+    LockHolder {
+        verb: verb.to_owned(),
+        pid: std::process::id(),
+        since: Machine::linux(Roots::default()).now().to_string(),
+    }
+}

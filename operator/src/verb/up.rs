@@ -1,0 +1,534 @@
+//! `up`: apply, then keep it so and run the declared models, until somebody says stop.
+mod ready;
+
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::Duration,
+};
+
+use crd::{
+    declaration::Declaration,
+    plan::Plan,
+    step::{Action, Step},
+};
+use machine::{Clock, Machine, Roots, Timestamp};
+
+use super::{apply, setting};
+use crate::{
+    cli::{Environment, UpArgs},
+    console::{Console, Tone},
+    declared,
+    engine::{Engine, Settled, approve::Asking, interrupt::StopFlag},
+    exit::Exit,
+    failure::Failure,
+    place::SourcePlace,
+    render::plan::{Detail, Frame},
+    supervise::{
+        Crew, DRAIN_SECONDS, Event, Supervisor,
+        ask::{self, Question},
+        control::{self, Asked, Reply, Request},
+        process,
+    },
+};
+
+/// Events that may wait; senders are few and each waits for room.
+const EVENTS: usize = 1024;
+/// The longest wait without looking whether somebody asked for a stop.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// `up`
+pub fn run(
+    args: &UpArgs,
+    environment: &Environment,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<Exit, Failure> {
+    let declared = declared::declared(&args.files.file, console)?;
+    if args.ask.is_some() {
+        ready::model_to_ask(&declared.declaration, args.model.as_deref())?;
+    }
+    let setting = setting::open(&args.place, environment, console, Clock::Wall)?;
+    setting.binary.path()?;
+    let _lock = setting::lock(&setting.room, "up")?;
+    process::wait_for_orphans(&setting.room.state, console)?;
+    let (events, received) = sync_channel(EVENTS);
+    let _socket = control::listen(setting.room.state.root(), events.clone()).map_err(|source| {
+        Failure::Write {
+            path: setting
+                .room
+                .state
+                .root()
+                .join("control.sock")
+                .display()
+                .to_string(),
+            source,
+        }
+    })?;
+    watch_machines(args, environment, console, &events)?;
+    let supervisor = Supervisor::new(
+        setting.binary.clone(),
+        setting.room.state.clone(),
+        events.clone(),
+    );
+    let mut up = Up {
+        args,
+        console,
+        stop,
+        place: SourcePlace::new(environment.current.clone()),
+        declaration: declared.declaration,
+        supervisor,
+        events,
+        received,
+        wall: Machine::linux(Roots::default()),
+        said: BTreeMap::new(),
+        asked: Answer::Waiting,
+        setting,
+    };
+    let ended = up.serve();
+    // Whatever ended it, no worker outlives it.
+    let stopped = up.stop_workers();
+    let exit = ended?;
+    stopped?;
+    Ok(exit)
+}
+
+/// Where the answer to `--ask` stands.
+enum Answer {
+    Waiting,
+    Asked,
+}
+
+struct Up<'a> {
+    args: &'a UpArgs,
+    console: &'a Console,
+    stop: &'a StopFlag,
+    place: SourcePlace,
+    declaration: Declaration,
+    supervisor: Supervisor,
+    events: SyncSender<Event>,
+    received: Receiver<Event>,
+    wall: Machine,
+    /// The last thing said of each subject, so that a timer repeats nothing.
+    said: BTreeMap<&'static str, String>,
+    asked: Answer,
+    setting: setting::Setting,
+}
+
+/// What the loop does next.
+enum Next {
+    Wait,
+    Look,
+    End(Exit),
+}
+
+impl Up<'_> {
+    fn serve(&mut self) -> Result<Exit, Failure> {
+        let first = self.pass(true)?;
+        if !matches!(first.exit, Exit::Ok | Exit::Blocked) {
+            self.console.result(&apply::outcome(&first, self.console));
+            return Ok(first.exit);
+        }
+        self.work(&first.plan)?;
+        if let Some(failure) = self.nothing_to_ask(&first) {
+            return Err(failure);
+        }
+        if self.args.ask.is_none() {
+            self.console
+                .note("up: keeping it so; Ctrl-C or `shardplane down` ends it");
+        }
+        let interval = Duration::from_secs(self.args.interval);
+        let mut next_look = self.wall.now().plus(interval);
+        loop {
+            if self.stop.asked().is_some() {
+                self.console
+                    .note("stopping: draining workers; the machine stays as it is");
+                return Ok(Exit::Ok);
+            }
+            match self.wait(next_look)? {
+                Next::Wait => {}
+                Next::End(exit) => return Ok(exit),
+                Next::Look => {
+                    self.read_again();
+                    match self.pass(false) {
+                        Ok(settled) => {
+                            if matches!(settled.exit, Exit::Ok | Exit::Blocked) {
+                                self.work(&settled.plan)?;
+                            } else {
+                                self.say("pass", &settled.why);
+                            }
+                        }
+                        Err(failure) => self.say("pass", &failure.chain()),
+                    }
+                    next_look = self.wall.now().plus(interval);
+                }
+            }
+            self.supervisor.restart_due(&self.setting.room)?;
+        }
+    }
+
+    /// Waits for something to happen.
+    fn wait(&mut self, next_look: Timestamp) -> Result<Next, Failure> {
+        let now = self.wall.now();
+        let due = self
+            .supervisor
+            .next_start()
+            .map_or(next_look, |start| start.min(next_look));
+        match self.received.recv_timeout(now.until(due).min(LOOK)) {
+            Ok(event) => self.react(event),
+            Err(RecvTimeoutError::Timeout) if self.wall.now() >= next_look => Ok(Next::Look),
+            // The sender in `self` keeps the channel open.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(Next::Wait),
+        }
+    }
+
+    fn react(&mut self, event: Event) -> Result<Next, Failure> {
+        match event {
+            Event::Listening {
+                id,
+                generation,
+                address,
+                pids,
+            } => {
+                if self.supervisor.listening(&id, generation, &address, &pids) {
+                    self.console
+                        .note(&format!("worker {id} serves on http://{address}"));
+                    self.ask(&address)?;
+                }
+                Ok(Next::Wait)
+            }
+            Event::Ended { id, generation } => {
+                if let Some(said) = self.supervisor.ended(&id, generation, &self.setting.room)? {
+                    if let (Some(_), Some((exit, why))) =
+                        (&self.args.ask, self.supervisor.last_words(&id))
+                    {
+                        return Err(Failure::said(exit, format!("worker {id} ended: {why}"), ""));
+                    }
+                    self.console.note(&said);
+                }
+                Ok(Next::Wait)
+            }
+            Event::Machine { node, event } => {
+                self.console
+                    .note(&format!("{node}: {}", ready::happening(&event.what)));
+                Ok(Next::Look)
+            }
+            Event::Answered(answer) => answer.map(|()| Next::End(Exit::Ok)),
+            Event::Control(Asked {
+                request: Request::Status {},
+                reply,
+            }) => {
+                // Whoever went away wants no answer.
+                let _ = reply.send(Reply::Status {
+                    workers: self.supervisor.report(),
+                });
+                Ok(Next::Wait)
+            }
+            Event::Control(Asked {
+                request:
+                    Request::Down {
+                        yes,
+                        approve_digest,
+                    },
+                reply,
+            }) => {
+                let ended = self.down(yes, approve_digest, &reply);
+                let (exit, why) = match ended {
+                    Ok(settled) => (settled.exit, settled.why),
+                    Err(failure) => (failure.exit(), failure.chain()),
+                };
+                let _ = reply.send(Reply::Ended {
+                    code: exit.code(),
+                    why,
+                });
+                if exit == Exit::Ok {
+                    Ok(Next::End(Exit::Ok))
+                } else {
+                    Ok(Next::Look)
+                }
+            }
+        }
+    }
+
+    /// One pass of the engine over the whole declaration.
+    fn pass(&mut self, first: bool) -> Result<Settled, Failure> {
+        let leave = self.args.leave.clone();
+        let (console, title) = (self.console, self.setting.room.title.clone());
+        let asks_only = self.args.ask.is_some();
+        let mut engine = Engine {
+            room: &self.setting.room,
+            declaration: &self.declaration,
+            place: &self.place,
+            binary: &self.setting.binary,
+            toolchain: self.setting.toolchain.clone(),
+            console,
+            stop: self.stop,
+            leave: &leave,
+            asking: Asking::Policies,
+            crew: Crew::Supervised(&mut self.supervisor),
+        };
+        engine.converge(|plan: &Plan| {
+            if first || plan.applyable {
+                let frame = Frame {
+                    observed: &title,
+                    next: None,
+                };
+                let text =
+                    crate::render::plan::text(plan, &frame, console.err_paint(), Detail::Normal);
+                // The answer alone is the result of `--ask`.
+                if asks_only || !first {
+                    console.note(text.trim_end())
+                } else {
+                    console.result(&text)
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Carries out the worker steps of a plan.
+    fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
+        self.supervisor.set_drain(self.drain_seconds());
+        for node in &plan.nodes {
+            for Step { action, .. } in &node.work {
+                match action {
+                    Action::StartWorker { worker } => self.start(worker, &node.node)?,
+                    Action::StopWorker { worker } => {
+                        self.console.note(&format!("draining worker {worker}"));
+                        self.supervisor
+                            .stop(worker, self.drain_seconds(), &self.setting.room)?;
+                    }
+                    Action::ReplaceWorker { worker } => {
+                        self.console
+                            .note(&format!("replacing worker {}", worker.id));
+                        self.supervisor.stop(
+                            &worker.id,
+                            self.drain_seconds(),
+                            &self.setting.room,
+                        )?;
+                        self.start(worker, &node.node)?;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        worker: &crd::step::WorkerRequest,
+        node: &crd::id::NodeName,
+    ) -> Result<(), Failure> {
+        self.console.note(&format!("starting worker {}", worker.id));
+        match self.supervisor.start(worker, node, &self.setting.room) {
+            Err(failure) if self.args.ask.is_none() => {
+                self.console
+                    .note(&format!("worker {}: {}", worker.id, failure.chain()));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Asks the question, once, where there is one and this is the model to ask.
+    fn ask(&mut self, address: &str) -> Result<(), Failure> {
+        let (Some(text), Answer::Waiting) = (&self.args.ask, &self.asked) else {
+            return Ok(());
+        };
+        let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref())?;
+        let serves = self
+            .supervisor
+            .report()
+            .iter()
+            .any(|worker| worker.address.as_deref() == Some(address) && worker.model == model);
+        if !serves {
+            return Ok(());
+        }
+        self.asked = Answer::Asked;
+        let question = Question {
+            text: text.clone(),
+            max_tokens: self.args.max_tokens,
+        };
+        let (events, address) = (self.events.clone(), address.to_owned());
+        thread::spawn(move || {
+            let answer = ask::ask(&address, &model, &question, crate::console::result);
+            let _ = events.send(Event::Answered(answer));
+        });
+        Ok(())
+    }
+
+    /// Why `--ask` can never be answered, where that is so.
+    fn nothing_to_ask(&self, first: &Settled) -> Option<Failure> {
+        self.args.ask.as_ref()?;
+        let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref()).ok()?;
+        if self
+            .supervisor
+            .report()
+            .iter()
+            .any(|worker| worker.model == model)
+        {
+            return None;
+        }
+        let why = first.plan.report.iter().find(|line| {
+            line.object
+                .as_ref()
+                .is_some_and(|object| object.name == model)
+        });
+        let (why, hint) = why.or(first.plan.report.first()).map_or_else(
+            || ("no worker of it is planned".to_owned(), String::new()),
+            |line| (line.message.clone(), line.hint.clone()),
+        );
+        Some(Failure::said(
+            Exit::Blocked,
+            format!("{model} cannot be asked: {why}"),
+            hint,
+        ))
+    }
+
+    /// Reads `-f` again and keeps the last valid declaration.
+    fn read_again(&mut self) {
+        if self
+            .args
+            .files
+            .file
+            .iter()
+            .any(|path| path.as_os_str() == "-")
+        {
+            return;
+        }
+        match declared::read(&self.args.files.file) {
+            Ok(read) if read.loaded.has_errors() => {
+                let said = format!(
+                    "{}; keeping the last valid declaration",
+                    declared::invalid(&read.loaded)
+                );
+                if self.said.get("files") != Some(&said) {
+                    declared::report(&read, self.console, crd::diagnostic::Severity::Warning);
+                }
+                self.say("files", &said);
+            }
+            Ok(read) => {
+                self.said.remove("files");
+                if read.loaded.declaration != self.declaration {
+                    self.declaration = read.loaded.declaration;
+                    self.console.note("what is declared has changed");
+                }
+            }
+            Err(error) => self.say(
+                "files",
+                &format!("{}; keeping the last valid declaration", error.chain()),
+            ),
+        }
+    }
+
+    /// Stops the workers and puts the machine back.
+    fn down(
+        &mut self,
+        yes: bool,
+        approve_digest: Vec<String>,
+        reply: &SyncSender<Reply>,
+    ) -> Result<Settled, Failure> {
+        let note = |text: String| {
+            let _ = reply.send(Reply::Note { text });
+        };
+        note("stopping workers".to_owned());
+        self.stop_workers()?;
+        let nothing = Declaration::default();
+        let leave = crate::cli::Leave {
+            yes,
+            approve_digest,
+        };
+        let mut engine = Engine {
+            room: &self.setting.room,
+            declaration: &nothing,
+            place: &self.place,
+            binary: &self.setting.binary,
+            toolchain: self.setting.toolchain.clone(),
+            console: self.console,
+            stop: self.stop,
+            leave: &leave,
+            asking: Asking::Removal,
+            crew: Crew::Supervised(&mut self.supervisor),
+        };
+        let title = self.setting.room.title.clone();
+        engine.converge(|plan: &Plan| {
+            let frame = Frame {
+                observed: &title,
+                next: None,
+            };
+            note(
+                crate::render::plan::text(
+                    plan,
+                    &frame,
+                    crate::console::Paint::Plain,
+                    Detail::Normal,
+                )
+                .trim_end()
+                .to_owned(),
+            );
+            Ok(())
+        })
+    }
+
+    fn stop_workers(&mut self) -> Result<(), Failure> {
+        self.supervisor
+            .stop_all(self.drain_seconds(), &self.setting.room)
+    }
+
+    /// The longest drain that a policy declares.
+    fn drain_seconds(&self) -> u32 {
+        self.declaration
+            .policies
+            .iter()
+            .filter_map(|policy| policy.spec.drain.as_ref())
+            .map(|drain| drain.timeout_seconds)
+            .max()
+            .unwrap_or(DRAIN_SECONDS)
+    }
+
+    /// Says something, unless it was the last thing said of its subject.
+    fn say(&mut self, subject: &'static str, text: &str) {
+        if self.said.get(subject).is_none_or(|last| last != text) {
+            let paint = self.console.err_paint();
+            self.console
+                .note(&format!("{} {text}", paint.tone(Tone::Update, "warning:")));
+            self.said.insert(subject, text.to_owned());
+        }
+    }
+}
+
+/// Passes on what machines tell of, one thread a node, each with a view of its own.
+fn watch_machines(
+    args: &UpArgs,
+    environment: &Environment,
+    console: &Console,
+    events: &SyncSender<Event>,
+) -> Result<(), Failure> {
+    let room = setting::open_room(&args.place, environment, console, Clock::Wall)?;
+    for node in room.nodes {
+        if matches!(node.machine, Machine::Linux(_)) {
+            continue;
+        }
+        let events = events.clone();
+        thread::spawn(move || {
+            let mut cursor = node.machine.cursor();
+            loop {
+                let until = node.machine.now().plus(Duration::from_secs(1));
+                for event in node.machine.events(&mut cursor, until) {
+                    if events
+                        .send(Event::Machine {
+                            node: node.name.clone(),
+                            event,
+                        })
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! Sets formed from the topology: inside one card or one switch domain, and the same ones the next time.
+use std::collections::BTreeMap;
+
+use crd::{
+    declaration::Declared,
+    id::{GroupId, PciAddress},
+    kind::{P2PGroupSpec, SpreadOver},
+    plan::ReportReason,
+    snapshot::{GroupRecord, SocStatus},
+};
+
+use super::groups::{Obstacle, PlacedGroup, Placement, Taken, structural};
+use crate::{
+    judge::foreign_holders,
+    view::{P2P_BAR_KIB, View},
+};
+
+/// Keeps a set that the ledger remembers, with what stands against it now.
+///
+/// It is dissolved where the declaration asks for another size, count or spread, or where an explicit group has taken
+/// a member. A member that is gone does not dissolve it: nobody asked for the set to move.
+pub(super) fn keep<'a>(
+    view: &View<'a>,
+    group: &'a Declared<P2PGroupSpec>,
+    record: &GroupRecord,
+    taken: &mut Taken,
+) -> Option<PlacedGroup<'a>> {
+    let rules = group.spec.automatic.as_ref()?;
+    if usize::try_from(group.spec.size) != Ok(record.members.len())
+        || rules.count.is_some_and(|count| record.group.index >= count)
+    {
+        return None;
+    }
+    let (here, gone): (Vec<_>, Vec<_>) = record
+        .members
+        .iter()
+        .map(|member| member.address)
+        .partition(|address| view.soc(*address).is_some());
+    if here.iter().any(|soc| taken.0.contains(soc)) || !inside(view, rules.per, &here) {
+        return None;
+    }
+    let mut obstacles = structural(view, group, &here);
+    if !gone.is_empty() {
+        let names: Vec<String> = gone.iter().map(ToString::to_string).collect();
+        obstacles.push(Obstacle {
+            reason: ReportReason::MemberMissing,
+            object: group.object.clone(),
+            pointer: "/spec/automatic".into(),
+            functions: gone,
+            message: format!(
+                "{} of {} is not there any more",
+                names.join(", "),
+                record.group
+            ),
+            hint: "plug it back; or delete the group, apply, and declare it again to form it anew"
+                .into(),
+        });
+    }
+    taken.0.extend(&here);
+    Some(PlacedGroup {
+        id: record.group.clone(),
+        declared: group,
+        members: here,
+        obstacles,
+    })
+}
+
+/// Forms the sets that are still missing.
+pub(super) fn form<'a>(
+    view: &View<'a>,
+    group: &'a Declared<P2PGroupSpec>,
+    taken: &mut Taken,
+    placement: &mut Placement<'a>,
+) {
+    let Some(rules) = group.spec.automatic.as_ref() else {
+        return;
+    };
+    let Ok(size) = usize::try_from(group.spec.size) else {
+        return;
+    };
+    let used: Vec<u32> = placement
+        .groups
+        .iter()
+        .filter(|placed| placed.declared.object == group.object)
+        .map(|placed| placed.id.index)
+        .collect();
+    let most = rules.count.unwrap_or(u32::MAX);
+    let mut formed = used.len();
+    for index in (0..most).filter(|index| !used.contains(index)) {
+        let Some(members) = next_set(view, size, rules.per, taken) else {
+            break;
+        };
+        taken.0.extend(&members);
+        formed += 1;
+        placement.groups.push(PlacedGroup {
+            id: GroupId {
+                name: group.object.name.clone(),
+                index,
+                node: view.node().clone(),
+            },
+            declared: group,
+            obstacles: structural(view, group, &members),
+            members,
+        });
+    }
+    let wanted = rules.count.map_or(1, |count| count as usize);
+    let mut why_not = left_out(view, group, taken);
+    if view.snapshot.socs.is_empty() {
+        return;
+    }
+    if formed < wanted {
+        placement
+            .missing
+            .push(not_enough(view, group, formed, wanted, taken));
+        placement.missing.append(&mut why_not);
+    } else if rules.count.is_none() {
+        placement.advice.append(&mut why_not);
+    }
+}
+
+/// The next set: from the fullest fit, so that cards stay whole for others, and SoCs that are Ready before others.
+fn next_set(
+    view: &View<'_>,
+    size: usize,
+    per: SpreadOver,
+    taken: &Taken,
+) -> Option<Vec<PciAddress>> {
+    let free = |soc: &PciAddress| fits(view, *soc, size) && !taken.0.contains(soc);
+    let cards: Vec<Vec<PciAddress>> = view
+        .topology
+        .cards()
+        .into_iter()
+        .map(|card| {
+            preferred(
+                view,
+                card.socs.into_iter().filter(|soc| free(soc)).collect(),
+            )
+        })
+        .filter(|socs| !socs.is_empty())
+        .collect();
+    let whole = cards
+        .iter()
+        .filter(|socs| socs.len() >= size)
+        .min_by_key(|socs| (unready(view, &socs[..size]), socs.len(), socs[0]));
+    if let Some(socs) = whole {
+        return Some(in_address_order(socs[..size].to_vec()));
+    }
+    match per {
+        SpreadOver::Card => None,
+        SpreadOver::Switch => {
+            let mut domains: BTreeMap<PciAddress, Vec<Vec<PciAddress>>> = BTreeMap::new();
+            for socs in cards {
+                if let Some(switch) = view.topology.domain(socs[0]) {
+                    domains.entry(switch).or_default().push(socs);
+                }
+            }
+            domains
+                .into_values()
+                .filter_map(|cards| spread(view, cards, size))
+                .min_by_key(|socs| (unready(view, socs), socs.clone()))
+        }
+    }
+}
+
+/// Fewest cards first: the fullest ones, then by address.
+fn spread(
+    view: &View<'_>,
+    mut cards: Vec<Vec<PciAddress>>,
+    size: usize,
+) -> Option<Vec<PciAddress>> {
+    cards.sort_by_key(|socs| (unready(view, socs), std::cmp::Reverse(socs.len()), socs[0]));
+    let socs: Vec<PciAddress> = cards.into_iter().flatten().take(size).collect();
+    (socs.len() == size).then(|| in_address_order(socs))
+}
+
+fn in_address_order(mut socs: Vec<PciAddress>) -> Vec<PciAddress> {
+    socs.sort_unstable();
+    socs
+}
+
+/// SoCs that are Ready and not somebody else's first, then by address.
+fn preferred(view: &View<'_>, mut socs: Vec<PciAddress>) -> Vec<PciAddress> {
+    socs.sort_by_key(|soc| (!is_ready(view, *soc), *soc));
+    socs
+}
+
+fn unready(view: &View<'_>, socs: &[PciAddress]) -> usize {
+    socs.iter().filter(|soc| !is_ready(view, **soc)).count()
+}
+
+fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
+    let ready = view
+        .soc(soc)
+        .is_some_and(|found| found.status.get() == Some(&SocStatus::Ready));
+    ready && foreign_holders(soc, view.snapshot).is_empty()
+}
+
+/// Whether a SoC can be a member at all.
+fn fits(view: &View<'_>, soc: PciAddress, size: usize) -> bool {
+    view.policy(soc).is_some() && (size == 1 || view.bar4_kib(soc) == P2P_BAR_KIB)
+}
+
+fn inside(view: &View<'_>, per: SpreadOver, socs: &[PciAddress]) -> bool {
+    match per {
+        SpreadOver::Card => view
+            .topology
+            .cards()
+            .iter()
+            .any(|card| socs.iter().all(|soc| card.socs.contains(soc))),
+        SpreadOver::Switch => {
+            socs.len() < 2
+                || socs.iter().all(|soc| {
+                    let domain = view.topology.domain(*soc);
+                    domain.is_some() && domain == view.topology.domain(socs[0])
+                })
+        }
+    }
+}
+
+/// SoCs in no set that a fault keeps out.
+fn left_out(view: &View<'_>, group: &Declared<P2PGroupSpec>, taken: &Taken) -> Vec<Obstacle> {
+    let small: Vec<PciAddress> = view
+        .addresses()
+        .filter(|soc| !taken.0.contains(soc) && view.policy(*soc).is_some())
+        .filter(|soc| group.spec.size > 1 && view.bar4_kib(*soc) != P2P_BAR_KIB)
+        .collect();
+    if small.is_empty() {
+        return Vec::new();
+    }
+    let sizes: Vec<String> = small
+        .iter()
+        .map(|soc| format!("{soc} has {} KiB", view.bar4_kib(*soc)))
+        .collect();
+    vec![Obstacle {
+        reason: ReportReason::BarTooSmall,
+        object: group.object.clone(),
+        pointer: "/spec/automatic".into(),
+        functions: small,
+        message: format!("P2P needs BAR 4 of 2 GiB on every member: {}", sizes.join(", ")),
+        hint: "ask the system integrator for firmware with a 2 GiB BAR 4; no setting of the machine changes it".into(),
+    }]
+}
+
+fn not_enough(
+    view: &View<'_>,
+    group: &Declared<P2PGroupSpec>,
+    formed: usize,
+    wanted: usize,
+    taken: &Taken,
+) -> Obstacle {
+    let size = group.spec.size as usize;
+    let free: Vec<PciAddress> = view
+        .addresses()
+        .filter(|soc| !taken.0.contains(soc) && fits(view, *soc, size))
+        .collect();
+    let switched = free.iter().any(|soc| view.topology.domain(*soc).is_some());
+    let (reason, place) = match group.spec.automatic.as_ref().map(|rules| rules.per) {
+        Some(SpreadOver::Card) => (ReportReason::NotEnoughSoCs, "card"),
+        Some(SpreadOver::Switch) | None if switched || free.len() < size => {
+            (ReportReason::NotEnoughSoCs, "switch")
+        }
+        Some(SpreadOver::Switch) | None => (ReportReason::NoCommonSwitch, "switch"),
+    };
+    let count = free.len();
+    Obstacle {
+        reason,
+        object: group.object.clone(),
+        pointer: "/spec/size".into(),
+        functions: free,
+        message: format!(
+            "{formed} of {wanted} sets fit on {}: no {place} has {size} SoCs left that can be members ({count} are free on the node)",
+            view.node()
+        ),
+        hint: "declare a smaller size or count, or a wider `automatic.per`; SoCs without a common switch can be used with connectivity ThroughHost".into(),
+    }
+}

@@ -1,0 +1,207 @@
+//! The groups of one node: explicit ones first, then those of the ledger, then new ones.
+use std::collections::BTreeSet;
+
+use crd::{
+    declaration::Declared,
+    id::{GroupId, ObjectRef, PciAddress},
+    kind::P2PGroupSpec,
+    plan::ReportReason,
+    snapshot::GroupRecord,
+};
+
+use super::{automatic, explicit};
+use crate::{
+    topology::Apart,
+    view::{P2P_BAR_KIB, View},
+};
+
+/// The most SoCs that reach each other directly (vendor's limit).
+const MOST_MEMBERS: usize = 16;
+
+/// Why a goal cannot be reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Obstacle {
+    /// Stable reason.
+    pub reason: ReportReason,
+    /// The object whose goal it is.
+    pub object: ObjectRef,
+    /// The declared line, as a JSON pointer within the object.
+    pub pointer: String,
+    /// The functions it is about.
+    pub functions: Vec<PciAddress>,
+    /// One sentence with the numbers.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// One set of a declared group on one node.
+#[derive(Clone, Debug)]
+pub struct PlacedGroup<'a> {
+    /// Which.
+    pub id: GroupId,
+    /// Its declaration.
+    pub declared: &'a Declared<P2PGroupSpec>,
+    /// Members that were found, rank 0 first.
+    pub members: Vec<PciAddress>,
+    /// Why it cannot be used whatever is written; empty where it can.
+    pub obstacles: Vec<Obstacle>,
+}
+
+/// The groups of one node, and what is to be said about SoCs that fit into none.
+#[derive(Clone, Debug, Default)]
+pub struct Placement<'a> {
+    /// Ordered by id.
+    pub groups: Vec<PlacedGroup<'a>>,
+    /// Goals that have no group at all.
+    pub missing: Vec<Obstacle>,
+    /// Why some SoCs are in no set, though other sets were formed.
+    pub advice: Vec<Obstacle>,
+}
+
+/// What is still free while groups are placed one after another.
+#[derive(Debug)]
+pub(super) struct Taken(pub(super) BTreeSet<PciAddress>);
+
+/// Places every declared group (ordered by name) that selects this node. Sets are disjoint.
+///
+/// Explicit members are what somebody wrote, so they come first; then sets that the ledger remembers, so that
+/// membership is sticky; then new sets, by name. The result depends on facts that last (wiring, BARs, governance),
+/// and on states only in preferring SoCs that are Ready.
+pub fn place<'a>(view: &View<'a>, declared: &[&'a Declared<P2PGroupSpec>]) -> Placement<'a> {
+    let mut placement = Placement::default();
+    if view.selection.policies.is_empty() {
+        return placement;
+    }
+    let here: Vec<&Declared<P2PGroupSpec>> = declared
+        .iter()
+        .copied()
+        .filter(|group| {
+            let selector = group.spec.node_selector.as_ref();
+            selector.is_none_or(|selector| selector.matches(&view.snapshot.metadata.labels))
+        })
+        .collect();
+    let mut taken = Taken(BTreeSet::new());
+    for group in here.iter().filter(|group| group.spec.members.is_some()) {
+        placement
+            .groups
+            .extend(explicit::place(view, group, &mut taken));
+    }
+    for group in here.iter().filter(|group| group.spec.automatic.is_some()) {
+        for record in records(view, group) {
+            placement
+                .groups
+                .extend(automatic::keep(view, group, record, &mut taken));
+        }
+    }
+    for group in here.iter().filter(|group| group.spec.automatic.is_some()) {
+        automatic::form(view, group, &mut taken, &mut placement);
+    }
+    placement.groups.sort_by(|a, b| a.id.cmp(&b.id));
+    placement
+}
+
+/// The sets of a group that the ledger remembers.
+pub(super) fn records<'a>(
+    view: &View<'a>,
+    group: &Declared<P2PGroupSpec>,
+) -> impl Iterator<Item = &'a GroupRecord> {
+    let (name, node) = (group.object.name.clone(), view.node().clone());
+    view.snapshot
+        .ledger
+        .groups
+        .iter()
+        .filter(move |record| record.group.name == name && record.group.node == node)
+}
+
+/// What stands against a set whatever is written: governance, BARs, wiring, size.
+pub(super) fn structural(
+    view: &View<'_>,
+    group: &Declared<P2PGroupSpec>,
+    members: &[PciAddress],
+) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    let pointer = if group.spec.members.is_some() {
+        "/spec/members"
+    } else {
+        "/spec/automatic"
+    };
+    let mut add = |reason, functions: Vec<PciAddress>, message: String, hint: &str| {
+        obstacles.push(Obstacle {
+            reason,
+            object: group.object.clone(),
+            pointer: pointer.into(),
+            functions,
+            message,
+            hint: hint.into(),
+        });
+    };
+    for &soc in members {
+        if let Some(policies) = view.selection.conflicts.get(&soc) {
+            let names: Vec<&str> = policies.iter().map(|p| p.object.name.as_str()).collect();
+            add(
+                ReportReason::PolicyConflict,
+                vec![soc],
+                format!(
+                    "SoC {soc} is matched by policies {}, so none applies",
+                    names.join(" and ")
+                ),
+                "let one policy alone select it",
+            );
+        } else if view.policy(soc).is_none() {
+            add(
+                ReportReason::NotGoverned,
+                vec![soc],
+                format!("SoC {soc} is a member and no CardPolicy selects it"),
+                "select it in a policy's `devices`",
+            );
+        }
+    }
+    let small: Vec<PciAddress> = members
+        .iter()
+        .copied()
+        .filter(|soc| view.bar4_kib(*soc) != P2P_BAR_KIB)
+        .collect();
+    if members.len() > 1 && !small.is_empty() {
+        let sizes: Vec<String> = small
+            .iter()
+            .map(|soc| format!("{soc} has {} KiB", view.bar4_kib(*soc)))
+            .collect();
+        add(
+            ReportReason::BarTooSmall,
+            small,
+            format!(
+                "P2P needs BAR 4 of 2 GiB on every member: {}",
+                sizes.join(", ")
+            ),
+            "ask the system integrator for firmware with a 2 GiB BAR 4; no setting of the machine changes it",
+        );
+    }
+    if let Err((first, second, apart)) = view.topology.divergence(members) {
+        let why = match apart {
+            Apart::DifferentRoots => "they hang on different root ports".to_owned(),
+            Apart::NotASwitch(bridge) => {
+                format!("their paths meet at {bridge}, which is not a switch")
+            }
+            Apart::Unplaced(soc) => format!("the bridges above {soc} could not be read"),
+        };
+        add(
+            ReportReason::NoCommonSwitch,
+            vec![first, second],
+            format!("no switch below a root port is common to {first} and {second}: {why}"),
+            "choose members below one PCIe switch, or run the model with connectivity ThroughHost",
+        );
+    }
+    if members.len() > MOST_MEMBERS {
+        add(
+            ReportReason::NotEnoughSoCs,
+            members.to_vec(),
+            format!(
+                "{} SoCs are declared and at most {MOST_MEMBERS} reach each other directly",
+                members.len()
+            ),
+            "declare two groups",
+        );
+    }
+    obstacles
+}

@@ -1,0 +1,415 @@
+//! Which replica of which model runs on which group or node; running replicas stay where they are while they can.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    declaration::{Declaration, Declared},
+    id::{GroupId, NodeName, ObjectRef, PciAddress, WorkerId},
+    kind::{Connectivity, ModelBuildSpec, ShardedModelSpec, Target},
+    plan::ReportReason,
+    program::ProgramRequest,
+    snapshot::PresentWorker,
+};
+
+use super::Obstacle;
+
+/// One group as models see it.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// Which.
+    pub group: GroupId,
+    /// Its members, rank 0 first.
+    pub members: Vec<PciAddress>,
+    /// Whether it is or will be usable.
+    pub fits: bool,
+    /// Whether all of its members are there: a running replica stays on a group that is merely blocked.
+    pub whole: bool,
+}
+
+/// One node as models see it.
+#[derive(Clone, Debug)]
+pub struct House<'a> {
+    /// The node.
+    pub node: &'a NodeName,
+    /// Whether a policy selects it.
+    pub governed: bool,
+    /// Whether nothing on it is to be touched.
+    pub sealed: bool,
+    /// Whether it can build for the CPU target.
+    pub has_worker: bool,
+    /// SoCs that are there.
+    pub socs: usize,
+    /// Its groups, ordered by id.
+    pub seats: Vec<Seat>,
+    /// Its workers, ordered by id.
+    pub workers: &'a [PresentWorker],
+}
+
+/// One replica with its place.
+#[derive(Clone, Debug)]
+pub struct Placed<'a> {
+    /// Which.
+    pub id: WorkerId,
+    /// Its model.
+    pub model: &'a Declared<ShardedModelSpec>,
+    /// Its index, from 0.
+    pub replica: u32,
+    /// What it serves, its cores and keys not yet filled in.
+    pub program: ProgramRequest,
+    /// Where.
+    pub node: NodeName,
+    /// On which group, where it has one.
+    pub group: Option<GroupId>,
+    /// The SoCs it holds, rank 0 first.
+    pub socs: Vec<PciAddress>,
+    /// Whether it stays on a group that is blocked: it is left as it is.
+    pub frozen: bool,
+}
+
+/// Places every replica of every model (ordered by namespace and name).
+pub fn place_models<'a>(
+    declaration: &'a Declaration,
+    houses: &[House<'_>],
+) -> (Vec<Placed<'a>>, Vec<Obstacle>) {
+    let mut models: Vec<&Declared<ShardedModelSpec>> = declaration.models.iter().collect();
+    models.sort_by(|a, b| a.object.cmp(&b.object));
+    let mut placed = Vec::new();
+    let mut obstacles = Vec::new();
+    let mut taken: BTreeSet<GroupId> = BTreeSet::new();
+    let mut wanting = Vec::new();
+    for model in models {
+        let program = match program(declaration, model) {
+            Ok(program) => program,
+            Err(obstacle) => {
+                obstacles.push(*obstacle);
+                continue;
+            }
+        };
+        for replica in 0..model.spec.replicas {
+            let want = Want {
+                id: worker_id(&model.object, replica),
+                model,
+                replica,
+                grouped: needs_group(declaration, &model.spec, &program),
+                program: program.clone(),
+            };
+            match want.stay(houses, &mut taken) {
+                Some(stays) => placed.push(stays),
+                None => wanting.push(want),
+            }
+        }
+    }
+    let mut failed: BTreeMap<&ObjectRef, (u32, Obstacle)> = BTreeMap::new();
+    for want in wanting {
+        let model = want.model;
+        match want.settle(houses, &mut taken, &placed) {
+            Ok(settled) => placed.push(settled),
+            Err(obstacle) => {
+                let (count, _) = failed.entry(&model.object).or_insert((0, *obstacle));
+                *count += 1;
+            }
+        }
+    }
+    for (_, (count, obstacle)) in failed {
+        obstacles.push(Obstacle {
+            message: format!(
+                "{count} of its replicas have no place: {}",
+                obstacle.message
+            ),
+            ..obstacle
+        });
+    }
+    placed.sort_by(|a, b| a.id.cmp(&b.id));
+    (placed, obstacles)
+}
+
+/// `<namespace>/<model>-<index>`.
+pub fn worker_id(model: &ObjectRef, replica: u32) -> WorkerId {
+    let namespace = model.namespace.as_deref().unwrap_or("default");
+    WorkerId(format!("{namespace}/{}-{replica}", model.name))
+}
+
+struct Want<'a> {
+    id: WorkerId,
+    model: &'a Declared<ShardedModelSpec>,
+    replica: u32,
+    grouped: bool,
+    program: ProgramRequest,
+}
+
+impl<'a> Want<'a> {
+    /// Stays where it runs, if that still suits it.
+    fn stay(&self, houses: &[House<'_>], taken: &mut BTreeSet<GroupId>) -> Option<Placed<'a>> {
+        let (house, worker) = houses
+            .iter()
+            .filter(|house| house.governed)
+            .find_map(|house| Some((house, house.workers.iter().find(|w| w.id == self.id)?)))?;
+        if house.sealed {
+            return Some(self.at(house, None, true));
+        }
+        if !self.grouped {
+            return worker.group.is_none().then(|| self.at(house, None, false));
+        }
+        let group = worker.group.as_ref()?;
+        let seat = house.seats.iter().find(|seat| seat.group == *group)?;
+        let suits = self.suits(seat) && (seat.fits || seat.whole);
+        (suits && taken.insert(group.clone())).then(|| self.at(house, Some(seat), !seat.fits))
+    }
+
+    /// Takes the smallest free group that suits, or the node with the fewest replicas.
+    fn settle(
+        self,
+        houses: &[House<'_>],
+        taken: &mut BTreeSet<GroupId>,
+        placed: &[Placed<'a>],
+    ) -> Result<Placed<'a>, Box<Obstacle>> {
+        let open = || {
+            houses
+                .iter()
+                .filter(|house| house.governed && !house.sealed)
+        };
+        if open().next().is_none() {
+            return Err(self.refuse(
+                ReportReason::NotGoverned,
+                "no CardPolicy selects a readable node".into(),
+                "declare a CardPolicy for the node: without one nothing is done on it",
+            ));
+        }
+        if self.grouped {
+            let best = open()
+                .flat_map(|house| house.seats.iter().map(move |seat| (house, seat)))
+                .filter(|(_, seat)| seat.fits && self.suits(seat) && !taken.contains(&seat.group))
+                .min_by_key(|(house, seat)| (seat.members.len(), house.node, &seat.group));
+            let Some((house, seat)) = best else {
+                return Err(self.no_group(houses, taken));
+            };
+            taken.insert(seat.group.clone());
+            return Ok(self.at(house, Some(seat), false));
+        }
+        let load = |house: &House<'_>| placed.iter().filter(|p| p.node == *house.node).count();
+        let able = open().filter(|house| match self.program.target {
+            Target::CPU => house.has_worker,
+            Target::AI100 => house.socs >= self.program.topology.shards as usize,
+        });
+        let best = able.min_by_key(|house| (load(house), house.node));
+        match (best, self.program.target) {
+            (Some(house), _) => Ok(self.at(house, None, false)),
+            (None, Target::CPU) => Err(self.refuse(
+                ReportReason::CompilerMissing,
+                "shardplane-worker was found on no node".into(),
+                "put shardplane-worker beside shardplane or on PATH",
+            )),
+            (None, Target::AI100) => Err(self.refuse(
+                ReportReason::NotEnoughSoCs,
+                format!("no node has {} SoCs", self.program.topology.shards),
+                "declare fewer shards",
+            )),
+        }
+    }
+
+    fn suits(&self, seat: &Seat) -> bool {
+        let named = self.model.spec.group_ref.as_ref();
+        named.is_none_or(|name| *name == seat.group.name)
+            && seat.members.len() >= self.program.topology.shards as usize
+    }
+
+    fn at(&self, house: &House<'_>, seat: Option<&Seat>, frozen: bool) -> Placed<'a> {
+        let shards = self.program.topology.shards as usize;
+        Placed {
+            id: self.id.clone(),
+            model: self.model,
+            replica: self.replica,
+            program: self.program.clone(),
+            node: house.node.clone(),
+            group: seat.map(|seat| seat.group.clone()),
+            socs: seat
+                .map(|seat| seat.members.iter().copied().take(shards).collect())
+                .unwrap_or_default(),
+            frozen,
+        }
+    }
+
+    fn no_group(&self, houses: &[House<'_>], taken: &BTreeSet<GroupId>) -> Box<Obstacle> {
+        let shards = self.program.topology.shards;
+        let seats: Vec<String> = houses
+            .iter()
+            .flat_map(|house| &house.seats)
+            .filter(|seat| {
+                let named = self.model.spec.group_ref.as_ref();
+                named.is_none_or(|name| *name == seat.group.name)
+            })
+            .map(|seat| {
+                let state = match (seat.fits, taken.contains(&seat.group)) {
+                    (false, _) => "blocked".to_owned(),
+                    (true, true) => "in use".to_owned(),
+                    (true, false) => format!("{} SoCs", seat.members.len()),
+                };
+                format!("{} ({state})", seat.group)
+            })
+            .collect();
+        let there = if seats.is_empty() {
+            "there is none".into()
+        } else {
+            seats.join(", ")
+        };
+        self.refuse(
+            ReportReason::NoFittingGroup,
+            format!("no free group of {shards} SoCs or more: {there}"),
+            "declare a larger or another P2PGroup, fewer shards, or connectivity ThroughHost",
+        )
+    }
+
+    fn refuse(&self, reason: ReportReason, message: String, hint: &str) -> Box<Obstacle> {
+        Box::new(Obstacle {
+            reason,
+            object: self.model.object.clone(),
+            pointer: if self.grouped {
+                "/spec/shards"
+            } else {
+                "/spec"
+            }
+            .into(),
+            functions: Vec::new(),
+            message,
+            hint: hint.into(),
+        })
+    }
+}
+
+/// On a group: whatever names one, AI100 over P2P, and CPU over P2P where any is declared.
+fn needs_group(
+    declaration: &Declaration,
+    spec: &ShardedModelSpec,
+    program: &ProgramRequest,
+) -> bool {
+    let direct = match (program.topology.connectivity, program.target) {
+        (Connectivity::ThroughHost, Target::CPU | Target::AI100) => false,
+        (Connectivity::P2P, Target::AI100) => true,
+        (Connectivity::P2P, Target::CPU) => !declaration.groups.is_empty(),
+    };
+    direct || spec.group_ref.is_some()
+}
+
+/// The program that a model serves, from its build or from itself.
+fn program(
+    declaration: &Declaration,
+    model: &Declared<ShardedModelSpec>,
+) -> Result<ProgramRequest, Box<Obstacle>> {
+    let spec = &model.spec;
+    let refuse = |pointer: &str, message: String, hint: &str| {
+        Box::new(Obstacle {
+            reason: ReportReason::BuildMismatch,
+            object: model.object.clone(),
+            pointer: pointer.into(),
+            functions: Vec::new(),
+            message,
+            hint: hint.into(),
+        })
+    };
+    let Some(name) = &spec.build_ref else {
+        let (Some(source), Some(target), Some(precision)) =
+            (&spec.model, spec.target, spec.precision)
+        else {
+            return Err(refuse(
+                "/spec",
+                "it names no build, and not all of model, target and precision".into(),
+                "give `buildRef`, or `model`, `target` and `precision`",
+            ));
+        };
+        return Ok(ProgramRequest {
+            object: model.object.clone(),
+            source: source.clone(),
+            declared_in: file(model),
+            target,
+            precision,
+            shapes: crd::kind::ProgramShapes {
+                context_length: spec.serving.context_length,
+                batch: spec.serving.slots,
+                prompt_length: None,
+            },
+            topology: crd::kind::TopologyShape {
+                shards: spec.shards,
+                cores: None,
+                connectivity: spec.connectivity,
+            },
+            accelerator: spec.accelerator.clone(),
+            model: source.digest.clone(),
+            key: None,
+        });
+    };
+    let build = declaration.builds.iter().find(|build| {
+        build.object.name == *name && build.object.namespace == model.object.namespace
+    });
+    let Some(build) = build else {
+        return Err(refuse(
+            "/spec/buildRef",
+            format!("no ModelBuild {name} is declared in its namespace"),
+            "declare it, or give `model` instead of `buildRef`",
+        ));
+    };
+    let ModelBuildSpec {
+        topology, shapes, ..
+    } = &build.spec;
+    let mismatch = if topology.shards != spec.shards {
+        Some((
+            "/spec/shards",
+            format!(
+                "it wants {} shards and build {name} makes {}",
+                spec.shards, topology.shards
+            ),
+        ))
+    } else if topology.connectivity != spec.connectivity {
+        let text = format!(
+            "it wants {:?} and build {name} is for {:?}",
+            spec.connectivity, topology.connectivity
+        );
+        Some(("/spec/connectivity", text))
+    } else if spec.serving.context_length > shapes.context_length {
+        let (want, have) = (spec.serving.context_length, shapes.context_length);
+        Some((
+            "/spec/serving/contextLength",
+            format!("it wants {want} tokens and build {name} holds {have}"),
+        ))
+    } else if spec.serving.slots > shapes.batch {
+        let (want, have) = (spec.serving.slots, shapes.batch);
+        Some((
+            "/spec/serving/slots",
+            format!("it wants {want} slots and build {name} holds {have}"),
+        ))
+    } else {
+        None
+    };
+    match mismatch {
+        Some((pointer, message)) => Err(refuse(pointer, message, "make model and build agree")),
+        None => Ok(build_request(build)),
+    }
+}
+
+/// The program that a build makes; keys and cores are filled in on a node.
+pub fn build_request(build: &Declared<ModelBuildSpec>) -> ProgramRequest {
+    let ModelBuildSpec {
+        source,
+        target,
+        precision,
+        shapes,
+        topology,
+        accelerator,
+    } = &build.spec;
+    ProgramRequest {
+        object: build.object.clone(),
+        source: source.clone(),
+        declared_in: file(build),
+        target: *target,
+        precision: *precision,
+        shapes: shapes.clone(),
+        topology: *topology,
+        accelerator: accelerator.clone(),
+        model: source.digest.clone(),
+        key: None,
+    }
+}
+
+fn file<S>(object: &Declared<S>) -> String {
+    object
+        .span("")
+        .map_or_else(String::new, |span| span.file.clone())
+}

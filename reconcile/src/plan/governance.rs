@@ -1,0 +1,90 @@
+//! What governs a node: the strictest of its policies, or the ledger alone.
+use crd::{
+    kind::{ApprovalMode, Enforcement, FailurePolicy, ResetScope},
+    plan::Governance,
+};
+
+use crate::view::View;
+
+/// Seconds that a worker has to finish where no policy says.
+const DRAIN_SECONDS: u32 = 300;
+
+/// The strictest answers of the policies that select the node.
+///
+/// Without one, the ledger governs: what is left of us is put back or forgotten as it says. Putting back goes ahead
+/// unless it stops a worker or resets a SoC.
+pub(super) fn of(view: &View<'_>) -> Governance {
+    let policies = &view.selection.policies;
+    let mut approved: Vec<_> = policies
+        .iter()
+        .flat_map(|policy| policy.spec.approval.digests.iter().cloned())
+        .collect();
+    approved.sort();
+    approved.dedup();
+    let observes = policies
+        .iter()
+        .any(|policy| policy.spec.enforcement == Enforcement::Observe);
+    let compensates = policies
+        .iter()
+        .all(|policy| policy.spec.on_failure == Some(FailurePolicy::Compensate));
+    Governance {
+        policies: policies.iter().map(|p| p.object.name.clone()).collect(),
+        enforcement: if observes {
+            Enforcement::Observe
+        } else {
+            Enforcement::Enforce
+        },
+        approval: policies
+            .iter()
+            .map(|policy| policy.spec.approval.mode)
+            .max()
+            .unwrap_or(ApprovalMode::AutomaticIfNotDisruptive),
+        approved,
+        on_failure: if compensates && !policies.is_empty() {
+            FailurePolicy::Compensate
+        } else {
+            FailurePolicy::Halt
+        },
+        max_unavailable_socs: budget(view),
+    }
+}
+
+/// SoCs that may be drained at once, where a policy says.
+pub(super) fn budget(view: &View<'_>) -> Option<u32> {
+    let policies = view.selection.policies.iter();
+    policies
+        .filter_map(|policy| policy.spec.rollout.as_ref()?.max_unavailable_socs)
+        .min()
+}
+
+/// Seconds that a drain waits: the longest that a policy gives.
+pub(super) fn drain_seconds(view: &View<'_>) -> u32 {
+    let policies = view.selection.policies.iter();
+    policies
+        .filter_map(|policy| policy.spec.drain.as_ref())
+        .map(|drain| drain.timeout_seconds)
+        .max()
+        .unwrap_or(DRAIN_SECONDS)
+}
+
+/// How far a reset reaches: the whole machine where a policy does not trust one SoC's.
+pub(super) fn reset_scope(view: &View<'_>) -> ResetScope {
+    let whole = view
+        .selection
+        .policies
+        .iter()
+        .any(|policy| policy.spec.reset_scope == Some(ResetScope::Host));
+    if whole {
+        ResetScope::Host
+    } else {
+        ResetScope::SoC
+    }
+}
+
+/// Whether anything that only the ledger asks for is carried out here.
+pub(super) fn enforces_removal(view: &View<'_>) -> bool {
+    view.selection
+        .policies
+        .iter()
+        .all(|policy| policy.spec.enforcement == Enforcement::Enforce)
+}

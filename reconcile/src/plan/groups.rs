@@ -1,0 +1,354 @@
+//! What a placed group needs, and what stands against it in the state that the machine is in.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    fact::Unknown,
+    id::{PciAddress, Word},
+    kind::{AcsMode, Enforcement, MdpMode, UntrustedNeighbours, VerificationMode},
+    plan::ReportReason,
+    snapshot::{Acs, Lockdown},
+    step::{ACS_REDIRECT_MASK, PortRef},
+};
+
+use super::socs;
+use crate::{
+    isolation::{self, Words},
+    placement::{Obstacle, PlacedGroup},
+    view::View,
+};
+
+/// A placed group with what it needs.
+#[derive(Clone, Debug)]
+pub(super) struct Assessed<'a> {
+    pub(super) placed: PlacedGroup<'a>,
+    /// Divergence ports, ordered.
+    pub(super) ports: Vec<PortRef>,
+    /// Ports to be relaxed: the word there, and the bits to clear.
+    pub(super) clears: BTreeMap<PciAddress, (Word, Word)>,
+    /// Members whose partitioning is to be switched on.
+    pub(super) requests: Vec<PciAddress>,
+    /// Whether P2P is to be proven.
+    pub(super) verify: bool,
+    /// Why nothing is done for it; empty where it is or will be usable.
+    pub(super) obstacles: Vec<Obstacle>,
+    /// Whether every policy of its members enforces.
+    pub(super) enforced: bool,
+}
+
+impl Assessed<'_> {
+    pub(super) fn fits(&self) -> bool {
+        self.obstacles.is_empty()
+    }
+
+    /// SoCs that must be idle for what the group needs.
+    pub(super) fn idle(&self) -> BTreeSet<PciAddress> {
+        if self.verify {
+            self.placed.members.iter().copied().collect()
+        } else {
+            self.requests.iter().copied().collect()
+        }
+    }
+}
+
+/// Assesses one group. `any_reset` is whether a reset of the whole machine is on its way, after which nothing is proven.
+pub(super) fn assess<'a>(
+    view: &View<'a>,
+    placed: PlacedGroup<'a>,
+    resets_all: bool,
+) -> Assessed<'a> {
+    let policies: Vec<_> = placed
+        .members
+        .iter()
+        .filter_map(|soc| view.policy(*soc))
+        .collect();
+    let enforced = policies
+        .iter()
+        .all(|policy| policy.spec.enforcement == Enforcement::Enforce);
+    let mut group = Assessed {
+        obstacles: placed.obstacles.clone(),
+        placed,
+        ports: Vec::new(),
+        clears: BTreeMap::new(),
+        requests: Vec::new(),
+        verify: false,
+        enforced,
+    };
+    let Ok(ports) = view.topology.divergence(&group.placed.members) else {
+        return group;
+    };
+    group.ports = ports
+        .iter()
+        .filter_map(|port| view.topology.function(*port))
+        .map(|function| PortRef {
+            address: function.address,
+            path: function.path.clone(),
+        })
+        .collect();
+    if !group.fits() {
+        return group;
+    }
+    members(view, &mut group);
+    acs(view, &mut group);
+    neighbours(view, &mut group);
+    if group.fits() {
+        let resets = resets_all || !group.requests.is_empty();
+        group.verify = wants_proof(view, &group, resets);
+        idle_obstacles(view, &mut group);
+    }
+    group
+}
+
+fn obstacle(
+    group: &Assessed<'_>,
+    reason: ReportReason,
+    functions: Vec<PciAddress>,
+    message: String,
+    hint: &str,
+) -> Obstacle {
+    Obstacle {
+        reason,
+        object: group.placed.declared.object.clone(),
+        pointer: "/spec".into(),
+        functions,
+        message: format!("{}: {message}", group.placed.id),
+        hint: hint.into(),
+    }
+}
+
+/// States of the members, and their partitioning.
+fn members(view: &View<'_>, group: &mut Assessed<'_>) {
+    let object = group.placed.declared.object.clone();
+    for soc in group.placed.members.clone() {
+        let mut found = socs::state_obstacles(view, soc, &object);
+        found.extend(socs::requirement_obstacles(view, soc, &object));
+        let mode = view.policy(soc).and_then(|policy| policy.spec.mdp);
+        let wanted = match mode {
+            Some(MdpMode::Enabled | MdpMode::Groups) => Some(true),
+            Some(MdpMode::Disabled) | None if group.placed.members.len() > 1 => None,
+            // One SoC alone reaches nobody, so it needs no partitioning.
+            Some(MdpMode::Disabled) | None => Some(false),
+        };
+        let now = view.soc(soc).and_then(|found| found.mdp.get().copied());
+        match (wanted, now) {
+            (Some(false), _) | (_, Some(true)) => {}
+            (Some(true) | None, None) if found.is_empty() => found.push(obstacle(
+                group,
+                ReportReason::MdpUnknown,
+                vec![soc],
+                format!("whether partitioning is on could not be read on {soc}"),
+                "look at `shardplane probe`: the vendor's tool must answer for this SoC",
+            )),
+            (Some(true) | None, None) => {}
+            (Some(true), Some(false)) => {
+                found.extend(socs::change_obstacles(view, soc, &object));
+                group.requests.push(soc);
+            }
+            (None, Some(false)) => found.push(obstacle(
+                group,
+                ReportReason::MdpOff,
+                vec![soc],
+                format!(
+                    "P2P needs partitioning on every member, and no policy turns it on for {soc}"
+                ),
+                "declare `mdp: Groups` in the policy that selects it",
+            )),
+        }
+        group.obstacles.extend(found);
+    }
+}
+
+/// ACS words of the divergence ports: unknown is neither clear nor set.
+fn acs(view: &View<'_>, group: &mut Assessed<'_>) {
+    for port in group.ports.clone() {
+        let address = port.address;
+        let Some(function) = view.topology.function(address) else {
+            continue;
+        };
+        let control = match (function.acs.get(), function.acs.unknown) {
+            (Some(Acs::None), _) => continue,
+            (Some(Acs::Present { control, .. }), _) => *control,
+            (None, why) => {
+                let reason = match why {
+                    Some(Unknown::Lockdown) => ReportReason::Lockdown,
+                    _ => ReportReason::AcsUnknown,
+                };
+                let why = why.map_or_else(|| "unknown".to_owned(), |why| format!("{why:?}"));
+                let found = obstacle(
+                    group,
+                    reason,
+                    vec![address],
+                    format!("the ACS control word of {address} could not be read ({why})"),
+                    "run as root on the machine itself; an unknown word is never taken for a clear one",
+                );
+                group.obstacles.push(found);
+                continue;
+            }
+        };
+        let mask = Word(control.0 & ACS_REDIRECT_MASK);
+        if mask.0 != 0 {
+            let found = write_obstacle(view, group, address, control);
+            group.obstacles.extend(found);
+            group.clears.insert(address, (control, mask));
+        }
+    }
+}
+
+fn write_obstacle(
+    view: &View<'_>,
+    group: &Assessed<'_>,
+    port: PciAddress,
+    control: Word,
+) -> Option<Obstacle> {
+    let managed = group
+        .placed
+        .members
+        .iter()
+        .filter_map(|soc| view.policy(*soc))
+        .all(|policy| policy.spec.acs.as_ref().map(|acs| acs.mode) == Some(AcsMode::Minimal));
+    if !managed {
+        return Some(obstacle(
+            group,
+            ReportReason::AcsUnmanaged,
+            vec![port],
+            format!("{port} redirects peer traffic ({control}) and no policy lets it be relaxed"),
+            "declare `acs: {mode: Minimal}` in the policy of the members",
+        ));
+    }
+    match view.snapshot.host.lockdown.get() {
+        Some(Lockdown::Integrity | Lockdown::Confidentiality) => Some(obstacle(
+            group,
+            ReportReason::Lockdown,
+            vec![port],
+            format!(
+                "{port} redirects peer traffic ({control}) and kernel lockdown forbids writing it"
+            ),
+            "boot with pci=disable_acs_redir for this port, or without Secure Boot",
+        )),
+        Some(Lockdown::None) | None => None,
+    }
+}
+
+/// Devices that are not members and would lose isolation to ports that this group relaxes.
+fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
+    let words: Words = group
+        .clears
+        .iter()
+        .map(|(port, (control, mask))| (*port, Word(control.0 & !mask.0)))
+        .collect();
+    let members: BTreeSet<PciAddress> = group.placed.members.iter().copied().collect();
+    let untrusted: BTreeSet<PciAddress> = words
+        .keys()
+        .flat_map(|port| isolation::change(&view.topology, &words, *port, &members).neighbours)
+        .filter(|function| isolation::is_untrusted(&view.topology, *function))
+        .collect();
+    if untrusted.is_empty() || allows(view, group) {
+        return;
+    }
+    let names: Vec<String> = untrusted
+        .iter()
+        .map(|function| {
+            let driver = view
+                .topology
+                .function(*function)
+                .and_then(|function| function.driver.get());
+            driver.map_or_else(
+                || format!("{function} (no driver)"),
+                |driver| format!("{function} (driver {driver})"),
+            )
+        })
+        .collect();
+    let found = obstacle(
+        group,
+        ReportReason::UntrustedNeighbour,
+        untrusted.into_iter().collect(),
+        format!(
+            "relaxing its ports would take isolation from {}",
+            names.join(", ")
+        ),
+        "move the device, free it from VFIO, or declare `untrustedNeighbours: Allow` in policy and group",
+    );
+    group.obstacles.push(found);
+}
+
+/// The stricter of the rules that are stated; refused where none is.
+pub(super) fn allows(view: &View<'_>, group: &Assessed<'_>) -> bool {
+    let own = group.placed.declared.spec.isolation.as_ref();
+    let stated: BTreeSet<UntrustedNeighbours> = group
+        .placed
+        .members
+        .iter()
+        .filter_map(|soc| view.policy(*soc)?.spec.acs.as_ref()?.untrusted_neighbours)
+        .chain(own.map(|rule| rule.untrusted_neighbours))
+        .collect();
+    stated.contains(&UntrustedNeighbours::Allow) && !stated.contains(&UntrustedNeighbours::Refuse)
+}
+
+/// Whether P2P is to be proven: the ledger's proof is absent, or is of another state than the one that will hold.
+fn wants_proof(view: &View<'_>, group: &Assessed<'_>, resets: bool) -> bool {
+    let mode = group
+        .placed
+        .declared
+        .spec
+        .verification
+        .as_ref()
+        .map(|v| v.mode);
+    match mode.unwrap_or(VerificationMode::Data) {
+        VerificationMode::None => return false,
+        VerificationMode::Data => {}
+    }
+    let members = &group.placed.members;
+    if members.len() < 2 {
+        return false;
+    }
+    let record = view
+        .snapshot
+        .ledger
+        .groups
+        .iter()
+        .find(|record| record.group == group.placed.id);
+    let Some(proof) = record.and_then(|record| record.verification.as_ref()) else {
+        return true;
+    };
+    let will_read: Vec<(PciAddress, Word)> = view
+        .topology
+        .words(members)
+        .into_iter()
+        .map(|(port, word)| {
+            let mask = group.clears.get(&port).map_or(0, |(_, mask)| mask.0);
+            (port, Word(word.0 & !mask))
+        })
+        .collect();
+    resets
+        || proof.boot_id != crate::view::boot_id(view.snapshot)
+        || proof.members != *members
+        || proof.acs != will_read
+        || !proof.mdp
+}
+
+/// What stands against having the members idle: foreign holders, and a budget that is too small.
+fn idle_obstacles(view: &View<'_>, group: &mut Assessed<'_>) {
+    let object = group.placed.declared.object.clone();
+    let idle = group.idle();
+    for soc in &idle {
+        let held = socs::held_obstacle(view, *soc, &object);
+        group.obstacles.extend(held);
+    }
+    // Members are drained together to be proven together; one by one is possible only without a proof.
+    let at_once = if group.verify {
+        idle.len()
+    } else {
+        idle.len().min(1)
+    };
+    if let Some(budget) =
+        super::governance::budget(view).filter(|budget| at_once > *budget as usize)
+    {
+        let found = obstacle(
+            group,
+            ReportReason::BudgetTooSmall,
+            idle.into_iter().collect(),
+            format!("proving P2P drains {at_once} SoCs at once and the rollout allows {budget}"),
+            "raise `rollout.maxUnavailableSocs` to the group's size, or leave it out",
+        );
+        group.obstacles.push(found);
+    }
+}

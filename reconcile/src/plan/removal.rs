@@ -1,0 +1,508 @@
+//! What the ledger knows and nothing declares any more: put back or forgotten, under the rule that the ledger kept.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    Fact,
+    id::{ObjectRef, PciAddress, Word},
+    kind::DeletionRule,
+    plan::ReportReason,
+    snapshot::{Acs, GroupRecord, LedgerEntry, LedgerTarget, Lockdown},
+    step::{ACS_REDIRECT_MASK, Action, MdpSetting, Ownership, PortRef, StepReason, Subject},
+};
+
+use super::{
+    draft::{Draft, fact, owned},
+    governance,
+    groups::Assessed,
+    node::{Needs, Wanted},
+    settings, socs,
+    unit::{Assign, Request, Restore, Unit},
+};
+use crate::{
+    judge::{entry_text, foreign_holders},
+    placement::Obstacle,
+    view::View,
+};
+
+/// What becomes of one entry that nothing wants.
+enum Fate {
+    /// It says what is there already, or is to be left: forget it.
+    Forget,
+    Restore(Restore),
+    Switch(Request),
+    Write(Draft),
+    /// It cannot be undone now.
+    Blocked(Vec<Obstacle>),
+}
+
+/// Plans removals, and the owners and rules that changed.
+pub(super) fn plan<'a>(
+    view: &View<'a>,
+    groups: &[Assessed<'_>],
+    wanted: &Wanted,
+    rewritten: &BTreeSet<LedgerTarget>,
+    needs: &mut Needs<'a>,
+) {
+    let enforced = governance::enforces_removal(view);
+    let mut restores: BTreeMap<PciAddress, Restore> = BTreeMap::new();
+    let mut requests: BTreeMap<PciAddress, Request> = BTreeMap::new();
+    let mut kept: BTreeSet<ObjectRef> = BTreeSet::new();
+    for entry in &view.snapshot.ledger.entries {
+        if let Some((ownership, enforced)) = wanted.get(&entry.target) {
+            let written = rewritten.contains(&entry.target) || rewrites(needs, entry);
+            if !written && differs(entry, ownership) {
+                let work = if *enforced {
+                    &mut needs.enforced
+                } else {
+                    &mut needs.observed
+                };
+                work.bookkeeping
+                    .push(assign_entry(view, entry, ownership.clone()));
+            }
+            continue;
+        }
+        // Policies that cancel each other are a mistake to be reported, not a reason to undo.
+        if entry.owners.iter().any(|owner| in_conflict(view, owner)) {
+            continue;
+        }
+        let work = if enforced {
+            &mut needs.enforced
+        } else {
+            &mut needs.observed
+        };
+        match fate(view, entry, &mut needs.advice) {
+            Fate::Forget => work.bookkeeping.push(forget(view, entry)),
+            Fate::Restore(restore) => {
+                restores.insert(restore.port.address, restore);
+            }
+            Fate::Switch(request) => {
+                requests.insert(request.soc.address, request);
+            }
+            Fate::Write(draft) => work.settings.push(draft),
+            Fate::Blocked(obstacles) => {
+                kept.extend(entry.owners.iter().cloned());
+                needs.obstacles.extend(obstacles);
+            }
+        }
+    }
+    let mut units = Vec::new();
+    for record in &view.snapshot.ledger.groups {
+        units.extend(dissolve(
+            view,
+            groups,
+            record,
+            &kept,
+            &mut restores,
+            &mut requests,
+            needs,
+        ));
+    }
+    units.extend(restores.into_values().map(|restore| Unit {
+        restores: vec![restore],
+        ..Unit::default()
+    }));
+    units.extend(requests.into_values().map(|request| Unit {
+        idle: BTreeSet::from([request.soc.address]),
+        drain_seconds: governance::drain_seconds(view),
+        requests: vec![request],
+        ..Unit::default()
+    }));
+    let work = if enforced {
+        &mut needs.enforced
+    } else {
+        &mut needs.observed
+    };
+    work.units.extend(units);
+}
+
+/// The unit that undoes what a group that is no more, or has other members now, left behind.
+fn dissolve(
+    view: &View<'_>,
+    groups: &[Assessed<'_>],
+    record: &GroupRecord,
+    kept: &BTreeSet<ObjectRef>,
+    restores: &mut BTreeMap<PciAddress, Restore>,
+    requests: &mut BTreeMap<PciAddress, Request>,
+    needs: &mut Needs<'_>,
+) -> Option<Unit> {
+    let members: Vec<PciAddress> = record.members.iter().map(|member| member.address).collect();
+    let placed = groups.iter().find(|group| group.placed.id == record.group);
+    let object = ObjectRef {
+        kind: "P2PGroup".into(),
+        namespace: None,
+        name: record.group.name.clone(),
+    };
+    let same = placed.is_some_and(|group| !group.fits() || group.placed.members == members);
+    if same {
+        return None;
+    }
+    let ports = view.topology.divergence(&members).unwrap_or_default();
+    let undone: Vec<Restore> = ports
+        .iter()
+        .filter_map(|port| restores.remove(port))
+        .collect();
+    let switched: Vec<Request> = members
+        .iter()
+        .filter_map(|soc| requests.remove(soc))
+        .collect();
+    // Work that relied on the group has to stop first. A foreign holder is not stopped, and does not keep isolation
+    // from coming back.
+    let idle: BTreeSet<PciAddress> = if undone.is_empty() {
+        switched.iter().map(|request| request.soc.address).collect()
+    } else {
+        members
+            .iter()
+            .copied()
+            .filter(|soc| {
+                view.soc(*soc).is_some() && foreign_holders(*soc, view.snapshot).is_empty()
+            })
+            .collect()
+    };
+    if governance::budget(view).is_some_and(|budget| idle.len() > budget as usize) {
+        needs.obstacles.push(Obstacle {
+            reason: ReportReason::BudgetTooSmall,
+            object,
+            pointer: "/spec".into(),
+            functions: idle.into_iter().collect(),
+            message: format!(
+                "undoing {} drains more SoCs at once than the rollout allows",
+                record.group
+            ),
+            hint: "raise `rollout.maxUnavailableSocs` to the group's size, or leave it out".into(),
+        });
+        return None;
+    }
+    let forget = (placed.is_none() && !kept.contains(&object)).then(|| Assign {
+        group: record.group.clone(),
+        members: Vec::new(),
+        before: record.members.clone(),
+        causes: vec![owned(
+            view,
+            Some(&object),
+            &format!("/groups/{}", record.group),
+        )],
+    });
+    Some(Unit {
+        idle,
+        drain_seconds: governance::drain_seconds(view),
+        restores: undone,
+        requests: switched,
+        assign: forget.into_iter().collect(),
+        ..Unit::default()
+    })
+}
+
+/// Whether a settings step of this plan writes the entry anyway.
+fn rewrites(needs: &Needs<'_>, entry: &LedgerEntry) -> bool {
+    let writes = |draft: &Draft, written: &str| match &draft.step.action {
+        Action::SetDriver { name, .. } | Action::SetSysctl { name, .. } => name == written,
+        _ => false,
+    };
+    match &entry.target {
+        LedgerTarget::Acs { port: _, path: _ } | LedgerTarget::Mdp { soc: _ } => false,
+        LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => needs
+            .enforced
+            .settings
+            .iter()
+            .chain(&needs.observed.settings)
+            .any(|draft| writes(draft, name)),
+    }
+}
+
+fn in_conflict(view: &View<'_>, owner: &ObjectRef) -> bool {
+    let mut policies = view.selection.conflicts.values().flatten();
+    policies.any(|policy| policy.object == *owner)
+}
+
+fn differs(entry: &LedgerEntry, wanted: &Ownership) -> bool {
+    entry.owners != wanted.owners || entry.deletion != wanted.deletion
+}
+
+fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstacle>) -> Fate {
+    match entry.deletion {
+        DeletionRule::Retain => {
+            advice.push(line(
+                entry,
+                ReportReason::Retained,
+                format!(
+                    "{} stays as we left it ({}), as the deletion rule says",
+                    what(entry),
+                    entry.written
+                ),
+                "",
+            ));
+            return Fate::Forget;
+        }
+        DeletionRule::Revert => {}
+    }
+    match &entry.target {
+        LedgerTarget::Acs { port, path } => {
+            let port = PortRef {
+                address: *port,
+                path: path.clone(),
+            };
+            acs(view, entry, port)
+        }
+        LedgerTarget::Mdp { soc } => mdp(view, entry, *soc),
+        LedgerTarget::Driver { name } => setting(
+            view,
+            entry,
+            name,
+            view.snapshot.settings.driver.get(name),
+            advice,
+        ),
+        LedgerTarget::Sysctl { name } => setting(
+            view,
+            entry,
+            name,
+            view.snapshot.settings.sysctl.get(name),
+            advice,
+        ),
+    }
+}
+
+fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
+    let Some(function) = view.topology.function(port.address) else {
+        // The port is gone and its register with it; what is plugged in next starts from the kernel's default.
+        return Fate::Forget;
+    };
+    let control = match (function.acs.get(), function.acs.unknown) {
+        (Some(Acs::None), _) => return Fate::Forget,
+        (Some(Acs::Present { control, .. }), _) => *control,
+        (None, why) => {
+            let message = format!(
+                "the ACS control word of {} could not be read ({})",
+                port.address,
+                socs::why(why)
+            );
+            let hint = "run as root on the machine itself; an unknown word is not written";
+            return Fate::Blocked(vec![line(entry, ReportReason::AcsUnknown, message, hint)]);
+        }
+    };
+    let Ok(pre_image) = entry.pre_image.parse::<Word>() else {
+        let message = format!(
+            "the ledger's word for {} is not one: {}",
+            port.address, entry.pre_image
+        );
+        return Fate::Blocked(vec![line(
+            entry,
+            ReportReason::AcsUnknown,
+            message,
+            "repair or archive the ledger",
+        )]);
+    };
+    let mask = Word((control.0 ^ pre_image.0) & ACS_REDIRECT_MASK);
+    if mask.0 == 0 {
+        return Fate::Forget;
+    }
+    match view.snapshot.host.lockdown.get() {
+        Some(Lockdown::Integrity | Lockdown::Confidentiality) => {
+            let message = format!(
+                "{} is to be restored and kernel lockdown forbids writing it",
+                port.address
+            );
+            let hint = "reboot: the kernel sets the word again";
+            return Fate::Blocked(vec![line(entry, ReportReason::Lockdown, message, hint)]);
+        }
+        Some(Lockdown::None) | None => {}
+    }
+    let pointer = format!("/entries/acs/{}", port.address);
+    Fate::Restore(Restore {
+        port,
+        before: control,
+        pre_image,
+        mask,
+        record: gone(),
+        causes: vec![owned(view, entry.owners.first(), &pointer)],
+    })
+}
+
+fn mdp(view: &View<'_>, entry: &LedgerEntry, soc: PciAddress) -> Fate {
+    let object = owner(entry);
+    let now = view.soc(soc).and_then(|found| found.mdp.get().copied());
+    if now.is_some_and(|now| now.to_string() == entry.pre_image) {
+        return Fate::Forget;
+    }
+    let mut obstacles = socs::state_obstacles(view, soc, &object);
+    obstacles.extend(socs::change_obstacles(view, soc, &object));
+    obstacles.extend(socs::held_obstacle(view, soc, &object));
+    match (now, view.identity(soc)) {
+        (Some(_), Some(identity)) if obstacles.is_empty() => Fate::Switch(Request {
+            soc: identity,
+            enable: if entry.pre_image == "true" {
+                MdpSetting::On
+            } else {
+                MdpSetting::Off
+            },
+            record: gone(),
+            causes: vec![owned(
+                view,
+                entry.owners.first(),
+                &format!("/entries/mdp/{soc}"),
+            )],
+        }),
+        _ => {
+            if obstacles.is_empty() {
+                let message = format!("whether partitioning is on could not be read on {soc}");
+                obstacles.push(line(
+                    entry,
+                    ReportReason::MdpUnknown,
+                    message,
+                    "look at `shardplane probe`",
+                ));
+            }
+            Fate::Blocked(obstacles)
+        }
+    }
+}
+
+fn setting(
+    view: &View<'_>,
+    entry: &LedgerEntry,
+    name: &str,
+    fact: Option<&Fact<u64>>,
+    advice: &mut Vec<Obstacle>,
+) -> Fate {
+    let Some(fact) = fact else {
+        return Fate::Forget;
+    };
+    let Some(now) = fact.get() else {
+        let message = format!("{name} could not be read ({})", socs::why(fact.unknown));
+        return Fate::Blocked(vec![line(
+            entry,
+            ReportReason::SettingUnknown,
+            message,
+            "run as root on the machine itself",
+        )]);
+    };
+    if now.to_string() == entry.pre_image {
+        return Fate::Forget;
+    }
+    if now.to_string() != entry.written {
+        let message = format!(
+            "{name} was left at {} and is {now}: somebody else's value is not replaced by {}",
+            entry.written, entry.pre_image
+        );
+        advice.push(line(
+            entry,
+            ReportReason::SettingChanged,
+            message,
+            "set it by hand if it should go back",
+        ));
+        return Fate::Forget;
+    }
+    let Ok(before) = entry.pre_image.parse::<u64>() else {
+        return Fate::Forget;
+    };
+    let causes = vec![owned(
+        view,
+        entry.owners.first(),
+        &format!("/entries/{name}"),
+    )];
+    settings::write(
+        &entry.target,
+        name,
+        *now,
+        before,
+        StepReason::SettingGone,
+        causes,
+        gone(),
+    )
+    .map_or(Fate::Forget, Fate::Write)
+}
+
+/// What a write records that puts something back for good.
+fn gone() -> Ownership {
+    Ownership {
+        owners: Vec::new(),
+        deletion: DeletionRule::Revert,
+    }
+}
+
+fn forget(view: &View<'_>, entry: &LedgerEntry) -> Draft {
+    assign_entry(
+        view,
+        entry,
+        Ownership {
+            owners: Vec::new(),
+            deletion: entry.deletion,
+        },
+    )
+}
+
+fn assign_entry(view: &View<'_>, entry: &LedgerEntry, wanted: Ownership) -> Draft {
+    let Ownership { owners, deletion } = wanted;
+    let after = (!owners.is_empty()).then(|| LedgerEntry {
+        owners: owners.clone(),
+        deletion,
+        ..entry.clone()
+    });
+    let subject = Subject::Ledger {
+        entry: entry.target.clone(),
+    };
+    let causes = if owners.is_empty() {
+        vec![owned(
+            view,
+            entry.owners.first(),
+            &format!("/entries/{}", what(entry)),
+        )]
+    } else {
+        owners
+            .iter()
+            .map(|owner| owned(view, Some(owner), "/entries"))
+            .collect()
+    };
+    let draft = Draft::new(
+        what(entry),
+        Action::AssignEntry {
+            entry: entry.target.clone(),
+            owners,
+            deletion,
+        },
+        StepReason::OwnersDiffer,
+        causes,
+    )
+    .expects([fact(subject.clone(), entry_text(Some(entry)))])
+    .leaves([fact(subject, entry_text(after.as_ref()))]);
+    if after.is_some() {
+        draft.undone_by(Action::AssignEntry {
+            entry: entry.target.clone(),
+            owners: entry.owners.clone(),
+            deletion: entry.deletion,
+        })
+    } else {
+        draft.never_undone("what the ledger forgets is not ours any more")
+    }
+}
+
+fn what(entry: &LedgerEntry) -> String {
+    match &entry.target {
+        LedgerTarget::Acs { port, path: _ } => format!("acs/{port}"),
+        LedgerTarget::Mdp { soc } => format!("mdp/{soc}"),
+        LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => name.clone(),
+    }
+}
+
+fn owner(entry: &LedgerEntry) -> ObjectRef {
+    entry.owners.first().cloned().unwrap_or(ObjectRef {
+        kind: "Ledger".into(),
+        namespace: None,
+        name: what(entry),
+    })
+}
+
+fn line(entry: &LedgerEntry, reason: ReportReason, message: String, hint: &str) -> Obstacle {
+    let functions = match &entry.target {
+        LedgerTarget::Acs { port, path: _ } => vec![*port],
+        LedgerTarget::Mdp { soc } => vec![*soc],
+        LedgerTarget::Driver { name: _ } | LedgerTarget::Sysctl { name: _ } => Vec::new(),
+    };
+    Obstacle {
+        reason,
+        object: owner(entry),
+        pointer: String::new(),
+        functions,
+        message,
+        hint: hint.into(),
+    }
+}

@@ -1,0 +1,482 @@
+//! The report: a line for every goal without steps, and what becomes of every object.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    declaration::{Declaration, Span},
+    id::{NodeName, ObjectRef, PciAddress},
+    kind::ResetScope,
+    plan::{NodePlan, ObjectPlan, ObjectStatus, ReportKind, ReportLine, ReportReason, Summary},
+    snapshot::{HardwareSnapshot, LedgerTarget},
+    step::{Action, Step},
+};
+
+use super::{draft::verb, node::Needs};
+use crate::{
+    drift::{Drift, drifted},
+    placement::Obstacle,
+    view::View,
+};
+
+/// The report while it grows. Lines are a set: order and repetition of what is said do not matter.
+pub(super) struct Report<'a> {
+    declaration: &'a Declaration,
+    lines: BTreeSet<ReportLine>,
+    /// Groups that have a set on some node.
+    placed: BTreeSet<ObjectRef>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(declaration: &'a Declaration) -> Self {
+        Self {
+            declaration,
+            lines: BTreeSet::new(),
+            placed: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn lines(self) -> Vec<ReportLine> {
+        self.lines.into_iter().collect()
+    }
+
+    pub(super) fn has(&self, kind: ReportKind) -> bool {
+        self.lines.iter().any(|line| line.kind == kind)
+    }
+
+    pub(super) fn unreadable(&mut self, node: &NodeName, why: String) {
+        self.lines.insert(ReportLine {
+            kind: ReportKind::Error,
+            reason: ReportReason::NodeUnreadable,
+            node: Some(node.clone()),
+            object: None,
+            functions: Vec::new(),
+            span: None,
+            message: why,
+            hint: "nothing is planned for it; look at `shardplane probe` there".into(),
+        });
+    }
+
+    pub(super) fn blocked(&mut self, node: Option<&NodeName>, obstacle: Obstacle) {
+        self.obstacle(ReportKind::Blocked, node, obstacle);
+    }
+
+    pub(super) fn advice(&mut self, node: Option<&NodeName>, obstacle: Obstacle) {
+        self.obstacle(ReportKind::Advice, node, obstacle);
+    }
+
+    fn obstacle(&mut self, kind: ReportKind, node: Option<&NodeName>, obstacle: Obstacle) {
+        let Obstacle {
+            reason,
+            object,
+            pointer,
+            functions,
+            message,
+            hint,
+        } = obstacle;
+        let line = ReportLine {
+            kind,
+            reason,
+            node: node.cloned(),
+            span: self.span(&object, &pointer),
+            object: Some(object),
+            functions,
+            message,
+            hint,
+        };
+        self.lines.insert(line);
+    }
+
+    fn plain(
+        &mut self,
+        kind: ReportKind,
+        reason: ReportReason,
+        node: &NodeName,
+        functions: Vec<PciAddress>,
+        message: String,
+        hint: &str,
+    ) {
+        self.lines.insert(ReportLine {
+            kind,
+            reason,
+            node: Some(node.clone()),
+            object: None,
+            functions,
+            span: None,
+            message,
+            hint: hint.into(),
+        });
+    }
+
+    /// What is to be said about a node whatever is done on it.
+    pub(super) fn node(&mut self, view: &View<'_>, needs: &Needs<'_>, moved: &[Drift]) {
+        let name = view.node();
+        self.placed.extend(
+            needs
+                .groups
+                .iter()
+                .map(|group| group.placed.declared.object.clone()),
+        );
+        for drift in moved {
+            for kind in [ReportKind::Blocked, ReportKind::Drift] {
+                self.plain(
+                    kind,
+                    drift.reason,
+                    name,
+                    drift.functions.clone(),
+                    format!("{}: nothing on the node is touched", drift.message),
+                    "put the cards back where they were; or archive this node's ledger, which gives up what it would restore",
+                );
+            }
+        }
+        if moved.is_empty() {
+            for Drift {
+                reason,
+                functions,
+                message,
+            } in drifted(view.snapshot)
+            {
+                self.plain(ReportKind::Drift, reason, name, functions, message, "");
+            }
+        }
+        if view.selection.policies.is_empty() && *self.declaration != Declaration::default() {
+            self.plain(
+                ReportKind::Advice,
+                ReportReason::NotGoverned,
+                name,
+                Vec::new(),
+                "no CardPolicy selects it, so it gets no steps".into(),
+                "declare a CardPolicy, or label the node",
+            );
+        }
+        self.conflicts(view);
+        self.relaxed(view, needs);
+        self.unequal_cores(view, needs);
+    }
+
+    /// Every policy of a conflict says so.
+    fn conflicts(&mut self, view: &View<'_>) {
+        let mut by_policy: BTreeMap<&ObjectRef, (BTreeSet<PciAddress>, BTreeSet<&str>)> =
+            BTreeMap::new();
+        for (soc, policies) in &view.selection.conflicts {
+            for policy in policies {
+                let (socs, others) = by_policy.entry(&policy.object).or_default();
+                socs.insert(*soc);
+                others.extend(
+                    policies
+                        .iter()
+                        .filter(|other| other.object != policy.object)
+                        .map(|other| other.object.name.as_str()),
+                );
+            }
+        }
+        for (object, (socs, others)) in by_policy {
+            let others: Vec<&str> = others.into_iter().collect();
+            let obstacle = Obstacle {
+                reason: ReportReason::PolicyConflict,
+                object: object.clone(),
+                pointer: "/spec".into(),
+                message: format!(
+                    "{} SoCs are matched by {} too, so neither applies to them",
+                    socs.len(),
+                    others.join(" and ")
+                ),
+                functions: socs.into_iter().collect(),
+                hint: "narrow `devices` or `nodeSelector` of one of them".into(),
+            };
+            self.blocked(Some(view.node()), obstacle);
+        }
+    }
+
+    /// Ports that are or will be relaxed by us.
+    fn relaxed(&mut self, view: &View<'_>, needs: &Needs<'_>) {
+        let entries = view.snapshot.ledger.entries.iter();
+        let ours = entries.filter_map(|entry| match &entry.target {
+            LedgerTarget::Acs { port, path: _ } => Some(*port),
+            LedgerTarget::Mdp { soc: _ }
+            | LedgerTarget::Driver { name: _ }
+            | LedgerTarget::Sysctl { name: _ } => None,
+        });
+        let planned = needs.enforced.units.iter().flat_map(|unit| &unit.clears);
+        let ports: BTreeSet<PciAddress> = ours
+            .chain(planned.map(|clear| clear.port.address))
+            .collect();
+        if ports.is_empty() {
+            return;
+        }
+        let message = format!(
+            "ACS is relaxed by us, or will be, at {} ports: devices below them reach each other without the IOMMU",
+            ports.len()
+        );
+        let functions = ports.into_iter().collect();
+        self.plain(
+            ReportKind::Advice,
+            ReportReason::IsolationReduced,
+            view.node(),
+            functions,
+            message,
+            "",
+        );
+    }
+
+    fn unequal_cores(&mut self, view: &View<'_>, needs: &Needs<'_>) {
+        for group in &needs.groups {
+            let members = &group.placed.members;
+            let cores = members
+                .iter()
+                .filter_map(|soc| view.soc(*soc)?.cores.get().copied());
+            let counts: BTreeSet<u32> = cores.collect();
+            if let (Some(least), true) = (counts.first(), counts.len() > 1) {
+                let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
+                let obstacle = Obstacle {
+                    reason: ReportReason::UnequalCores,
+                    object: group.placed.declared.object.clone(),
+                    pointer: "/spec".into(),
+                    functions: members.clone(),
+                    message: format!(
+                        "members of {} have {} cores: programs use {least}",
+                        group.placed.id,
+                        counts.join(" and ")
+                    ),
+                    hint: String::new(),
+                };
+                self.advice(Some(view.node()), obstacle);
+            }
+        }
+    }
+
+    /// What Enforce would do.
+    pub(super) fn observed(&mut self, node: &NodeName, steps: &[Step]) {
+        for step in steps {
+            let object = step.causes.iter().find_map(|cause| cause.object.clone());
+            let target = step.id.0.splitn(3, '/').nth(2).unwrap_or_default();
+            self.lines.insert(ReportLine {
+                kind: ReportKind::Observed,
+                reason: ReportReason::ObserveOnly,
+                node: Some(node.clone()),
+                span: step.causes.iter().find_map(|cause| cause.span.clone()),
+                object,
+                functions: step.disruption.socs.clone(),
+                message: format!("Enforce would do {} {target}", verb(&step.action)),
+                hint: "declare `enforcement: Enforce` to have it done".into(),
+            });
+        }
+    }
+
+    /// That a reset reaches every SoC of a machine.
+    pub(super) fn reset_of_all(&mut self, node: &NodeName, steps: &[Step]) {
+        for step in steps {
+            if let Action::Reset {
+                scope: ResetScope::Host,
+                socs,
+            } = &step.action
+            {
+                let message = format!("a reset of all {} SoCs of {node} is planned", socs.len());
+                let functions = socs.iter().map(|soc| soc.address).collect();
+                self.plain(
+                    ReportKind::Advice,
+                    ReportReason::WholeHostReset,
+                    node,
+                    functions,
+                    message,
+                    "",
+                );
+            }
+        }
+    }
+
+    /// Declared groups of which no node holds a set.
+    pub(super) fn groups_without_sets(&mut self, nodes: &[NodePlan]) {
+        let governed = nodes
+            .iter()
+            .any(|node| !node.governance.policies.is_empty());
+        let sealed = |node: &NodePlan| {
+            let renumbered = |line: &ReportLine| {
+                line.reason == ReportReason::Renumbered && line.node.as_ref() == Some(&node.node)
+            };
+            self.lines.iter().any(renumbered)
+        };
+        if nodes.iter().any(sealed) {
+            return;
+        }
+        let homeless: Vec<ObjectRef> = self
+            .declaration
+            .groups
+            .iter()
+            .map(|group| group.object.clone())
+            .filter(|object| !self.placed.contains(object))
+            .filter(|object| {
+                !self
+                    .lines
+                    .iter()
+                    .any(|line| line.object.as_ref() == Some(object))
+            })
+            .collect();
+        for object in homeless {
+            let (reason, message, hint) = if governed {
+                (
+                    ReportReason::MemberMissing,
+                    "no node has any of its SoCs",
+                    "check `members` and `nodeSelector` against `shardplane probe`",
+                )
+            } else {
+                (
+                    ReportReason::NotGoverned,
+                    "no CardPolicy selects a readable node",
+                    "declare a CardPolicy for the node: without one nothing is done on it",
+                )
+            };
+            self.blocked(
+                None,
+                Obstacle {
+                    reason,
+                    object,
+                    pointer: "/spec".into(),
+                    functions: Vec::new(),
+                    message: message.into(),
+                    hint: hint.into(),
+                },
+            );
+        }
+    }
+
+    /// Every declared object and every one that only a ledger knows.
+    pub(super) fn objects<'s>(
+        &self,
+        nodes: &[NodePlan],
+        snapshots: impl Iterator<Item = &'s HardwareSnapshot>,
+    ) -> Vec<ObjectPlan> {
+        let declared: BTreeMap<ObjectRef, Option<Span>> = self.declared().collect();
+        let mut all: BTreeSet<ObjectRef> = declared.keys().cloned().collect();
+        for snapshot in snapshots {
+            let ledger = &snapshot.ledger;
+            all.extend(
+                ledger
+                    .entries
+                    .iter()
+                    .flat_map(|entry| entry.owners.iter().cloned()),
+            );
+            all.extend(ledger.groups.iter().map(|record| ObjectRef {
+                kind: "P2PGroup".into(),
+                namespace: None,
+                name: record.group.name.clone(),
+            }));
+        }
+        let blocked = |object: &ObjectRef| {
+            self.lines.iter().any(|line| {
+                line.kind == ReportKind::Blocked && line.object.as_ref() == Some(object)
+            })
+        };
+        all.into_iter()
+            .map(|object| {
+                let step_ids: Vec<_> = nodes
+                    .iter()
+                    .flat_map(|node| node.steps.iter().chain(&node.work))
+                    .filter(|step| concerns(step, &object))
+                    .map(|step| step.id.clone())
+                    .collect();
+                let status = match (declared.get(&object), step_ids.is_empty()) {
+                    (None, _) => ObjectStatus::Deleted,
+                    (Some(_), false) => ObjectStatus::Changed,
+                    (Some(_), true) if blocked(&object) => ObjectStatus::Blocked,
+                    (Some(_), true) => ObjectStatus::Unchanged,
+                };
+                ObjectPlan {
+                    source: declared.get(&object).cloned().flatten(),
+                    object,
+                    status,
+                    step_ids,
+                }
+            })
+            .collect()
+    }
+
+    /// Counts over all nodes.
+    pub(super) fn summary(&self, nodes: &[NodePlan]) -> Summary {
+        let mut summary = Summary::default();
+        for step in nodes
+            .iter()
+            .flat_map(|node| node.steps.iter().chain(&node.work))
+        {
+            match &step.action {
+                Action::ClearAcs { .. }
+                | Action::RestoreAcs { .. }
+                | Action::RequestMdp { .. }
+                | Action::SetDriver { .. }
+                | Action::SetSysctl { .. } => summary.change += 1,
+                Action::Taint { .. }
+                | Action::Drain { .. }
+                | Action::WaitReady { .. }
+                | Action::VerifyMdp { .. }
+                | Action::VerifyP2P { .. }
+                | Action::Untaint { .. } => summary.gates += 1,
+                Action::Reset { socs, .. } => {
+                    summary.resets += u32::try_from(socs.len()).unwrap_or(u32::MAX);
+                }
+                Action::Build { .. } => summary.builds += 1,
+                Action::StartWorker { .. }
+                | Action::StopWorker { .. }
+                | Action::ReplaceWorker { .. } => summary.deferred += 1,
+                Action::StartQmonitor {}
+                | Action::AssignEntry { .. }
+                | Action::AssignGroup { .. } => {}
+            }
+        }
+        let blocked = self
+            .lines
+            .iter()
+            .filter(|line| line.kind == ReportKind::Blocked);
+        summary.blocked = u32::try_from(blocked.count()).unwrap_or(u32::MAX);
+        summary
+    }
+
+    fn declared(&self) -> impl Iterator<Item = (ObjectRef, Option<Span>)> + '_ {
+        let Declaration {
+            policies,
+            groups,
+            builds,
+            models,
+        } = self.declaration;
+        let policies = policies
+            .iter()
+            .map(|o| (o.object.clone(), o.span("").cloned()));
+        let groups = groups
+            .iter()
+            .map(|o| (o.object.clone(), o.span("").cloned()));
+        let builds = builds
+            .iter()
+            .map(|o| (o.object.clone(), o.span("").cloned()));
+        let models = models
+            .iter()
+            .map(|o| (o.object.clone(), o.span("").cloned()));
+        policies.chain(groups).chain(builds).chain(models)
+    }
+
+    fn span(&self, object: &ObjectRef, pointer: &str) -> Option<Span> {
+        let Declaration {
+            policies,
+            groups,
+            builds,
+            models,
+        } = self.declaration;
+        let found = policies
+            .iter()
+            .find(|o| o.object == *object)
+            .and_then(|o| o.span(pointer));
+        let found = found.or_else(|| groups.iter().find(|o| o.object == *object)?.span(pointer));
+        let found = found.or_else(|| builds.iter().find(|o| o.object == *object)?.span(pointer));
+        let found = found.or_else(|| models.iter().find(|o| o.object == *object)?.span(pointer));
+        found.cloned()
+    }
+}
+
+/// Whether a step is there because of an object.
+fn concerns(step: &Step, object: &ObjectRef) -> bool {
+    let caused = step
+        .causes
+        .iter()
+        .any(|cause| cause.object.as_ref() == Some(object));
+    let owned = step
+        .record
+        .as_ref()
+        .is_some_and(|record| record.owners.contains(object));
+    caused || owned
+}

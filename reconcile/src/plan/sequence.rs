@@ -1,0 +1,202 @@
+//! One node's steps in the order in which they run.
+use std::collections::BTreeSet;
+
+use crd::{
+    id::{PciAddress, StepId},
+    snapshot::SocIdentity,
+    step::{Action, MdpSetting, Step},
+};
+
+use super::{
+    draft::{Draft, verb},
+    effects,
+    unit::{Unit, batches},
+};
+use crate::view::View;
+
+/// Everything that one node's steps are made from.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) units: Vec<Unit>,
+    pub(super) budget: Option<u32>,
+    /// Driver and kernel settings.
+    pub(super) settings: Vec<Draft>,
+    /// Changes to the ledger's owners and rules, and entries to be forgotten.
+    pub(super) bookkeeping: Vec<Draft>,
+}
+
+/// Orders the work of one node: batch by batch; inside a batch taint and drain, ACS, qmonitor, partitioning and resets,
+/// settings, proof, untaint; bookkeeping last.
+pub(super) fn sequence(view: &View<'_>, work: Work) -> Vec<Step> {
+    let mut line = Line {
+        view,
+        batch: 0,
+        steps: Vec::new(),
+        barrier: Vec::new(),
+    };
+    let mut settings = work.settings;
+    let mut qmonitor = view.snapshot.tools.qmonitor_running.get() == Some(&false);
+    for (index, batch) in batches(work.units, work.budget).into_iter().enumerate() {
+        line.batch = u32::try_from(index).unwrap_or(u32::MAX);
+        line.batch_steps(batch, &mut qmonitor, std::mem::take(&mut settings));
+    }
+    for draft in settings.into_iter().chain(work.bookkeeping) {
+        line.push(draft, &[]);
+    }
+    line.steps
+}
+
+struct Line<'a> {
+    view: &'a View<'a>,
+    batch: u32,
+    steps: Vec<Step>,
+    /// What everything that follows waits for: the last batch's untaint.
+    barrier: Vec<StepId>,
+}
+
+impl Line<'_> {
+    fn batch_steps(&mut self, batch: Unit, qmonitor: &mut bool, settings: Vec<Draft>) {
+        let scope = batch.scope();
+        let Unit {
+            idle,
+            drain_seconds,
+            restores,
+            clears,
+            requests,
+            reset_all,
+            verify,
+            assign,
+        } = batch;
+        let (form, forget): (Vec<_>, Vec<_>) = assign
+            .into_iter()
+            .partition(|assign| !assign.members.is_empty());
+        for assign in form {
+            self.push(effects::assign(assign), &[]);
+        }
+        let causes: Vec<_> = requests
+            .iter()
+            .flat_map(|request| request.causes.clone())
+            .chain(verify.iter().flat_map(|verify| verify.causes.clone()))
+            .chain(restores.iter().flat_map(|restore| restore.causes.clone()))
+            .collect();
+        let idle: Vec<PciAddress> = idle.into_iter().collect();
+        let gate = if idle.is_empty() {
+            Vec::new()
+        } else {
+            let taint = self.push(effects::taint(&idle, &causes), &[]);
+            vec![self.push(
+                effects::drain(self.view, &idle, drain_seconds, &causes),
+                &[taint],
+            )]
+        };
+        let mut proofs: Vec<StepId> = Vec::new();
+        for restore in restores {
+            proofs.push(self.push(effects::restore(restore), &gate));
+        }
+        for clear in clears {
+            proofs.push(self.push(effects::clear(clear), &gate));
+        }
+        proofs.extend(self.partitioning(requests, &reset_all, scope, &gate, qmonitor));
+        for setting in settings {
+            proofs.push(self.push(setting, &[]));
+        }
+        let mut last: Vec<StepId> = proofs.clone();
+        proofs.extend(gate.clone());
+        for verify in verify {
+            last.push(self.push(effects::verify(self.view, verify), &proofs));
+        }
+        if !idle.is_empty() {
+            last.extend(gate);
+            let untaint = self.push(effects::untaint(&idle, &causes), &last);
+            self.barrier = vec![untaint];
+        }
+        for assign in forget {
+            self.push(effects::assign(assign), &[]);
+        }
+    }
+
+    /// Requests, then resets one after another, each waited for; then the proof that every request took.
+    fn partitioning(
+        &mut self,
+        requests: Vec<super::unit::Request>,
+        reset_all: &[SocIdentity],
+        scope: crd::kind::ResetScope,
+        gate: &[StepId],
+        qmonitor: &mut bool,
+    ) -> Vec<StepId> {
+        if requests.is_empty() {
+            return Vec::new();
+        }
+        let mut ready = gate.to_vec();
+        if std::mem::take(qmonitor) {
+            ready.push(self.push(effects::qmonitor(self.view, &requests), &[]));
+        } else if let Some(started) = self.started_qmonitor() {
+            ready.push(started);
+        }
+        let mut asked = gate.to_vec();
+        for request in &requests {
+            asked.push(self.push(effects::request(request), &ready));
+        }
+        let mut waited = Vec::new();
+        match scope {
+            crd::kind::ResetScope::Host => {
+                let reset = self.push(
+                    effects::reset(self.view, scope, reset_all, &requests),
+                    &asked,
+                );
+                let ready: Vec<SocIdentity> = reset_all
+                    .iter()
+                    .filter(|soc| effects::was_ready(self.view, soc))
+                    .cloned()
+                    .collect();
+                waited.push(self.push(effects::wait(&ready, &requests), &[reset]));
+            }
+            crd::kind::ResetScope::SoC => {
+                for request in &requests {
+                    let soc = std::slice::from_ref(&request.soc);
+                    let alone = std::slice::from_ref(request);
+                    let mut after = asked.clone();
+                    after.extend(waited.last().cloned());
+                    let reset = self.push(effects::reset(self.view, scope, soc, alone), &after);
+                    waited.push(self.push(effects::wait(soc, alone), &[reset]));
+                }
+            }
+        }
+        let mut verified = Vec::new();
+        for setting in [MdpSetting::On, MdpSetting::Off] {
+            let asked: Vec<_> = requests
+                .iter()
+                .filter(|request| request.enable == setting)
+                .cloned()
+                .collect();
+            if !asked.is_empty() {
+                verified.push(self.push(effects::verify_mdp(&asked, setting), &waited));
+            }
+        }
+        verified
+    }
+
+    fn started_qmonitor(&self) -> Option<StepId> {
+        self.steps
+            .iter()
+            .find(|step| step.action == Action::StartQmonitor {})
+            .map(|step| step.id.clone())
+    }
+
+    fn push(&mut self, draft: Draft, after: &[StepId]) -> StepId {
+        let Draft { target, mut step } = draft;
+        let base = format!("{}/{}/{target}", self.view.node(), verb(&step.action));
+        let mut id = StepId(base.clone());
+        let mut copy = 2;
+        while self.steps.iter().any(|step| step.id == id) {
+            id = StepId(format!("{base}~{copy}"));
+            copy += 1;
+        }
+        let edges: BTreeSet<StepId> = after.iter().chain(&self.barrier).cloned().collect();
+        step.id = id.clone();
+        step.batch = self.batch;
+        step.depends_on = edges.into_iter().collect();
+        self.steps.push(step);
+        id
+    }
+}

@@ -1,0 +1,181 @@
+//! What stands against changing one SoC.
+use crd::{
+    Unknown,
+    id::{ObjectRef, PciAddress},
+    plan::ReportReason,
+    snapshot::SocStatus,
+};
+
+use crate::{judge::foreign_holders, placement::Obstacle, selection::version, view::View};
+
+/// The first Platform SDK with multi-device partitioning (vendor's documentation).
+const MDP_SDK: &str = "1.17";
+
+/// Its state: only a Ready SoC can be worked with, and one that is Initializing is never reset.
+pub(super) fn state_obstacles(
+    view: &View<'_>,
+    soc: PciAddress,
+    object: &ObjectRef,
+) -> Vec<Obstacle> {
+    let Some(found) = view.soc(soc) else {
+        return vec![of(
+            object,
+            ReportReason::MemberMissing,
+            soc,
+            format!("SoC {soc} is not there"),
+            "plug it back",
+        )];
+    };
+    match found.status.get() {
+        Some(SocStatus::Ready) => Vec::new(),
+        Some(SocStatus::Initializing) => vec![of(
+            object,
+            ReportReason::Initializing,
+            soc,
+            format!("SoC {soc} is Initializing, and it is never reset in that state"),
+            "wait until it is Ready (a boot takes up to 15 minutes) and plan again",
+        )],
+        Some(SocStatus::Error) => vec![not_ready(object, soc, "in state Error")],
+        Some(SocStatus::Other(word)) => vec![not_ready(object, soc, &format!("in state {word}"))],
+        None => vec![not_ready(
+            object,
+            soc,
+            &format!("in an unknown state ({})", why(found.status.unknown)),
+        )],
+    }
+}
+
+fn not_ready(object: &ObjectRef, soc: PciAddress, state: &str) -> Obstacle {
+    of(
+        object,
+        ReportReason::NotReady,
+        soc,
+        format!("SoC {soc} is {state}"),
+        "look at the vendor's tool and the kernel log: permission, firmware, or a broken card",
+    )
+}
+
+/// What its policy requires before anything is done to it.
+pub(super) fn requirement_obstacles(
+    view: &View<'_>,
+    soc: PciAddress,
+    object: &ObjectRef,
+) -> Vec<Obstacle> {
+    let Some(require) = view
+        .policy(soc)
+        .and_then(|policy| policy.spec.require.as_ref())
+    else {
+        return Vec::new();
+    };
+    let mut obstacles = Vec::new();
+    if let Some(gib) = require.bar4_gib {
+        let kib = view.bar4_kib(soc);
+        if kib != u64::from(gib) * 1024 * 1024 {
+            obstacles.push(of(
+                object,
+                ReportReason::BarTooSmall,
+                soc,
+                format!("the policy requires BAR 4 of {gib} GiB and {soc} has {kib} KiB"),
+                "ask the system integrator for firmware with a larger BAR 4",
+            ));
+        }
+    }
+    if let Some(least) = &require.min_sdk {
+        obstacles.extend(sdk_obstacle(view, soc, object, least));
+    }
+    obstacles
+}
+
+/// What stands against switching its partitioning.
+pub(super) fn change_obstacles(
+    view: &View<'_>,
+    soc: PciAddress,
+    object: &ObjectRef,
+) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    if view.snapshot.tools.platform_sdk.get().is_some() {
+        obstacles.extend(sdk_obstacle(view, soc, object, MDP_SDK));
+    }
+    let qmonitor = &view.snapshot.tools.qmonitor_running;
+    if qmonitor.get().is_none() {
+        obstacles.push(of(
+            object,
+            ReportReason::ToolMissing,
+            soc,
+            format!(
+                "partitioning of {soc} is switched through qmonitor, which could not be asked ({})",
+                why(qmonitor.unknown)
+            ),
+            "install the Platform SDK",
+        ));
+    }
+    obstacles
+}
+
+/// Somebody else who holds it, by pid.
+pub(super) fn held_obstacle(
+    view: &View<'_>,
+    soc: PciAddress,
+    object: &ObjectRef,
+) -> Option<Obstacle> {
+    let holders = foreign_holders(soc, view.snapshot);
+    (!holders.is_empty()).then(|| {
+        of(
+            object,
+            ReportReason::HeldByForeign,
+            soc,
+            format!("SoC {soc} is held by {}", holders.join(", ")),
+            "stop it and plan again; only our own workers are drained",
+        )
+    })
+}
+
+fn sdk_obstacle(
+    view: &View<'_>,
+    soc: PciAddress,
+    object: &ObjectRef,
+    least: &str,
+) -> Option<Obstacle> {
+    let sdk = &view.snapshot.tools.platform_sdk;
+    match sdk.get() {
+        Some(now) if version(now) >= version(least) => None,
+        Some(now) => Some(of(
+            object,
+            ReportReason::SdkTooOld,
+            soc,
+            format!("Platform SDK {now} is installed and {least} is needed"),
+            "install a newer Platform SDK",
+        )),
+        None => Some(of(
+            object,
+            ReportReason::ToolMissing,
+            soc,
+            format!(
+                "Platform SDK {least} is needed and its version is unknown ({})",
+                why(sdk.unknown)
+            ),
+            "install the Platform SDK",
+        )),
+    }
+}
+
+pub(super) fn of(
+    object: &ObjectRef,
+    reason: ReportReason,
+    soc: PciAddress,
+    message: String,
+    hint: &str,
+) -> Obstacle {
+    Obstacle {
+        reason,
+        object: object.clone(),
+        pointer: "/spec".into(),
+        functions: vec![soc],
+        message,
+        hint: hint.into(),
+    }
+}
+
+pub(super) fn why(unknown: Option<Unknown>) -> String {
+    unknown.map_or_else(|| "no reason given".into(), |reason| format!("{reason:?}"))
+}

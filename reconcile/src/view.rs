@@ -1,0 +1,96 @@
+//! One node with everything that is derived from its snapshot once.
+use std::collections::BTreeMap;
+
+use crd::{
+    declaration::Declaration,
+    id::{BootId, NodeName, PciAddress},
+    snapshot::{BAR4, HardwareSnapshot, Soc, SocIdentity},
+};
+
+use crate::{
+    selection::{Policy, Selection, select},
+    topology::{Topology, identity},
+};
+
+/// BAR 4 must be this big on every member of a group (vendor pre-requisite), in KiB.
+pub const P2P_BAR_KIB: u64 = 2 * 1024 * 1024;
+
+/// One node as the planner sees it.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// The snapshot, its lists in order.
+    pub snapshot: &'a HardwareSnapshot,
+    /// Its PCI tree.
+    pub topology: Topology<'a>,
+    /// Who governs what.
+    pub selection: Selection<'a>,
+    socs: BTreeMap<PciAddress, &'a Soc>,
+}
+
+impl<'a> View<'a> {
+    /// Views a snapshot that [`in_order`] made.
+    pub fn of(snapshot: &'a HardwareSnapshot, declaration: &'a Declaration) -> Self {
+        Self {
+            snapshot,
+            topology: Topology::of(snapshot),
+            selection: select(declaration, snapshot),
+            socs: snapshot.socs.iter().map(|soc| (soc.address, soc)).collect(),
+        }
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &'a NodeName {
+        &self.snapshot.metadata.name
+    }
+
+    /// A SoC by address.
+    pub fn soc(&self, address: PciAddress) -> Option<&'a Soc> {
+        self.socs.get(&address).copied()
+    }
+
+    /// Every SoC's address, in order.
+    pub fn addresses(&self) -> impl Iterator<Item = PciAddress> + '_ {
+        self.socs.keys().copied()
+    }
+
+    /// The policy that governs a SoC.
+    pub fn policy(&self, soc: PciAddress) -> Option<&'a Policy> {
+        self.selection.governing.get(&soc).copied()
+    }
+
+    /// A SoC by all three of its names; `None` where it is not there.
+    pub fn identity(&self, soc: PciAddress) -> Option<SocIdentity> {
+        self.soc(soc).map(identity)
+    }
+
+    /// Size of a SoC's BAR 4 in KiB, 0 where it decodes nothing.
+    pub fn bar4_kib(&self, soc: PciAddress) -> u64 {
+        let function = self.topology.function(soc);
+        function
+            .and_then(|function| function.bars.iter().find(|bar| bar.index == BAR4))
+            .map_or(0, |bar| bar.size_kib)
+    }
+}
+
+/// The same snapshot with every list in its documented order, so that no input order shows in a plan.
+pub fn in_order(snapshot: &HardwareSnapshot) -> HardwareSnapshot {
+    let mut ordered = snapshot.clone();
+    ordered.functions.sort_by_key(|function| function.address);
+    ordered.socs.sort_by_key(|soc| soc.address);
+    ordered.programs.sort_by(|a, b| a.key.cmp(&b.key));
+    ordered.workers.sort_by(|a, b| a.id.cmp(&b.id));
+    ordered.holders.sort();
+    ordered
+        .ledger
+        .entries
+        .sort_by(|a, b| a.target.cmp(&b.target));
+    ordered.ledger.identities.sort();
+    ordered.ledger.groups.sort_by(|a, b| a.group.cmp(&b.group));
+    ordered
+}
+
+/// The boot that volatile facts belong to; empty where it is unknown, so that unknown equals unknown.
+pub fn boot_id(snapshot: &HardwareSnapshot) -> BootId {
+    let known = snapshot.boot_id.get().cloned();
+    known.unwrap_or_else(|| BootId(String::new()))
+}

@@ -1,0 +1,222 @@
+//! A machine that does exactly what steps say, as a pure function: no rack, no time.
+use std::collections::BTreeMap;
+
+use crd::{
+    Fact,
+    declaration::Declaration,
+    id::{Digest, ObjectRef, PciAddress, ProgramKey, Word},
+    judgement::Judgement,
+    plan::Plan,
+    snapshot::{Acs, HardwareSnapshot, PresentProgram, PresentWorker, WorkerState},
+    step::{Action, MdpSetting, Step, WorkerRequest},
+};
+use reconcile::{Inputs, NodeInput, judge, ledger, plan};
+
+/// A model's digest as a build computes it.
+pub fn model_digest(object: &ObjectRef) -> Digest {
+    Digest(format!("b3:{:0>64}", object.name.len()))
+}
+
+/// Plans nodes as they are.
+pub fn plan_of(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
+    let nodes: Vec<NodeInput> = nodes.iter().cloned().map(NodeInput::Read).collect();
+    let objects = declaration.models.iter().map(|m| &m.object);
+    let models: BTreeMap<ObjectRef, Digest> = objects
+        .chain(declaration.builds.iter().map(|b| &b.object))
+        .map(|object| (object.clone(), model_digest(object)))
+        .collect();
+    plan(&Inputs {
+        declaration,
+        nodes: &nodes,
+        models: &models,
+    })
+}
+
+/// Carries out a whole plan: builds, steps, then workers where `workers` says so. Every step judges itself first.
+///
+/// Gives what went wrong: a step that was void.
+pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for node in &plan.nodes {
+        let Some(snapshot) = nodes.iter_mut().find(|s| s.metadata.name == node.node) else {
+            continue;
+        };
+        let is_build = |step: &&Step| matches!(step.action, Action::Build { .. });
+        let mut asked = BTreeMap::new();
+        let late = node.work.iter().filter(|step| workers && !is_build(step));
+        for step in node
+            .work
+            .iter()
+            .filter(is_build)
+            .chain(&node.steps)
+            .chain(late)
+        {
+            match judge(step, snapshot) {
+                Judgement::Done => {}
+                Judgement::Ready => carry_out(step, snapshot, &mut asked),
+                Judgement::Void { expected, found } => {
+                    wrong.push(format!("{}: expected {expected}, found {found}", step.id));
+                    break;
+                }
+            }
+            if !step.leaves.is_empty()
+                && !matches!(
+                    step.action,
+                    Action::VerifyP2P { .. } | Action::AssignEntry { .. }
+                )
+                && judge(step, snapshot) != Judgement::Done
+            {
+                wrong.push(format!("{}: it left something else behind", step.id));
+            }
+            snapshot.ledger = ledger::after(&snapshot.ledger, step, snapshot);
+        }
+    }
+    wrong
+}
+
+fn carry_out(
+    step: &Step,
+    snapshot: &mut HardwareSnapshot,
+    asked: &mut BTreeMap<PciAddress, MdpSetting>,
+) {
+    match &step.action {
+        Action::ClearAcs {
+            port,
+            before: _,
+            mask,
+        } => {
+            write(snapshot, port.address, |word| word & !mask.0);
+        }
+        Action::RestoreAcs {
+            port,
+            before: _,
+            pre_image,
+            mask,
+        } => {
+            write(snapshot, port.address, |word| {
+                (word & !mask.0) | (pre_image.0 & mask.0)
+            });
+        }
+        Action::StartQmonitor {} => {
+            snapshot.tools.qmonitor_running = Fact::known(true, "simulated")
+        }
+        Action::RequestMdp { soc, enable } => {
+            assert_eq!(
+                snapshot.tools.qmonitor_running.get(),
+                Some(&true),
+                "qmonitor takes requests"
+            );
+            asked.insert(soc.address, *enable);
+        }
+        Action::Reset { scope: _, socs } => {
+            for reset in socs {
+                let held = snapshot
+                    .holders
+                    .iter()
+                    .any(|holder| holder.soc == reset.address);
+                assert!(!held, "a held SoC was reset");
+                let asked = asked.remove(&reset.address);
+                if let Some(soc) = snapshot
+                    .socs
+                    .iter_mut()
+                    .find(|s| s.address == reset.address)
+                {
+                    if let Some(setting) = asked {
+                        soc.mdp = Fact::known(setting == MdpSetting::On, "simulated");
+                    }
+                }
+            }
+        }
+        Action::Drain {
+            socs,
+            workers,
+            timeout_seconds: _,
+        } => {
+            snapshot
+                .workers
+                .retain(|worker| !workers.contains(&worker.id));
+            snapshot.holders.retain(|holder| {
+                let ours = matches!(&holder.kind, crd::snapshot::HolderKind::Worker { id } if workers.contains(id));
+                !(ours && socs.contains(&holder.soc))
+            });
+        }
+        Action::SetDriver {
+            name,
+            before: _,
+            after,
+        } => {
+            snapshot
+                .settings
+                .driver
+                .insert(name.clone(), Fact::known(*after, "simulated"));
+        }
+        Action::SetSysctl {
+            name,
+            before: _,
+            after,
+        } => {
+            snapshot
+                .settings
+                .sysctl
+                .insert(name.clone(), Fact::known(*after, "simulated"));
+        }
+        Action::Build { program } => {
+            let key = program
+                .key
+                .clone()
+                .unwrap_or_else(|| ProgramKey("b3:unknown".into()));
+            snapshot.programs.push(PresentProgram {
+                key,
+                target: program.target,
+                model: model_digest(&program.object),
+            });
+        }
+        Action::StartWorker { worker } | Action::ReplaceWorker { worker } => {
+            start(snapshot, worker)
+        }
+        Action::StopWorker { worker } => stop(snapshot, worker),
+        Action::Taint { .. }
+        | Action::WaitReady { .. }
+        | Action::VerifyMdp { .. }
+        | Action::VerifyP2P { .. }
+        | Action::Untaint { .. }
+        | Action::AssignEntry { .. }
+        | Action::AssignGroup { .. } => {}
+    }
+}
+
+fn stop(snapshot: &mut HardwareSnapshot, id: &crd::id::WorkerId) {
+    snapshot.workers.retain(|worker| worker.id != *id);
+    snapshot.holders.retain(|holder| {
+        !matches!(&holder.kind, crd::snapshot::HolderKind::Worker { id: held } if held == id)
+    });
+}
+
+fn start(snapshot: &mut HardwareSnapshot, worker: &WorkerRequest) {
+    stop(snapshot, &worker.id);
+    snapshot.workers.push(PresentWorker {
+        id: worker.id.clone(),
+        program: worker.program.key.clone(),
+        group: worker.group.clone(),
+        socs: worker.socs.clone(),
+        options: worker.options.clone(),
+        state: WorkerState::Ready,
+    });
+    for soc in &worker.socs {
+        snapshot.holders.push(crd::snapshot::Holder {
+            soc: *soc,
+            kind: crd::snapshot::HolderKind::Worker {
+                id: worker.id.clone(),
+            },
+            pid: Some(4242),
+            name: "shardplane-worker".into(),
+        });
+    }
+}
+
+fn write(snapshot: &mut HardwareSnapshot, port: PciAddress, change: impl FnOnce(u16) -> u16) {
+    let function = snapshot.functions.iter_mut().find(|f| f.address == port);
+    if let Some(Acs::Present { control, .. }) = function.and_then(|f| f.acs.value.as_mut()) {
+        *control = Word(change(control.0));
+    }
+}

@@ -1,0 +1,246 @@
+//! Damaged checkpoints: each has its own error, which names file, tensor and numbers.
+
+use std::fs;
+use std::path::Path;
+
+use runtime::checkpoint::Checkpoint;
+use runtime::program::Precision;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{ODD, Recipe, chain, file, try_build};
+
+fn recipe() -> Recipe {
+    Recipe::new("llama", ODD, json!({}))
+}
+
+fn open(folder: &Path) -> String {
+    Checkpoint::open(folder).map_or_else(|error| chain(&error), |_| "it opened".to_owned())
+}
+
+/// Damages a whole checkpoint and expects an error with all of `parts` in it.
+fn check(damage: impl Fn(&Path), parts: &[&str]) {
+    let folder = recipe().write();
+    damage(folder.path());
+    let error = open(folder.path());
+    assert!(
+        parts.iter().all(|part| error.contains(part)),
+        "expected {parts:?} in: {error}"
+    );
+}
+
+/// As `check`, with another file in place of the weights.
+fn check_file(bytes: &[u8], parts: &[&str]) {
+    check(
+        |folder| fs::write(folder.join("model.safetensors"), bytes).expect("write"),
+        parts,
+    );
+}
+
+#[test]
+fn files_that_are_missing_or_no_json() {
+    assert!(open(Path::new("/nowhere/model")).contains("/nowhere/model is not a folder"));
+    let remove = |name: &'static str| {
+        move |folder: &Path| fs::remove_file(folder.join(name)).expect("remove")
+    };
+    check(
+        remove("config.json"),
+        &["config.json is missing", "give the folder"],
+    );
+    check(
+        remove("model.safetensors"),
+        &[
+            "model.safetensors is missing",
+            "pickled .bin files are not read",
+        ],
+    );
+    let write = |name: &'static str, text: &'static str| {
+        move |folder: &Path| fs::write(folder.join(name), text).expect("write")
+    };
+    check(
+        write("config.json", "{\"hidden_size\": 7"),
+        &["config.json is not valid JSON", "line 1"],
+    );
+    check(
+        write("config.json", "[]"),
+        &["config.json is not valid JSON"],
+    );
+    check(
+        write("generation_config.json", "{"),
+        &["generation_config.json is not valid JSON"],
+    );
+    check(
+        write("model.safetensors.index.json", "{}"),
+        &["index.json is not valid JSON", "weight_map"],
+    );
+    let outside = "{\"weight_map\": {\"x\": \"../other.safetensors\"}}";
+    check(
+        write("model.safetensors.index.json", outside),
+        &["is no name inside the folder"],
+    );
+    let absent = "{\"weight_map\": {\"x\": \"model-9.safetensors\"}}";
+    check(
+        write("model.safetensors.index.json", absent),
+        &["model-9.safetensors is missing"],
+    );
+    let lying = "{\"weight_map\": {\"x\": \"model.safetensors\"}}";
+    check(
+        write("model.safetensors.index.json", lying),
+        &["tensor `x`", "the index says", "header does not"],
+    );
+}
+
+#[test]
+fn headers_that_lie() {
+    check_file(&[], &["it has 0 bytes"]);
+    check_file(
+        &[1, 2, 3],
+        &["it has 3 bytes, and the header's length alone takes 8"],
+    );
+    check_file(
+        &1000_u64.to_le_bytes(),
+        &["its header claims 1000 bytes, and 0 follow"],
+    );
+    check_file(
+        &u64::MAX.to_le_bytes(),
+        &["its header claims 18446744073709551615 bytes"],
+    );
+    check_file(&file("not json", &[]), &["is not valid JSON"]);
+    check_file(&file("[]", &[]), &["is not valid JSON"]);
+    let entry = |entry: &str, body: usize| file(&format!("{{\"a\": {entry}}}"), &vec![0; body]);
+    let good = |shape: &str, offsets: &str| {
+        format!("{{\"dtype\": \"F32\", \"shape\": {shape}, \"data_offsets\": {offsets}}}")
+    };
+    check_file(&entry("7", 0), &["tensor `a`", "does not parse"]);
+    check_file(
+        &entry(&good("[-1]", "[0, 4]"), 4),
+        &["tensor `a`", "does not parse"],
+    );
+    check_file(
+        &entry(&good("[2, 3]", "[0, 20]"), 20),
+        &["tensor `a`: shape [2, 3] takes 24 bytes, and the offsets are 0..20"],
+    );
+    check_file(&entry(&good("[1]", "[8, 4]"), 8), &["the offsets are 8..4"]);
+    check_file(
+        &entry(&good("[4]", "[0, 16]"), 15),
+        &["tensor `a`: its bytes are 0..16, and the file holds 15"],
+    );
+    check_file(
+        &entry(&good("[4]", "[0, 16]"), 20),
+        &["describes 16 bytes of tensors, and the file holds 20"],
+    );
+    let huge = good("[4294967296, 4294967296, 4]", "[0, 0]");
+    check_file(&entry(&huge, 0), &["tensor `a`", "is larger than any file"]);
+    let other = "{\"dtype\": \"I64\", \"shape\": [1], \"data_offsets\": [0, 8]}";
+    check_file(
+        &entry(other, 8),
+        &["tensor `a` has type I64", "convert the checkpoint"],
+    );
+    let two = format!(
+        "{{\"a\": {}, \"b\": {}}}",
+        good("[2]", "[0, 8]"),
+        good("[2]", "[4, 12]")
+    );
+    check_file(
+        &file(&two, &[0; 12]),
+        &["two tensors overlap: bytes (0, 8) and (4, 12)"],
+    );
+}
+
+#[test]
+fn a_truncated_file_is_refused_wherever_it_ends() {
+    let folder = recipe().write();
+    let path = folder.path().join("model.safetensors");
+    let whole = fs::read(&path).expect("read");
+    for length in [whole.len() - 1, whole.len() / 2, 4000, 100, 8, 7, 0] {
+        fs::write(&path, &whole[..length]).expect("write");
+        let error = open(folder.path());
+        assert!(
+            error.contains("model.safetensors: ") && error.contains("truncated or damaged"),
+            "{length}: {error}"
+        );
+    }
+}
+
+#[test]
+fn tensors_that_are_not_the_models() {
+    let error = |change: &dyn Fn(&mut Recipe)| {
+        let mut recipe = recipe();
+        change(&mut recipe);
+        open(recipe.write().path())
+    };
+    let missing = error(&|recipe| {
+        recipe
+            .tensors
+            .retain(|(name, ..)| !name.contains("1.mlp.up"));
+    });
+    assert!(
+        missing
+            .contains("tensor `model.layers.1.mlp.up_proj.weight` of shape [180, 72] is missing"),
+        "{missing}"
+    );
+    let shape = error(&|recipe| recipe.tensors[0].2 = vec![72, 131]);
+    assert!(
+        shape.contains(
+            "`model.embed_tokens.weight` has shape [72, 131] and config.json implies [131, 72]"
+        ),
+        "{shape}"
+    );
+    let extra = |name: &str| (name.to_owned(), "F32", vec![3], vec![0.0; 3]);
+    let stray = error(&|recipe| {
+        recipe
+            .tensors
+            .push(extra("model.layers.0.self_attn.q_proj.bias"));
+    });
+    assert!(
+        stray.contains(
+            "`model.layers.0.self_attn.q_proj.bias` of shape [3] is not part of the model"
+        ),
+        "{stray}"
+    );
+    let harmless = error(&|recipe| {
+        recipe
+            .tensors
+            .push(extra("model.layers.0.self_attn.rotary_emb.inv_freq"));
+    });
+    assert_eq!(harmless, "it opened");
+
+    let split = recipe().write_split();
+    let copy = split.path().join("model-0.safetensors");
+    fs::copy(&copy, split.path().join("model-1.safetensors")).expect("copy");
+    assert!(
+        open(split.path()).contains("tensor `model.embed_tokens.weight` is in"),
+        "{}",
+        open(split.path())
+    );
+}
+
+#[test]
+fn weights_that_are_no_numbers_stop_the_build_and_leave_nothing() {
+    let mut recipe = recipe();
+    let at = recipe
+        .tensors
+        .iter()
+        .position(|(name, ..)| name.contains("1.self_attn.o_proj"))
+        .expect("o_proj");
+    recipe.tensors[at].3[120 * 5 + 3] = f32::NAN;
+    let (checkpoint, place) = (recipe.write(), TempDir::new().expect("a folder"));
+    let error = try_build(
+        checkpoint.path(),
+        &place.path().join("program"),
+        2,
+        Precision::F32,
+    )
+    .expect_err("a NaN");
+    let text = chain(&error);
+    assert!(
+        text.contains("`model.layers.1.self_attn.o_proj.weight` holds NaN at row 5"),
+        "{text}"
+    );
+    let left: Vec<_> = fs::read_dir(place.path())
+        .expect("list")
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    assert_eq!(left, [".program.lock"]);
+}
