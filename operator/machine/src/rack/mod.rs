@@ -110,8 +110,10 @@ fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
     }
     let mut serials: Vec<&str> = whole.serials().collect();
     serials.sort_unstable();
-    if let Some(pair) = serials.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(wrong(&format!("two SoCs have the serial {}", pair[0])));
+    for (one, other) in serials.iter().zip(serials.iter().skip(1)) {
+        if one == other {
+            return Err(wrong(&format!("two SoCs have the serial {one}")));
+        }
     }
     Ok(())
 }

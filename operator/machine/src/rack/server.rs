@@ -35,7 +35,7 @@ const EVENT_POLL: Duration = Duration::from_millis(50);
 /// One server of a rack.
 #[derive(Debug)]
 pub struct RackServer {
-    pub(crate) store: Store,
+    pub(crate) store: Box<Store>,
     pub(crate) times: Times,
     speedup: u32,
     clock: Clock,
@@ -45,7 +45,7 @@ impl RackServer {
     pub(crate) fn start(store: Store, speedup: u32, clock: Clock) -> Result<Self, RackError> {
         let server = Self {
             times: Times::of(&store.server),
-            store,
+            store: Box::new(store),
             speedup: speedup.max(1),
             clock,
         };
@@ -348,8 +348,9 @@ impl RackServer {
                 moment: *moment,
                 kind: CrashKind::Power,
             }),
-            Fault::Kill { .. } | Fault::Power { .. } => None,
-            Fault::WriteIgnored(_)
+            Fault::Kill { .. }
+            | Fault::Power { .. }
+            | Fault::WriteIgnored(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
             | Fault::ShortReads(_)

@@ -152,7 +152,12 @@ pub(crate) fn enumerate(
         builder.domain = at.domain;
         builder.bus = *counters.entry((at.domain, at.bus)).or_insert(at.bus);
         let path = PciPath(at.to_string());
-        let occupant = Occupant::of(&root.switch, &root.card, &root.device, &path)?;
+        let occupant = Occupant::of(
+            root.switch.as_ref(),
+            root.card.as_ref(),
+            root.device.as_ref(),
+            &path,
+        )?;
         let port = PortPart {
             vendor: Word(0x8086),
             device: Word(0x352a),
@@ -192,9 +197,9 @@ enum Occupant<'a> {
 
 impl<'a> Occupant<'a> {
     fn of(
-        switch: &'a Option<HostSwitch>,
-        card: &'a Option<Card>,
-        device: &'a Option<Device>,
+        switch: Option<&'a HostSwitch>,
+        card: Option<&'a Card>,
+        device: Option<&'a Device>,
         path: &PciPath,
     ) -> Result<Self, String> {
         match (switch, card, device) {
@@ -320,7 +325,12 @@ impl Builder<'_> {
             ports.sort_by_key(|port| port.slot);
             for port in ports {
                 let (path, address) = builder.place(index, port.slot);
-                let occupant = Occupant::of(&port.switch, &port.card, &port.device, &path)?;
+                let occupant = Occupant::of(
+                    port.switch.as_ref(),
+                    port.card.as_ref(),
+                    port.device.as_ref(),
+                    &path,
+                )?;
                 let part = PortPart {
                     vendor,
                     device,

@@ -7,6 +7,7 @@
 )]
 mod examples;
 mod faults;
+mod linux;
 mod room;
 mod steps;
 mod verbs;

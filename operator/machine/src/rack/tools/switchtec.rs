@@ -1,4 +1,6 @@
 //! `switchtec`: the card switch's own management interface, which reaches registers that configuration writes may not.
+use std::fmt::Write;
+
 use crd::snapshot::PortKind;
 
 use super::{complained, said};
@@ -19,14 +21,12 @@ pub(super) fn run(server: &RackServer, arguments: &[String]) -> Result<ToolOutpu
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["list"] => server.with(|view| {
-            let lines: String = switches(view)
-                .iter()
-                .enumerate()
-                .map(|(number, &index)| {
-                    let address = view.loaded.world.functions[index].address;
-                    format!("switchtec{number}\tPFX 52XG4\t{address}\n")
-                })
-                .collect();
+            let mut lines = String::new();
+            for (number, index) in switches(view).into_iter().enumerate() {
+                let address = view.loaded.world.functions[index].address;
+                // Writing to a string cannot fail.
+                let _ = writeln!(lines, "switchtec{number}\tPFX 52XG4\t{address}");
+            }
             said(&lines, 0)
         }),
         ["gas", "read", device, "-a", address] => server.with(|view| {
