@@ -22,12 +22,12 @@ fn port(kind: u16, list: &[(usize, u16, usize)]) -> Vec<u8> {
     bytes
 }
 
-fn present(offset: u16) -> Result<Acs, Unknown> {
-    Ok(Acs::Present {
+fn present(offset: u16) -> Acs {
+    Acs::Present {
         offset,
         capability: Word(0x005f),
         control: Word(0x001d),
-    })
+    }
 }
 
 #[test]
@@ -42,19 +42,19 @@ fn acs_is_found_wherever_the_list_leads() {
     };
     let plain = || port(6, &[(0x100, 0x0001, 0x148), (0x148, 0x000d, 0)]);
     let cases: Vec<(&str, Vec<u8>, Result<Acs, Unknown>)> = vec![
-        ("in order", plain(), present(0x148)),
+        ("in order", plain(), Ok(present(0x148))),
         (
             "against the order",
             port(
                 6,
                 &[(0x100, 1, 0xf24), (0xf24, 0x000d, 0x138), (0x138, 2, 0)],
             ),
-            present(0xf24),
+            Ok(present(0xf24)),
         ),
         (
             "first of all",
             port(4, &[(0x100, 0x000d, 0)]),
-            present(0x100),
+            Ok(present(0x100)),
         ),
         (
             "not in the list",
@@ -149,7 +149,7 @@ fn ports_are_told_by_their_type() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_bytes_have_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..4100)) {

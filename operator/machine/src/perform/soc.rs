@@ -124,6 +124,19 @@ pub(super) fn reset(
                 found: state,
             });
         }
+        // A process in a container that we cannot see into holds no node of ours, but it does use cores.
+        if let Some(device) = roll.device(soc)?
+            && let (Some(total), Some(free)) = (device.cores(), device.cores_free())
+            && free < total
+        {
+            return Err(StepError::Held {
+                soc,
+                by: format!(
+                    "a loaded program ({} of {total} cores in use)",
+                    total - free
+                ),
+            });
+        }
     }
     match scope {
         ResetScope::SoC => {

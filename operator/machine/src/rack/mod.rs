@@ -41,7 +41,7 @@ pub fn open(
     state_dir: &Path,
     clock: Clock,
 ) -> Result<Vec<RackServer>, RackError> {
-    stores(rack, rack_digest, state_dir)?
+    stores(rack, rack_digest, state_dir, clock)?
         .into_iter()
         .map(|store| {
             store.open()?;
@@ -53,13 +53,18 @@ pub fn open(
 /// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs, and has put
 /// journals and ledgers away.
 pub fn reseed(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<(), RackError> {
-    for store in stores(rack, rack_digest, state_dir)? {
+    for store in stores(rack, rack_digest, state_dir, Clock::Wall)? {
         store.reseed()?;
     }
     Ok(())
 }
 
-fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>, RackError> {
+fn stores(
+    rack: &Rack,
+    rack_digest: &str,
+    state_dir: &Path,
+    clock: Clock,
+) -> Result<Vec<Store>, RackError> {
     let mut names: Vec<&str> = Vec::new();
     let name = &rack.metadata.name;
     plain(name, name, name)?;
@@ -77,7 +82,14 @@ fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>
             }
             names.push(server.name.as_str());
             let folder = state_dir.join(name).join(server.name.as_str()).join("rack");
-            let store = Store::new(folder, name, rack_digest, rack.spec.seed, server.clone());
+            let store = Store::new(
+                folder,
+                name,
+                rack_digest,
+                rack.spec.seed,
+                server.clone(),
+                clock,
+            );
             check(name, rack.spec.seed, server)?;
             Ok(store)
         })

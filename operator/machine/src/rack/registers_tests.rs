@@ -81,7 +81,15 @@ fn write(address: &str, at: usize, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn read_only_bits_stay() {
-    let cases: &[(&str, &str, usize, &[u8], &[u8])] = &[
+    /// Name, function, offset, bytes written, bytes that then stand there.
+    type Case = (
+        &'static str,
+        &'static str,
+        usize,
+        &'static [u8],
+        &'static [u8],
+    );
+    let cases: &[Case] = &[
         (
             "vendor and device",
             "0000:24:00.0",

@@ -222,7 +222,7 @@ impl RackServer {
         let mut outcome = Err(Errno::EIO);
         self.store
             .transact(|live, world| {
-                let before = Loaded::view_of(live.clone(), world.clone());
+                let before = Loaded::view_of(live.clone(), Arc::clone(world));
                 let view = View {
                     server: &self.store.server,
                     loaded: &before,

@@ -178,7 +178,7 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_text_has_an_answer(lines in proptest::collection::vec(line(), 0..30), rest in "\\PC{0,80}") {
