@@ -283,7 +283,7 @@ fn wait_for(
         if now >= deadline {
             return Ok(false);
         }
-        machine.wait_until(deadline.min(now.plus(pause)));
+        machine.pause(pause.min(now.until(deadline)));
         pause = (pause * 2).min(SLOWEST_LOOK);
     }
 }

@@ -1,9 +1,11 @@
 //! The virtual rack: servers made of a file, that answer like machines, take time, and fail on request.
 //!
-//! In the order data flows: `world` enumerates a server's tree, `registers` and `groups` say what it shows after a boot,
+//! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
 //! `live` holds what changed since, `store` keeps that on disk; `files` and `host` answer paths, `tools` answers tool
-//! calls, `server` is the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
+//! calls, `server` and `answer` are the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
+mod answer;
 mod draw;
+mod enumerate;
 mod error;
 mod files;
 mod generate;
@@ -100,8 +102,8 @@ fn stores(
 fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
     let wrong = |what: &str| impossible(rack, server.name.as_str(), what);
     let whole =
-        world::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
-    let now = world::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
+        enumerate::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
+    let now = enumerate::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
     let known = |address: &PciAddress| now.by_address.contains_key(address);
     for tenant in &server.tenants {
         for soc in &tenant.holds {

@@ -5,7 +5,7 @@ use crd::{
 };
 
 use super::*;
-use crate::{config::ConfigSpace, rack::world::enumerate};
+use crate::{config::ConfigSpace, rack::enumerate::enumerate};
 
 const RACK: &str = r#"
 apiVersion: shardplane.dev/v1alpha1

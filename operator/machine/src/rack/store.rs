@@ -13,8 +13,9 @@ use crd::kind::rack::Server;
 
 use super::{
     RackError,
+    enumerate::enumerate,
     live::{FORMAT, Live},
-    world::{World, enumerate},
+    world::World,
 };
 use crate::{linux::clock, time::Clock};
 

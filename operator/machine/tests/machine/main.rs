@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod clocks;
 mod examples;
 mod faults;
 mod linux;

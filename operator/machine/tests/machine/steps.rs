@@ -4,10 +4,10 @@ use std::time::Duration;
 use crd::{
     id::{GroupId, Word},
     kind::ResetScope,
-    snapshot::{Acs, HardwareSnapshot, SocIdentity, SocStatus},
+    snapshot::{Acs, HardwareSnapshot, SocIdentity},
     step::{Action, MdpSetting, PortRef},
 };
-use machine::{Clock, Machine, Performed, StepError, perform, rack};
+use machine::{Performed, StepError, perform};
 
 use crate::room::{Room, TWO_ULTRA, at, port, soc};
 
@@ -354,55 +354,4 @@ fn work_is_not_a_machines_business() {
         perform(room.machine(), &action),
         Err(StepError::NotOnMachine { .. })
     ));
-}
-
-/// The same rack on the wall clock: a reset takes its time, divided by the rack's speedup, and another opener sees it pass.
-#[test]
-fn time_passes_by_itself_on_the_wall_clock() {
-    let text = TWO_ULTRA.replace("  seed: 3", "  seed: 3\n  speedup: 1000");
-    let room = Room::of(&text);
-    let snapshot = room.probe();
-    let [server] = rack::open(&room.rack, "b3:test", room.state.path(), Clock::Wall)
-        .unwrap()
-        .try_into()
-        .unwrap();
-    let machine = Machine::Rack(server);
-    let reset = Action::Reset {
-        scope: ResetScope::SoC,
-        socs: vec![soc(&snapshot, MEMBERS[0])],
-    };
-    let before = machine.now();
-    perform(&machine, &reset).unwrap();
-    let wait = Action::WaitReady {
-        socs: vec![soc(&snapshot, MEMBERS[0])],
-        timeout_seconds: 30,
-    };
-    perform(&machine, &wait).unwrap();
-    let took = before.until(machine.now());
-    // 48 s of the rack's time are 48 ms; the wait looks again after two seconds.
-    assert!(
-        took >= Duration::from_millis(48) && took < Duration::from_secs(20),
-        "{took:?}"
-    );
-    assert_eq!(room.probe().socs[0].status.get(), Some(&SocStatus::Ready));
-}
-
-/// Two openers write at the same time; neither loses the other's word.
-#[test]
-fn writers_do_not_lose_each_others_registers() {
-    let room = Room::of(TWO_ULTRA);
-    let ports: Vec<PortRef> = CARD_PORTS
-        .iter()
-        .map(|at| port(&room.probe(), at))
-        .collect();
-    std::thread::scope(|scope| {
-        for port in &ports {
-            let machine = Machine::Rack(room.again());
-            scope.spawn(move || perform(&machine, &clear(port.clone())).unwrap());
-        }
-    });
-    let after = room.probe();
-    for address in CARD_PORTS {
-        assert_eq!(word(&after, address), Word(0x0011), "{address}");
-    }
 }

@@ -1,7 +1,7 @@
 //! `switchtec`: the card switch's own management interface, which reaches registers that configuration writes may not.
 use std::fmt::Write;
 
-use crd::snapshot::PortKind;
+use crd::{kind::rack::Fault, snapshot::PortKind};
 
 use super::{complained, said};
 use crate::{
@@ -57,7 +57,11 @@ pub(super) fn run(server: &RackServer, arguments: &[String]) -> Result<ToolOutpu
                     at,
                     &value.to_le_bytes(),
                 );
-                view.is_root().then_some((function, left))
+                // A port that ignores writes ignores them from everywhere; one that drops configuration writes does not.
+                let address = view.loaded.world.functions[function].address;
+                let deaf = view.live().faults.contains(&Fault::WriteIgnored(address));
+                view.is_root()
+                    .then_some((function, if deaf { Vec::new() } else { left }))
             })?;
             let Some((function, left)) = target else {
                 return Ok(complained("gas write: no such address\n", 1));
