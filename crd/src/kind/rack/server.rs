@@ -17,8 +17,9 @@ pub struct Server {
     /// The node's name.
     #[schemars(length(min = 1, max = 63))]
     pub name: NodeName,
-    /// The node's labels.
+    /// The node's labels, at most 64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
     pub labels: BTreeMap<String, String>,
     /// Kernel, memory and processors.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -22,11 +22,11 @@ const MONITOR_SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
 /// The vendor's name for the transient unit.
 const UNIT: &str = "--unit=qmonitor-proxy";
 /// qmonitor may update firmware before it answers; about ten seconds are usual.
-const QMONITOR_DEADLINE: Duration = Duration::from_secs(300);
+const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
 /// One request, or one start.
-const TOOL_DEADLINE: Duration = Duration::from_secs(60);
+const TOOL_DEADLINE: Duration = Duration::from_mins(1);
 /// A reset's call returns within the driver's ceiling of 25 s for each SoC.
-const RESET_DEADLINE: Duration = Duration::from_secs(120);
+const RESET_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const SLOWEST_LOOK: Duration = Duration::from_secs(10);
@@ -122,6 +122,19 @@ pub(super) fn reset(
             return Err(StepError::Expectation {
                 expected: format!("{soc} not Initializing, in which state it is never reset"),
                 found: state,
+            });
+        }
+        // A process in a container that we cannot see into holds no node of ours, but it does use cores.
+        if let Some(device) = roll.device(soc)?
+            && let (Some(total), Some(free)) = (device.cores(), device.cores_free())
+            && free < total
+        {
+            return Err(StepError::Held {
+                soc,
+                by: format!(
+                    "a loaded program ({} of {total} cores in use)",
+                    total - free
+                ),
             });
         }
     }
@@ -270,7 +283,7 @@ fn wait_for(
         if now >= deadline {
             return Ok(false);
         }
-        machine.wait_until(deadline.min(now.plus(pause)));
+        machine.pause(pause.min(now.until(deadline)));
         pause = (pause * 2).min(SLOWEST_LOOK);
     }
 }

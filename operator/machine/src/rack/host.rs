@@ -165,7 +165,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
             let answers = view
                 .live()
                 .qmonitor_ms
-                .is_some_and(|started| view.now >= started + times.qmonitor_ms);
+                .is_some_and(|started| view.now >= started + times.qmonitor);
             let line = format!(
                 "   0: 00000000000000000000000000000000:{QMONITOR_PORT:04X} 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 31415 1\n"
             );

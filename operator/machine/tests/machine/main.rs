@@ -5,8 +5,10 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod clocks;
 mod examples;
 mod faults;
+mod linux;
 mod room;
 mod steps;
 mod verbs;

@@ -59,7 +59,7 @@ pub(crate) fn run(
             timed_out: false,
         });
     }
-    let takes = Duration::from_millis(server.times.tool_ms);
+    let takes = Duration::from_millis(server.times.tool);
     if hangs || takes > invocation.deadline {
         server.pass(invocation.deadline).map_err(broken)?;
         return Ok(ToolOutput {
