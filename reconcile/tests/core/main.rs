@@ -1,5 +1,7 @@
 //! The core as its callers see it: tables, mutated plans and properties over random worlds.
 mod declare;
+mod properties;
 mod quickstart;
+mod random;
 mod simulate;
 mod world;
