@@ -7,6 +7,7 @@
 pub mod declaration;
 pub mod diagnostic;
 pub mod fact;
+pub mod format;
 pub mod id;
 pub mod journal;
 pub mod judgement;

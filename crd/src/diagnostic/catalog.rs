@@ -35,6 +35,8 @@ explanations! {
         "A field name is a list, a mapping or an alias. Every key of a declaration is plain text.";
     UNREADABLE_VALUE = "SP-V0006", "value cannot be read",
         "The value is YAML, and stands for nothing that JSON can hold: an infinite number, binary content, or an unknown tag.";
+    TOO_MANY_PROBLEMS = "SP-V0008", "more problems than are shown",
+        "One document has more than 50 problems, which mostly share a cause. The rest is counted, not shown.";
     NOT_AN_OBJECT = "SP-V0010", "document is no object",
         "A document must be a mapping that begins with `apiVersion` and `kind`.";
     NO_KIND = "SP-V0011", "kind or version missing",

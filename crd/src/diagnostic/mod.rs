@@ -125,6 +125,10 @@ impl Diagnostic {
     }
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to the field"
+)]
 fn as_id<S: Serializer>(
     explanation: &&'static Explanation,
     serializer: S,

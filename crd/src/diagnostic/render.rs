@@ -49,14 +49,14 @@ fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a [SourceText]) -> Vec<Grou
             AnnotationKind::Context,
         ));
     }
-    while let Some((span, label, kind)) = pieces.first().cloned() {
+    while let Some((span, label, kind)) = pieces.first().copied() {
         let Some(source) = sources.iter().find(|source| source.label == span.file) else {
             break;
         };
         let mut snippet = Snippet::source(source.text.as_str()).path(source.label.as_str());
         snippet = snippet.annotation(annotation(span, label, kind, &source.text));
         pieces.remove(0);
-        if let Some((other, label, kind)) = pieces.first().cloned()
+        if let Some((other, label, kind)) = pieces.first().copied()
             && other.file == span.file
         {
             snippet = snippet.annotation(annotation(other, label, kind, &source.text));

@@ -1,4 +1,8 @@
 //! The declared kinds: what people write, and what the controller and the agents tell each other.
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printer column repeats the keys of the others"
+)]
 mod card_node;
 mod card_policy;
 mod change_plan;

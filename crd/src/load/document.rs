@@ -20,13 +20,13 @@ pub(crate) const DEEPEST: usize = 64;
 
 /// A document that could be read.
 #[derive(Debug)]
-pub(super) struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// Its source.
-    pub(super) lines: &'a Lines<'a>,
+    pub(crate) lines: &'a Lines<'a>,
     /// Its value, with the first of keys given twice.
-    pub(super) value: Value,
+    pub(crate) value: Value,
     /// Where everything stands.
-    pub(super) places: Places,
+    pub(crate) places: Places,
 }
 
 impl Document<'_> {
@@ -57,7 +57,7 @@ impl Document<'_> {
 }
 
 /// Reads one document; `None` when it is empty or broken, which is then reported.
-pub(super) fn read<'a>(
+pub(crate) fn read<'a>(
     lines: &'a Lines<'a>,
     chunk: Range<usize>,
     diagnostics: &mut Vec<Diagnostic>,
@@ -136,7 +136,7 @@ fn report(places: &Places, lines: &Lines<'_>, diagnostics: &mut Vec<Diagnostic>)
         diagnostics.push(
             Diagnostic::error(&catalog::KEY_NOT_TEXT, "a field name must be plain text")
                 .at(lines.span(key))
-                .help("quote the key if brackets or braces belong to its text"),
+                .help("write it in quotes: brackets are a list or mapping there, and `~` stands for nothing"),
         );
     }
 }

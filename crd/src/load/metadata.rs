@@ -1,7 +1,7 @@
 //! Name, namespace, labels and annotations: what Kubernetes asks of every object.
 use serde_json::Value;
 
-use super::{document::Document, envelope::closest, escape, shape};
+use super::{document::Document, envelope::closest, escape, shape, words::shortened};
 use crate::{
     diagnostic::{Diagnostic, catalog},
     id::ObjectRef,
@@ -124,7 +124,7 @@ fn name(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<St
     };
     if let Some(why) = bad_name(name, 253, Dots::Taken) {
         diagnostics.push(
-            Diagnostic::error(&catalog::BAD_NAME, format!("`{name}` is no object name: {why}"))
+            Diagnostic::error(&catalog::BAD_NAME, format!("`{}` is no object name: {why}", shortened(name)))
                 .at(document.span("/metadata/name"))
                 .help("use lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
         );

@@ -6,6 +6,7 @@
 mod chunk;
 mod document;
 mod envelope;
+mod form;
 mod metadata;
 mod place;
 mod position;
@@ -14,6 +15,7 @@ mod retyped;
 mod ruled;
 mod shape;
 mod syntax;
+mod words;
 
 use crate::{
     declaration::{Declaration, Declared},
@@ -26,6 +28,8 @@ pub(crate) use chunk::chunks;
 pub(crate) use place::{Notation, Place, Places, escape};
 pub(crate) use position::Lines;
 pub(crate) use retyped::retyped_by_yaml_1_1;
+
+pub(crate) use document::read;
 
 use document::Document;
 
@@ -84,7 +88,7 @@ pub fn load(sources: &[SourceText]) -> Loaded {
         let lines = Lines::new(source);
         for chunk in chunks(&source.text) {
             if let Some(document) = document::read(&lines, chunk, &mut loaded.diagnostics) {
-                take(document, &mut known, &mut loaded);
+                take(&document, &mut known, &mut loaded);
             }
         }
     }
@@ -110,26 +114,46 @@ pub fn load(sources: &[SourceText]) -> Loaded {
     loaded
 }
 
+/// Most problems shown of one document: beyond that one cause is behind many, and nobody reads on.
+const MOST_PROBLEMS: usize = 50;
+
 /// Checks one document and puts it where it belongs.
-fn take(document: Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut Loaded) {
+fn take(document: &Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut Loaded) {
     let before = loaded.diagnostics.len();
-    let Some(kind) = envelope::kind(&document, &mut loaded.diagnostics) else {
+    let Some(kind) = envelope::kind(document, &mut loaded.diagnostics) else {
         return;
     };
-    let object = metadata::check(kind, &document, &mut loaded.diagnostics);
-    retyped::check(&document, &mut loaded.diagnostics);
-    let pruned = shape::check(kind, &document, &mut loaded.diagnostics);
+    let object = metadata::check(kind, document, &mut loaded.diagnostics);
+    let pruned = shape::check(kind, document, &mut loaded.diagnostics);
     if let Some(pruned) = &pruned {
-        ruled::check(kind, &document, pruned, &mut loaded.diagnostics);
+        ruled::check(kind, document, pruned, &mut loaded.diagnostics);
+    }
+    retyped::check(document, before, &mut loaded.diagnostics);
+    let found = loaded.diagnostics.len() - before;
+    if found > MOST_PROBLEMS {
+        order(&mut loaded.diagnostics[before..], &[]);
+        loaded.diagnostics.truncate(before + MOST_PROBLEMS);
+        let last = loaded.diagnostics.last().and_then(|last| last.span.clone());
+        loaded.diagnostics.push(
+            Diagnostic::error(
+                &catalog::TOO_MANY_PROBLEMS,
+                format!(
+                    "{} more problems of this document are not shown",
+                    found - MOST_PROBLEMS
+                ),
+            )
+            .at(last.unwrap_or_else(|| document.span("/kind")))
+            .help("mend those above first"),
+        );
     }
     let valid = loaded.diagnostics[before..]
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
     if let Some(object) = &object {
-        known.push(reference::Known::new(kind, object.clone(), &document));
+        known.push(reference::Known::new(kind, object.clone(), document));
     }
     if let (true, Some(pruned), Some(object)) = (valid, pruned, object) {
-        document::keep(kind, &document, object, pruned, loaded);
+        document::keep(kind, document, object, pruned, loaded);
     }
 }
 

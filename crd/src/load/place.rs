@@ -80,6 +80,12 @@ enum OpenKind {
     OddKey,
 }
 
+/// What a node turned out to be.
+enum Stands {
+    AsKey,
+    AsValue { pointer: String, shadowed: bool },
+}
+
 struct Key {
     text: String,
     range: Range<usize>,
@@ -107,37 +113,15 @@ impl Places {
                     places.node(&mut open, range, Notation::Alias, None);
                 }
                 Event::SequenceStart(style, ..) => {
-                    let range = opening(style, range);
-                    let (pointer, shadowed, odd) =
-                        places.node(&mut open, range, Notation::Collection, None);
-                    let kind = if odd {
-                        OpenKind::OddKey
-                    } else {
-                        OpenKind::List { next: 0 }
-                    };
-                    open.push(Open {
-                        pointer,
-                        shadowed,
-                        kind,
-                    });
+                    let list = OpenKind::List { next: 0 };
+                    places.collection(&mut open, opening(style, range), list);
                 }
                 Event::MappingStart(style, ..) => {
-                    let range = opening(style, range);
-                    let (pointer, shadowed, odd) =
-                        places.node(&mut open, range, Notation::Collection, None);
-                    let kind = if odd {
-                        OpenKind::OddKey
-                    } else {
-                        OpenKind::Map {
-                            key: None,
-                            seen: HashMap::new(),
-                        }
+                    let map = OpenKind::Map {
+                        key: None,
+                        seen: HashMap::new(),
                     };
-                    open.push(Open {
-                        pointer,
-                        shadowed,
-                        kind,
-                    });
+                    places.collection(&mut open, opening(style, range), map);
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     open.pop();
@@ -148,83 +132,91 @@ impl Places {
         Ok(places)
     }
 
-    /// Takes one node: as a key where a mapping wants one, else as a value. Answers its pointer, whether it is shadowed, and
-    /// whether it is an odd key.
+    /// Takes the start of a list or mapping.
+    fn collection(&mut self, open: &mut Vec<Open>, range: Range<usize>, kind: OpenKind) {
+        let opened = match self.node(open, range, Notation::Collection, None) {
+            Stands::AsKey => Open {
+                pointer: String::new(),
+                shadowed: true,
+                kind: OpenKind::OddKey,
+            },
+            Stands::AsValue { pointer, shadowed } => Open {
+                pointer,
+                shadowed,
+                kind,
+            },
+        };
+        open.push(opened);
+    }
+
+    /// Takes one node: as a key where a mapping wants one, else as a value.
     fn node(
         &mut self,
         open: &mut [Open],
         range: Range<usize>,
         notation: Notation,
         scalar: Option<&str>,
-    ) -> (String, bool, bool) {
-        let Some(parent) = open.last_mut() else {
-            self.store(String::new(), None, range, notation, false);
-            return (String::new(), false, false);
-        };
-        match &mut parent.kind {
-            OpenKind::OddKey => (String::new(), true, true),
-            OpenKind::List { next } => {
-                let pointer = format!("{}/{next}", parent.pointer);
-                *next += 1;
-                let shadowed = parent.shadowed;
-                self.store(pointer.clone(), None, range, notation, shadowed);
-                (pointer, shadowed, false)
-            }
-            OpenKind::Map { key, seen } => match key.take() {
-                Some(key) => {
-                    let pointer = format!("{}/{}", parent.pointer, escape(&key.text));
-                    let shadowed = parent.shadowed || key.shadowed;
-                    self.store(pointer.clone(), Some(key.range), range, notation, shadowed);
-                    (pointer, shadowed, false)
+    ) -> Stands {
+        let (pointer, key, shadowed) = match open.last_mut() {
+            None => (String::new(), None, false),
+            Some(parent) => match &mut parent.kind {
+                OpenKind::OddKey => return Stands::AsKey,
+                OpenKind::List { next } => {
+                    let pointer = format!("{}/{next}", parent.pointer);
+                    *next += 1;
+                    (pointer, None, parent.shadowed)
                 }
-                None => {
-                    let mut shadowed = false;
-                    let empty = matches!(scalar, Some("" | "~" | "null" | "Null" | "NULL"));
-                    let odd = scalar.is_none();
-                    let text = scalar.unwrap_or_default().to_owned();
-                    if odd || (empty && notation == Notation::Plain) {
-                        self.odd_keys.push(range.clone());
-                        shadowed = true;
-                    } else if text == "<<" && notation == Notation::Plain {
-                        self.merges.push(range.clone());
-                        shadowed = true;
-                    } else if let Some(first) = seen.get(&text) {
-                        if !parent.shadowed {
-                            self.duplicates
-                                .push((text.clone(), first.clone(), range.clone()));
-                        }
-                        shadowed = true;
-                    } else {
-                        seen.insert(text.clone(), range.clone());
-                    }
-                    *key = Some(Key {
-                        text,
-                        range,
-                        shadowed,
-                    });
-                    (String::new(), true, odd)
+                OpenKind::Map { key, seen } => {
+                    let Some(key) = key.take() else {
+                        *key = Some(self.key(seen, parent.shadowed, range, notation, scalar));
+                        return Stands::AsKey;
+                    };
+                    let pointer = format!("{}/{}", parent.pointer, escape(&key.text));
+                    (pointer, Some(key.range), parent.shadowed || key.shadowed)
                 }
             },
+        };
+        if !shadowed {
+            let place = Place {
+                key,
+                value: range,
+                notation,
+            };
+            self.by_pointer.insert(pointer.clone(), place);
         }
+        Stands::AsValue { pointer, shadowed }
     }
 
-    fn store(
+    /// Takes one key, and remembers what is wrong with it.
+    fn key(
         &mut self,
-        pointer: String,
-        key: Option<Range<usize>>,
-        value: Range<usize>,
+        seen: &mut HashMap<String, Range<usize>>,
+        hidden: bool,
+        range: Range<usize>,
         notation: Notation,
-        shadowed: bool,
-    ) {
-        if !shadowed {
-            self.by_pointer.insert(
-                pointer,
-                Place {
-                    key,
-                    value,
-                    notation,
-                },
-            );
+        scalar: Option<&str>,
+    ) -> Key {
+        let text = scalar.unwrap_or_default().to_owned();
+        let plain = notation == Notation::Plain;
+        let nothing = matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
+        let mut shadowed = true;
+        if scalar.is_none() || (plain && nothing) {
+            self.odd_keys.push(range.clone());
+        } else if plain && text == "<<" {
+            self.merges.push(range.clone());
+        } else if let Some(first) = seen.get(&text) {
+            if !hidden {
+                self.duplicates
+                    .push((text.clone(), first.clone(), range.clone()));
+            }
+        } else {
+            seen.insert(text.clone(), range.clone());
+            shadowed = false;
+        }
+        Key {
+            text,
+            range,
+            shadowed,
         }
     }
 

@@ -2,8 +2,10 @@
 use super::{Notation, document::Document};
 use crate::diagnostic::{Diagnostic, catalog};
 
-/// Warns of every plain scalar that is text here and something else to a YAML 1.1 reader.
-pub(super) fn check(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) {
+/// Warns of every plain scalar that is text here and something else to a YAML 1.1 reader, unless one of the document's
+/// own problems (those from `first` on) is about it already.
+pub(super) fn check(document: &Document<'_>, first: usize, diagnostics: &mut Vec<Diagnostic>) {
+    let mut warnings = Vec::new();
     for (pointer, place) in &document.places.by_pointer {
         let text = document.lines.text();
         let plain_key = place
@@ -11,7 +13,7 @@ pub(super) fn check(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) 
             .clone()
             .filter(|key| retyped_by_yaml_1_1(&text[key.clone()]).is_some());
         if let Some(key) = plain_key {
-            diagnostics.push(warning(document, &text[key.clone()], &key));
+            warnings.push(warning(document, &text[key.clone()], &key));
         }
         if place.notation != Notation::Plain {
             continue;
@@ -20,9 +22,15 @@ pub(super) fn check(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) 
             continue;
         };
         if retyped_by_yaml_1_1(value).is_some() {
-            diagnostics.push(warning(document, value, &place.value));
+            warnings.push(warning(document, value, &place.value));
         }
     }
+    let known: Vec<_> = diagnostics[first..]
+        .iter()
+        .map(|known| known.span.clone())
+        .collect();
+    warnings.retain(|warning| !known.contains(&warning.span));
+    diagnostics.append(&mut warnings);
 }
 
 fn warning(document: &Document<'_>, text: &str, range: &std::ops::Range<usize>) -> Diagnostic {
@@ -79,8 +87,8 @@ fn is_integer(text: &str) -> bool {
     if let Some(digits) = text.strip_prefix("0x") {
         return all(digits, |byte| byte.is_ascii_hexdigit());
     }
-    if text.starts_with('0') {
-        return text == "0" || all(&text[1..], |byte| (b'0'..=b'7').contains(&byte));
+    if let Some(digits) = text.strip_prefix('0') {
+        return digits.is_empty() || all(digits, |byte| (b'0'..=b'7').contains(&byte));
     }
     let (first, sixties) = sexagesimal(text);
     first.starts_with(|c: char| c.is_ascii_digit())

@@ -64,12 +64,22 @@ fn diagnose(document: &Document<'_>, error: &ValidationError) -> Diagnostic {
             .at(document.span(&pointer(&error.field_path)));
     };
     Diagnostic::error(&rule.explanation, rule.message)
-        .at(document.span(&spot(rule, &error.field_path)))
+        .at(document.span(&spot(document, rule, &error.field_path)))
         .help(rule.help)
 }
 
-/// What a person looks at: for the rule on the whole object, its name.
-fn spot(rule: &Rule, field_path: &str) -> String {
+/// What a person looks at: for the rule on the whole object, its name; for a list with equal entries, the second.
+fn spot(document: &Document<'_>, rule: &Rule, field_path: &str) -> String {
+    if [&rule::MEMBERS_UNIQUE, &rule::WINDOW_DAYS]
+        .iter()
+        .any(|unique| unique.explanation == rule.explanation)
+    {
+        let list = pointer(field_path);
+        let items = document.value.pointer(&list).and_then(Value::as_array);
+        let items = items.map_or(&[][..], Vec::as_slice);
+        let repeated = (1..items.len()).find(|&index| items[..index].contains(&items[index]));
+        return repeated.map_or(list.clone(), |index| format!("{list}/{index}"));
+    }
     if rule.explanation == rule::SHORT_NAME.explanation {
         return "/metadata/name".to_owned();
     }
@@ -78,11 +88,13 @@ fn spot(rule: &Rule, field_path: &str) -> String {
 
 /// `spec.members[1].address` as a JSON pointer. No field that a rule stands on has a dot in its name.
 fn pointer(field_path: &str) -> String {
-    let steps = field_path
-        .split(['.', '['])
-        .map(|step| step.trim_end_matches(']'));
-    steps
-        .filter(|step| !step.is_empty())
-        .map(|step| format!("/{}", escape(step)))
-        .collect()
+    let mut pointer = String::new();
+    for step in field_path.split(['.', '[']) {
+        let step = step.trim_end_matches(']');
+        if !step.is_empty() {
+            pointer.push('/');
+            pointer.push_str(&escape(step));
+        }
+    }
+    pointer
 }

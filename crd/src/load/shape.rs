@@ -2,15 +2,21 @@
 use std::sync::OnceLock;
 
 use jsonschema::{
-    JsonType, ValidationError, Validator,
+    ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
 use serde_json::Value;
 
-use super::{Notation, document::Document, envelope::closest, escape};
+use super::{
+    Notation,
+    document::Document,
+    envelope::closest,
+    escape,
+    form::malformed,
+    words::{any_of, description, field_name, shortened, type_name, value_name},
+};
 use crate::{
     diagnostic::{Diagnostic, Explanation, catalog},
-    id::PCI_ADDRESS_PATTERN,
     kind::Kind,
     schema,
 };
@@ -179,7 +185,7 @@ impl Shape<'_, '_> {
                     .map_or_else(|| found.to_string(), str::to_owned);
                 let help = match closest(&text, &words) {
                     Some(meant) => format!("did you mean `{meant}`?"),
-                    None => String::new(),
+                    None => self.describe(error),
                 };
                 (
                     &catalog::NOT_AN_OPTION,
@@ -304,11 +310,14 @@ impl Shape<'_, '_> {
             let spot = if parent.is_empty() { "/kind" } else { parent };
             (format!("{what} is missing"), self.document.key_span(spot))
         };
-        let property = self
+        let schema = self
             .schema(error)
             .pointer(&format!("/properties/{}", escape(property)))
             .unwrap_or(&Value::Null);
-        let help = description(property);
+        let help = match description(schema) {
+            text if text.is_empty() => format!("add `{property}:`"),
+            text => format!("add `{property}:` ({text})"),
+        };
         self.other.push((
             Some(at),
             Diagnostic::error(&catalog::MISSING_FIELD, message)
@@ -350,20 +359,6 @@ impl Shape<'_, '_> {
             (None, None) => "in range".to_owned(),
         }
     }
-}
-
-/// The field's own words about itself: the first sentence of its documentation.
-fn description(schema: &Value) -> String {
-    let text = schema
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let text = text
-        .split("\n\n")
-        .next()
-        .unwrap_or_default()
-        .replace('\n', " ");
-    text.trim_end_matches('.').to_owned()
 }
 
 /// A value of another type than the field.
@@ -417,125 +412,4 @@ pub(super) fn wrong_type(
 
 fn looks_typed(text: &str) -> bool {
     text.parse::<f64>().is_ok() || matches!(text, "true" | "false")
-}
-
-fn type_name(wanted: JsonType) -> &'static str {
-    match wanted {
-        JsonType::Array => "a list",
-        JsonType::Boolean => "true or false",
-        JsonType::Integer => "a whole number",
-        JsonType::Null => "empty",
-        JsonType::Number => "a number",
-        JsonType::Object => "a mapping",
-        JsonType::String => "text",
-    }
-}
-
-fn value_name(found: &Value) -> String {
-    match found {
-        Value::Null => "empty".to_owned(),
-        Value::Bool(value) => format!("the truth value `{value}`"),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(text) => format!("the text `{}`", shortened(text)),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a mapping".to_owned(),
-    }
-}
-
-/// Text of a length that fits a sentence.
-fn shortened(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    if line.chars().count() <= 60 && line.len() == text.len() {
-        return line.to_owned();
-    }
-    let start: String = line.chars().take(57).collect();
-    format!("{start}…")
-}
-
-fn any_of(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.as_slice() {
-        [] => String::new(),
-        [only] => only.clone(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
-    }
-}
-
-/// A pointer as a person reads it: `/spec/members/1/address` is `members[1].address`.
-pub(super) fn field_name(pointer: &str) -> String {
-    let mut name = String::new();
-    for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
-        if step.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
-            name.push_str(&format!("[{step}]"));
-        } else {
-            if !name.is_empty() {
-                name.push('.');
-            }
-            name.push_str(&step);
-        }
-    }
-    match name.strip_prefix("spec.") {
-        Some(inner) => format!("`{inner}`"),
-        None if name.is_empty() => "the document".to_owned(),
-        None => format!("`{name}`"),
-    }
-}
-
-/// A sentence and a hint for text that does not match a pattern of ours.
-fn malformed(name: &str, pattern: &str, text: &str) -> (String, String) {
-    if pattern == PCI_ADDRESS_PATTERN {
-        let message = format!(
-            "{name} is `{}`, which is no PCI address such as 0000:21:00.0",
-            shortened(text)
-        );
-        return (message, address_hint(text));
-    }
-    (
-        format!(
-            "{name} is `{}`, which does not have its form",
-            shortened(text)
-        ),
-        format!("it must match {pattern}"),
-    )
-}
-
-/// Which part of a PCI address is wrong.
-fn address_hint(text: &str) -> String {
-    let lower = text.to_lowercase();
-    if lower != text && lower.parse::<crate::id::PciAddress>().is_ok() {
-        return format!("write it in lower case, as the kernel does: {lower}");
-    }
-    let with_domain = format!("0000:{lower}");
-    if with_domain.parse::<crate::id::PciAddress>().is_ok() {
-        return format!("add the domain that `lspci -D` shows: {with_domain}");
-    }
-    let with_function = format!("{lower}.0");
-    if with_function.parse::<crate::id::PciAddress>().is_ok() {
-        return format!("add the function: {with_function}");
-    }
-    let Some((domain, bus, device, function)) = address_parts(&lower) else {
-        return "write domain:bus:device.function, as `lspci -D` shows it".to_owned();
-    };
-    let hex = |part: &str, widths: std::ops::RangeInclusive<usize>| {
-        widths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    if !hex(domain, 4..=8) {
-        format!("the domain `{domain}` must be at least four hexadecimal digits")
-    } else if !hex(bus, 2..=2) {
-        format!("the bus `{bus}` must be two hexadecimal digits")
-    } else if !hex(device, 2..=2) {
-        format!("the device `{device}` must be two hexadecimal digits")
-    } else if !device.starts_with(['0', '1']) {
-        format!("the device `{device}` must be from 00 to 1f")
-    } else {
-        format!("the function `{function}` must be one digit from 0 to 7")
-    }
-}
-
-fn address_parts(text: &str) -> Option<(&str, &str, &str, &str)> {
-    let (domain, rest) = text.split_once(':')?;
-    let (bus, rest) = rest.split_once(':')?;
-    let (device, function) = rest.split_once('.')?;
-    Some((domain, bus, device, function))
 }

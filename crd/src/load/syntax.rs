@@ -11,6 +11,13 @@ use crate::diagnostic::{Diagnostic, catalog};
 pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
     let offset = error.marker().byte_offset().unwrap_or_default();
     let at = (chunk.start + offset).min(chunk.end);
+    if *error.kind() == ErrorKind::MappingValueNotAllowed
+        && let Some(line) = line_without_colon(lines, chunk.start, at)
+    {
+        return Diagnostic::error(&catalog::MALFORMED, "this line is no field: it has no `:`")
+            .at(lines.span(&line))
+            .help("write `name: value`");
+    }
     let diagnostic = match error.kind() {
         ErrorKind::RecursionLimitExceeded => too_deep(),
         kind => {
@@ -23,30 +30,42 @@ pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>)
 
 /// What is wrong and what to do, for a person who does not know the parser's states.
 fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'static str) {
-    let word = || rest.split([' ', '\t', '\r', '\n', ',', ']', '}']).next().unwrap_or_default();
+    let word = || {
+        rest.split([' ', '\t', '\r', '\n', ',', ']', '}'])
+            .next()
+            .unwrap_or_default()
+    };
     match kind {
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
-            ("this quote is never closed".to_owned(), "add the closing quote at the end of the value")
-        }
-        ErrorKind::UnclosedFlowCollection { open } => {
-            (format!("this `{open}` is never closed"), "add the closing bracket, or write one entry a line without brackets")
-        }
-        ErrorKind::MisplacedFlowCollectionEnd => {
-            ("this bracket closes nothing".to_owned(), "remove it, or add the bracket that opens it")
-        }
-        ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-            (format!("`{open}` is closed by `{close}`"), "close each bracket by its own kind")
-        }
-        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
-            ("entries between brackets are separated by `,`".to_owned(), "add the comma before this entry, or the closing bracket")
-        }
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => (
+            "this quote is never closed".to_owned(),
+            "add the closing quote at the end of the value",
+        ),
+        ErrorKind::UnclosedFlowCollection { open } => (
+            format!("this `{open}` is never closed"),
+            "add the closing bracket, or write one entry a line without brackets",
+        ),
+        ErrorKind::MisplacedFlowCollectionEnd => (
+            "this bracket closes nothing".to_owned(),
+            "remove it, or add the bracket that opens it",
+        ),
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => (
+            format!("`{open}` is closed by `{close}`"),
+            "close each bracket by its own kind",
+        ),
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => (
+            "entries between brackets are separated by `,`".to_owned(),
+            "add the comma before this entry, or the closing bracket",
+        ),
         ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
             "a `:` cannot stand here".to_owned(),
             "put text that holds `: ` in quotes; or the line above lacks its own `:`, or this one its indentation",
         ),
-        ErrorKind::MappingKeyNotAllowed | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            ("a field is expected here, `name: value`".to_owned(), "add the `:` after the field's name, or indent the line to belong to the value above")
-        }
+        ErrorKind::MappingKeyNotAllowed
+        | ErrorKind::SimpleKeyExpected
+        | ErrorKind::InvalidSimpleKey => (
+            "a field is expected here, `name: value`".to_owned(),
+            "add the `:` after the field's name, or indent the line to belong to the value above",
+        ),
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::InvalidIndentation
@@ -60,43 +79,72 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => {
-            ("a tab cannot indent YAML".to_owned(), "replace the tab by spaces, two for each level")
-        }
-        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => {
-            ("a list entry `- ` cannot stand here".to_owned(), "begin each entry on a line of its own, or write the list as [a, b]")
-        }
+        | ErrorKind::TabInPlainScalar => (
+            "a tab cannot indent YAML".to_owned(),
+            "replace the tab by spaces, two for each level",
+        ),
+        ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => (
+            "a list entry `- ` cannot stand here".to_owned(),
+            "begin each entry on a line of its own, or write the list as [a, b]",
+        ),
         ErrorKind::UnknownAnchor => {
             let name = word().trim_start_matches('*');
-            (format!("`*{name}` repeats a value, but no `&{name}` stands before it"), "put text that begins with `*` in quotes, or name the value to be repeated with `&`")
+            (
+                format!("`*{name}` repeats a value, but no `&{name}` stands before it"),
+                "put text that begins with `*` in quotes, or name the value to be repeated with `&`",
+            )
         }
-        ErrorKind::UnexpectedCharacter { character } => {
-            (format!("a value cannot begin with `{character}`"), "put it in quotes")
-        }
+        ErrorKind::UnexpectedCharacter { character } => (
+            format!("a value cannot begin with `{character}`"),
+            "put it in quotes",
+        ),
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
-        | ErrorKind::InvalidUnicodeEscape => {
-            ("a `\\` in double quotes begins an escape, and this is none".to_owned(), "write `\\\\` for the character itself, or use single quotes")
-        }
-        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => {
-            ("a comment cannot stand here".to_owned(), "put a space before `#`, or the text in quotes")
-        }
-        ErrorKind::MissingDocumentEndBeforeDirective => {
-            ("a line that begins with `%` is a directive, which stands before `---` only".to_owned(), "put the text in quotes, or end the document above with `...`")
-        }
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            ("nothing may follow the closing quote".to_owned(), "put the whole value inside the quotes; in single quotes write `''` for one")
-        }
+        | ErrorKind::InvalidUnicodeEscape => (
+            "a `\\` in double quotes begins an escape, and this is none".to_owned(),
+            "write `\\\\` for the character itself, or use single quotes",
+        ),
+        ErrorKind::CommentNotSeparated | ErrorKind::CommentInterceptedScalar => (
+            "a comment cannot stand here".to_owned(),
+            "put a space before `#`, or the text in quotes",
+        ),
+        ErrorKind::MissingDocumentEndBeforeDirective => (
+            "a line that begins with `%` is a directive, which stands before `---` only".to_owned(),
+            "put the text in quotes, or end the document above with `...`",
+        ),
+        ErrorKind::InvalidTrailingSingleQuotedScalar
+        | ErrorKind::InvalidTrailingDoubleQuotedScalar => (
+            "nothing may follow the closing quote".to_owned(),
+            "put the whole value inside the quotes; in single quotes write `''` for one",
+        ),
         // The rest is rare: tags, directives, odd escapes. The parser's own words, with nothing to add.
         _ => (error.info(), ""),
     }
+}
+
+/// The line above, where the one at hand is an ordinary field and that one should have been: the parser reads both as one.
+fn line_without_colon(lines: &Lines<'_>, first: usize, at: usize) -> Option<Range<usize>> {
+    let text = &lines.text()[first..at];
+    let (above, line) = text.rsplit_once('\n')?;
+    if line.contains(": ") || line.trim_start().starts_with(['"', '\'']) {
+        return None;
+    }
+    let start = above.rfind('\n').map_or(0, |newline| newline + 1);
+    let culprit = above[start..].trim();
+    if culprit.is_empty() || culprit.contains(':') || culprit.starts_with(['#', '-']) {
+        return None;
+    }
+    let start = first + start + (above[start..].len() - above[start..].trim_start().len());
+    Some(start..start + culprit.len())
 }
 
 /// A document whose events are fine and whose value is not.
 pub(super) fn unreadable(error: &Error, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
     let at = error.location().map_or(chunk.start, |location| {
         let text = &lines.text()[chunk.clone()];
-        let line = text.split_inclusive('\n').take((location.line() as usize).saturating_sub(1));
+        let line = text
+            .split_inclusive('\n')
+            .take((location.line() as usize).saturating_sub(1));
         let start: usize = line.map(str::len).sum();
         let column = (location.column() as usize).saturating_sub(1);
         let inside: usize = text[start..].chars().take(column).map(char::len_utf8).sum();
@@ -118,15 +166,26 @@ fn reason(error: &Error) -> Diagnostic {
             format!("the document holds more than {} values, those that aliases repeat counted each time", document::MOST_NODES),
         )
         .help("split it into several documents, and repeat less with `*name`"),
+        Error::NonFiniteFloat { .. } => {
+            Diagnostic::error(&catalog::UNREADABLE_VALUE, "no field takes a number without end")
+                .help("write a number, or put the text in quotes")
+        }
+        Error::UnsupportedTag { .. } => {
+            Diagnostic::error(&catalog::UNREADABLE_VALUE, "tags such as `!name` are not read")
+                .help("remove the tag, or put the text in quotes if it begins with `!`")
+        }
         other => Diagnostic::error(&catalog::UNREADABLE_VALUE, format!("this value cannot be read: {}", brief(other)))
-            .help("write plain text, a number, a list or a mapping; tags such as `!name` are not read"),
+            .help("write plain text, a number, a list or a mapping"),
     }
 }
 
 /// The reader's own words without the place, which the caret shows.
 fn brief(error: &Error) -> String {
     let text = error.to_string();
-    text.split(" at line ").next().unwrap_or_default().to_owned()
+    text.split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn too_deep() -> Diagnostic {
@@ -140,7 +199,11 @@ fn too_deep() -> Diagnostic {
 /// The character at a byte offset; at the end of the text, the last one.
 fn one_character(lines: &Lines<'_>, at: usize) -> Range<usize> {
     let text = lines.text();
-    let last = text.trim_end().char_indices().next_back().map_or(0, |(at, _)| at);
+    let last = text
+        .trim_end()
+        .char_indices()
+        .next_back()
+        .map_or(0, |(at, _)| at);
     let mut start = at.min(last);
     while !text.is_char_boundary(start) {
         start -= 1;

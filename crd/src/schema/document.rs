@@ -23,6 +23,7 @@ pub(crate) fn document_schema(kind: Kind) -> &'static Value {
             // Metadata and status have checks and sentences of their own.
             properties.insert("metadata".to_owned(), json!({}));
             properties.insert("status".to_owned(), json!({}));
+            schema["required"] = json!(["apiVersion", "kind", "spec"]);
         }
         schema
     })

@@ -17,7 +17,10 @@ pub(super) fn structural(schema: &mut Value, keep_default: &[&str]) {
             level.remove("format");
         }
         for limit in ["minimum", "maximum"] {
-            let whole = level.get(limit).and_then(Value::as_f64).filter(|limit| limit.fract() == 0.0);
+            let whole = level
+                .get(limit)
+                .and_then(Value::as_f64)
+                .filter(|limit| limit.fract() == 0.0);
             if let Some(whole) = whole {
                 level.insert(limit.to_owned(), (whole as i64).into());
             }

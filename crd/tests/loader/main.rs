@@ -1,4 +1,15 @@
 //! The loader, the schemas, the writer and the formatter, against recorded files.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read recorded files; the crate itself reads none"
+)]
 mod corpus;
+mod formatted;
 mod generated;
 mod recorded;
+mod written;

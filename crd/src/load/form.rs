@@ -1,0 +1,87 @@
+//! Sentences and hints for text that does not have the form its field wants.
+use crate::id::{PCI_ADDRESS_PATTERN, PciAddress};
+
+use super::words::shortened;
+
+/// A sentence and a hint for text that does not match a pattern of ours.
+pub(super) fn malformed(name: &str, pattern: &str, text: &str) -> (String, String) {
+    if pattern == PCI_ADDRESS_PATTERN {
+        let message = format!(
+            "{name} is `{}`, which is no PCI address such as 0000:21:00.0",
+            shortened(text)
+        );
+        return (message, address_hint(text));
+    }
+    let known = FORMS.iter().find(|(form, ..)| *form == pattern);
+    let (what, help) = known.map_or(("text of its form", pattern), |(_, what, help)| {
+        (*what, *help)
+    });
+    (
+        format!("{name} is `{}`, which is no {what}", shortened(text)),
+        help.to_owned(),
+    )
+}
+
+/// Which part of a PCI address is wrong.
+fn address_hint(text: &str) -> String {
+    let lower = text.to_lowercase();
+    if lower != text && lower.parse::<PciAddress>().is_ok() {
+        return format!("write it in lower case, as the kernel does: {lower}");
+    }
+    let with_domain = format!("0000:{lower}");
+    if with_domain.parse::<PciAddress>().is_ok() {
+        return format!("add the domain that `lspci -D` shows: {with_domain}");
+    }
+    let with_function = format!("{lower}.0");
+    if with_function.parse::<PciAddress>().is_ok() {
+        return format!("add the function: {with_function}");
+    }
+    let Some((domain, bus, device, function)) = address_parts(&lower) else {
+        return "write domain:bus:device.function, as `lspci -D` shows it".to_owned();
+    };
+    let hex = |part: &str, widths: std::ops::RangeInclusive<usize>| {
+        widths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if !hex(domain, 4..=8) {
+        format!("the domain `{domain}` must be at least four hexadecimal digits")
+    } else if !hex(bus, 2..=2) {
+        format!("the bus `{bus}` must be two hexadecimal digits")
+    } else if !hex(device, 2..=2) {
+        format!("the device `{device}` must be two hexadecimal digits")
+    } else if !device.starts_with(['0', '1']) {
+        format!("the device `{device}` must be from 00 to 1f")
+    } else {
+        format!("the function `{function}` must be one digit from 0 to 7")
+    }
+}
+
+fn address_parts(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let (domain, rest) = text.split_once(':')?;
+    let (bus, rest) = rest.split_once(':')?;
+    let (device, function) = rest.split_once('.')?;
+    Some((domain, bus, device, function))
+}
+
+/// Patterns of other fields: what a text is no, and how to write it.
+const FORMS: [(&str, &str, &str); 4] = [
+    (
+        "^0x[0-9a-f]{1,4}$",
+        "16-bit word such as 0x001d",
+        "write `0x` and one to four hexadecimal digits in lower case",
+    ),
+    (
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "name",
+        "use lower-case letters, digits and `-`, beginning and ending with a letter or digit",
+    ),
+    (
+        r"^[01][0-9a-f]\.[0-7]$",
+        "device and function such as 02.0",
+        "write two hexadecimal digits from 00 to 1f, a dot, and one digit from 0 to 7",
+    ),
+    (
+        "^[a-z0-9-]+:[a-z0-9:.-]+$",
+        "fault such as kill:12:after",
+        "write the fault's name, `:` and its target",
+    ),
+];

@@ -1,0 +1,171 @@
+//! The canonical form: recorded examples, and that it is a fixed point that loses nothing.
+use std::fs;
+
+use crd::{
+    declaration::{Declaration, Declared},
+    format::format,
+    load::{SourceText, load},
+};
+use proptest::prelude::*;
+
+use crate::recorded;
+
+fn source(text: &str) -> SourceText {
+    SourceText::new("input", text)
+}
+
+/// The declaration without its places.
+fn meaning(text: &str) -> Declaration {
+    fn bare<S>(declared: &mut [Declared<S>]) {
+        for declared in declared {
+            declared.spans.clear();
+        }
+    }
+    let mut declaration = load(&[source(text)]).declaration;
+    bare(&mut declaration.policies);
+    bare(&mut declaration.groups);
+    bare(&mut declaration.builds);
+    bare(&mut declaration.models);
+    declaration
+}
+
+fn comments(text: &str) -> Vec<String> {
+    let mut comments: Vec<_> = text
+        .lines()
+        .filter_map(|line| {
+            line.split_once("# ")
+                .map(|(_, comment)| comment.trim().to_owned())
+        })
+        .collect();
+    comments.sort();
+    comments
+}
+
+fn check(text: &str) -> Result<String, TestCaseError> {
+    let formatted = format(&source(text))
+        .map_err(|problems| TestCaseError::fail(format!("{text}\n{problems:?}")))?;
+    let again = format(&source(&formatted))
+        .map_err(|problems| TestCaseError::fail(format!("{formatted}\n{problems:?}")))?;
+    prop_assert_eq!(&again, &formatted, "not a fixed point:\n{}", text);
+    prop_assert_eq!(
+        meaning(&formatted),
+        meaning(text),
+        "{}\n{}",
+        text,
+        formatted
+    );
+    prop_assert_eq!(
+        comments(&formatted),
+        comments(text),
+        "{}\n{}",
+        text,
+        formatted
+    );
+    Ok(formatted)
+}
+
+#[test]
+fn documents_have_their_recorded_form() {
+    let mut differences = Vec::new();
+    for path in recorded::files("tests/corpus/format", "yaml") {
+        let text = fs::read_to_string(&path).expect("the document can be read");
+        let formatted = check(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        differences.extend(recorded::compare(
+            &path.with_extension("formatted"),
+            &formatted,
+        ));
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn broken_text_has_no_canonical_form() {
+    for text in ["a: [1\n", "a: 1\na: 2\n"] {
+        let problems = format(&source(text)).expect_err("broken text is refused");
+        assert!(problems[0].span.is_some());
+    }
+}
+
+/// Documents with keys in any order, comments anywhere and any indentation.
+fn documents() -> impl Strategy<Value = String> {
+    let comment = prop_oneof![3 => Just(String::new()), 1 => "[a-z ]{0,6}".prop_map(|text| format!("# x{text}"))];
+    let line = (comment.clone(), comment, any::<bool>());
+    (
+        proptest::collection::vec(line, 16),
+        any::<u64>(),
+        1..4usize,
+        any::<bool>(),
+    )
+        .prop_map(|(lines, seed, step, inset)| {
+            let mut keys: Vec<Vec<(usize, &str)>> = vec![
+                vec![(0, "apiVersion: shardplane.dev/v1alpha1")],
+                vec![(0, "kind: CardPolicy")],
+                vec![
+                    (0, "metadata:"),
+                    (1, "labels: {on: \"a\",  b: c}"),
+                    (1, "name: on"),
+                ],
+                vec![
+                    (0, "spec:"),
+                    (1, "enforcement: Enforce"),
+                    (1, "approval:"),
+                    (2, "mode: Automatic"),
+                    (1, "devices:"),
+                    (2, "skus:"),
+                    (3, "- PCIe Ultra"),
+                    (3, "- on"),
+                    (2, "addresses: [0000:21:00.0,"),
+                    (4, "0000:3b:00.0]"),
+                    (1, "mdp: Groups"),
+                ],
+            ];
+            let count = keys.len();
+            keys.rotate_left((seed % count as u64) as usize);
+            let mut out = String::new();
+            let mut lines = lines.iter().cycle();
+            for (depth, key) in keys.into_iter().flatten() {
+                let (above, right, apart) = lines.next().expect("the lines repeat");
+                let indent = " ".repeat(if key.starts_with('-') && !inset {
+                    (depth - 1) * step
+                } else {
+                    depth * step
+                });
+                let flow = key.starts_with("0000");
+                if *apart && !flow {
+                    out.push('\n');
+                }
+                if !above.is_empty() && !flow {
+                    out.extend([indent.as_str(), above, "\n"]);
+                }
+                out.push_str(&indent);
+                out.push_str(key);
+                if !right.is_empty() {
+                    out.extend([" ", right]);
+                }
+                out.push('\n');
+            }
+            out
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn the_form_is_a_fixed_point_that_keeps_meaning_and_comments(text in documents()) {
+        check(&text)?;
+    }
+
+    #[test]
+    fn no_text_makes_the_loader_or_the_formatter_panic(text in "([ a-z:\\[\\]{}#&*!|>'\"%@`,?<~\t\r\n-]|apiVersion: shardplane.dev/v1alpha1\n|kind: P2PGroup\n|---\n|é|\u{feff}){0,40}") {
+        let loaded = load(&[source(&text)]);
+        for span in loaded.diagnostics.iter().filter_map(|diagnostic| diagnostic.span.as_ref()) {
+            let end = (span.byte + span.length) as usize;
+            prop_assert!(text.get(span.byte as usize..end).is_some(), "{:?} in {:?}", span, text);
+        }
+        crd::diagnostic::render(&loaded.diagnostics, &[source(&text)], crd::diagnostic::Style::Plain);
+        if let Ok(formatted) = format(&source(&text)) {
+            prop_assert_eq!(format(&source(&formatted)), Ok(formatted.clone()));
+        }
+    }
+}

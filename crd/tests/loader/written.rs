@@ -1,0 +1,99 @@
+//! What the writer writes, our loader and a YAML 1.1 reader read alike.
+use std::fs;
+
+use crd::{
+    format::format,
+    kind::ShardedModelSpec,
+    load::{SourceText, load},
+    write,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::recorded;
+
+/// `pyyaml.json` is recorded by the script beside it.
+fn readings() -> Vec<(String, String)> {
+    let path = recorded::repository("tests/corpus/scalars/pyyaml.json");
+    let table: Value =
+        serde_json::from_str(&fs::read_to_string(path).expect("the table can be read"))
+            .expect("the table is JSON");
+    let readings = table["readings"]
+        .as_array()
+        .expect("the table has readings");
+    readings
+        .iter()
+        .map(|row| {
+            let cell = |at: usize| row[at].as_str().expect("a reading is two texts").to_owned();
+            (cell(0), cell(1))
+        })
+        .collect()
+}
+
+/// A policy whose annotation holds a text.
+fn policy(text: &str) -> Value {
+    json!({
+        "apiVersion": "shardplane.dev/v1alpha1",
+        "kind": "CardPolicy",
+        "metadata": { "name": "lab", "annotations": { "text": text } },
+        "spec": { "enforcement": "Observe", "approval": { "mode": "Manual" } },
+    })
+}
+
+#[test]
+fn text_is_written_plain_only_where_pyyaml_reads_it_as_the_same_text() {
+    let readings = readings();
+    assert!(readings.len() > 1000);
+    for (text, reading) in readings {
+        let written = write::to_yaml(&json!({ "k": text })).expect("text has a YAML form");
+        let value = written.strip_prefix("k: ").unwrap_or_default();
+        let plain = !value.starts_with(['"', '\'', '|', '>']);
+        assert!(
+            !plain || reading == "str",
+            "{text:?} is {reading} to PyYAML and was written {written:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_written_is_clean_and_equal_when_read() {
+    for (text, _) in readings() {
+        let written = write::to_yaml(&policy(&text)).expect("a policy has a YAML form");
+        let loaded = load(&[SourceText::new("written", &written)]);
+        assert_eq!(loaded.diagnostics, [], "{written}");
+        assert_eq!(
+            loaded.declaration.policies[0].annotations["text"], text,
+            "{written}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_text_survives_writing_formatting_and_reading(text in "\\PC{0,24}|[0-9:._xob-]{0,12}", key in "[a-z0-9:.~-]{1,8}") {
+        let value = json!({ "apiVersion": "v1", "kind": "X", "data": { key.clone(): [text.clone(), { "a": text.clone() }] } });
+        let written = write::to_yaml(&value).expect("text has a YAML form");
+        let formatted = format(&SourceText::new("written", &written)).expect("what is written can be formatted");
+        prop_assert_eq!(&formatted, &written, "a document of others stays as it is");
+        let written = write::to_yaml(&policy(&text)).expect("a policy has a YAML form");
+        let formatted = format(&SourceText::new("written", &written)).expect("what is written can be formatted");
+        let loaded = load(&[SourceText::new("formatted", &formatted)]);
+        prop_assert_eq!(&loaded.declaration.policies[0].annotations["text"], &text, "{}", formatted);
+    }
+
+    #[test]
+    fn a_model_survives_writing_and_reading(shards in 1..=16u32, port in proptest::option::of(1024..=60000u16), path in "[a-z0-9./:_-]{1,20}") {
+        let spec: ShardedModelSpec = serde_json::from_value(json!({
+            "model": { "path": path }, "target": "CPU", "precision": "Int8", "shards": shards, "connectivity": "P2P",
+            "serving": { "contextLength": 512, "slots": 4 },
+        })).expect("the spec is valid");
+        let spec = ShardedModelSpec { serving: crd::kind::Serving { port, ..spec.serving.clone() }, ..spec };
+        let document = json!({ "apiVersion": "shardplane.dev/v1alpha1", "kind": "ShardedModel", "metadata": { "name": "chat" }, "spec": spec });
+        let written = write::to_yaml(&document).expect("a model has a YAML form");
+        let loaded = load(&[SourceText::new("written", &written)]);
+        prop_assert_eq!(&loaded.diagnostics, &[], "{}", written);
+        prop_assert_eq!(&loaded.declaration.models[0].spec, &spec);
+    }
+}
