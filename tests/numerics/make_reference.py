@@ -36,12 +36,17 @@ def logits(model, tokens):
     return model(torch.tensor([tokens]), use_cache=False).logits[0, -1]
 
 
-def greedy(model, prompt, count):
-    """Greedy tokens without a KV cache, and the smallest distance between best and second best logit."""
+def greedy(model, prompt, count, stops=()):
+    """Up to `count` greedy tokens without a KV cache, and the smallest distance of best and second best logit.
+
+    One of `stops` ends the tokens and is not among them.
+    """
     tokens, gap = list(prompt), float("inf")
     for _ in range(count):
         best = logits(model, tokens).topk(2)
         gap = min(gap, float(best.values[0] - best.values[1]))
+        if int(best.indices[0]) in stops:
+            break
         tokens.append(int(best.indices[0]))
     return tokens[len(prompt):], gap
 
