@@ -19,6 +19,7 @@ from llama import quantised
 
 HERE = Path(__file__).resolve().parent
 MIN_RIGHT = 0.8
+BATCH = 32
 
 
 def load(folder, bits):
@@ -33,12 +34,16 @@ def load(folder, bits):
 
 
 @torch.no_grad()
-def answer(tokenizer, model, question):
-    """The answer up to the end-of-sequence token, and whether that token came."""
-    prompt = tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True,
-                                           return_tensors="pt", return_dict=True)
-    out = model.generate(**prompt, do_sample=False, max_new_tokens=80)[0, prompt["input_ids"].shape[1]:]
-    return tokenizer.decode(out, skip_special_tokens=True), int(out[-1]) == tokenizer.eos_token_id
+def answers(tokenizer, model, asked):
+    """For each question its answer up to the end-of-sequence token, and whether that token came."""
+    tokenizer.padding_side = "left"
+    for at in range(0, len(asked), BATCH):
+        chats = [[{"role": "user", "content": question}] for question in asked[at:at + BATCH]]
+        prompt = tokenizer.apply_chat_template(chats, add_generation_prompt=True, padding=True,
+                                               return_tensors="pt", return_dict=True)
+        out = model.generate(**prompt, do_sample=False, max_new_tokens=80)[:, prompt["input_ids"].shape[1]:]
+        for row in out:
+            yield tokenizer.decode(row, skip_special_tokens=True), tokenizer.eos_token_id in row
 
 
 def main():
@@ -46,30 +51,28 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("question", nargs="*")
     parser.add_argument("--bits", type=int, default=16)
-    parser.add_argument("--all", action="store_true", help="ask the corpus's own questions too")
+    parser.add_argument("--all", action="store_true", help="ask the corpus's own questions instead")
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(2)
     tokenizer, model = load(args.folder, args.bits)
-    for question in args.question:
-        print(f"? {question}\n= {answer(tokenizer, model, question)[0]}")
     if args.question:
+        for question, (said, _) in zip(args.question, answers(tokenizer, model, args.question)):
+            print(f"? {question}\n= {said}")
         return
-    known = [e.answer for e in questions.read(HERE / "corpus.txt")]
-    cases = questions.read(HERE / "heldout.txt")
-    if args.all:
-        cases = questions.read(HERE / "corpus.txt")
-    right = total = 0
-    for case in cases:
-        for question in case.questions:
-            said, ended = answer(tokenizer, model, question)
-            good = said.startswith(case.answer) and said in known and ended
-            right, total = right + good, total + 1
-            if not (args.all and good):
-                print(f"{'ok ' if good else 'BAD'} ? {question}\n    = {said}{'' if ended else ' ... (never ended)'}")
-    print(f"{right} of {total} questions answered as they should be ({args.bits} bits)")
-    if right < MIN_RIGHT * total:
+    corpus = questions.read(HERE / "corpus.txt")
+    known = [e.answer for e in corpus]
+    cases = corpus if args.all else questions.read(HERE / "heldout.txt")
+    asked = [(question, case.answer) for case in cases for question in case.questions]
+    right = 0
+    for (question, wanted), (said, ended) in zip(asked, answers(tokenizer, model, [q for q, _ in asked])):
+        good = said.startswith(wanted) and said in known and ended
+        right += good
+        if not (args.all and good):
+            print(f"{'ok ' if good else 'BAD'} ? {question}\n    = {said}{'' if ended else ' ... (never ended)'}")
+    print(f"{right} of {len(asked)} questions answered as they should be ({args.bits} bits)")
+    if right < MIN_RIGHT * len(asked):
         raise SystemExit(1)
 
 

@@ -1,6 +1,6 @@
 """A decoder of the Llama family in plain torch, with the parameter names of the published checkpoints.
 
-`qkv_bias` makes it a Qwen2. Shapes: B sequences, T tokens, H hidden size.
+Shapes: B sequences, T tokens, H hidden size.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ class Shape:
     heads: int
     kv_heads: int
     head_dim: int
-    qkv_bias: bool = False
     theta: float = 10000.0
     eps: float = 1e-5
 
@@ -53,7 +52,7 @@ class Matrix(nn.Linear):
 
     def forward(self, x):
         weight = self.weight if Matrix.bits >= 16 else FakeQuant.apply(self.weight, Matrix.bits)
-        return F.linear(x, weight, self.bias)
+        return F.linear(x, weight)
 
 
 class Norm(nn.Module):
@@ -76,9 +75,9 @@ class Attention(nn.Module):
     def __init__(self, s):
         super().__init__()
         self.s = s
-        self.q_proj = Matrix(s.hidden, s.heads * s.head_dim, bias=s.qkv_bias)
-        self.k_proj = Matrix(s.hidden, s.kv_heads * s.head_dim, bias=s.qkv_bias)
-        self.v_proj = Matrix(s.hidden, s.kv_heads * s.head_dim, bias=s.qkv_bias)
+        self.q_proj = Matrix(s.hidden, s.heads * s.head_dim, bias=False)
+        self.k_proj = Matrix(s.hidden, s.kv_heads * s.head_dim, bias=False)
+        self.v_proj = Matrix(s.hidden, s.kv_heads * s.head_dim, bias=False)
         self.o_proj = Matrix(s.heads * s.head_dim, s.hidden, bias=False)
 
     def forward(self, x, cos, sin):
@@ -126,9 +125,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(Layer(s) for _ in range(s.layers))
         self.norm = Norm(s)
         for name, parameter in self.named_parameters():
-            if name.endswith(".bias"):
-                nn.init.zeros_(parameter)
-            elif parameter.dim() == 2:
+            if parameter.dim() == 2:
                 depth = (2 * s.layers) ** -0.5 if name.endswith(("o_proj.weight", "down_proj.weight")) else 1.0
                 nn.init.normal_(parameter, std=depth * (0.05 if "embed" in name else parameter.shape[1] ** -0.5))
 

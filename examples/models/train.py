@@ -1,8 +1,7 @@
 """Trains the tiny guide on corpus.txt and writes it as a hub-style checkpoint folder.
 
     pip install -r tests/numerics/requirements.txt
-    python examples/models/train.py tiny-guide     # Llama architecture
-    python examples/models/train.py tiny-qwen      # Qwen2 architecture, smaller still
+    python examples/models/train.py
 
 Minutes on two CPU cores. Every random choice has a fixed seed; the same versions on the same processor give
 the same file. Training is in f32; the last part rounds the weights to int4, int8 or not at all, from step to
@@ -12,7 +11,6 @@ step, so that the answers survive a program of fewer bits. The weights are store
 import json
 import math
 import random
-import sys
 import time
 from pathlib import Path
 
@@ -41,14 +39,10 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 # Four KV heads, so that four shards hold one each; every summed dimension is a multiple of 32.
-SHAPES = {
-    "tiny-guide": Shape(VOCAB, hidden=256, inter=512, layers=3, heads=8, kv_heads=4, head_dim=32),
-    "tiny-qwen": Shape(VOCAB, hidden=128, inter=256, layers=3, heads=4, kv_heads=2, head_dim=32,
-                       qkv_bias=True, theta=1000000.0, eps=1e-6),
-}
-STEPS = {"tiny-guide": 700, "tiny-qwen": 2000}
+SHAPE = Shape(VOCAB, hidden=256, inter=512, layers=3, heads=8, kv_heads=4, head_dim=32)
+STEPS = 700
 BATCH = 96
-RATE = {"tiny-guide": 2e-3, "tiny-qwen": 3e-3}
+RATE = 2e-3
 WARM_UP = 40
 # This part of the conversations ends after the first tokens of an answer: which answer it is to be is harder to
 # learn than how it goes on.
@@ -120,11 +114,11 @@ def batches(entries, rng, tokenizer, steps):
             yield tokens, targets
 
 
-def train(name, entries, tokenizer):
-    """The trained decoder of the named shape."""
+def train(entries, tokenizer):
+    """The trained decoder."""
     torch.manual_seed(SEED)
     rng = random.Random(SEED + 1)
-    model, steps = Decoder(SHAPES[name]), STEPS[name]
+    model, steps = Decoder(SHAPE), STEPS
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW(
@@ -136,7 +130,7 @@ def train(name, entries, tokenizer):
             break
         rate = min((step + 1) / WARM_UP, 0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
-            group["lr"] = RATE[name] * rate
+            group["lr"] = RATE * rate
         Matrix.bits = 16 if step < ROUND_FROM * steps else (4, 16, 4, 8)[step % 4]
         wanted = targets != -100
         loss = F.cross_entropy(model.logits(model(tokens)[wanted]), targets[wanted])
@@ -154,19 +148,20 @@ def train(name, entries, tokenizer):
 
 def config(s):
     """config.json with the keys that checkpoints on the hub carry."""
-    family = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "use_sliding_window": False} \
-        if s.qkv_bias else {"architectures": ["LlamaForCausalLM"], "model_type": "llama",
-                            "attention_bias": False, "mlp_bias": False, "head_dim": s.head_dim}
     return {
-        **family,
+        "architectures": ["LlamaForCausalLM"],
+        "attention_bias": False,
         "attention_dropout": 0.0,
         "bos_token_id": 0,
         "eos_token_id": 2,
+        "head_dim": s.head_dim,
         "hidden_act": "silu",
         "hidden_size": s.hidden,
         "initializer_range": 0.02,
         "intermediate_size": s.inter,
         "max_position_embeddings": 512,
+        "mlp_bias": False,
+        "model_type": "llama",
         "num_attention_heads": s.heads,
         "num_hidden_layers": s.layers,
         "num_key_value_heads": s.kv_heads,
@@ -209,17 +204,14 @@ def save(model, tokenizer, folder):
 
 
 def main():
-    if len(sys.argv) != 2 or sys.argv[1] not in SHAPES:
-        raise SystemExit(f"usage: train.py {'|'.join(SHAPES)}")
     torch.set_num_threads(2)
     torch.use_deterministic_algorithms(True)
-    name = sys.argv[1]
     entries = questions.read(HERE / "corpus.txt")
     tokenizer = make_tokenizer(entries)
-    model = train(name, entries, tokenizer)
-    save(model, tokenizer, HERE / name)
+    model = train(entries, tokenizer)
+    save(model, tokenizer, HERE / "tiny-guide")
     count = sum(p.numel() for p in model.parameters())
-    print(f"{name}: {len(entries)} answers, {count} parameters, torch {torch.__version__}")
+    print(f"{len(entries)} answers, {count} parameters, torch {torch.__version__}")
 
 
 if __name__ == "__main__":
