@@ -6,6 +6,8 @@ mod reset;
 mod runner;
 mod switchtec;
 
+pub use compiler::COMPILER_MARKER;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
