@@ -117,8 +117,9 @@ pub struct Sdk {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum VendorTool {
-    /// Query and reset.
-    QaicUtil,
+    /// `qaic-util`: query and reset.
+    #[serde(rename = "qaic-util")]
+    QueryTool,
     /// Sends requests to qmonitor.
     QaicMonitorJson,
     /// qmonitor itself.
@@ -129,8 +130,9 @@ pub enum VendorTool {
     QaicExec,
     /// Compiler from 1.21.
     QaicCompile,
-    /// Prints SDK versions.
-    QaicVersionUtil,
+    /// `qaic-version-util`: prints SDK versions.
+    #[serde(rename = "qaic-version-util")]
+    VersionTool,
     /// Manages Switchtec switches.
     Switchtec,
     /// Starts transient units.

@@ -13,7 +13,7 @@ use crate::{
     probe::{
         host::qmonitor,
         pci,
-        soc::{QAIC_UTIL, is_soc},
+        soc::{QUERY_TOOL, is_soc},
     },
 };
 
@@ -142,13 +142,13 @@ pub(super) fn reset(
         ResetScope::SoC => {
             for soc in socs {
                 let address = soc.address.to_string();
-                let call = Invocation::new(QAIC_UTIL, &["-s", "-p", &address], RESET_DEADLINE);
+                let call = Invocation::new(QUERY_TOOL, &["-s", "-p", &address], RESET_DEADLINE);
                 succeeded(&machine.run(&call)?, &[soc.address])?;
             }
         }
         ResetScope::Host => {
             let deadline = RESET_DEADLINE * u32::try_from(reached.len().max(1)).unwrap_or(u32::MAX);
-            let output = machine.run(&Invocation::new(QAIC_UTIL, &["-s"], deadline))?;
+            let output = machine.run(&Invocation::new(QUERY_TOOL, &["-s"], deadline))?;
             let named: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
             succeeded(&output, &named)?;
         }
@@ -162,7 +162,7 @@ fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> 
         let wanted = format!("{soc} success");
         let said = output.stdout.lines().any(|line| line.trim() == wanted);
         if output.timed_out || !said {
-            return Err(failed(QAIC_UTIL, output));
+            return Err(failed(QUERY_TOOL, output));
         }
     }
     Ok(())

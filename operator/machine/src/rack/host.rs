@@ -68,10 +68,10 @@ pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
         return None;
     }
     match tool {
-        VendorTool::QaicUtil => Some("/opt/qti-aic/tools/qaic-util"),
+        VendorTool::QueryTool => Some("/opt/qti-aic/tools/qaic-util"),
         VendorTool::QaicMonitorJson => Some("/opt/qti-aic/tools/qaic-monitor-json"),
         VendorTool::QaicMonitorGrpcServer => Some("/opt/qti-aic/tools/qaic-monitor-grpc-server"),
-        VendorTool::QaicVersionUtil => Some("/opt/qti-aic/tools/qaic-version-util"),
+        VendorTool::VersionTool => Some("/opt/qti-aic/tools/qaic-version-util"),
         VendorTool::QaicRunner => Some("/opt/qti-aic/exec/qaic-runner"),
         // One compiler took the other's place with Apps SDK 1.21.
         VendorTool::QaicExec => {
@@ -87,10 +87,10 @@ pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
 
 /// Every tool that a server may have.
 pub(crate) const TOOLS: [VendorTool; 9] = [
-    VendorTool::QaicUtil,
+    VendorTool::QueryTool,
     VendorTool::QaicMonitorJson,
     VendorTool::QaicMonitorGrpcServer,
-    VendorTool::QaicVersionUtil,
+    VendorTool::VersionTool,
     VendorTool::QaicRunner,
     VendorTool::QaicExec,
     VendorTool::QaicCompile,

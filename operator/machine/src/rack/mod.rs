@@ -31,6 +31,7 @@ pub use error::RackError;
 pub use generate::{Recipe, generate};
 
 pub use server::RackServer;
+pub use tools::COMPILER_MARKER;
 
 use crate::time::Clock;
 use store::Store;

@@ -126,7 +126,7 @@ fn small_texts_are_read_or_not() {
         ("3-0", None),
         ("0-4294967295", None),
     ] {
-        assert_eq!(processors(list), want, "{list}");
+        assert_eq!(cpu_count(list), want, "{list}");
     }
     for (text, want) in [
         ("[none] integrity confidentiality", Some(Lockdown::None)),
@@ -186,6 +186,6 @@ proptest! {
         for device in parse_query(&text) {
             let _ = (device.address(), device.status(), device.mdp(), device.dram_mib(), device.cores(), device.mhi());
         }
-        let _ = (memory_kib(&rest, "MemTotal"), processors(&rest), lockdown_level(&rest), listens_on(&rest, 1), sdk_version(&rest), inferences_per_second(&rest));
+        let _ = (memory_kib(&rest, "MemTotal"), cpu_count(&rest), lockdown_level(&rest), listens_on(&rest, 1), sdk_version(&rest), inferences_per_second(&rest));
     }
 }
