@@ -122,28 +122,12 @@ fn members(view: &View<'_>, group: &mut Assessed<'_>) {
         let mut found = socs::state_obstacles(view, soc, &object);
         found.extend(socs::requirement_obstacles(view, soc, &object));
         let mode = view.policy(soc).and_then(|policy| policy.spec.mdp);
-        let wanted = match mode {
-            Some(MdpMode::Enabled | MdpMode::Groups) => Some(true),
-            Some(MdpMode::Disabled) | None if group.placed.members.len() > 1 => None,
-            // One SoC alone reaches nobody, so it needs no partitioning.
-            Some(MdpMode::Disabled) | None => Some(false),
-        };
+        // One SoC alone reaches nobody, so it needs no partitioning.
+        let alone = group.placed.members.len() < 2;
         let now = view.soc(soc).and_then(|found| found.mdp.get().copied());
-        match (wanted, now) {
-            (Some(false), _) | (_, Some(true)) => {}
-            (Some(true) | None, None) if found.is_empty() => found.push(obstacle(
-                group,
-                ReportReason::MdpUnknown,
-                vec![soc],
-                format!("whether partitioning is on could not be read on {soc}"),
-                "look at `shardplane probe`: the vendor's tool must answer for this SoC",
-            )),
-            (Some(true) | None, None) => {}
-            (Some(true), Some(false)) => {
-                found.extend(socs::change_obstacles(view, soc, &object));
-                group.requests.push(soc);
-            }
-            (None, Some(false)) => found.push(obstacle(
+        match (mode, now) {
+            (Some(MdpMode::Disabled) | None, _) if alone => {}
+            (Some(MdpMode::Disabled), _) | (None, Some(false)) => found.push(obstacle(
                 group,
                 ReportReason::MdpOff,
                 vec![soc],
@@ -152,6 +136,22 @@ fn members(view: &View<'_>, group: &mut Assessed<'_>) {
                 ),
                 "declare `mdp: Groups` in the policy that selects it",
             )),
+            (Some(MdpMode::Enabled | MdpMode::Groups) | None, Some(true)) => {}
+            (Some(MdpMode::Enabled | MdpMode::Groups) | None, None) => {
+                if found.is_empty() {
+                    found.push(obstacle(
+                        group,
+                        ReportReason::MdpUnknown,
+                        vec![soc],
+                        format!("whether partitioning is on could not be read on {soc}"),
+                        "look at `shardplane probe`: the vendor's tool must answer for this SoC",
+                    ));
+                }
+            }
+            (Some(MdpMode::Enabled | MdpMode::Groups), Some(false)) => {
+                found.extend(socs::change_obstacles(view, soc, &object));
+                group.requests.push(soc);
+            }
         }
         group.obstacles.extend(found);
     }

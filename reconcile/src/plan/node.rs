@@ -238,15 +238,19 @@ fn wanted(view: &View<'_>, groups: &[Assessed<'_>]) -> Wanted {
             let Some(policy) = view.policy(*soc) else {
                 continue;
             };
-            if policy.spec.mdp == Some(MdpMode::Groups) {
-                let target = LedgerTarget::Mdp { soc: *soc };
-                want(
-                    &mut wanted,
-                    target,
-                    object,
-                    mdp_deletion(policy),
-                    group.enforced,
-                );
+            // A group keeps what it needs even where its policy says nothing any more.
+            match policy.spec.mdp {
+                Some(MdpMode::Groups) | None => {
+                    let target = LedgerTarget::Mdp { soc: *soc };
+                    want(
+                        &mut wanted,
+                        target,
+                        object,
+                        mdp_deletion(policy),
+                        group.enforced,
+                    );
+                }
+                Some(MdpMode::Enabled | MdpMode::Disabled) => {}
             }
         }
     }
