@@ -53,7 +53,7 @@ impl Assessed<'_> {
 /// Assesses one group. `any_reset` is whether a reset of the whole machine is on its way, after which nothing is proven.
 pub(super) fn assess<'a>(
     view: &View<'a>,
-    placed: PlacedGroup<'a>,
+    placed: &PlacedGroup<'a>,
     resets_all: bool,
 ) -> Assessed<'a> {
     let policies: Vec<_> = placed
@@ -66,7 +66,7 @@ pub(super) fn assess<'a>(
         .all(|policy| policy.spec.enforcement == Enforcement::Enforce);
     let mut group = Assessed {
         obstacles: placed.obstacles.clone(),
-        placed,
+        placed: placed.clone(),
         ports: Vec::new(),
         clears: BTreeMap::new(),
         requests: Vec::new(),

@@ -52,7 +52,7 @@ pub(super) fn needs<'a>(
     } = place(view, declared_groups);
     let mut groups: Vec<Assessed<'a>> = placed
         .iter()
-        .map(|placed| assess(view, placed.clone(), false))
+        .map(|placed| assess(view, placed, false))
         .collect();
     let (mut singles, mut obstacles) = singles(view, &groups);
     let whole = governance::reset_scope(view) == ResetScope::Host;
@@ -64,7 +64,7 @@ pub(super) fn needs<'a>(
     };
     if whole && asked(&groups, &singles) {
         groups = placed
-            .into_iter()
+            .iter()
             .map(|placed| assess(view, placed, true))
             .collect();
         (singles, obstacles) = self::singles(view, &groups);

@@ -30,7 +30,7 @@ enum Fate {
     Forget,
     Restore(Restore),
     Switch(Request),
-    Write(Draft),
+    Write(Box<Draft>),
     /// It cannot be undone now.
     Blocked(Vec<Obstacle>),
 }
@@ -78,7 +78,7 @@ pub(super) fn plan<'a>(
             Fate::Switch(request) => {
                 requests.insert(request.soc.address, request);
             }
-            Fate::Write(draft) => work.settings.push(draft),
+            Fate::Write(draft) => work.settings.push(*draft),
             Fate::Blocked(obstacles) => {
                 kept.extend(entry.owners.iter().cloned());
                 needs.obstacles.extend(obstacles);
@@ -408,7 +408,7 @@ fn setting(
         causes,
         gone(),
     )
-    .map_or(Fate::Forget, Fate::Write)
+    .map_or(Fate::Forget, |draft| Fate::Write(Box::new(draft)))
 }
 
 /// What a write records that puts something back for good.
