@@ -102,7 +102,7 @@ fn obstacle(
     group: &Assessed<'_>,
     reason: ReportReason,
     functions: Vec<PciAddress>,
-    message: String,
+    message: &str,
     hint: &str,
 ) -> Obstacle {
     Obstacle {
@@ -131,7 +131,7 @@ fn members(view: &View<'_>, group: &mut Assessed<'_>) {
                 group,
                 ReportReason::MdpOff,
                 vec![soc],
-                format!(
+                &format!(
                     "P2P needs partitioning on every member, and no policy turns it on for {soc}"
                 ),
                 "declare `mdp: Groups` in the policy that selects it",
@@ -143,7 +143,7 @@ fn members(view: &View<'_>, group: &mut Assessed<'_>) {
                         group,
                         ReportReason::MdpUnknown,
                         vec![soc],
-                        format!("whether partitioning is on could not be read on {soc}"),
+                        &format!("whether partitioning is on could not be read on {soc}"),
                         "look at `shardplane probe`: the vendor's tool must answer for this SoC",
                     ));
                 }
@@ -177,7 +177,7 @@ fn acs(view: &View<'_>, group: &mut Assessed<'_>) {
                     group,
                     reason,
                     vec![address],
-                    format!("the ACS control word of {address} could not be read ({why})"),
+                    &format!("the ACS control word of {address} could not be read ({why})"),
                     "run as root on the machine itself; an unknown word is never taken for a clear one",
                 );
                 group.obstacles.push(found);
@@ -210,7 +210,7 @@ fn write_obstacle(
             group,
             ReportReason::AcsUnmanaged,
             vec![port],
-            format!("{port} redirects peer traffic ({control}) and no policy lets it be relaxed"),
+            &format!("{port} redirects peer traffic ({control}) and no policy lets it be relaxed"),
             "declare `acs: {mode: Minimal}` in the policy of the members",
         ));
     }
@@ -219,7 +219,7 @@ fn write_obstacle(
             group,
             ReportReason::Lockdown,
             vec![port],
-            format!(
+            &format!(
                 "{port} redirects peer traffic ({control}) and kernel lockdown forbids writing it"
             ),
             "boot with pci=disable_acs_redir for this port, or without Secure Boot",
@@ -261,7 +261,7 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
         group,
         ReportReason::UntrustedNeighbour,
         untrusted.into_iter().collect(),
-        format!(
+        &format!(
             "relaxing its ports would take isolation from {}",
             names.join(", ")
         ),
@@ -346,7 +346,7 @@ fn idle_obstacles(view: &View<'_>, group: &mut Assessed<'_>) {
             group,
             ReportReason::BudgetTooSmall,
             idle.into_iter().collect(),
-            format!("proving P2P drains {at_once} SoCs at once and the rollout allows {budget}"),
+            &format!("proving P2P drains {at_once} SoCs at once and the rollout allows {budget}"),
             "raise `rollout.maxUnavailableSocs` to the group's size, or leave it out",
         );
         group.obstacles.push(found);
