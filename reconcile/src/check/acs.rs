@@ -146,7 +146,18 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
         }
     }
     sets.retain(|(group, members)| {
-        !members.is_empty() && group.node == node.node && machine.group(&group.name).is_some()
+        let declared = machine.group(&group.name).is_some_and(|declared| {
+            let spec = &declared.spec;
+            let counted = spec.automatic.as_ref().and_then(|rules| rules.count);
+            usize::try_from(spec.size) == Ok(members.len())
+                && counted.is_none_or(|count| group.index < count)
+        });
+        let present = members.iter().filter(|soc| machine.soc(**soc).is_some());
+        let governed = !machine.policies().is_empty()
+            && present
+                .clone()
+                .all(|soc| !machine.policies_of(*soc).is_empty());
+        group.node == node.node && declared && governed
     });
     sets
 }

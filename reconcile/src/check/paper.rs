@@ -10,7 +10,10 @@ use crd::{
 };
 
 use super::{Findings, acs, machine::Machine, steps};
-use crate::digest::{node_digest, rollout_digest};
+use crate::{
+    digest::{node_digest, rollout_digest},
+    selection::Policy,
+};
 
 pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
     for (_, step) in steps(node) {
@@ -226,8 +229,8 @@ fn governed(step: &Step, machine: &Machine<'_>, found: &mut Findings) {
         "the node's cards moved".into()
     });
     let policies = machine.policies();
-    let observed = |p: &&_| enforcement(p) == Enforcement::Observe;
-    let all_observe = !policies.is_empty() && policies.iter().all(|p| observed(&p));
+    let observes = |policy: &&Policy| policy.spec.enforcement == Enforcement::Observe;
+    let all_observe = !policies.is_empty() && policies.iter().all(observes);
     found.expect("SP-C14", step, !all_observe, || {
         "every policy of the node only observes".into()
     });
@@ -250,10 +253,6 @@ fn governed(step: &Step, machine: &Machine<'_>, found: &mut Findings) {
             "a member is not governed, or only observed".into()
         });
     }
-}
-
-fn enforcement(policy: &crd::declaration::Declared<crd::kind::CardPolicySpec>) -> Enforcement {
-    policy.spec.enforcement
 }
 
 fn settings(step: &Step, machine: &Machine<'_>, found: &mut Findings) {

@@ -12,9 +12,11 @@ use super::{Findings, machine::Machine, steps};
 pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
     for (at, step) in steps(node) {
         match &step.action {
-            Action::Reset { scope, socs } => reset(node, at, step, (*scope, socs), machine, found),
+            Action::Reset { scope, socs } => {
+                reset(node, at, step, (*scope, socs), machine, found);
+            }
             Action::RequestMdp { soc, enable } => {
-                request(node, at, step, (soc, *enable), machine, found)
+                request(node, at, step, (soc, *enable), machine, found);
             }
             _ => {}
         }

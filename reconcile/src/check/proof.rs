@@ -83,10 +83,9 @@ fn still_proven(
                 mask,
                 ..
             } = &step.action
+                && cleared.address == port
             {
-                if cleared.address == port {
-                    word &= !mask.0;
-                }
+                word &= !mask.0;
             }
         }
         Some((port, crd::id::Word(word)))

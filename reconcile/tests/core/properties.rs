@@ -23,6 +23,9 @@ const CASES: u32 = 10_000;
 /// recorded members made possible.
 const ROUNDS: usize = 2;
 
+/// Of so many neighbouring steps one is taken out, where it is a gate.
+const GATES: usize = 7;
+
 fn config() -> Config {
     // `Config::default` reads PROPTEST_CASES; where it is not set it says proptest's own default.
     let stated = Config::default();
@@ -135,7 +138,8 @@ fn reads_well(
                 | Action::VerifyP2P { .. }
                 | Action::Untaint { .. }
         );
-        if gate {
+        // One gate of each plan, another one in each: all of them are met over the cases.
+        if gate && at % GATES == plan.nodes[0].steps.len() % GATES {
             let mut without = plan.clone();
             without.nodes[0].steps.remove(at);
             without.nodes[0].digest = reconcile::node_digest(&without.nodes[0].steps);
