@@ -75,7 +75,7 @@ impl Engine<'_> {
             });
         }
         let said = words::of(step, self.console.err_paint());
-        let line = format!("{} {}  {}", said.verb, said.target, said.change);
+        let line = format!("  {:<15} {:<24}  {}", said.verb, said.target, said.change);
         let work = self.console.work(&line);
         journal.record(Event::Intent {
             step: Box::new(step.clone()),

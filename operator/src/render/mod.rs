@@ -1,4 +1,5 @@
 //! Text for people: plans, reports, machines. Nothing here decides or reads anything.
+mod block;
 pub mod inline;
 pub mod machine;
 pub mod plan;

@@ -25,10 +25,14 @@ pub fn of(step: &Step, paint: Paint) -> Words {
     let (verb, target, change) = match &step.action {
         Action::Taint { socs } => (
             "node.taint",
-            list(socs),
-            "no new work while steps run".to_owned(),
+            group(socs),
+            format!("no new work while steps run: {}", list(socs)),
         ),
-        Action::Untaint { socs } => ("node.untaint", list(socs), "work may come back".to_owned()),
+        Action::Untaint { socs } => (
+            "node.untaint",
+            group(socs),
+            format!("work may come back: {}", list(socs)),
+        ),
         Action::Drain {
             socs,
             workers,
@@ -42,7 +46,7 @@ pub fn of(step: &Step, paint: Paint) -> Words {
             };
             (
                 "socs.drain",
-                list(socs),
+                group(socs),
                 format!("{who}; waits up to {}", seconds(*timeout_seconds)),
             )
         }
@@ -89,7 +93,7 @@ pub fn of(step: &Step, paint: Paint) -> Words {
             identities(socs),
             match scope {
                 ResetScope::SoC => "this SoC alone".to_owned(),
-                ResetScope::Host => "every SoC of the machine together".to_owned(),
+                ResetScope::Host => format!("every SoC of the machine together{}", which(socs)),
             },
         ),
         Action::WaitReady {
@@ -98,14 +102,18 @@ pub fn of(step: &Step, paint: Paint) -> Words {
         } => (
             "soc.wait",
             identities(socs),
-            format!("until Ready, up to {}", seconds(*timeout_seconds)),
+            format!(
+                "until Ready, up to {}{}",
+                seconds(*timeout_seconds),
+                which(socs)
+            ),
         ),
         Action::VerifyMdp { socs, enable } => (
             "mdp.verify",
             identities(socs),
             match enable {
-                MdpSetting::On => "MDP+ must show".to_owned(),
-                MdpSetting::Off => "MDP+ must be gone".to_owned(),
+                MdpSetting::On => format!("MDP+ must show{}", which(socs)),
+                MdpSetting::Off => format!("MDP+ must be gone{}", which(socs)),
             },
         ),
         Action::SetDriver {
@@ -252,10 +260,28 @@ pub fn list(socs: &[PciAddress]) -> String {
     words.join(" ")
 }
 
+/// One SoC by its address, several by their number.
+fn group(socs: &[PciAddress]) -> String {
+    match socs {
+        [one] => format!("SoC {one}"),
+        several => format!("{} SoCs", several.len()),
+    }
+}
+
+fn addresses(socs: &[SocIdentity]) -> Vec<PciAddress> {
+    socs.iter().map(|soc| soc.address).collect()
+}
+
 fn identities(socs: &[SocIdentity]) -> String {
-    let addresses: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-    let word = if addresses.len() == 1 { "SoC" } else { "SoCs" };
-    format!("{word} {}", list(&addresses))
+    group(&addresses(socs))
+}
+
+/// Which of several, at the end of a line; one is named in front.
+fn which(socs: &[SocIdentity]) -> String {
+    match socs {
+        [_] => String::new(),
+        several => format!(": {}", list(&addresses(several))),
+    }
 }
 
 fn pairs(members: usize) -> usize {

@@ -147,7 +147,7 @@ pub fn outcome(settled: &Settled, console: &Console) -> String {
     text.push('\n');
     if deferred > 0 && matches!(settled.exit, Exit::Ok | Exit::Blocked) {
         text.push_str(&format!(
-            "{} wait for `shardplane up`.\n",
+            "{} for `shardplane up` to carry out.\n",
             counted(deferred as usize, "worker step")
         ));
     }

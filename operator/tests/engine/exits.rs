@@ -1,0 +1,113 @@
+//! Exit codes, one table for all verbs: what was wrong, and that nothing was lost.
+use crate::lab::Lab;
+
+fn check(state: &str, arguments: &[&str], code: i32, said: &str) {
+    let lab = Lab::new();
+    let ended = lab.run(state, arguments).expect(code);
+    let all = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(all.contains(said), "{arguments:?} said: {all}");
+}
+
+#[test]
+fn a_wrong_command_line_is_64_never_2() {
+    for arguments in [
+        &["plan", "--detailed-exitcode", "--typo"][..],
+        &["plan", "--no-such", "-f", "declared"],
+        &["apply", "-f", "declared", "PLAN"],
+        &["up", "-f", "declared", "--interval", "0"],
+        &["plan"],
+        &["rack", "fault", "sulk:1"],
+    ] {
+        check("state", arguments, 64, "");
+    }
+    assert_eq!(Lab::new().plain(&["frobnicate"]).code, 64);
+    assert_eq!(Lab::new().plain(&[]).code, 64);
+    assert_eq!(Lab::new().plain(&["--help"]).expect(0).stderr, "");
+}
+
+#[test]
+fn what_is_missing_or_wrong_has_its_code() {
+    check("state", &["plan", "-f", "gone.yaml"], 66, "gone.yaml");
+    check("state", &["apply", "gone.json"], 66, "gone.json");
+    check("state", &["apply", "rack.yaml"], 65, "is no saved plan");
+    check(
+        "state",
+        &["plan", "-f", "declared", "--node", "gone"],
+        66,
+        "it has aic-01",
+    );
+    check("bin/shardplane", &["plan", "-f", "declared"], 73, "");
+    let lab = Lab::new();
+    std::fs::write(lab.path("bad.yaml"), "apiVersion: shardplane.dev/v1alpha1\nkind: P2PGroup\nmetadata: {name: x}\nspec: {size: 3, automatic: {per: Card}}\n").unwrap();
+    let ended = lab
+        .run("state", &["plan", "--detailed-exitcode", "-f", "bad.yaml"])
+        .expect(65);
+    assert!(ended.stderr.contains("bad.yaml:4"), "{}", ended.stderr);
+    lab.run("state", &["validate", "-f", "declared"]).expect(64);
+    lab.plain(&["validate", "-f", "declared"]).expect(0);
+    lab.plain(&["validate", "-f", "bad.yaml"]).expect(65);
+}
+
+#[test]
+fn plan_says_2_exactly_when_a_step_can_run() {
+    let lab = Lab::new();
+    let plan = ["plan", "-f", "declared", "--detailed-exitcode"];
+    lab.run("state", &plan).expect(2);
+    lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    lab.run("state", &plan).expect(0);
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    lab.run("state", &["down"]).expect(0);
+    lab.run("state", &plan).expect(2);
+}
+
+#[test]
+fn leave_is_missing_off_a_terminal() {
+    let lab = Lab::new();
+    let policy = std::fs::read_to_string(lab.path("declared/policy.yaml")).unwrap();
+    let write = |mode: &str| {
+        std::fs::write(
+            lab.path("declared/policy.yaml"),
+            policy.replace("Automatic", mode),
+        )
+        .unwrap()
+    };
+    write("AutomaticIfNotDisruptive");
+    let untouched = lab.registers("state");
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(12);
+    assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
+    write("Manual");
+    lab.run("state", &["apply", "-f", "declared", "--yes"])
+        .expect(12);
+    lab.run(
+        "state",
+        &["apply", "-f", "declared", "--approve-digest", "node:b3:00"],
+    )
+    .expect(11);
+    assert_eq!(lab.registers("state"), untouched);
+    let plan = lab
+        .run("state", &["plan", "-f", "declared", "-o", "json"])
+        .expect(0);
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    let digest = plan["nodes"][0]["digest"].as_str().unwrap();
+    lab.run(
+        "state",
+        &["apply", "-f", "declared", "--approve-digest", digest],
+    )
+    .expect(0);
+}
+
+#[test]
+fn a_failed_build_touches_nothing_and_keeps_its_code() {
+    let lab = Lab::new();
+    std::fs::remove_dir_all(lab.path("declared/tiny")).unwrap();
+    let before = lab.registers("state");
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(66);
+    assert!(
+        ended.stdout.contains("tiny"),
+        "{}{}",
+        ended.stdout,
+        ended.stderr
+    );
+    assert_eq!(lab.registers("state"), before);
+}

@@ -1,0 +1,150 @@
+//! Plans as people and programs read them: stable bytes, a stable digest, and saved plans that know when they are stale.
+use std::fs;
+
+use serde_json::Value;
+
+use crate::lab::Lab;
+
+fn json(lab: &Lab, declared: &str) -> Value {
+    let plan = lab
+        .run("state", &["plan", "-f", declared, "-o", "json"])
+        .expect(0);
+    serde_json::from_str(&plan.stdout).unwrap()
+}
+
+#[test]
+fn the_text_is_as_recorded() {
+    let lab = Lab::new();
+    let seen = lab
+        .run("state", &["plan", "-f", "declared"])
+        .expect(0)
+        .stdout;
+    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine/plan.txt");
+    #[expect(clippy::disallowed_methods, reason = "UPDATE=1 records what is seen")]
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(recorded, &seen).unwrap();
+    }
+    assert_eq!(seen, fs::read_to_string(recorded).unwrap());
+}
+
+#[test]
+fn twice_is_the_same_bytes_and_a_comment_keeps_the_digest() {
+    let lab = Lab::new();
+    for format in ["text", "wide", "json", "yaml"] {
+        let plan = || {
+            lab.run("state", &["plan", "-f", "declared", "-o", format])
+                .expect(0)
+                .stdout
+        };
+        assert_eq!(plan(), plan(), "{format}");
+    }
+    let before = json(&lab, "declared");
+    let group = lab.path("declared/group.yaml");
+    fs::write(
+        &group,
+        format!("# a comment\n\n{}", fs::read_to_string(&group).unwrap()),
+    )
+    .unwrap();
+    fs::rename(lab.path("declared"), lab.path("moved")).unwrap();
+    let after = json(&lab, "moved");
+    assert_eq!(before["digest"], after["digest"]);
+    assert_eq!(before["nodes"][0]["digest"], after["nodes"][0]["digest"]);
+    assert_ne!(before["inputs"], after["inputs"]);
+}
+
+#[test]
+fn the_document_has_the_names_that_programs_rely_on() {
+    let plan = json(&Lab::new(), "declared");
+    for name in [
+        "formatVersion",
+        "kind",
+        "tool",
+        "inputs",
+        "applyable",
+        "complete",
+        "errored",
+        "summary",
+        "disruption",
+        "objects",
+        "nodes",
+        "report",
+        "digest",
+        "exit",
+    ] {
+        assert!(plan.get(name).is_some(), "{name}");
+    }
+    assert_eq!(plan["exit"], serde_json::json!({ "code": 0, "name": "ok" }));
+    let ids: Vec<&Value> = plan["nodes"][0]["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| &step["id"])
+        .collect();
+    let group = plan["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|o| o["object"]["kind"] == "P2PGroup")
+        .unwrap();
+    assert!(
+        group["stepIds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|id| ids.contains(&id)),
+        "{group}"
+    );
+}
+
+#[test]
+fn a_saved_plan_is_applied_exactly_or_refused_with_the_fact_that_moved() {
+    let lab = Lab::new();
+    lab.run("state", &["plan", "-f", "declared", "--out", "saved.json"])
+        .expect(0);
+    let plan = json(&lab, "declared");
+    let steps = plan["nodes"][0]["steps"].as_array().unwrap();
+    let port = steps
+        .iter()
+        .find(|step| step["verb"] == "acs.clear")
+        .unwrap()["port"]["address"]
+        .as_str()
+        .unwrap();
+    // The files no longer matter: the plan carries its declaration.
+    fs::remove_file(lab.path("declared/policy.yaml")).unwrap();
+    lab.run("state", &["rack", "set", &format!("{port}/acs"), "0x0011"])
+        .expect(0);
+    let untouched = lab.registers("state");
+    let refused = lab.run("state", &["apply", "saved.json"]).expect(11);
+    assert!(
+        refused.stderr.contains(port) && refused.stderr.contains("was 0x001d, is 0x0011"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(lab.registers("state"), untouched);
+    lab.run("state", &["rack", "set", &format!("{port}/acs"), "0x001d"])
+        .expect(0);
+    lab.run("state", &["apply", "saved.json"]).expect(0);
+    lab.run("state", &["apply", "saved.json"]).expect(11);
+}
+
+#[test]
+fn a_plan_from_a_recorded_snapshot_is_the_live_one() {
+    let lab = Lab::new();
+    let live = json(&lab, "declared");
+    lab.run("state", &["snapshot", "--out", "snapshot.yaml"])
+        .expect(0);
+    let offline = lab
+        .plain(&[
+            "plan",
+            "-f",
+            "declared",
+            "--snapshot",
+            "snapshot.yaml",
+            "-o",
+            "json",
+        ])
+        .expect(0);
+    let offline: Value = serde_json::from_str(&offline.stdout).unwrap();
+    assert_eq!(live["digest"], offline["digest"]);
+    assert_eq!(live["inputs"]["snapshots"], offline["inputs"]["snapshots"]);
+}

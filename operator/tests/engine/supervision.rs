@@ -1,0 +1,171 @@
+//! `up` and whoever disturbs it: a second run, `down`, signals, a killed supervisor, a killed worker.
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ExitStatus},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use crate::lab::Lab;
+
+/// A running `up`, stopped when the test is done with it.
+struct Up {
+    child: Child,
+    said: std::sync::mpsc::Receiver<String>,
+}
+
+/// No machine is so slow that what is waited for takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Up {
+    fn start(lab: &Lab, arguments: &[&str]) -> Self {
+        let mut child = lab.start("state", arguments);
+        let (lines, said) = std::sync::mpsc::channel();
+        let pipe = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            pipe.lines()
+                .map_while(Result::ok)
+                .all(|line| lines.send(line).is_ok())
+        });
+        Self { child, said }
+    }
+
+    /// Waits until a line holds `words`.
+    #[track_caller]
+    fn hears(&self, words: &str) {
+        let mut heard = Vec::new();
+        while let Ok(line) = self.said.recv_timeout(PATIENCE) {
+            if line.contains(words) {
+                return;
+            }
+            heard.push(line);
+        }
+        panic!("never heard `{words}` but:\n{}", heard.join("\n"));
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(
+            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
+            signal,
+        )
+        .unwrap();
+    }
+
+    fn ends(&mut self) -> ExitStatus {
+        let ended = operator::supervise::process::wait_for(PATIENCE, || {
+            self.child.try_wait().unwrap().is_some()
+        });
+        assert!(ended, "it did not end");
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn workers(lab: &Lab) -> Vec<Value> {
+    let status = lab.run("state", &["status", "-o", "json"]).expect(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    status["workers"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_second_run_is_refused_and_the_first_is_named() {
+    let lab = Lab::new();
+    let mut up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    for verb in ["up", "apply"] {
+        let refused = lab.run("state", &[verb, "-f", "declared"]).expect(75);
+        assert!(
+            refused.stderr.contains("`shardplane up` (pid "),
+            "{}",
+            refused.stderr
+        );
+    }
+    lab.run("state", &["rack", "reseed"]).expect(75);
+    lab.run("state", &["plan", "-f", "declared", "--detailed-exitcode"])
+        .expect(0);
+    assert_eq!(workers(&lab).len(), 1);
+    up.signal(Signal::SIGTERM);
+    assert_eq!(up.ends().code(), Some(0));
+    let status = lab.run("state", &["status"]).expect(0);
+    assert!(
+        status.stdout.contains("nothing works here now") && status.stdout.contains("P2P proven"),
+        "{}",
+        status.stdout
+    );
+}
+
+#[test]
+fn down_reaches_the_holder_and_puts_the_machine_back() {
+    let lab = Lab::new();
+    let before = lab.registers("state");
+    let mut up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    assert_ne!(lab.registers("state").words, before.words);
+    lab.run("state", &["down"]).expect(0);
+    assert_eq!(up.ends().code(), Some(0));
+    assert_eq!(lab.registers("state").words, before.words);
+}
+
+#[test]
+fn a_killed_worker_comes_back_and_a_killed_supervisor_leaves_none() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    let pid =
+        |worker: &Value| Pid::from_raw(i32::try_from(worker["pid"].as_i64().unwrap()).unwrap());
+    kill(pid(&workers(&lab)[0]), Signal::SIGKILL).unwrap();
+    up.hears("starting it again in 1 s");
+    up.hears("serves on");
+    let orphan = workers(&lab)[0].clone();
+    assert_eq!(orphan["restarts"], 1);
+    up.signal(Signal::SIGKILL);
+    // The next run waits for what the killed one left, and finds nothing to do.
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    assert!(
+        kill(pid(&orphan), None).is_err(),
+        "the worker outlived its supervisor"
+    );
+}
+
+#[test]
+fn an_edit_is_followed_and_a_broken_one_is_not() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let model = lab.path("declared/model.yaml");
+    let text = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, text.replace("shards: 2", "shards: 3")).unwrap();
+    up.hears("keeping the last valid declaration");
+    assert_eq!(workers(&lab).len(), 1);
+    std::fs::write(&model, text.replace("slots: 1", "slots: 2")).unwrap();
+    up.hears("replacing worker default/tiny-0");
+    up.hears("serves on");
+    std::fs::remove_file(&model).unwrap();
+    up.hears("draining worker default/tiny-0");
+}
+
+#[test]
+fn drift_is_put_right_on_the_timer() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let right = lab.registers("state");
+    lab.run("state", &["rack", "set", "vm.max_map_count", "65530"])
+        .expect(0);
+    up.hears("sysctl.set");
+    let put_right = operator::supervise::process::wait_for(PATIENCE, || {
+        lab.registers("state").words == right.words
+    });
+    assert!(put_right);
+}
