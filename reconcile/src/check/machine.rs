@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::{Declaration, Declared},
     id::{GroupId, PciAddress},
-    kind::{CardPolicySpec, Enforcement, P2PGroupSpec},
+    kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
         Acs, GroupRecord, HardwareSnapshot, HolderKind, LedgerEntry, PciFunction, PortKind, Soc,
         SocIdentity,
@@ -166,6 +166,20 @@ impl<'a> Machine<'a> {
             let selector = group.spec.node_selector.as_ref();
             group.object.name == name && selector.is_none_or(|s| s.matches(labels))
         })
+    }
+
+    /// Whether a declared member names this SoC.
+    pub(super) fn is_named(&self, address: PciAddress, member: &Member) -> bool {
+        let soc = self.soc(address);
+        member.address.is_none_or(|named| named == address)
+            && member
+                .path
+                .as_ref()
+                .is_none_or(|path| soc.is_some_and(|soc| soc.path == *path))
+            && member
+                .serial
+                .as_ref()
+                .is_none_or(|serial| soc.is_some_and(|soc| soc.serial.get() == Some(serial)))
     }
 
     /// A SoC by all its names, as the snapshot shows it.

@@ -74,7 +74,7 @@ fn follow(
 /// Plans and applies until nothing is to do, reading every plan on the way.
 fn settle(
     declaration: &Declaration,
-    nodes: &mut Vec<HardwareSnapshot>,
+    nodes: &mut [HardwareSnapshot],
     workers: bool,
 ) -> Result<(), TestCaseError> {
     for round in 0..=ROUNDS {
@@ -82,7 +82,8 @@ fn settle(
         reads_well(declaration, nodes, &plan)?;
         same_whatever_the_order(declaration, nodes, &plan)?;
         let deferred = plan.nodes.iter().any(|node| !node.work.is_empty());
-        if !plan.applyable && !(workers && deferred) {
+        let done = !(plan.applyable || workers && deferred);
+        if done {
             return Ok(());
         }
         prop_assert!(
@@ -90,7 +91,7 @@ fn settle(
             "still to do after {ROUNDS} rounds: {:#?}",
             summary(&plan)
         );
-        let before = nodes.clone();
+        let before = nodes.to_vec();
         let wrong = apply(&plan, nodes, workers);
         prop_assert!(wrong.is_empty(), "{wrong:?}");
         only_what_was_planned(&before, nodes, &plan)?;

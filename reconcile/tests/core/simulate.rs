@@ -116,14 +116,12 @@ fn carry_out(
                     .any(|holder| holder.soc == reset.address);
                 assert!(!held, "a held SoC was reset");
                 let asked = asked.remove(&reset.address);
-                if let Some(soc) = snapshot
+                let found = snapshot
                     .socs
                     .iter_mut()
-                    .find(|s| s.address == reset.address)
-                {
-                    if let Some(setting) = asked {
-                        soc.mdp = Fact::known(setting == MdpSetting::On, "simulated");
-                    }
+                    .find(|s| s.address == reset.address);
+                if let Some((soc, setting)) = found.zip(asked) {
+                    soc.mdp = Fact::known(setting == MdpSetting::On, "simulated");
                 }
             }
         }
