@@ -15,15 +15,23 @@ pub(super) struct Machine<'a> {
     pub(super) snapshot: &'a HardwareSnapshot,
     pub(super) declaration: &'a Declaration,
     by_address: BTreeMap<PciAddress, &'a PciFunction>,
+    bridges: BTreeMap<PciAddress, Vec<PciAddress>>,
 }
 
 impl<'a> Machine<'a> {
     pub(super) fn of(snapshot: &'a HardwareSnapshot, declaration: &'a Declaration) -> Self {
-        Self {
+        let mut machine = Self {
             snapshot,
             declaration,
             by_address: snapshot.functions.iter().map(|f| (f.address, f)).collect(),
-        }
+            bridges: BTreeMap::new(),
+        };
+        machine.bridges = snapshot
+            .functions
+            .iter()
+            .map(|function| (function.address, machine.climb(function.address)))
+            .collect();
+        machine
     }
 
     pub(super) fn function(&self, address: PciAddress) -> Option<&'a PciFunction> {
@@ -43,7 +51,7 @@ impl<'a> Machine<'a> {
     }
 
     /// From a function's bridge up to its root.
-    fn bridges(&self, address: PciAddress) -> Vec<PciAddress> {
+    fn climb(&self, address: PciAddress) -> Vec<PciAddress> {
         let mut line = Vec::new();
         let mut at = self.function(address).and_then(|f| f.parent);
         while let Some(bridge) = at {
@@ -54,6 +62,13 @@ impl<'a> Machine<'a> {
             at = self.function(bridge).and_then(|f| f.parent);
         }
         line
+    }
+
+    fn bridges(&self, address: PciAddress) -> &[PciAddress] {
+        self.bridges
+            .get(&address)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     pub(super) fn is_below(&self, address: PciAddress, port: PciAddress) -> bool {
