@@ -132,9 +132,8 @@ impl<'a> Site<'a> {
         let seat = |group: &groups::Assessed<'_>| Seat {
             group: group.placed.id.clone(),
             members: group.placed.members.clone(),
-            fits: group.fits()
-                && (group.enforced
-                    || group.clears.is_empty() && group.requests.is_empty() && !group.verify),
+            // Where a policy only observes, builds and workers are only reported too.
+            fits: group.fits(),
             whole: !group
                 .obstacles
                 .iter()
