@@ -9,6 +9,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use operator::supervise::process;
 use serde_json::Value;
 
 use crate::lab::Lab;
@@ -57,9 +58,7 @@ impl Up {
     }
 
     fn ends(&mut self) -> ExitStatus {
-        let ended = operator::supervise::process::wait_for(PATIENCE, || {
-            self.child.try_wait().unwrap().is_some()
-        });
+        let ended = process::wait_for(PATIENCE, || self.child.try_wait().unwrap().is_some());
         assert!(ended, "it did not end");
         self.child.wait().unwrap()
     }
@@ -164,8 +163,6 @@ fn drift_is_put_right_on_the_timer() {
     lab.run("state", &["rack", "set", "vm.max_map_count", "65530"])
         .expect(0);
     up.hears("sysctl.set");
-    let put_right = operator::supervise::process::wait_for(PATIENCE, || {
-        lab.registers("state").words == right.words
-    });
+    let put_right = process::wait_for(PATIENCE, || lab.registers("state").words == right.words);
     assert!(put_right);
 }
