@@ -33,7 +33,7 @@ advisories: ## known vulnerabilities, where the database can be reached
 	else echo "advisories were not checked: their database cannot be reached from here"; fi
 
 generate: ## write the CRDs and JSON Schemas anew from the types
-	UPDATE=1 $(CARGO) test -p crd --test generated
+	UPDATE=1 $(CARGO) test -p crd --test loader generated
 
 purity: ## show that each way out of the pure crates is caught
 	tests/purity/run

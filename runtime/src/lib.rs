@@ -6,10 +6,10 @@
 //!
 //! Invariants, each with what holds it:
 //! * logits are the same bits for every shard count, connectivity and batch composition on one instruction set
-//!   (`tests/bits.rs`);
-//! * every length read from a file is checked before it is used (`tests/checkpoint_errors.rs`);
-//! * a configuration key that changes the numbers is used or refused by name (`checkpoint::config` tests);
-//! * a rank that dies becomes an error, never a hang (`tests/ranks.rs`);
+//!   (`tests/core/bits.rs`);
+//! * every length read from a file is checked before it is used (`tests/core/checkpoint_errors.rs`);
+//! * a configuration key that changes the numbers is used or refused by name (`tests/core/config_keys.rs`);
+//! * a rank that dies becomes an error, never a hang (`tests/core/ranks.rs`);
 //! * streamed pieces of text add up to what decoding at once gives (`text::decode` properties);
 //! * a stop string is never shown, not even in part (`sample::stop` properties);
 //! * no request waits behind a later one, and no step feeds more than its budget (`serve::batch` properties).

@@ -111,18 +111,6 @@ pub(super) fn tree(text: &str) -> Option<Tree> {
     builder.right.is_none().then_some(tree)
 }
 
-/// Every comment of a text, sorted.
-pub(super) fn comments(text: &str) -> Vec<String> {
-    let mut comments: Vec<_> = Parser::new_from_str(text)
-        .filter_map(|event| match event.ok()?.0 {
-            Event::Comment(text, _) => Some(text.trim_end().to_owned()),
-            _ => None,
-        })
-        .collect();
-    comments.sort();
-    comments
-}
-
 struct Builder<'a> {
     text: &'a str,
     events: std::vec::IntoIter<(Event<'a>, Range<usize>)>,

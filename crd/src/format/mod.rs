@@ -9,6 +9,7 @@ mod order;
 mod print;
 mod quote;
 
+use granit_parser::{Event, Parser};
 use serde_json::Value;
 
 use crate::{
@@ -93,8 +94,20 @@ fn is_same(before: &str, after: &str) -> bool {
     };
     match (value(before), value(after)) {
         (Some(before_value), Some(after_value)) => {
-            before_value == after_value && build::comments(before) == build::comments(after)
+            before_value == after_value && comments(before) == comments(after)
         }
         (None, _) | (_, None) => false,
     }
+}
+
+/// Every comment of a text, sorted.
+fn comments(text: &str) -> Vec<String> {
+    let mut comments: Vec<_> = Parser::new_from_str(text)
+        .filter_map(|event| match event.ok()?.0 {
+            Event::Comment(text, _) => Some(text.trim_end().to_owned()),
+            _ => None,
+        })
+        .collect();
+    comments.sort();
+    comments
 }

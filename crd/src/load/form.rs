@@ -1,7 +1,15 @@
-//! Sentences and hints for text that does not have the form its field wants.
-use crate::id::{PCI_ADDRESS_PATTERN, PciAddress};
+//! Sentences and hints for values that do not have the type or the form that their field wants.
+use serde_json::Value;
 
-use super::words::shortened;
+use super::{
+    Notation,
+    document::Document,
+    words::{field_name, shortened, value_name},
+};
+use crate::{
+    diagnostic::{Diagnostic, catalog},
+    id::{PCI_ADDRESS_PATTERN, PciAddress},
+};
 
 /// A sentence and a hint for text that does not match a pattern of ours.
 pub(super) fn malformed(name: &str, pattern: &str, text: &str) -> (String, String) {
@@ -85,3 +93,56 @@ const FORMS: [(&str, &str, &str); 4] = [
         "write the fault's name, `:` and its target",
     ),
 ];
+
+/// A value of another type than the field.
+pub(super) fn wrong_type(
+    document: &Document<'_>,
+    pointer: &str,
+    found: &Value,
+    wanted: &str,
+) -> Diagnostic {
+    let name = field_name(pointer);
+    let plain = document
+        .places
+        .by_pointer
+        .get(pointer)
+        .is_some_and(|place| place.notation == Notation::Plain);
+    let span = document.span(pointer);
+    let written = &document.lines.text()[span.byte as usize..(span.byte + span.length) as usize];
+    let help = match (wanted, found) {
+        ("text", Value::Bool(_) | Value::Number(_)) if plain => {
+            format!("write it in quotes: \"{written}\"")
+        }
+        ("a whole number" | "a number" | "true or false", Value::String(text))
+            if !plain && looks_typed(text) =>
+        {
+            format!("write it without quotes: {text}")
+        }
+        ("true or false", Value::String(text))
+            if matches!(text.to_lowercase().as_str(), "yes" | "on" | "y") =>
+        {
+            "write `true`".to_owned()
+        }
+        ("true or false", Value::String(text))
+            if matches!(text.to_lowercase().as_str(), "no" | "off" | "n") =>
+        {
+            "write `false`".to_owned()
+        }
+        ("a list", Value::Object(_)) => "begin each entry with `- `".to_owned(),
+        ("a list", _) => format!("write it as a list: [{}]", shortened(written)),
+        ("a mapping", _) => {
+            "write its fields as `name: value` on indented lines below it".to_owned()
+        }
+        _ => String::new(),
+    };
+    Diagnostic::error(
+        &catalog::WRONG_TYPE,
+        format!("{name} must be {wanted}, not {}", value_name(found)),
+    )
+    .at(span)
+    .help(help)
+}
+
+fn looks_typed(text: &str) -> bool {
+    text.parse::<f64>().is_ok() || matches!(text, "true" | "false")
+}

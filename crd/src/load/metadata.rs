@@ -1,7 +1,7 @@
 //! Name, namespace, labels and annotations: what Kubernetes asks of every object.
 use serde_json::Value;
 
-use super::{document::Document, envelope::closest, escape, shape, words::shortened};
+use super::{document::Document, envelope::closest, escape, form::wrong_type, words::shortened};
 use crate::{
     diagnostic::{Diagnostic, catalog},
     id::ObjectRef,
@@ -62,12 +62,7 @@ pub(super) fn check(
         return None;
     };
     let Some(metadata) = metadata.as_object() else {
-        diagnostics.push(shape::wrong_type(
-            document,
-            "/metadata",
-            metadata,
-            "a mapping",
-        ));
+        diagnostics.push(wrong_type(document, "/metadata", metadata, "a mapping"));
         return None;
     };
     for field in metadata
@@ -108,7 +103,7 @@ fn name(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<St
     let name = match document.value.pointer("/metadata/name") {
         Some(Value::String(name)) => name,
         Some(other) if !other.is_null() => {
-            diagnostics.push(shape::wrong_type(document, "/metadata/name", other, "text"));
+            diagnostics.push(wrong_type(document, "/metadata/name", other, "text"));
             return None;
         }
         Some(_) | None => {
@@ -155,7 +150,7 @@ fn namespace(
         return None;
     }
     let Value::String(namespace) = value else {
-        diagnostics.push(shape::wrong_type(document, pointer, value, "text"));
+        diagnostics.push(wrong_type(document, pointer, value, "text"));
         return default();
     };
     if let Some(why) = bad_name(namespace, 63, Dots::Refused) {
@@ -207,7 +202,7 @@ fn labels(document: &Document<'_>, field: &str, diagnostics: &mut Vec<Diagnostic
         None | Some(Value::Null) => return,
         Some(Value::Object(labels)) => labels,
         Some(other) => {
-            diagnostics.push(shape::wrong_type(document, &pointer, other, "a mapping"));
+            diagnostics.push(wrong_type(document, &pointer, other, "a mapping"));
             return;
         }
     };
@@ -231,7 +226,7 @@ fn labels(document: &Document<'_>, field: &str, diagnostics: &mut Vec<Diagnostic
                 }
             }
             Value::String(_) => {}
-            other => diagnostics.push(shape::wrong_type(document, &at, other, "text")),
+            other => diagnostics.push(wrong_type(document, &at, other, "text")),
         }
     }
 }

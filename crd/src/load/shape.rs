@@ -8,12 +8,11 @@ use jsonschema::{
 use serde_json::Value;
 
 use super::{
-    Notation,
     document::Document,
     envelope::closest,
     escape,
-    form::malformed,
-    words::{any_of, description, field_name, shortened, type_name, value_name},
+    form::{malformed, wrong_type},
+    words::{any_of, description, field_name, shortened, type_name},
 };
 use crate::{
     diagnostic::{Diagnostic, Explanation, catalog},
@@ -359,57 +358,4 @@ impl Shape<'_, '_> {
             (None, None) => "in range".to_owned(),
         }
     }
-}
-
-/// A value of another type than the field.
-pub(super) fn wrong_type(
-    document: &Document<'_>,
-    pointer: &str,
-    found: &Value,
-    wanted: &str,
-) -> Diagnostic {
-    let name = field_name(pointer);
-    let plain = document
-        .places
-        .by_pointer
-        .get(pointer)
-        .is_some_and(|place| place.notation == Notation::Plain);
-    let span = document.span(pointer);
-    let written = &document.lines.text()[span.byte as usize..(span.byte + span.length) as usize];
-    let help = match (wanted, found) {
-        ("text", Value::Bool(_) | Value::Number(_)) if plain => {
-            format!("write it in quotes: \"{written}\"")
-        }
-        ("a whole number" | "a number" | "true or false", Value::String(text))
-            if !plain && looks_typed(text) =>
-        {
-            format!("write it without quotes: {text}")
-        }
-        ("true or false", Value::String(text))
-            if matches!(text.to_lowercase().as_str(), "yes" | "on" | "y") =>
-        {
-            "write `true`".to_owned()
-        }
-        ("true or false", Value::String(text))
-            if matches!(text.to_lowercase().as_str(), "no" | "off" | "n") =>
-        {
-            "write `false`".to_owned()
-        }
-        ("a list", Value::Object(_)) => "begin each entry with `- `".to_owned(),
-        ("a list", _) => format!("write it as a list: [{}]", shortened(written)),
-        ("a mapping", _) => {
-            "write its fields as `name: value` on indented lines below it".to_owned()
-        }
-        _ => String::new(),
-    };
-    Diagnostic::error(
-        &catalog::WRONG_TYPE,
-        format!("{name} must be {wanted}, not {}", value_name(found)),
-    )
-    .at(span)
-    .help(help)
-}
-
-fn looks_typed(text: &str) -> bool {
-    text.parse::<f64>().is_ok() || matches!(text, "true" | "false")
 }

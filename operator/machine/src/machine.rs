@@ -135,6 +135,15 @@ impl Machine {
         self.wait_until(self.now().plus(duration));
     }
 
+    /// Waits between two looks at something that takes its time. A rack on the wall clock divides the wait as it divides
+    /// its durations; everywhere else it is [`Machine::wait`].
+    pub fn pause(&self, duration: Duration) {
+        match self {
+            Self::Linux(_) => self.wait(duration),
+            Self::Rack(server) => server.pause(duration),
+        }
+    }
+
     /// Where the machine's events stand now; pass it to [`Machine::events`] to see only what happens later.
     pub fn cursor(&self) -> EventCursor {
         match self {

@@ -7,6 +7,7 @@ pub struct Timestamp(pub u64);
 
 impl Timestamp {
     /// This reading later by `duration`, saturating.
+    #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))

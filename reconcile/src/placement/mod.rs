@@ -3,6 +3,8 @@ mod automatic;
 mod explicit;
 mod groups;
 mod models;
+mod served;
 
 pub use groups::{Obstacle, PlacedGroup, Placement, place};
-pub use models::{House, Placed, Seat, build_request, place_models, worker_id};
+pub use models::{House, Placed, Seat, place_models, worker_id};
+pub use served::build_request;

@@ -53,7 +53,7 @@ impl Assessed<'_> {
 /// Assesses one group. `any_reset` is whether a reset of the whole machine is on its way, after which nothing is proven.
 pub(super) fn assess<'a>(
     view: &View<'a>,
-    placed: PlacedGroup<'a>,
+    placed: &PlacedGroup<'a>,
     resets_all: bool,
 ) -> Assessed<'a> {
     let policies: Vec<_> = placed
@@ -66,7 +66,7 @@ pub(super) fn assess<'a>(
         .all(|policy| policy.spec.enforcement == Enforcement::Enforce);
     let mut group = Assessed {
         obstacles: placed.obstacles.clone(),
-        placed,
+        placed: placed.clone(),
         ports: Vec::new(),
         clears: BTreeMap::new(),
         requests: Vec::new(),
@@ -102,7 +102,7 @@ fn obstacle(
     group: &Assessed<'_>,
     reason: ReportReason,
     functions: Vec<PciAddress>,
-    message: String,
+    message: &str,
     hint: &str,
 ) -> Obstacle {
     Obstacle {
@@ -122,36 +122,36 @@ fn members(view: &View<'_>, group: &mut Assessed<'_>) {
         let mut found = socs::state_obstacles(view, soc, &object);
         found.extend(socs::requirement_obstacles(view, soc, &object));
         let mode = view.policy(soc).and_then(|policy| policy.spec.mdp);
-        let wanted = match mode {
-            Some(MdpMode::Enabled | MdpMode::Groups) => Some(true),
-            Some(MdpMode::Disabled) | None if group.placed.members.len() > 1 => None,
-            // One SoC alone reaches nobody, so it needs no partitioning.
-            Some(MdpMode::Disabled) | None => Some(false),
-        };
+        // One SoC alone reaches nobody, so it needs no partitioning.
+        let alone = group.placed.members.len() < 2;
         let now = view.soc(soc).and_then(|found| found.mdp.get().copied());
-        match (wanted, now) {
-            (Some(false), _) | (_, Some(true)) => {}
-            (Some(true) | None, None) if found.is_empty() => found.push(obstacle(
-                group,
-                ReportReason::MdpUnknown,
-                vec![soc],
-                format!("whether partitioning is on could not be read on {soc}"),
-                "look at `shardplane probe`: the vendor's tool must answer for this SoC",
-            )),
-            (Some(true) | None, None) => {}
-            (Some(true), Some(false)) => {
-                found.extend(socs::change_obstacles(view, soc, &object));
-                group.requests.push(soc);
-            }
-            (None, Some(false)) => found.push(obstacle(
+        match (mode, now) {
+            (Some(MdpMode::Disabled) | None, _) if alone => {}
+            (Some(MdpMode::Disabled), _) | (None, Some(false)) => found.push(obstacle(
                 group,
                 ReportReason::MdpOff,
                 vec![soc],
-                format!(
+                &format!(
                     "P2P needs partitioning on every member, and no policy turns it on for {soc}"
                 ),
                 "declare `mdp: Groups` in the policy that selects it",
             )),
+            (Some(MdpMode::Enabled | MdpMode::Groups) | None, Some(true)) => {}
+            (Some(MdpMode::Enabled | MdpMode::Groups) | None, None) => {
+                if found.is_empty() {
+                    found.push(obstacle(
+                        group,
+                        ReportReason::MdpUnknown,
+                        vec![soc],
+                        &format!("whether partitioning is on could not be read on {soc}"),
+                        "look at `shardplane probe`: the vendor's tool must answer for this SoC",
+                    ));
+                }
+            }
+            (Some(MdpMode::Enabled | MdpMode::Groups), Some(false)) => {
+                found.extend(socs::change_obstacles(view, soc, &object));
+                group.requests.push(soc);
+            }
         }
         group.obstacles.extend(found);
     }
@@ -177,7 +177,7 @@ fn acs(view: &View<'_>, group: &mut Assessed<'_>) {
                     group,
                     reason,
                     vec![address],
-                    format!("the ACS control word of {address} could not be read ({why})"),
+                    &format!("the ACS control word of {address} could not be read ({why})"),
                     "run as root on the machine itself; an unknown word is never taken for a clear one",
                 );
                 group.obstacles.push(found);
@@ -210,7 +210,7 @@ fn write_obstacle(
             group,
             ReportReason::AcsUnmanaged,
             vec![port],
-            format!("{port} redirects peer traffic ({control}) and no policy lets it be relaxed"),
+            &format!("{port} redirects peer traffic ({control}) and no policy lets it be relaxed"),
             "declare `acs: {mode: Minimal}` in the policy of the members",
         ));
     }
@@ -219,7 +219,7 @@ fn write_obstacle(
             group,
             ReportReason::Lockdown,
             vec![port],
-            format!(
+            &format!(
                 "{port} redirects peer traffic ({control}) and kernel lockdown forbids writing it"
             ),
             "boot with pci=disable_acs_redir for this port, or without Secure Boot",
@@ -261,7 +261,7 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
         group,
         ReportReason::UntrustedNeighbour,
         untrusted.into_iter().collect(),
-        format!(
+        &format!(
             "relaxing its ports would take isolation from {}",
             names.join(", ")
         ),
@@ -346,7 +346,7 @@ fn idle_obstacles(view: &View<'_>, group: &mut Assessed<'_>) {
             group,
             ReportReason::BudgetTooSmall,
             idle.into_iter().collect(),
-            format!("proving P2P drains {at_once} SoCs at once and the rollout allows {budget}"),
+            &format!("proving P2P drains {at_once} SoCs at once and the rollout allows {budget}"),
             "raise `rollout.maxUnavailableSocs` to the group's size, or leave it out",
         );
         group.obstacles.push(found);

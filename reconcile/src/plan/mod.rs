@@ -5,15 +5,20 @@
 //! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects).
 mod draft;
 mod effects;
+mod fate;
 mod governance;
 mod groups;
+mod loose;
 mod node;
 mod removal;
 mod report;
 mod sequence;
+mod serving;
 mod settings;
 mod socs;
+mod tally;
 mod unit;
+mod units;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::Declared,
     id::{NodeName, PciAddress},
-    kind::{Enforcement, ModelBuildSpec, P2PGroupSpec, Target},
+    kind::{Enforcement, ModelBuildSpec, P2PGroupSpec},
     plan::{NodePlan, PLAN_FORMAT, Plan, ReportKind, ReportReason},
     snapshot::HardwareSnapshot,
     step::{Action, DisruptionClass, Step},
@@ -31,7 +36,7 @@ use crate::{
     Inputs, NodeInput,
     digest::{node_digest, rollout_digest},
     drift,
-    placement::{House, Obstacle, Placed, Seat, place_models},
+    placement::{House, Placed, Seat, place_models},
     view::{View, in_order},
 };
 use node::Needs;
@@ -51,7 +56,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     for obstacle in unplaced {
         report.blocked(None, obstacle);
     }
-    let builds = loose_builds(inputs, &placed, &houses, &sites, &mut report);
+    let builds = loose::builds(inputs, &placed, &houses, &sites, &mut report);
     let mut nodes = Vec::new();
     for site in sites {
         nodes.push(site.finish(inputs, &placed, &builds, &mut report));
@@ -216,63 +221,4 @@ fn drained(steps: &[Step]) -> BTreeSet<PciAddress> {
         .flatten()
         .copied()
         .collect()
-}
-
-/// Builds that no placed replica asks for, each on the first node that can make it.
-fn loose_builds<'a>(
-    inputs: &Inputs<'a>,
-    placed: &[Placed<'_>],
-    houses: &[House<'_>],
-    sites: &[Site<'_>],
-    report: &mut Report<'_>,
-) -> BTreeMap<NodeName, Vec<&'a Declared<ModelBuildSpec>>> {
-    let mut builds: Vec<&Declared<ModelBuildSpec>> = inputs.declaration.builds.iter().collect();
-    builds.sort_by(|a, b| a.object.cmp(&b.object));
-    let mut by_node: BTreeMap<NodeName, Vec<&Declared<ModelBuildSpec>>> = BTreeMap::new();
-    for build in builds {
-        if placed.iter().any(|p| p.program.object == build.object) {
-            continue;
-        }
-        let open = || {
-            houses
-                .iter()
-                .zip(sites)
-                .filter(|(house, _)| house.governed && !house.sealed)
-        };
-        let able = open().find(|(house, site)| match build.spec.target {
-            Target::CPU => house.has_worker,
-            Target::AI100 => site.view.snapshot.tools.compiler.get().is_some(),
-        });
-        match able {
-            Some((house, _)) => by_node.entry(house.node.clone()).or_default().push(build),
-            None => {
-                let governed = open().next().is_some();
-                let (reason, message, hint) = if governed {
-                    (
-                        ReportReason::CompilerMissing,
-                        format!("no node has what builds for target {:?}", build.spec.target),
-                        "install the Apps SDK (AI100), or put shardplane-worker beside shardplane (CPU)",
-                    )
-                } else {
-                    (
-                        ReportReason::NotGoverned,
-                        "no CardPolicy selects a readable node".into(),
-                        "declare a CardPolicy for the node: without one nothing is done on it",
-                    )
-                };
-                report.blocked(
-                    None,
-                    Obstacle {
-                        reason,
-                        object: build.object.clone(),
-                        pointer: "/spec/target".into(),
-                        functions: Vec::new(),
-                        message,
-                        hint: hint.into(),
-                    },
-                );
-            }
-        }
-    }
-    by_node
 }

@@ -5,8 +5,8 @@ use crd::{
     declaration::{Declaration, Span},
     id::{NodeName, ObjectRef, PciAddress},
     kind::ResetScope,
-    plan::{NodePlan, ObjectPlan, ObjectStatus, ReportKind, ReportLine, ReportReason, Summary},
-    snapshot::{HardwareSnapshot, LedgerTarget},
+    plan::{NodePlan, ReportKind, ReportLine, ReportReason},
+    snapshot::LedgerTarget,
     step::{Action, Step},
 };
 
@@ -19,8 +19,8 @@ use crate::{
 
 /// The report while it grows. Lines are a set: order and repetition of what is said do not matter.
 pub(super) struct Report<'a> {
-    declaration: &'a Declaration,
-    lines: BTreeSet<ReportLine>,
+    pub(super) declaration: &'a Declaration,
+    pub(super) lines: BTreeSet<ReportLine>,
     /// Groups that have a set on some node.
     placed: BTreeSet<ObjectRef>,
 }
@@ -338,118 +338,6 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Every declared object and every one that only a ledger knows.
-    pub(super) fn objects<'s>(
-        &self,
-        nodes: &[NodePlan],
-        snapshots: impl Iterator<Item = &'s HardwareSnapshot>,
-    ) -> Vec<ObjectPlan> {
-        let declared: BTreeMap<ObjectRef, Option<Span>> = self.declared().collect();
-        let mut all: BTreeSet<ObjectRef> = declared.keys().cloned().collect();
-        for snapshot in snapshots {
-            let ledger = &snapshot.ledger;
-            all.extend(
-                ledger
-                    .entries
-                    .iter()
-                    .flat_map(|entry| entry.owners.iter().cloned()),
-            );
-            all.extend(ledger.groups.iter().map(|record| ObjectRef {
-                kind: "P2PGroup".into(),
-                namespace: None,
-                name: record.group.name.clone(),
-            }));
-        }
-        let blocked = |object: &ObjectRef| {
-            self.lines.iter().any(|line| {
-                line.kind == ReportKind::Blocked && line.object.as_ref() == Some(object)
-            })
-        };
-        all.into_iter()
-            .map(|object| {
-                let step_ids: Vec<_> = nodes
-                    .iter()
-                    .flat_map(|node| node.steps.iter().chain(&node.work))
-                    .filter(|step| concerns(step, &object))
-                    .map(|step| step.id.clone())
-                    .collect();
-                let status = match (declared.get(&object), step_ids.is_empty()) {
-                    (None, _) => ObjectStatus::Deleted,
-                    (Some(_), false) => ObjectStatus::Changed,
-                    (Some(_), true) if blocked(&object) => ObjectStatus::Blocked,
-                    (Some(_), true) => ObjectStatus::Unchanged,
-                };
-                ObjectPlan {
-                    source: declared.get(&object).cloned().flatten(),
-                    object,
-                    status,
-                    step_ids,
-                }
-            })
-            .collect()
-    }
-
-    /// Counts over all nodes.
-    pub(super) fn summary(&self, nodes: &[NodePlan]) -> Summary {
-        let mut summary = Summary::default();
-        for step in nodes
-            .iter()
-            .flat_map(|node| node.steps.iter().chain(&node.work))
-        {
-            match &step.action {
-                Action::ClearAcs { .. }
-                | Action::RestoreAcs { .. }
-                | Action::RequestMdp { .. }
-                | Action::SetDriver { .. }
-                | Action::SetSysctl { .. } => summary.change += 1,
-                Action::Taint { .. }
-                | Action::Drain { .. }
-                | Action::WaitReady { .. }
-                | Action::VerifyMdp { .. }
-                | Action::VerifyP2P { .. }
-                | Action::Untaint { .. } => summary.gates += 1,
-                Action::Reset { socs, .. } => {
-                    summary.resets += u32::try_from(socs.len()).unwrap_or(u32::MAX);
-                }
-                Action::Build { .. } => summary.builds += 1,
-                Action::StartWorker { .. }
-                | Action::StopWorker { .. }
-                | Action::ReplaceWorker { .. } => summary.deferred += 1,
-                Action::StartQmonitor {}
-                | Action::AssignEntry { .. }
-                | Action::AssignGroup { .. } => {}
-            }
-        }
-        let blocked = self
-            .lines
-            .iter()
-            .filter(|line| line.kind == ReportKind::Blocked);
-        summary.blocked = u32::try_from(blocked.count()).unwrap_or(u32::MAX);
-        summary
-    }
-
-    fn declared(&self) -> impl Iterator<Item = (ObjectRef, Option<Span>)> + '_ {
-        let Declaration {
-            policies,
-            groups,
-            builds,
-            models,
-        } = self.declaration;
-        let policies = policies
-            .iter()
-            .map(|o| (o.object.clone(), o.span("").cloned()));
-        let groups = groups
-            .iter()
-            .map(|o| (o.object.clone(), o.span("").cloned()));
-        let builds = builds
-            .iter()
-            .map(|o| (o.object.clone(), o.span("").cloned()));
-        let models = models
-            .iter()
-            .map(|o| (o.object.clone(), o.span("").cloned()));
-        policies.chain(groups).chain(builds).chain(models)
-    }
-
     fn span(&self, object: &ObjectRef, pointer: &str) -> Option<Span> {
         let Declaration {
             policies,
@@ -466,17 +354,4 @@ impl<'a> Report<'a> {
         let found = found.or_else(|| models.iter().find(|o| o.object == *object)?.span(pointer));
         found.cloned()
     }
-}
-
-/// Whether a step is there because of an object.
-fn concerns(step: &Step, object: &ObjectRef) -> bool {
-    let caused = step
-        .causes
-        .iter()
-        .any(|cause| cause.object.as_ref() == Some(object));
-    let owned = step
-        .record
-        .as_ref()
-        .is_some_and(|record| record.owners.contains(object));
-    caused || owned
 }

@@ -96,7 +96,7 @@ impl Line<'_> {
         for clear in clears {
             proofs.push(self.push(effects::clear(clear), &gate));
         }
-        proofs.extend(self.partitioning(requests, &reset_all, scope, &gate, qmonitor));
+        proofs.extend(self.partitioning(&requests, &reset_all, scope, &gate, qmonitor));
         for setting in settings {
             proofs.push(self.push(setting, &[]));
         }
@@ -118,7 +118,7 @@ impl Line<'_> {
     /// Requests, then resets one after another, each waited for; then the proof that every request took.
     fn partitioning(
         &mut self,
-        requests: Vec<super::unit::Request>,
+        requests: &[super::unit::Request],
         reset_all: &[SocIdentity],
         scope: crd::kind::ResetScope,
         gate: &[StepId],
@@ -129,19 +129,19 @@ impl Line<'_> {
         }
         let mut ready = gate.to_vec();
         if std::mem::take(qmonitor) {
-            ready.push(self.push(effects::qmonitor(self.view, &requests), &[]));
+            ready.push(self.push(effects::qmonitor(self.view, requests), &[]));
         } else if let Some(started) = self.started_qmonitor() {
             ready.push(started);
         }
         let mut asked = gate.to_vec();
-        for request in &requests {
+        for request in requests {
             asked.push(self.push(effects::request(request), &ready));
         }
         let mut waited = Vec::new();
         match scope {
             crd::kind::ResetScope::Host => {
                 let reset = self.push(
-                    effects::reset(self.view, scope, reset_all, &requests),
+                    effects::reset(self.view, scope, reset_all, requests),
                     &asked,
                 );
                 let ready: Vec<SocIdentity> = reset_all
@@ -149,10 +149,10 @@ impl Line<'_> {
                     .filter(|soc| effects::was_ready(self.view, soc))
                     .cloned()
                     .collect();
-                waited.push(self.push(effects::wait(&ready, &requests), &[reset]));
+                waited.push(self.push(effects::wait(&ready, requests), &[reset]));
             }
             crd::kind::ResetScope::SoC => {
-                for request in &requests {
+                for request in requests {
                     let soc = std::slice::from_ref(&request.soc);
                     let alone = std::slice::from_ref(request);
                     let mut after = asked.clone();

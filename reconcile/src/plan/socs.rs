@@ -2,10 +2,12 @@
 use crd::{
     Unknown,
     id::{ObjectRef, PciAddress},
+    kind::ResetScope,
     plan::ReportReason,
     snapshot::SocStatus,
 };
 
+use super::governance;
 use crate::{judge::foreign_holders, placement::Obstacle, selection::version, view::View};
 
 /// The first Platform SDK with multi-device partitioning (vendor's documentation).
@@ -108,6 +110,36 @@ pub(super) fn change_obstacles(
             ),
             "install the Platform SDK",
         ));
+    }
+    match governance::reset_scope(view) {
+        ResetScope::SoC => {}
+        ResetScope::Host => obstacles.extend(whole_reset_obstacles(view, object)),
+    }
+    obstacles
+}
+
+/// What stands against resetting every SoC of the machine together.
+fn whole_reset_obstacles(view: &View<'_>, object: &ObjectRef) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    for soc in view.addresses() {
+        obstacles.extend(held_obstacle(view, soc, object));
+        let status = view.soc(soc).and_then(|soc| soc.status.get());
+        if status.is_none_or(|status| *status == SocStatus::Initializing) {
+            obstacles.extend(state_obstacles(view, soc, object));
+        }
+    }
+    let all = view.addresses().count();
+    if let Some(budget) = governance::budget(view).filter(|budget| all > *budget as usize) {
+        obstacles.push(Obstacle {
+            reason: ReportReason::BudgetTooSmall,
+            object: object.clone(),
+            pointer: "/spec".into(),
+            functions: view.addresses().collect(),
+            message: format!(
+                "the reset reaches all {all} SoCs of the machine and the rollout allows {budget}"
+            ),
+            hint: "raise `rollout.maxUnavailableSocs`, or declare `resetScope: SoC`".into(),
+        });
     }
     obstacles
 }

@@ -3,19 +3,18 @@ use std::collections::BTreeSet;
 
 use crd::{
     declaration::{Declaration, Declared},
-    id::{Digest, ObjectRef, PciAddress, StepId, WorkerId},
+    id::{ObjectRef, PciAddress, StepId, WorkerId},
     kind::{Connectivity, ModelBuildSpec, Precision, Target},
     plan::ReportReason,
     program::ProgramRequest,
     snapshot::{HolderKind, PresentWorker},
-    step::{Action, Disruption, DisruptionClass, Step, StepReason, Subject, WorkerRequest},
+    step::{Action, Disruption, DisruptionClass, Step, StepReason, Subject},
 };
-use serde::Serialize;
 
 use super::draft::{Draft, declared, fact, owned, quiet, verb};
+use super::serving::{same, worker_request};
 use crate::{
     Inputs,
-    digest::canonical,
     placement::{Obstacle, Placed, build_request},
     program,
     view::View,
@@ -332,54 +331,6 @@ fn build_draft(declaration: &Declaration, request: &ProgramRequest) -> Draft {
         }
         None => draft,
     }
-}
-
-fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> WorkerRequest {
-    let serving = &placed.model.spec.serving;
-    let port = serving
-        .port
-        .map(|port| port.saturating_add(u16::try_from(placed.replica).unwrap_or(u16::MAX)));
-    let mut request = WorkerRequest {
-        id: placed.id.clone(),
-        model: placed.model.object.clone(),
-        program,
-        group: placed.group.clone(),
-        socs: placed.socs.clone(),
-        context_length: serving.context_length,
-        slots: serving.slots,
-        queue: serving.queue.unwrap_or(serving.slots.saturating_mul(4)),
-        port,
-        options: Digest(String::new()),
-    };
-    request.options = options(&request);
-    request
-}
-
-/// The fingerprint of everything that a worker is started with but its model's bytes: those are compared by key, which
-/// may not be known yet. No path enters it: moving a folder replaces nothing.
-fn options(request: &WorkerRequest) -> Digest {
-    #[derive(Serialize)]
-    struct Options<'a> {
-        program: ProgramRequest,
-        request: &'a WorkerRequest,
-    }
-    let mut bare = request.clone();
-    bare.program.declared_in.clear();
-    bare.program.source = crd::kind::ModelSource::default();
-    bare.program.model = None;
-    bare.program.key = None;
-    canonical(&Options {
-        program: bare.program.clone(),
-        request: &bare,
-    })
-}
-
-fn same(worker: &PresentWorker, request: &WorkerRequest) -> bool {
-    let program = match (&worker.program, &request.program.key) {
-        (Some(running), Some(wanted)) => running == wanted,
-        (None, _) | (_, None) => true,
-    };
-    program && worker.options == request.options
 }
 
 fn stopped(worker: &PresentWorker, drained: &BTreeSet<PciAddress>) -> bool {

@@ -1,5 +1,16 @@
 //! The core as its callers see it: tables, mutated plans and properties over random worlds.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::semicolon_if_nothing_returned,
+    missing_docs,
+    reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
+)]
 mod declare;
+mod mutations;
+mod properties;
 mod quickstart;
+mod random;
 mod simulate;
 mod world;

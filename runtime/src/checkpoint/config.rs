@@ -18,6 +18,7 @@ const FIXED: &[(&str, &[&str])] = &[
     ("partial_rotary_factor", &["1", "1.0"]),
     ("pruned_heads", &["{}"]),
     ("rope_interleaved", &["false"]),
+    ("use_mrope", &["false"]),
     ("cross_attention_hidden_size", &[]),
     ("quantization_config", &[]),
 ];

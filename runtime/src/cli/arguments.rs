@@ -91,7 +91,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=65_536))]
     pub(super) queue: u32,
     /// Prompt tokens that one step may take beside the sequences that generate
-    #[arg(long, value_name = "TOKENS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    #[arg(long, value_name = "TOKENS", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub(super) prefill_chunk: u32,
     /// Name that requests give as `model` [default: the program directory's]
     #[arg(long, value_name = "MODEL")]
@@ -125,9 +125,9 @@ pub(super) struct Generate {
     /// Tokens of prompt and answer together [default: the model's own, at most 4096]
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) context: Option<u32>,
-    /// Longest answer
-    #[arg(long, value_name = "TOKENS", default_value_t = 256)]
-    pub(super) max_tokens: u32,
+    /// Longest answer [default: 256, less where the context is shorter]
+    #[arg(long, value_name = "TOKENS")]
+    pub(super) max_tokens: Option<u32>,
     /// 0 takes the likeliest token each time
     #[arg(long)]
     pub(super) temperature: Option<f32>,

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::arguments::{Format, Generate};
 use super::failure::{Exit, Failure};
-use super::{model, output};
+use super::model::{self, BURST};
+use super::output;
 use crate::serve::api::{Prepared, Served, chat, completion};
 use crate::serve::batch::Limits;
 use crate::serve::clock::Clock;
@@ -20,6 +21,9 @@ use crate::serve::metrics::Metrics;
 
 const NAME: &str = "model";
 
+/// Where nobody says how long an answer may get; less where the context is shorter.
+const DEFAULT_MOST: u32 = 256;
+
 pub(super) fn run(arguments: &Generate, executable: PathBuf) -> Result<(), Failure> {
     let program = model::open(&arguments.running.program)?;
     let limits = Limits {
@@ -28,7 +32,8 @@ pub(super) fn run(arguments: &Generate, executable: PathBuf) -> Result<(), Failu
             .context
             .unwrap_or_else(|| model::default_context(program.manifest().shape.context)),
         queue: 0,
-        chunk: 512,
+        chunk: BURST,
+        burst: BURST,
     };
     let served = model::served(&program, NAME.to_owned(), limits)?;
     let clock = Clock::start();
@@ -102,7 +107,7 @@ fn prepare(arguments: &Generate, served: &Served, clock: &Clock) -> Result<Prepa
         arguments.frequency_penalty.map(|p| json!(p)),
     );
     set("ignore_eos", Some(json!(arguments.ignore_eos)));
-    set("max_tokens", Some(json!(arguments.max_tokens)));
+    set("max_tokens", arguments.max_tokens.map(|most| json!(most)));
     let entropy = rand::random();
     if arguments.chat {
         let system = arguments
@@ -111,10 +116,21 @@ fn prepare(arguments: &Generate, served: &Served, clock: &Clock) -> Result<Prepa
             .map(|text| json!({"role": "system", "content": text}));
         let user = json!({"role": "user", "content": arguments.prompt});
         set("messages", Some(system.chain([user]).collect()));
-        Ok(chat::prepare(&bytes(body), served, entropy, clock.civil())?)
+        Ok(chat::prepare(
+            &bytes(body),
+            served,
+            entropy,
+            Some(DEFAULT_MOST),
+            clock.civil(),
+        )?)
     } else {
         set("prompt", Some(json!(arguments.prompt)));
-        Ok(completion::prepare(&bytes(body), served, entropy)?)
+        Ok(completion::prepare(
+            &bytes(body),
+            served,
+            entropy,
+            Some(DEFAULT_MOST),
+        )?)
     }
 }
 

@@ -16,6 +16,9 @@ use crate::text::ModelText;
 /// A longer context costs memory whether it is used or not; who wants it asks for it.
 const CONTEXT: u32 = 4096;
 
+/// Prompt tokens of one step while nothing generates: enough to use the matrix kernels well.
+pub(super) const BURST: usize = 512;
+
 /// The context where nobody names one.
 pub(super) fn default_context(model: u32) -> u32 {
     model.min(CONTEXT)

@@ -92,6 +92,7 @@ fn limits(arguments: &Serve, program: &Program) -> Limits {
             .unwrap_or_else(|| model::default_context(program.manifest().shape.context)),
         queue: arguments.queue as usize,
         chunk: arguments.prefill_chunk as usize,
+        burst: model::BURST.max(arguments.prefill_chunk as usize),
     }
 }
 

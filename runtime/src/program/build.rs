@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::layout::layouts;
+use super::layout::{Layout, layouts};
 use super::memory::{Needs, needs};
 use super::publish::Place;
 use super::write::write_slices;
@@ -138,17 +138,6 @@ pub enum BuildError {
         /// Bytes that are free.
         available: u64,
     },
-    /// The disk, or a quota, was filled while the program was written.
-    #[error(
-        "there was no room left for {path}, and the unfinished program was removed; free some or choose another place"
-    )]
-    Filled {
-        /// What was being written.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
     /// A directory or file could not be written.
     #[error("writing {path}")]
     Write {
@@ -189,23 +178,6 @@ pub enum BuildError {
 
 /// Builds a program, or finds the same one in place.
 pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
-    build_whole(request).map_err(|error| match error {
-        // Somebody else filled the disk while we wrote; our own half is removed by now.
-        BuildError::Write { path, source } if is_full(&source) => {
-            BuildError::Filled { path, source }
-        }
-        error => error,
-    })
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
-}
-
-fn build_whole(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     let BuildRequest {
         checkpoint,
         out,
@@ -266,23 +238,15 @@ fn build_whole(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     }
     place.room(needs.weights + DISK_SLACK)?;
     let scratch = place.scratch()?;
-    let names = write_slices(&checkpoint, &layouts, scratch.path(), progress)?;
-    for name in COPIES {
-        copy(&checkpoint.folder.join(name), &scratch.path().join(name))?;
-    }
-    let describe =
-        |name: &str| ProgramFile::describe(scratch.path(), name).map_err(BuildError::Verify);
-    manifest.slices = names
-        .iter()
-        .map(|name| describe(name))
-        .collect::<Result<_, _>>()?;
-    let copied = COPIES
-        .into_iter()
-        .filter(|name| scratch.path().join(name).exists());
-    manifest.copies = copied.map(describe).collect::<Result<_, _>>()?;
-    manifest
-        .write(scratch.path())
-        .map_err(|(path, source)| BuildError::Write { path, source })?;
+    let filled = fill(
+        &checkpoint,
+        &layouts,
+        scratch.path(),
+        &mut manifest,
+        progress,
+    );
+    // The disk may fill up while we write, whatever was free before.
+    filled.map_err(|error| place.explain_full(error, needs.weights))?;
     // Opened as a reader would, in its temporary place: only what verifies is ever seen under its name.
     let program = Program::open(scratch.path()).map_err(BuildError::Verify)?;
     let manifest = program.manifest().clone();
@@ -292,6 +256,32 @@ fn build_whole(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
         manifest,
         outcome: BuildOutcome::Fresh,
     })
+}
+
+/// Writes everything that a program consists of, its manifest last.
+fn fill(
+    checkpoint: &Checkpoint,
+    layouts: &[Layout],
+    directory: &Path,
+    manifest: &mut Manifest,
+    progress: &dyn Fn(BuildProgress),
+) -> Result<(), BuildError> {
+    let names = write_slices(checkpoint, layouts, directory, progress)?;
+    for name in COPIES {
+        copy(&checkpoint.folder.join(name), &directory.join(name))?;
+    }
+    let describe = |name: &str| ProgramFile::describe(directory, name).map_err(BuildError::Verify);
+    manifest.slices = names
+        .iter()
+        .map(|name| describe(name))
+        .collect::<Result<_, _>>()?;
+    let copied = COPIES
+        .into_iter()
+        .filter(|name| directory.join(name).exists());
+    manifest.copies = copied.map(describe).collect::<Result<_, _>>()?;
+    manifest
+        .write(directory)
+        .map_err(|(path, source)| BuildError::Write { path, source })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), BuildError> {

@@ -312,9 +312,11 @@ impl Writer {
         storage: Storage,
     ) {
         // What the gate and the up projection make is multiplied in whole lanes, and read so by the down projection.
-        let rows = match part {
-            Part::Gate | Part::Up | Part::GateBias | Part::UpBias => padded(source.len() as u32),
-            _ => source.len(),
+        let whole_lanes = matches!(part, Part::Gate | Part::Up | Part::GateBias | Part::UpBias);
+        let rows = if whole_lanes {
+            padded(source.len() as u32)
+        } else {
+            source.len()
         };
         let tensor = match self.layer {
             Some(layer) => format!("model.layers.{layer}.{tensor}"),

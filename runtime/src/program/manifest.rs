@@ -15,17 +15,21 @@ pub const MANIFEST: &str = "program.json";
 /// A manifest larger than this is not ours.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 
-/// How weights are stored.
+/// How weights are stored. Activations, norms, biases and the KV cache are f32 in all of them: int8 activations would
+/// be faster to multiply, and lose more than int8 weights do.
+///
+/// The errors are those of the logits against an f32 reference on small random models, which are the worst case,
+/// as rms error over the logits' standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floats.
+    /// 32-bit floats: below 0.0001.
     F32,
-    /// bfloat16.
+    /// bfloat16: below 0.03; nothing is lost where the checkpoint is bfloat16 itself.
     Bf16,
-    /// Blocks of 32 signed bytes with one f32 scale.
+    /// Blocks of 32 signed bytes with one f32 scale: below 0.15.
     Int8,
-    /// Blocks of 32 four-bit integers with one f32 scale; embedding and head in int8.
+    /// Blocks of 32 four-bit integers with one f32 scale; embedding and head as [`Precision::Int8`]: below 0.8.
     Int4,
 }
 
@@ -207,7 +211,8 @@ impl Manifest {
             shards,
             attention_block,
             mlp_block,
-            ..
+            slices: _,
+            copies: _,
         } = self;
         let name = |key: &Option<String>| key.clone().unwrap_or_else(|| "none".to_owned());
         if found.key != *key {

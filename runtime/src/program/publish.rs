@@ -134,18 +134,40 @@ impl Place {
 
     /// Refuses where the file system has too little room.
     pub(super) fn room(&self, needed: u64) -> Result<(), BuildError> {
-        let Ok(free) = statvfs(&self.parent) else {
-            return Ok(());
-        };
-        let available = free.blocks_available().saturating_mul(free.fragment_size());
-        if needed > available {
-            return Err(BuildError::Full {
-                directory: self.parent.clone(),
-                needed,
-                available,
-            });
+        match self.free() {
+            Some(available) if needed > available => {
+                let directory = self.parent.clone();
+                Err(BuildError::Full {
+                    directory,
+                    needed,
+                    available,
+                })
+            }
+            Some(_) | None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Bytes that the file system has left for us, where it says.
+    fn free(&self) -> Option<u64> {
+        let free = statvfs(&self.parent).ok()?;
+        Some(free.blocks_available().saturating_mul(free.fragment_size()))
+    }
+
+    /// Turns a write that found no room into what a person can act on; to be called while what was written is there.
+    pub(super) fn explain_full(&self, error: BuildError, needed: u64) -> BuildError {
+        match error {
+            BuildError::Write { path: _, source }
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
+                let available = self.free().unwrap_or(0);
+                BuildError::Full {
+                    directory: self.parent.clone(),
+                    needed,
+                    available,
+                }
+            }
+            error => error,
+        }
     }
 
     /// A temporary directory beside the place, removed with everything in it unless published.

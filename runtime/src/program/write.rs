@@ -77,14 +77,16 @@ pub(super) fn write_slices(
             .map(|layout| &layout.sections[index])
             .zip(&files)
             .collect();
-        match parts.first() {
+        if parts
+            .first()
+            .is_some_and(|(first, _)| matches!(first.part, Part::Output | Part::Down))
+        {
             // Every rank takes some columns of every row: the rows are read once for all of them.
-            Some((first, _)) if matches!(first.part, Part::Output | Part::Down) => {
-                stream(checkpoint, &parts, &mut buffers)?;
-            }
-            _ => parts.iter().try_for_each(|part| {
+            stream(checkpoint, &parts, &mut buffers)?;
+        } else {
+            parts.iter().try_for_each(|part| {
                 stream(checkpoint, std::slice::from_ref(part), &mut buffers)
-            })?,
+            })?;
         }
         done += parts
             .iter()
@@ -107,10 +109,12 @@ fn stream(
     let Some((first, _)) = parts.first() else {
         return Ok(());
     };
-    let width = match first.part {
-        Part::Output => checkpoint.shape.heads * checkpoint.shape.head_dim,
-        Part::Down => checkpoint.shape.intermediate,
-        _ => first.columns.source.end,
+    let width = if first.part == Part::Output {
+        checkpoint.shape.heads * checkpoint.shape.head_dim
+    } else if first.part == Part::Down {
+        checkpoint.shape.intermediate
+    } else {
+        first.columns.source.end
     } as usize;
     let step = (CHUNK / width).max(1);
     let mut row = first.source.start as usize;

@@ -19,8 +19,10 @@ pub struct Limits {
     pub context: u32,
     /// Sequences that may wait for a slot.
     pub queue: usize,
-    /// Prompt tokens that one step may feed.
+    /// Prompt tokens that one step may feed beside sequences that generate.
     pub chunk: usize,
+    /// Prompt tokens that one step may feed while none does: nobody waits for a next token then.
+    pub burst: usize,
 }
 
 /// Why a sequence is not taken.
@@ -175,6 +177,11 @@ impl Batcher {
         for slot in 0..self.slots.len() {
             self.feed(slot, Phase::Generating, usize::MAX, step);
         }
+        let allowed = if step.feeds.is_empty() {
+            self.limits.burst
+        } else {
+            self.limits.chunk
+        };
         let mut order: Vec<(Ticket, usize)> = self
             .slots
             .iter()
@@ -182,11 +189,11 @@ impl Batcher {
             .filter_map(|(slot, sequence)| Some((sequence.as_ref()?.ticket, slot)))
             .collect();
         order.sort_unstable();
-        let mut budget = self.limits.chunk;
+        let mut budget = allowed;
         for (_, slot) in order {
             budget -= self.feed(slot, Phase::Prompt, budget, step);
         }
-        step.prompt_tokens = self.limits.chunk - budget;
+        step.prompt_tokens = allowed - budget;
     }
 
     /// The token that a sequence goes on with. Unknown tickets were removed meanwhile.

@@ -148,10 +148,13 @@ impl Front {
         let entropy = rand::random();
         let (prepared, prefix) = match endpoint {
             Endpoint::Chat => (
-                chat::prepare(body, &self.served, entropy, self.clock.civil())?,
+                chat::prepare(body, &self.served, entropy, None, self.clock.civil())?,
                 "chatcmpl",
             ),
-            Endpoint::Completion => (completion::prepare(body, &self.served, entropy)?, "cmpl"),
+            Endpoint::Completion => (
+                completion::prepare(body, &self.served, entropy, Some(completion::DEFAULT_MOST))?,
+                "cmpl",
+            ),
         };
         let Prepared {
             wishes,

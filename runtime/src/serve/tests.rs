@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     context: 64,
     queue: 1,
     chunk: 16,
+    burst: 16,
 };
 
 const DEADLINES: Deadlines = Deadlines {

@@ -1,6 +1,7 @@
 //! Chat templates, rendered as the library that the hub's models are written for renders them.
 
 mod dump;
+mod methods;
 mod source;
 
 use jiff::civil::DateTime;
@@ -57,10 +58,8 @@ impl ChatTemplate {
                 .build()
                 .map_err(|source| TextError::TemplateSyntax { source })?,
         );
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_unknown_method_callback(methods::python);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_formatter(dump::python_formatter);
         environment.add_filter("tojson", dump::tojson);
         environment.add_function(
             "raise_exception",

@@ -181,6 +181,11 @@ fn anything_else_is_refused_by_name() {
         ),
         (
             "llama",
+            json!({"head_dim": 1_048_576}),
+            "6 heads of 1048576 are wider than 1048576",
+        ),
+        (
+            "llama",
             json!({"head_dim": null, "hidden_size": 73}),
             "`hidden_size` is 73, expected a multiple of the 6",
         ),

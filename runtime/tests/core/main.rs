@@ -10,7 +10,9 @@
 
 mod bits;
 mod checkpoint_errors;
+mod command;
 mod config_keys;
 mod programs;
 mod ranks;
+mod reference;
 mod support;

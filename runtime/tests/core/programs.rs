@@ -264,6 +264,18 @@ fn a_changed_program_is_refused() {
         "has pack format 99, and this worker reads 1",
     );
     check(
+        &edit("\"mlpBlock\": 32", "\"mlpBlock\": 64"),
+        "contradicts itself: blocks of 20 and 64",
+    );
+    check(
+        &edit("\"layers\": 2", "\"layers\": 3"),
+        "contradicts itself: 2 attention windows for 3 layers",
+    );
+    check(
+        &edit("\"vocab\": 131", "\"vocab\": 151"),
+        "where its layout takes",
+    );
+    check(
         &edit("\"shards\": 2", "\"shards\": 3"),
         "contradicts itself: 3 shards and 2 slices",
     );

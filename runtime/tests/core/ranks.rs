@@ -299,3 +299,14 @@ fn a_rank_that_stands_still_is_named_at_the_deadline() {
         );
     }
 }
+
+#[test]
+fn ranks_are_out_of_reach_of_the_terminals_signals() {
+    let checkpoint = Recipe::new("llama", ODD, json!({})).write();
+    let (_folder, program) = program(checkpoint.path(), 2, Precision::F32);
+    let ranks = Ranks::start(&program, options(Connectivity::P2P)).expect("start");
+    for pid in ranks.pids() {
+        let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+        assert_eq!(nix::unistd::getpgid(Some(pid)), Ok(pid));
+    }
+}

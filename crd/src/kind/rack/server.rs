@@ -17,8 +17,9 @@ pub struct Server {
     /// The node's name.
     #[schemars(length(min = 1, max = 63))]
     pub name: NodeName,
-    /// The node's labels.
+    /// The node's labels, at most 64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
     pub labels: BTreeMap<String, String>,
     /// Kernel, memory and processors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,8 +117,9 @@ pub struct Sdk {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum VendorTool {
-    /// Query and reset.
-    QaicUtil,
+    /// `qaic-util`: query and reset.
+    #[serde(rename = "qaic-util")]
+    QueryTool,
     /// Sends requests to qmonitor.
     QaicMonitorJson,
     /// qmonitor itself.
@@ -128,8 +130,9 @@ pub enum VendorTool {
     QaicExec,
     /// Compiler from 1.21.
     QaicCompile,
-    /// Prints SDK versions.
-    QaicVersionUtil,
+    /// `qaic-version-util`: prints SDK versions.
+    #[serde(rename = "qaic-version-util")]
+    VersionTool,
     /// Manages Switchtec switches.
     Switchtec,
     /// Starts transient units.

@@ -90,7 +90,10 @@ fn change(
     }
     let path = format!("{DEVICES}/{}/config", port.address);
     machine.pwrite(&path, at, &wanted.0.to_le_bytes())?;
-    let (_, found) = control(machine, port)?;
+    let (_, mut found) = control(machine, port)?;
+    if found.0 & mask.0 != wanted.0 & mask.0 && super::switchtec::write_acs(machine, port, wanted) {
+        (_, found) = control(machine, port)?;
+    }
     if found.0 & mask.0 != wanted.0 & mask.0 {
         return Err(StepError::WriteIgnored {
             port: port.address,

@@ -9,7 +9,7 @@ use crate::{
     machine::Machine,
     probe::{
         pci::{DEVICES, place},
-        soc::{Answer, QAIC_UTIL, mhi_ids, query},
+        soc::{Answer, QUERY_TOOL, mhi_ids, query},
     },
     vendor::Device,
 };
@@ -27,7 +27,7 @@ impl Roll {
         match &self.0 {
             Ok(devices) => Ok(devices.get(&soc)),
             Err(why) => Err(StepError::ToolFailed {
-                tool: QAIC_UTIL.to_owned(),
+                tool: QUERY_TOOL.to_owned(),
                 what: format!("gave no answer ({why:?})"),
             }),
         }

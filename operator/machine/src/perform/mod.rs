@@ -4,6 +4,7 @@ mod identity;
 mod p2p;
 mod settings;
 mod soc;
+mod switchtec;
 
 use std::time::Duration;
 

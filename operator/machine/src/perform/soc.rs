@@ -13,7 +13,7 @@ use crate::{
     probe::{
         host::qmonitor,
         pci,
-        soc::{QAIC_UTIL, is_soc},
+        soc::{QUERY_TOOL, is_soc},
     },
 };
 
@@ -22,11 +22,11 @@ const MONITOR_SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
 /// The vendor's name for the transient unit.
 const UNIT: &str = "--unit=qmonitor-proxy";
 /// qmonitor may update firmware before it answers; about ten seconds are usual.
-const QMONITOR_DEADLINE: Duration = Duration::from_secs(300);
+const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
 /// One request, or one start.
-const TOOL_DEADLINE: Duration = Duration::from_secs(60);
+const TOOL_DEADLINE: Duration = Duration::from_mins(1);
 /// A reset's call returns within the driver's ceiling of 25 s for each SoC.
-const RESET_DEADLINE: Duration = Duration::from_secs(120);
+const RESET_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const SLOWEST_LOOK: Duration = Duration::from_secs(10);
@@ -124,18 +124,31 @@ pub(super) fn reset(
                 found: state,
             });
         }
+        // A process in a container that we cannot see into holds no node of ours, but it does use cores.
+        if let Some(device) = roll.device(soc)?
+            && let (Some(total), Some(free)) = (device.cores(), device.cores_free())
+            && free < total
+        {
+            return Err(StepError::Held {
+                soc,
+                by: format!(
+                    "a loaded program ({} of {total} cores in use)",
+                    total - free
+                ),
+            });
+        }
     }
     match scope {
         ResetScope::SoC => {
             for soc in socs {
                 let address = soc.address.to_string();
-                let call = Invocation::new(QAIC_UTIL, &["-s", "-p", &address], RESET_DEADLINE);
+                let call = Invocation::new(QUERY_TOOL, &["-s", "-p", &address], RESET_DEADLINE);
                 succeeded(&machine.run(&call)?, &[soc.address])?;
             }
         }
         ResetScope::Host => {
             let deadline = RESET_DEADLINE * u32::try_from(reached.len().max(1)).unwrap_or(u32::MAX);
-            let output = machine.run(&Invocation::new(QAIC_UTIL, &["-s"], deadline))?;
+            let output = machine.run(&Invocation::new(QUERY_TOOL, &["-s"], deadline))?;
             let named: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
             succeeded(&output, &named)?;
         }
@@ -149,7 +162,7 @@ fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> 
         let wanted = format!("{soc} success");
         let said = output.stdout.lines().any(|line| line.trim() == wanted);
         if output.timed_out || !said {
-            return Err(failed(QAIC_UTIL, output));
+            return Err(failed(QUERY_TOOL, output));
         }
     }
     Ok(())
@@ -270,7 +283,7 @@ fn wait_for(
         if now >= deadline {
             return Ok(false);
         }
-        machine.wait_until(deadline.min(now.plus(pause)));
+        machine.pause(pause.min(now.until(deadline)));
         pause = (pause * 2).min(SLOWEST_LOOK);
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     machine::Machine,
-    vendor::{listens_on, lockdown_level, memory_kib, processors, sdk_version},
+    vendor::{cpu_count, listens_on, lockdown_level, memory_kib, sdk_version},
 };
 
 /// TCP port on which qmonitor's server listens (the vendor's own number).
@@ -48,7 +48,7 @@ pub(crate) fn host(machine: &Machine) -> Host {
             let list = text
                 .lines()
                 .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-            processors(list)
+            cpu_count(list)
         }),
         cpu_features: parsed(machine, "/proc/cpuinfo", features),
     }

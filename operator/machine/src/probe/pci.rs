@@ -1,5 +1,5 @@
 //! The PCI tree: every function with its path, parent, port kind, ACS, BARs, group, driver and link.
-use std::io;
+use std::{fmt::Write, io};
 
 use crd::{
     Fact, Unknown,
@@ -83,7 +83,8 @@ pub(crate) fn place(target: &str, address: PciAddress) -> Option<(PciPath, Optio
     let (root, hops) = chain.split_first()?;
     let mut path = root.to_string();
     for hop in hops {
-        path.push_str(&format!("/{:02x}.{:x}", hop.device, hop.function));
+        // Writing to a string cannot fail.
+        let _ = write!(path, "/{:02x}.{:x}", hop.device, hop.function);
     }
     let parent = chain
         .len()

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// The vendor's tool for queries and resets.
-pub(crate) const QAIC_UTIL: &str = "/opt/qti-aic/tools/qaic-util";
+pub(crate) const QUERY_TOOL: &str = "/opt/qti-aic/tools/qaic-util";
 /// How long a query may take; SoCs that boot make it slow.
-const QUERY_DEADLINE: Duration = Duration::from_secs(60);
+const QUERY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Whether a function is an AI 100 or AI 080 SoC: vendor and device together, because modems share vendor and class.
 pub(crate) fn is_soc(function: &PciFunction) -> bool {
@@ -29,7 +29,7 @@ pub(crate) type Answer = Result<BTreeMap<PciAddress, Device>, Unknown>;
 
 /// Asks the vendor's tool. Its exit code proves nothing; a device is known by its block alone.
 pub(crate) fn query(machine: &Machine) -> Answer {
-    let output = match machine.run(&Invocation::new(QAIC_UTIL, &["-q"], QUERY_DEADLINE)) {
+    let output = match machine.run(&Invocation::new(QUERY_TOOL, &["-q"], QUERY_DEADLINE)) {
         Ok(output) => output,
         Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
         Err(ToolError::Start { .. }) => return Err(Unknown::ToolFailed),

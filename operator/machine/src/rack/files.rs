@@ -304,6 +304,10 @@ pub(crate) fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// A text file as the kernel writes one.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends arms that say whether there is such a file"
+)]
 pub(crate) fn text(content: &str) -> Option<Entry> {
     let mut content = content.to_owned();
     if !content.ends_with('\n') {

@@ -68,10 +68,10 @@ pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
         return None;
     }
     match tool {
-        VendorTool::QaicUtil => Some("/opt/qti-aic/tools/qaic-util"),
+        VendorTool::QueryTool => Some("/opt/qti-aic/tools/qaic-util"),
         VendorTool::QaicMonitorJson => Some("/opt/qti-aic/tools/qaic-monitor-json"),
         VendorTool::QaicMonitorGrpcServer => Some("/opt/qti-aic/tools/qaic-monitor-grpc-server"),
-        VendorTool::QaicVersionUtil => Some("/opt/qti-aic/tools/qaic-version-util"),
+        VendorTool::VersionTool => Some("/opt/qti-aic/tools/qaic-version-util"),
         VendorTool::QaicRunner => Some("/opt/qti-aic/exec/qaic-runner"),
         // One compiler took the other's place with Apps SDK 1.21.
         VendorTool::QaicExec => {
@@ -87,10 +87,10 @@ pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
 
 /// Every tool that a server may have.
 pub(crate) const TOOLS: [VendorTool; 9] = [
-    VendorTool::QaicUtil,
+    VendorTool::QueryTool,
     VendorTool::QaicMonitorJson,
     VendorTool::QaicMonitorGrpcServer,
-    VendorTool::QaicVersionUtil,
+    VendorTool::VersionTool,
     VendorTool::QaicRunner,
     VendorTool::QaicExec,
     VendorTool::QaicCompile,
@@ -165,7 +165,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
             let answers = view
                 .live()
                 .qmonitor_ms
-                .is_some_and(|started| view.now >= started + times.qmonitor_ms);
+                .is_some_and(|started| view.now >= started + times.qmonitor);
             let line = format!(
                 "   0: 00000000000000000000000000000000:{QMONITOR_PORT:04X} 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 31415 1\n"
             );

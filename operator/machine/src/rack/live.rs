@@ -243,11 +243,11 @@ impl Live {
             if let Some(mdp) = soc.requested.take() {
                 soc.mdp = mdp;
             }
-            soc.off_until_ms = now + durations.reset_ms;
+            soc.off_until_ms = now + durations.reset;
             soc.ready_at_ms = if hangs || stuck {
                 None
             } else {
-                Some(soc.off_until_ms + durations.initialize_ms)
+                Some(soc.off_until_ms + durations.initialize)
             };
             soc.accel = next_accel;
             soc.resets += 1;
@@ -277,7 +277,7 @@ impl Live {
             soc.requested = None;
             soc.off_until_ms = now;
             soc.ready_at_ms = match part.state {
-                SocState::Ready | SocState::Error => Some(now + durations.initialize_ms),
+                SocState::Ready | SocState::Error => Some(now + durations.initialize),
                 SocState::Stuck => None,
             };
             soc.mhi = next_mhi;
@@ -305,11 +305,11 @@ impl Live {
 /// Durations of a server in milliseconds of the rack's time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    pub(crate) reset_ms: u64,
-    pub(crate) initialize_ms: u64,
-    pub(crate) qmonitor_ms: u64,
-    pub(crate) boot_ms: u64,
-    pub(crate) tool_ms: u64,
+    pub(crate) reset: u64,
+    pub(crate) initialize: u64,
+    pub(crate) qmonitor: u64,
+    pub(crate) boot: u64,
+    pub(crate) tool: u64,
 }
 
 impl Times {
@@ -323,11 +323,11 @@ impl Times {
         } = server.durations.clone().unwrap_or_default();
         let millis = |given: Option<u32>, ordinary: u64| given.map_or(ordinary, u64::from) * 1000;
         Self {
-            reset_ms: millis(reset_seconds, 8),
-            initialize_ms: millis(initialize_seconds, 40),
-            qmonitor_ms: millis(qmonitor_seconds, 10),
-            boot_ms: millis(boot_seconds, 90),
-            tool_ms: millis(tool_seconds, 1),
+            reset: millis(reset_seconds, 8),
+            initialize: millis(initialize_seconds, 40),
+            qmonitor: millis(qmonitor_seconds, 10),
+            boot: millis(boot_seconds, 90),
+            tool: millis(tool_seconds, 1),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The virtual rack: servers made of a file, that answer like machines, take time, and fail on request.
 //!
-//! In the order data flows: `world` enumerates a server's tree, `registers` and `groups` say what it shows after a boot,
+//! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
 //! `live` holds what changed since, `store` keeps that on disk; `files` and `host` answer paths, `tools` answers tool
-//! calls, `server` is the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
+//! calls, `server` and `answer` are the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
+mod answer;
 mod draw;
+mod enumerate;
 mod error;
 mod files;
 mod generate;
@@ -29,6 +31,7 @@ pub use error::RackError;
 pub use generate::{Recipe, generate};
 
 pub use server::RackServer;
+pub use tools::COMPILER_MARKER;
 
 use crate::time::Clock;
 use store::Store;
@@ -41,7 +44,7 @@ pub fn open(
     state_dir: &Path,
     clock: Clock,
 ) -> Result<Vec<RackServer>, RackError> {
-    stores(rack, rack_digest, state_dir)?
+    stores(rack, rack_digest, state_dir, clock)?
         .into_iter()
         .map(|store| {
             store.open()?;
@@ -53,13 +56,18 @@ pub fn open(
 /// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs, and has put
 /// journals and ledgers away.
 pub fn reseed(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<(), RackError> {
-    for store in stores(rack, rack_digest, state_dir)? {
+    for store in stores(rack, rack_digest, state_dir, Clock::Wall)? {
         store.reseed()?;
     }
     Ok(())
 }
 
-fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>, RackError> {
+fn stores(
+    rack: &Rack,
+    rack_digest: &str,
+    state_dir: &Path,
+    clock: Clock,
+) -> Result<Vec<Store>, RackError> {
     let mut names: Vec<&str> = Vec::new();
     let name = &rack.metadata.name;
     plain(name, name, name)?;
@@ -77,7 +85,14 @@ fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>
             }
             names.push(server.name.as_str());
             let folder = state_dir.join(name).join(server.name.as_str()).join("rack");
-            let store = Store::new(folder, name, rack_digest, rack.spec.seed, server.clone());
+            let store = Store::new(
+                folder,
+                name,
+                rack_digest,
+                rack.spec.seed,
+                server.clone(),
+                clock,
+            );
             check(name, rack.spec.seed, server)?;
             Ok(store)
         })
@@ -88,8 +103,8 @@ fn stores(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<Vec<Store>
 fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
     let wrong = |what: &str| impossible(rack, server.name.as_str(), what);
     let whole =
-        world::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
-    let now = world::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
+        enumerate::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
+    let now = enumerate::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
     let known = |address: &PciAddress| now.by_address.contains_key(address);
     for tenant in &server.tenants {
         for soc in &tenant.holds {
@@ -110,8 +125,10 @@ fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
     }
     let mut serials: Vec<&str> = whole.serials().collect();
     serials.sort_unstable();
-    if let Some(pair) = serials.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(wrong(&format!("two SoCs have the serial {}", pair[0])));
+    for (one, other) in serials.iter().zip(serials.iter().skip(1)) {
+        if one == other {
+            return Err(wrong(&format!("two SoCs have the serial {one}")));
+        }
     }
     Ok(())
 }

@@ -235,3 +235,7 @@ impl Space {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "registers_tests.rs"]
+mod tests;

@@ -24,7 +24,7 @@ impl RackServer {
             let now = self.rack_ms(live);
             match target {
                 "vm.max_map_count" => {
-                    live.max_map_count = value.parse().map_err(|_| bad("a number"))?
+                    live.max_map_count = value.parse().map_err(|_| bad("a number"))?;
                 }
                 "control_resp_timeout_s" => {
                     live.control_timeout_s =
@@ -32,7 +32,7 @@ impl RackServer {
                 }
                 "qmonitor" => {
                     live.qmonitor_ms = match value {
-                        "running" => Some(now.saturating_sub(self.times.qmonitor_ms)),
+                        "running" => Some(now.saturating_sub(self.times.qmonitor)),
                         "stopped" => None,
                         _ => return Err(bad("running or stopped")),
                     }
@@ -272,7 +272,7 @@ impl RackServer {
             let _ = world;
             Ok(())
         })?;
-        self.pass(Duration::from_millis(self.times.boot_ms))
+        self.pass(Duration::from_millis(self.times.boot))
     }
 
     /// Resets a SoC as somebody with root would, held or not.

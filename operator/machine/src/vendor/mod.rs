@@ -4,5 +4,8 @@ mod text;
 
 pub use query::{Capability, Device, parse_query};
 pub use text::{
-    inferences_per_second, is_log, listens_on, lockdown_level, memory_kib, processors, sdk_version,
+    cpu_count, inferences_per_second, is_log, listens_on, lockdown_level, memory_kib, sdk_version,
 };
+
+#[cfg(test)]
+mod tests;

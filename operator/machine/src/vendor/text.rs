@@ -11,7 +11,7 @@ pub fn memory_kib(meminfo: &str, key: &str) -> Option<u64> {
 }
 
 /// How many processors a kernel list such as `0-3,8,10-11` names.
-pub fn processors(list: &str) -> Option<u32> {
+pub fn cpu_count(list: &str) -> Option<u32> {
     let mut count = 0_u32;
     for part in list.trim().split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));

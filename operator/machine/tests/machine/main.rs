@@ -5,8 +5,11 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod clocks;
+mod compiler;
 mod examples;
 mod faults;
+mod linux;
 mod room;
 mod steps;
 mod verbs;

@@ -1,4 +1,6 @@
 //! Single steps on a rack: the whole way from a fresh server to proven P2P and back, and what each step refuses.
+use std::time::Duration;
+
 use crd::{
     id::{GroupId, Word},
     kind::ResetScope,
@@ -330,10 +332,10 @@ fn a_held_soc_is_never_reset() {
     assert!(perform(room.machine(), &reset(MEMBERS[0], ResetScope::SoC)).is_ok());
     room.server().release(at(MEMBERS[1])).unwrap();
     let again = reset(MEMBERS[0], ResetScope::SoC);
-    room.machine().wait(std::time::Duration::from_secs(10));
+    room.machine().wait(Duration::from_secs(10));
     let error = perform(room.machine(), &again).unwrap_err();
     assert!(error.to_string().contains("Initializing"), "{error}");
-    room.machine().wait(std::time::Duration::from_secs(60));
+    room.machine().wait(Duration::from_mins(1));
     assert!(perform(room.machine(), &reset(MEMBERS[0], ResetScope::Host)).is_ok());
     let wait = Action::WaitReady {
         socs: MEMBERS.iter().map(|at| soc(&snapshot, at)).collect(),

@@ -10,11 +10,13 @@ use super::{ApiError, Prepared, Served};
 use crate::serve::generation::Opening;
 use crate::text::{Conversation, GenerationPrompt, SpecialTokens};
 
-/// Reads a request. `entropy` seeds it where it gives no seed; `now` is for templates that say the date.
+/// Reads a request. `entropy` seeds it where it gives no seed; `default_most` bounds it where it names no length (the
+/// context does, where there is none); `now` is for templates that say the date.
 pub fn prepare(
     body: &[u8],
     served: &Served,
     entropy: u64,
+    default_most: Option<u32>,
     now: DateTime,
 ) -> Result<Prepared, ApiError> {
     let mut fields = Fields::parse(body)?;
@@ -58,7 +60,7 @@ pub fn prepare(
             "the chat template makes no tokens of these messages",
         ));
     }
-    served.prepare(&[tokens], settings, Opening::Fresh, None)
+    served.prepare(&[tokens], settings, Opening::Fresh, default_most)
 }
 
 fn logprobs(fields: &mut Fields) -> Result<Option<usize>, ApiError> {
@@ -101,6 +103,12 @@ fn refuse_what_is_not_there(fields: &mut Fields) -> Result<(), ApiError> {
         "web_search_options",
         |_| false,
         "nothing is searched",
+    )?;
+    refuse(
+        fields,
+        "verbosity",
+        |value| value == "medium",
+        "the prompt says how long an answer is to be",
     )?;
     refuse(
         fields,

@@ -10,10 +10,15 @@ use crate::serve::generation::Opening;
 use crate::text::SpecialTokens;
 
 /// What the API gives where the request names no length.
-const DEFAULT_MOST: u32 = 16;
+pub const DEFAULT_MOST: u32 = 16;
 
-/// Reads a request. `entropy` seeds it where it gives no seed.
-pub fn prepare(body: &[u8], served: &Served, entropy: u64) -> Result<Prepared, ApiError> {
+/// Reads a request. `entropy` seeds it where it gives no seed; `default_most` bounds it where it names no length.
+pub fn prepare(
+    body: &[u8],
+    served: &Served,
+    entropy: u64,
+    default_most: Option<u32>,
+) -> Result<Prepared, ApiError> {
     let mut fields = Fields::parse(body)?;
     served.check_name(&mut fields)?;
     let prompts = prompts(&mut fields, served)?;
@@ -43,7 +48,7 @@ pub fn prepare(body: &[u8], served: &Served, entropy: u64) -> Result<Prepared, A
         ));
     }
     fields.finish(&IGNORED)?;
-    served.prepare(&prompts, settings, Opening::Continuing, Some(DEFAULT_MOST))
+    served.prepare(&prompts, settings, Opening::Continuing, default_most)
 }
 
 /// A string, a list of strings, a list of token ids, or a list of those.

@@ -40,16 +40,14 @@ pub struct StreamOptions {
 }
 
 /// Accepted and without effect: they are about accounts, caches and records that a worker has not.
-pub(super) const IGNORED: [&str; 10] = [
+pub(super) const IGNORED: [&str; 8] = [
     "metadata",
-    "moderation",
     "prompt_cache_key",
     "prompt_cache_retention",
     "safety_identifier",
     "service_tier",
     "store",
     "user",
-    "verbosity",
     "parallel_tool_calls",
 ];
 

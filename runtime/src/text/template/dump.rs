@@ -1,24 +1,9 @@
-//! Values as Python prints them: what templates written for Jinja expect in their output.
+//! JSON as Python dumps it: what templates written for Jinja expect of `tojson`.
 
-use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Output, State, Value};
+use minijinja::value::Kwargs;
+use minijinja::{Error, ErrorKind, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
-
-/// `None`, `True` and `False` are spelled as Python spells them; all else as usual.
-pub(super) fn python_formatter(
-    output: &mut Output,
-    state: &mut State,
-    value: &Value,
-) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::None => output.write_str("None").map_err(Error::from),
-        ValueKind::Bool => output
-            .write_str(if value.is_true() { "True" } else { "False" })
-            .map_err(Error::from),
-        _ => minijinja::escape_formatter(output, state, value),
-    }
-}
 
 /// `json.dumps` with its separators, without escaping for HTML or ASCII.
 #[expect(

@@ -183,6 +183,14 @@ fn small_idioms() {
             "a+b AB True",
         ),
         (
+            "{{ 'a-b-c'.rsplit('-', 1) }} {{ ' a b  c '.rsplit() }} {{ 'a b c'.rsplit(none, 1) }}",
+            "['a-b', 'c'] ['a', 'b', 'c'] ['a b', 'c']",
+        ),
+        (
+            "{{ 'abc'.removeprefix('a') }} {{ 'abc'.removesuffix('x') }} {{ 'a=b'.partition('=') | list }}",
+            "bc abc ['a', '=', 'b']",
+        ),
+        (
             "{{ messages | length }} {{ messages[-1]['role'] }} {{ messages is iterable }}",
             "1 user True",
         ),

@@ -7,8 +7,8 @@ use crate::{
     rack::{RackError, RackServer},
 };
 
-/// Begins every marker that the double leaves, so that nobody takes it for a program.
-pub const MARKER: &str = "SHARDPLANE-RACK-COMPILER-DOUBLE";
+/// Begins the `programqpc.bin` that a rack's compiler double leaves: whoever would serve it can tell that it is none.
+pub const COMPILER_MARKER: &str = "SHARDPLANE-RACK-COMPILER-DOUBLE";
 
 pub(super) fn run(
     server: &RackServer,
@@ -76,7 +76,7 @@ pub(super) fn run(
     let written = made.and_then(|()| {
         fs::write(
             Path::new(out).join("programqpc.bin"),
-            format!("{MARKER}\n{record:#}\n"),
+            format!("{COMPILER_MARKER}\n{record:#}\n"),
         )
     });
     if let Err(error) = written {

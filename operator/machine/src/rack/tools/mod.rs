@@ -6,6 +6,8 @@ mod reset;
 mod runner;
 mod switchtec;
 
+pub use compiler::COMPILER_MARKER;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
@@ -59,7 +61,7 @@ pub(crate) fn run(
             timed_out: false,
         });
     }
-    let takes = Duration::from_millis(server.times.tool_ms);
+    let takes = Duration::from_millis(server.times.tool);
     if hangs || takes > invocation.deadline {
         server.pass(invocation.deadline).map_err(broken)?;
         return Ok(ToolOutput {
@@ -69,16 +71,16 @@ pub(crate) fn run(
             timed_out: true,
         });
     }
-    let asks = tool == VendorTool::QaicUtil && !arguments.iter().any(|argument| argument == "-s");
+    let asks = tool == VendorTool::QueryTool && !arguments.iter().any(|argument| argument == "-s");
     if !asks {
         // A query takes no time, so that looking never writes: readers take no lock.
         server.pass(takes).map_err(broken)?;
     }
     match tool {
-        VendorTool::QaicUtil if arguments.iter().any(|argument| argument == "-s") => {
+        VendorTool::QueryTool if arguments.iter().any(|argument| argument == "-s") => {
             reset::run(server, arguments)
         }
-        VendorTool::QaicUtil => server.with(|view| query::run(view, server.store.seed, arguments)),
+        VendorTool::QueryTool => server.with(|view| query::run(view, server.store.seed, arguments)),
         VendorTool::QaicMonitorJson => qmonitor::request(server, arguments),
         VendorTool::SystemdRun => qmonitor::start(server, arguments),
         VendorTool::QaicMonitorGrpcServer => Ok(said(
@@ -91,7 +93,7 @@ pub(crate) fn run(
         VendorTool::QaicExec | VendorTool::QaicCompile => {
             compiler::run(server, program, invocation, arguments)
         }
-        VendorTool::QaicVersionUtil => Ok(said(
+        VendorTool::VersionTool => Ok(said(
             &format!("AIC.{}\n", platform(&server.store.server)),
             0,
         )),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{after, complained, qids, said};
 use crate::{
     access::ToolOutput,
-    rack::{RackError, RackServer, host::place},
+    rack::{RackError, RackServer, files::View, host::place},
 };
 
 /// Requests as the client's file holds them; what else is in it is ignored, as the real client does.
@@ -44,7 +44,8 @@ pub(super) fn start(server: &RackServer, arguments: &[String]) -> Result<ToolOut
             1,
         ));
     }
-    if !server.with(|view| view.is_root())? {
+    let root = server.with(|view: &View<'_>| view.is_root())?;
+    if !root {
         return Ok(complained(
             "Failed to start transient service unit: Access denied\n",
             1,
@@ -80,7 +81,7 @@ pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolO
         let warm = view
             .live()
             .qmonitor_ms
-            .is_some_and(|started| view.now >= started + server.times.qmonitor_ms);
+            .is_some_and(|started| view.now >= started + server.times.qmonitor);
         (warm, view.is_root(), qids(view, server.store.seed))
     })?;
     if !root || !warm {

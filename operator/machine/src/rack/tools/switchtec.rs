@@ -1,5 +1,7 @@
 //! `switchtec`: the card switch's own management interface, which reaches registers that configuration writes may not.
-use crd::snapshot::PortKind;
+use std::fmt::Write;
+
+use crd::{kind::rack::Fault, snapshot::PortKind};
 
 use super::{complained, said};
 use crate::{
@@ -19,14 +21,12 @@ pub(super) fn run(server: &RackServer, arguments: &[String]) -> Result<ToolOutpu
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["list"] => server.with(|view| {
-            let lines: String = switches(view)
-                .iter()
-                .enumerate()
-                .map(|(number, &index)| {
-                    let address = view.loaded.world.functions[index].address;
-                    format!("switchtec{number}\tPFX 52XG4\t{address}\n")
-                })
-                .collect();
+            let mut lines = String::new();
+            for (number, index) in switches(view).into_iter().enumerate() {
+                let address = view.loaded.world.functions[index].address;
+                // Writing to a string cannot fail.
+                let _ = writeln!(lines, "switchtec{number}\tPFX 52XG4\t{address}");
+            }
             said(&lines, 0)
         }),
         ["gas", "read", device, "-a", address] => server.with(|view| {
@@ -57,7 +57,11 @@ pub(super) fn run(server: &RackServer, arguments: &[String]) -> Result<ToolOutpu
                     at,
                     &value.to_le_bytes(),
                 );
-                view.is_root().then_some((function, left))
+                // A port that ignores writes ignores them from everywhere; one that drops configuration writes does not.
+                let address = view.loaded.world.functions[function].address;
+                let deaf = view.live().faults.contains(&Fault::WriteIgnored(address));
+                view.is_root()
+                    .then_some((function, if deaf { Vec::new() } else { left }))
             })?;
             let Some((function, left)) = target else {
                 return Ok(complained("gas write: no such address\n", 1));

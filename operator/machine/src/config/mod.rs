@@ -146,3 +146,6 @@ impl ConfigSpace<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Configuration spaces, good, short and malicious, and what is read from each.
+use proptest::prelude::*;
+
+use super::*;
+
+/// A bridge of this port type with these extended capabilities: offset, id, next.
+fn port(kind: u16, list: &[(usize, u16, usize)]) -> Vec<u8> {
+    let mut bytes = vec![0; 4096];
+    bytes[0..2].copy_from_slice(&0x11f8_u16.to_le_bytes());
+    bytes[6] = 0x10;
+    bytes[0x0e] = 0x81;
+    bytes[0x34] = 0x40;
+    bytes[0x40] = 0x10;
+    bytes[0x42..0x44].copy_from_slice(&(kind << 4 | 2).to_le_bytes());
+    for &(at, id, next) in list {
+        let header = u32::from(id) | 1 << 16 | (next as u32) << 20;
+        bytes[at..at + 4].copy_from_slice(&header.to_le_bytes());
+        if id == 0x000d {
+            bytes[at + 4..at + 8].copy_from_slice(&[0x5f, 0x00, 0x1d, 0x00]);
+        }
+    }
+    bytes
+}
+
+fn present(offset: u16) -> Acs {
+    Acs::Present {
+        offset,
+        capability: Word(0x005f),
+        control: Word(0x001d),
+    }
+}
+
+#[test]
+fn acs_is_found_wherever_the_list_leads() {
+    let cut = |mut bytes: Vec<u8>, length: usize| {
+        bytes.truncate(length);
+        bytes
+    };
+    let set = |mut bytes: Vec<u8>, at: usize, value: u8| {
+        bytes[at] = value;
+        bytes
+    };
+    let plain = || port(6, &[(0x100, 0x0001, 0x148), (0x148, 0x000d, 0)]);
+    let cases: Vec<(&str, Vec<u8>, Result<Acs, Unknown>)> = vec![
+        ("in order", plain(), Ok(present(0x148))),
+        (
+            "against the order",
+            port(
+                6,
+                &[(0x100, 1, 0xf24), (0xf24, 0x000d, 0x138), (0x138, 2, 0)],
+            ),
+            Ok(present(0xf24)),
+        ),
+        (
+            "first of all",
+            port(4, &[(0x100, 0x000d, 0)]),
+            Ok(present(0x100)),
+        ),
+        (
+            "not in the list",
+            port(6, &[(0x100, 1, 0x200), (0x200, 3, 0), (0x148, 0x000d, 0)]),
+            Ok(Acs::None),
+        ),
+        ("no list", port(6, &[]), Ok(Acs::None)),
+        (
+            "a loop",
+            port(6, &[(0x100, 1, 0x200), (0x200, 3, 0x100)]),
+            Err(Unknown::Malformed),
+        ),
+        (
+            "to itself",
+            port(6, &[(0x100, 1, 0x100)]),
+            Err(Unknown::Malformed),
+        ),
+        (
+            "back into the header",
+            port(6, &[(0x100, 1, 0x40)]),
+            Err(Unknown::Malformed),
+        ),
+        (
+            "at the very end",
+            port(6, &[(0x100, 1, 0xffc), (0xffc, 3, 0)]),
+            Ok(Acs::None),
+        ),
+        ("header alone", cut(plain(), 64), Err(Unknown::NoPermission)),
+        ("half a header", cut(plain(), 32), Err(Unknown::ShortRead)),
+        (
+            "conventional part",
+            cut(plain(), 256),
+            Err(Unknown::ShortRead),
+        ),
+        ("list cut off", cut(plain(), 0x148), Err(Unknown::ShortRead)),
+        ("word cut off", cut(plain(), 0x14e), Err(Unknown::ShortRead)),
+        ("nothing", Vec::new(), Err(Unknown::ShortRead)),
+        ("fell off the bus", vec![0xff; 4096], Err(Unknown::NotReady)),
+        (
+            "extended part gone",
+            {
+                let mut b = plain();
+                b[256..].fill(0xff);
+                b
+            },
+            Err(Unknown::NotReady),
+        ),
+        ("conventional PCI", set(plain(), 6, 0), Ok(Acs::None)),
+        (
+            "list into the header",
+            set(plain(), 0x34, 0x10),
+            Err(Unknown::Malformed),
+        ),
+        (
+            "list loops",
+            set(set(plain(), 0x40, 0x05), 0x41, 0x40),
+            Err(Unknown::Malformed),
+        ),
+    ];
+    for (name, bytes, want) in cases {
+        assert_eq!(ConfigSpace(&bytes).acs(), want, "{name}");
+    }
+}
+
+#[test]
+fn acs_at_the_last_possible_place_is_cut_short() {
+    let mut bytes = port(6, &[(0x100, 1, 0xffc)]);
+    bytes[0xffc..].copy_from_slice(&0x0001_000d_u32.to_le_bytes());
+    assert_eq!(ConfigSpace(&bytes).acs(), Err(Unknown::ShortRead));
+}
+
+#[test]
+fn ports_are_told_by_their_type() {
+    for (kind, want) in [
+        (4, PortKind::Root),
+        (5, PortKind::SwitchUpstream),
+        (6, PortKind::SwitchDownstream),
+        (7, PortKind::Bridge),
+        (0, PortKind::Bridge),
+    ] {
+        assert_eq!(ConfigSpace(&port(kind, &[])).port_kind(), Some(want));
+    }
+    let mut endpoint = port(0, &[]);
+    endpoint[0x0e] = 0;
+    assert_eq!(ConfigSpace(&endpoint).port_kind(), None);
+    assert_eq!(
+        ConfigSpace(&port(6, &[])[..64]).port_kind(),
+        Some(PortKind::Bridge),
+        "a header without the rest"
+    );
+    assert_eq!(ConfigSpace(&[]).port_kind(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_bytes_have_an_answer(bytes in proptest::collection::vec(any::<u8>(), 0..4100)) {
+        let space = ConfigSpace(&bytes);
+        let _ = (space.acs(), space.port_kind(), space.is_bridge());
+    }
+
+    #[test]
+    fn any_list_has_an_answer(headers in proptest::collection::vec((64_usize..1023, any::<u16>(), 0_usize..1024), 0..40), length in 0_usize..4097) {
+        let list: Vec<_> = headers.into_iter().map(|(at, id, next)| (at * 4, id % 16, next * 4)).collect();
+        let mut bytes = port(6, &[(0x100, 1, 0x200)]);
+        for (at, id, next) in list {
+            let header = u32::from(id) | (next as u32) << 20;
+            bytes[at..at + 4].copy_from_slice(&header.to_le_bytes());
+        }
+        bytes.truncate(length);
+        if let Ok(Acs::Present { offset, .. }) = ConfigSpace(&bytes).acs() {
+            prop_assert!((0x100..=0xff8).contains(&offset));
+            prop_assert_eq!(u16::from_le_bytes([bytes[usize::from(offset)], bytes[usize::from(offset) + 1]]), 0x000d);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The fallback for card switches whose firmware drops configuration writes: their own management interface.
+//!
+//! It bypasses the kernel, so it is used only on a Switchtec whose every downstream port leads to AI 100 SoCs, and only at
+//! the place where walking that port's capability list, read through the same interface, finds ACS. Never at fixed offsets.
+use std::time::Duration;
+
+use crd::{
+    id::{PciAddress, Word},
+    snapshot::{Acs, PciFunction, PortKind},
+    step::PortRef,
+};
+
+use crate::{
+    access::Invocation,
+    config::ConfigSpace,
+    machine::Machine,
+    probe::{
+        pci::{DEVICES, functions},
+        soc::is_soc,
+    },
+};
+
+/// Microchip's vendor id, which every Switchtec has.
+const VENDOR: Word = Word(0x11f8);
+/// Where the images of port functions begin, one page each (`SWITCHTEC_GAS_PFF_CSR_OFFSET` of Linux's `switchtec.h`).
+const PAGES: u32 = 0x13_4000;
+const PAGE: u32 = 0x1000;
+/// Port functions that a switch of this family can have (Linux's `SWITCHTEC_MAX_PFF_CSR`).
+const MOST_PAGES: u32 = 255;
+/// The tool answers at once or not at all.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// A port's image is read double word by double word; its capability list has fewer steps than this.
+const MOST_STEPS: usize = 64;
+
+/// Writes a port's ACS control word through its switch; says whether it could. The caller reads back.
+pub(super) fn write_acs(machine: &Machine, port: &PortRef, wanted: Word) -> bool {
+    try_write(machine, port.address, wanted).is_some()
+}
+
+fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
+    let tree = functions(machine, None);
+    let switch = only_socs_below(&tree, port)?;
+    let device = management_device(machine, switch)?;
+    let bytes = machine
+        .pread(&format!("{DEVICES}/{port}/config"), 0, 4096)
+        .ok()?;
+    let Ok(Acs::Present { capability, .. }) = ConfigSpace(&bytes).acs() else {
+        return None;
+    };
+    // Bus numbers of a bridge are like no other bridge's: they tell its image from those beside it.
+    let buses = u32::from_le_bytes(bytes.get(0x18..0x1c)?.try_into().ok()?) & 0x00ff_ffff;
+    let page = (0..MOST_PAGES).find(|page| {
+        read(machine, &device, PAGES + page * PAGE + 0x18).map(|found| found & 0x00ff_ffff)
+            == Some(buses)
+    })?;
+    let image = PAGES + page * PAGE;
+    let at = find_acs(machine, &device, image)?;
+    let words = read(machine, &device, image + at + 4)?;
+    // The same capability as in configuration space, or this is not the register we think it is.
+    if (words & 0xffff) as u16 != capability.0 {
+        return None;
+    }
+    let value = u32::from(wanted.0) << 16 | u32::from(capability.0);
+    let (address, value) = (hex(image + at + 4), format!("0x{value:08X}"));
+    let arguments = [
+        "gas", "write", &device, "-a", &address, "-v", &value, "--yes",
+    ];
+    let output = machine
+        .run(&Invocation::new("switchtec", &arguments, DEADLINE))
+        .ok()?;
+    (output.status == Some(0)).then_some(())
+}
+
+/// The upstream port of the switch that a downstream port belongs to, where nothing but AI 100 SoCs is below that switch.
+fn only_socs_below(tree: &[PciFunction], port: PciAddress) -> Option<PciAddress> {
+    let find = |address: PciAddress| tree.iter().find(|function| function.address == address);
+    let this = find(port)?;
+    let upstream = find(this.parent?)?;
+    let right = this.port == Some(PortKind::SwitchDownstream)
+        && upstream.port == Some(PortKind::SwitchUpstream)
+        && this.vendor == VENDOR
+        && upstream.vendor == VENDOR;
+    let below = |parent: PciAddress| {
+        tree.iter()
+            .filter(move |function| function.parent == Some(parent))
+    };
+    let mut socs = 0;
+    for downstream in below(upstream.address) {
+        for device in below(downstream.address) {
+            if !is_soc(device) {
+                return None;
+            }
+            socs += 1;
+        }
+    }
+    (right && socs > 0).then_some(upstream.address)
+}
+
+/// The `/dev/switchtecN` of a switch: the line of `switchtec list` that names a function of the upstream port's device.
+fn management_device(machine: &Machine, upstream: PciAddress) -> Option<String> {
+    let output = machine
+        .run(&Invocation::new("switchtec", &["list"], DEADLINE))
+        .ok()?;
+    output.stdout.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let name = words.next().filter(|name| name.starts_with("switchtec"))?;
+        let here = words
+            .filter_map(|word| word.parse::<PciAddress>().ok())
+            .any(|address| {
+                PciAddress {
+                    function: 0,
+                    ..address
+                } == PciAddress {
+                    function: 0,
+                    ..upstream
+                }
+            });
+        here.then(|| format!("/dev/{name}"))
+    })
+}
+
+/// Offset of the ACS capability in a port's image, by following its list.
+fn find_acs(machine: &Machine, device: &str, image: u32) -> Option<u32> {
+    let mut at = 0x100;
+    for _ in 0..MOST_STEPS {
+        let header = read(machine, device, image + at)?;
+        if header == 0 || header == u32::MAX {
+            return None;
+        }
+        if header & 0xffff == 0x000d {
+            return Some(at);
+        }
+        at = header >> 20 & 0xffc;
+        if at < 0x100 {
+            return None;
+        }
+    }
+    None
+}
+
+/// One double word: `1361D0 - 0x001D00FF`.
+fn read(machine: &Machine, device: &str, address: u32) -> Option<u32> {
+    let output = machine
+        .run(&Invocation::new(
+            "switchtec",
+            &["gas", "read", device, "-a", &hex(address)],
+            DEADLINE,
+        ))
+        .ok()?;
+    let (_, value) = output.stdout.trim().rsplit_once("- 0x")?;
+    if output.status != Some(0) {
+        return None;
+    }
+    u32::from_str_radix(value, 16).ok()
+}
+
+fn hex(address: u32) -> String {
+    format!("0x{address:X}")
+}

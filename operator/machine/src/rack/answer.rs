@@ -1,0 +1,201 @@
+//! What a rack's server answers to reads, writes and tool calls, and who it says holds a SoC.
+use std::{io, sync::Arc};
+
+use crd::{id::PciAddress, kind::rack::Fault, snapshot::Lockdown};
+use nix::errno::Errno;
+
+use super::{
+    RackServer,
+    files::{Entry, View, entry, errno, mhi},
+    host::timeout_parameter,
+    live::Live,
+    registers::{SIZE, written},
+    server::open_by,
+    store::Loaded,
+    tools,
+};
+use crate::{
+    access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
+    linux::{failed, process::materialise},
+};
+
+impl RackServer {
+    fn entry(&self, doing: &'static str, path: &str) -> Result<Entry, AccessError> {
+        self.with(|view| entry(view, path))
+            .map_err(|error| failed(doing, path, io::Error::other(error)))?
+            .ok_or_else(|| failed(doing, path, errno(Errno::ENOENT)))
+    }
+
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, AccessError> {
+        match self.entry("listing", path)? {
+            Entry::Folder(names) => Ok(names),
+            Entry::File(_) | Entry::WriteOnly | Entry::Link(_) => {
+                Err(failed("listing", path, errno(Errno::ENOTDIR)))
+            }
+        }
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, AccessError> {
+        match self.entry("reading", path)? {
+            Entry::File(bytes) => Ok(bytes),
+            Entry::Folder(_) | Entry::Link(_) => Err(failed("reading", path, errno(Errno::EISDIR))),
+            Entry::WriteOnly => Err(failed("reading", path, errno(Errno::EACCES))),
+        }
+    }
+
+    pub(crate) fn readlink(&self, path: &str) -> Result<String, AccessError> {
+        match self.entry("following", path)? {
+            Entry::Link(target) => Ok(target),
+            Entry::File(_) | Entry::WriteOnly | Entry::Folder(_) => {
+                Err(failed("following", path, errno(Errno::EINVAL)))
+            }
+        }
+    }
+
+    pub(crate) fn pread(
+        &self,
+        path: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, AccessError> {
+        let bytes = self.read(path)?;
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let end = start.saturating_add(length).min(bytes.len());
+        Ok(bytes[start..end].to_vec())
+    }
+
+    pub(crate) fn pwrite(&self, path: &str, offset: u64, bytes: &[u8]) -> Result<(), AccessError> {
+        let refused = |number| Err(failed("writing", path, errno(number)));
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let ["sys", "bus", "pci", "devices", address, "config"] = parts.as_slice() else {
+            let text = String::from_utf8_lossy(bytes);
+            return self.write(path, &text);
+        };
+        let Ok(address) = address.parse::<PciAddress>() else {
+            return refused(Errno::ENOENT);
+        };
+        let outcome = self.change(path, |view, live| {
+            let Some((_, function)) = view.function(address) else {
+                return Err(Errno::ENOENT);
+            };
+            if !view.is_root() {
+                return Err(Errno::EACCES);
+            }
+            if view.lockdown() != Lockdown::None {
+                return Err(Errno::EPERM);
+            }
+            if live.faults.contains(&Fault::WriteRefused(address)) {
+                return Err(Errno::EIO);
+            }
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            if offset.saturating_add(bytes.len()) > SIZE {
+                return Err(Errno::EINVAL);
+            }
+            let dropped = live.faults.contains(&Fault::WriteIgnored(address))
+                || live.faults.contains(&Fault::ConfigWritesDropped(address));
+            if !dropped {
+                let now = view.image(function);
+                let left = written(function, &now, offset, bytes);
+                live.written
+                    .entry(function.path.clone())
+                    .or_default()
+                    .extend(left);
+            }
+            Ok(())
+        })?;
+        outcome.or_else(refused)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        let refused = |number| Err(failed("writing", path, errno(number)));
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let number = text.trim().parse::<u64>();
+        let outcome = self.change(path, |view, live| {
+            if !view.is_root() {
+                return Err(Errno::EACCES);
+            }
+            match parts.as_slice() {
+                ["sys", "module", "qaic", "parameters", name] => {
+                    let (known, unit) = timeout_parameter(view.server, 1);
+                    if *name != known {
+                        return Err(Errno::ENOENT);
+                    }
+                    live.control_timeout_s = number.map_err(|_| Errno::EINVAL)? / unit;
+                    Ok(())
+                }
+                ["proc", "sys", "vm", "max_map_count"] => {
+                    live.max_map_count = number.map_err(|_| Errno::EINVAL)?;
+                    Ok(())
+                }
+                ["sys", "bus", "mhi", "devices", node, "soc_reset"] => {
+                    let id: u32 = node
+                        .strip_prefix("mhi")
+                        .and_then(|id| id.parse().ok())
+                        .ok_or(Errno::ENOENT)?;
+                    let (_, index) = mhi(view)
+                        .into_iter()
+                        .find(|&(number, _)| number == id)
+                        .ok_or(Errno::ENOENT)?;
+                    live.reset_soc(&view.loaded.world, index, view.now, &self.times);
+                    Ok(())
+                }
+                _ => Err(Errno::ENOENT),
+            }
+        })?;
+        outcome.or_else(refused)
+    }
+
+    /// Changes registers in one transaction; nothing is changed where `change` refuses.
+    fn change<R>(
+        &self,
+        path: &str,
+        change: impl FnOnce(&View<'_>, &mut Live) -> Result<R, Errno>,
+    ) -> Result<Result<R, Errno>, AccessError> {
+        let mut outcome = Err(Errno::EIO);
+        self.store
+            .transact(|live, world| {
+                let before = Loaded::view_of(live.clone(), Arc::clone(world));
+                let view = View {
+                    server: &self.store.server,
+                    loaded: &before,
+                    now: self.rack_ms(live),
+                };
+                outcome = change(&view, live);
+                Ok(())
+            })
+            .map_err(|error| failed("writing", path, io::Error::other(error)))?;
+        Ok(outcome)
+    }
+
+    pub(crate) fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
+        let start = |source| ToolError::Start {
+            program: invocation.program.clone(),
+            source,
+        };
+        let (_folder, arguments) = materialise(invocation).map_err(start)?;
+        tools::run(self, invocation, &arguments)
+    }
+
+    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
+        self.with(|view| {
+            let mut held: Vec<OpenHandle> = Vec::new();
+            for (soc, pid, name) in open_by(view.live()) {
+                if let Some(&index) = view.loaded.world.by_path.get(&soc) {
+                    let soc = view.loaded.world.functions[index].address;
+                    if socs.contains(&soc) && view.function(soc).is_some() {
+                        held.push(OpenHandle {
+                            soc,
+                            pid: Some(pid),
+                            name,
+                        });
+                    }
+                }
+            }
+            held.sort();
+            held
+        })
+        .map_err(|error| failed("listing", "/proc", io::Error::other(error)))
+    }
+}

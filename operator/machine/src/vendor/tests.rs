@@ -1,0 +1,191 @@
+//! Texts of three SDK generations, written after the formats that are documented, and anything else that may come.
+use crd::snapshot::{Lockdown, SocStatus};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What matters of a block: QID, address, state, partitioning, cores, memory in MiB.
+fn seen(text: &str) -> Vec<String> {
+    parse_query(text)
+        .iter()
+        .map(|device| {
+            format!(
+                "{} {} {:?} {:?} {:?} {:?}",
+                device.qid,
+                device
+                    .address()
+                    .map_or_else(|| "?".to_owned(), |at| at.to_string()),
+                device.status(),
+                device.mdp(),
+                device.cores(),
+                device.dram_mib()
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_generation_is_read() {
+    let first = "\
+LRT QC_IMAGE_VERSION: LRT.AIC.5.2.1.5.6
+Number of devices: 2
+QID 0
+        Status:Ready
+        MHI ID:3
+        PCI Address:0000:01:00.0
+        Dram Total:16308 MB
+        Nsp Total:14
+        NSP Defective PG Mask: 0xC000
+[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device /dev/qaic_aic100_0
+QID 1
+        Status:Error
+        PCI Address:0000:81:00.0
+        Board serial:
+";
+    let second = "Number of devices queried: 1\nQID 0\n\tStatus:Ready\n\tPCI Address:0001:21:00.0\n\tDram Total:32692 MB\n\tNsp Total:16\n\tNsp Free:14\n\tDevice Capabilities: HybridBoot+ MDP+\n\tFW OEM_IMAGE_VERSION:\n";
+    let third = "Number of devices queried: 1\nQID 12\n    Status:Ready\n    PCI Address:0000:C1:00.0\n    Dram Total:33554432 KB\n    Nsp Total:16\n    Device Capabilities: HybridBoot+ MDP-\n    Sku Type:PCIe Ultra\n";
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            "first",
+            first,
+            &[
+                "0 0000:01:00.0 Some(Ready) None Some(14) Some(16308)",
+                "1 0000:81:00.0 Some(Error) None None None",
+            ],
+        ),
+        (
+            "second",
+            second,
+            &["0 0001:21:00.0 Some(Ready) Some(true) Some(16) Some(32692)"],
+        ),
+        (
+            "third",
+            third,
+            &["12 0000:c1:00.0 Some(Ready) Some(false) Some(16) Some(32768)"],
+        ),
+        ("no device, exit code 0", "", &[]),
+        ("a failure in words", "Failed to query Device ID: 3\n", &[]),
+        (
+            "one line with commas",
+            "QID 0, Status Busy, PCI Address 0000:01:00.0\n",
+            &[],
+        ),
+        (
+            "a state nobody knows",
+            "QID 0\n\tStatus:Busy\n",
+            &["0 ? Some(Other(\"Busy\")) None None None"],
+        ),
+        (
+            "log within a block",
+            "QID 0\n[x][error] PCI Address:0000:99:00.0\n\tStatus:Ready\n",
+            &["0 ? Some(Ready) None None None"],
+        ),
+        (
+            "a unit nobody knows",
+            "QID 0\n\tDram Total:7 furlongs\n",
+            &["0 ? None None None None"],
+        ),
+        (
+            "capabilities without MDP",
+            "QID 0\n\tDevice Capabilities:\n",
+            &["0 ? None Some(false) None None"],
+        ),
+        (
+            "another word that ends in MDP+",
+            "QID 0\n\tDevice Capabilities: XMDP+\n",
+            &["0 ? None Some(false) None None"],
+        ),
+        (
+            "Windows line ends",
+            "QID 0\r\n\tStatus:Ready\r\n",
+            &["0 ? Some(Ready) None None None"],
+        ),
+    ];
+    for &(name, text, want) in cases {
+        assert_eq!(seen(text), want, "{name}");
+    }
+    let device = &parse_query(third)[0];
+    assert_eq!(device.fields["Sku Type"], "PCIe Ultra");
+    assert_eq!(
+        (device.status(), device.sku()),
+        (Some(SocStatus::Ready), Some("PCIe Ultra"))
+    );
+}
+
+#[test]
+fn small_texts_are_read_or_not() {
+    assert_eq!(
+        memory_kib("MemTotal:  16 kB\nMemFree: 1 kB\n", "MemTotal"),
+        Some(16)
+    );
+    assert_eq!(memory_kib("MemTotal: many kB\n", "MemTotal"), None);
+    for (list, want) in [
+        ("0-3,8,10-11", Some(7)),
+        ("0", Some(1)),
+        ("", None),
+        ("3-0", None),
+        ("0-4294967295", None),
+    ] {
+        assert_eq!(cpu_count(list), want, "{list}");
+    }
+    for (text, want) in [
+        ("[none] integrity confidentiality", Some(Lockdown::None)),
+        (
+            "none [integrity] confidentiality",
+            Some(Lockdown::Integrity),
+        ),
+        ("none integrity confidentiality", None),
+        ("[", None),
+    ] {
+        assert_eq!(lockdown_level(text), want, "{text}");
+    }
+    let table = "  sl  local_address rem_address   st\n   0: 0100007F:F408 00000000:0000 0A 0:0\n   1: 0100007F:1F90 0100007F:F408 01 0:0\n";
+    assert!(listens_on(table, 62472));
+    assert!(!listens_on(table, 8080), "connected, not listening");
+    for (xml, want) in [
+        (
+            "<v><base_version>1.5</base_version><build_id>9</build_id></v>",
+            Some("1.5.9"),
+        ),
+        ("<base_version> 1.21 </base_version>", Some("1.21")),
+        ("<base_version></base_version>", None),
+        ("<base_version>1.5", None),
+        ("<base_version>$(rm)</base_version>", None),
+    ] {
+        assert_eq!(sdk_version(xml).as_deref(), want, "{xml}");
+    }
+    for (text, want) in [
+        ("Inf/Sec 284123.196", Some(284_123.196)),
+        ("Inf/Sec 1\nInf/Sec 2", Some(2.0)),
+        ("Inf/Sec inf", None),
+        ("Inf/Sec", None),
+        ("", None),
+    ] {
+        assert_eq!(inferences_per_second(text), want, "{text}");
+    }
+}
+
+/// Lines that a tool might print, whole and broken.
+fn line() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "QID [0-9]{1,12}",
+        "\tStatus:[A-Za-z]{0,8}",
+        "    PCI Address:[0-9a-f:.]{0,14}",
+        "\tDram Total:[0-9]{0,22} ?[KMG]?B?",
+        "\tDevice Capabilities:[A-Za-z+ -]{0,20}",
+        "\\PC{0,40}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_text_has_an_answer(lines in proptest::collection::vec(line(), 0..30), rest in "\\PC{0,80}") {
+        let text = lines.join("\n");
+        for device in parse_query(&text) {
+            let _ = (device.address(), device.status(), device.mdp(), device.dram_mib(), device.cores(), device.mhi());
+        }
+        let _ = (memory_kib(&rest, "MemTotal"), cpu_count(&rest), lockdown_level(&rest), listens_on(&rest, 1), sdk_version(&rest), inferences_per_second(&rest));
+    }
+}

@@ -1,0 +1,336 @@
+//! Linux: the tree of the machine that we run on against its own files, folders that stand for other machines, and tools.
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
+
+use crd::{
+    Unknown,
+    snapshot::{Acs, HardwareSnapshot, PortKind},
+};
+use machine::{Invocation, Machine, Roots, ToolError, probe};
+use proptest::prelude::*;
+
+use crate::room::{Room, TWO_ULTRA, at, known};
+
+/// A machine whose kernel files are these folders.
+fn fixture(folder: &Path) -> Machine {
+    Machine::linux(Roots {
+        sys: folder.join("sys"),
+        proc: folder.join("proc"),
+        dev: folder.join("dev"),
+        opt: folder.join("opt"),
+        search: vec![folder.join("bin")],
+        node: Some("fixture".into()),
+    })
+}
+
+fn put(folder: &Path, path: &str, content: impl AsRef<[u8]>) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// Writes what a rack shows into folders, as a kernel would lay it out.
+fn record(room: &Room, folder: &Path, config: &dyn Fn(&[u8]) -> Vec<u8>) {
+    let machine = room.machine();
+    let devices = "sys/bus/pci/devices";
+    for address in machine.list("/sys/bus/pci/devices").unwrap() {
+        let link = machine.readlink(&format!("/{devices}/{address}")).unwrap();
+        let real = link.trim_start_matches("../");
+        for file in [
+            "vendor",
+            "device",
+            "class",
+            "resource",
+            "current_link_speed",
+            "current_link_width",
+            "numa_node",
+        ] {
+            put(
+                folder,
+                &format!("sys/{real}/{file}"),
+                machine
+                    .read(&format!("/{devices}/{address}/{file}"))
+                    .unwrap(),
+            );
+        }
+        put(
+            folder,
+            &format!("sys/{real}/config"),
+            config(
+                &machine
+                    .read(&format!("/{devices}/{address}/config"))
+                    .unwrap(),
+            ),
+        );
+        for file in ["driver", "iommu_group"] {
+            if let Ok(target) = machine.readlink(&format!("/{devices}/{address}/{file}")) {
+                symlink(target, folder.join(format!("sys/{real}/{file}"))).unwrap();
+            }
+        }
+        fs::create_dir_all(folder.join(devices)).unwrap();
+        symlink(&link, folder.join(devices).join(&address)).unwrap();
+    }
+}
+
+#[test]
+fn a_kernels_folders_and_a_rack_are_read_alike() {
+    let room = Room::of(TWO_ULTRA);
+    let folder = tempfile::tempdir().unwrap();
+    record(&room, folder.path(), &<[u8]>::to_vec);
+    let read = probe(&fixture(folder.path()), &known());
+    assert_eq!(read.functions, room.probe().functions);
+    assert_eq!(read.socs.len(), 8);
+    assert!(
+        read.socs
+            .iter()
+            .all(|soc| soc.status.unknown == Some(Unknown::ToolMissing))
+    );
+}
+
+#[test]
+fn a_reader_without_rights_learns_nothing_about_acs() {
+    let room = Room::of(TWO_ULTRA);
+    let folder = tempfile::tempdir().unwrap();
+    record(&room, folder.path(), &|bytes| bytes[..64].to_vec());
+    let read = probe(&fixture(folder.path()), &known());
+    for function in &read.functions {
+        assert_eq!(
+            function.acs.unknown,
+            Some(Unknown::NoPermission),
+            "{}",
+            function.address
+        );
+        assert_eq!(function.acs.value, None);
+    }
+    // A bridge is known by its header; what kind of port it is, is not.
+    assert_eq!(read.functions[0].port, Some(PortKind::Bridge));
+    assert!(
+        read.functions.iter().any(|f| !f.bars.is_empty()),
+        "sizes stay readable"
+    );
+}
+
+#[test]
+fn holders_are_found_through_their_descriptors() {
+    let room = Room::of(TWO_ULTRA);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    record(&room, root, &<[u8]>::to_vec);
+    let soc = "sys/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0/0000:24:00.0/0000:25:00.0";
+    fs::create_dir_all(root.join(soc).join("accel/accel5")).unwrap();
+    put(root, "proc/4711/comm", "python3\n");
+    put(root, "proc/12/comm", "idle\n");
+    put(root, "proc/meminfo", "");
+    for (pid, fd, target) in [
+        ("4711", "7", "/dev/accel/accel5"),
+        ("4711", "8", "/dev/accel/accel5"),
+        ("12", "0", "/dev/null"),
+    ] {
+        fs::create_dir_all(root.join(format!("proc/{pid}/fd"))).unwrap();
+        symlink(target, root.join(format!("proc/{pid}/fd/{fd}"))).unwrap();
+    }
+    let read = probe(&fixture(root), &known());
+    assert_eq!(read.holders.len(), 1);
+    let holder = &read.holders[0];
+    assert_eq!(
+        (holder.soc, holder.pid, holder.name.as_str()),
+        (at("0000:25:00.0"), Some(4711), "python3")
+    );
+    assert_eq!(read.socs[0].accel.get().unwrap().0, 5);
+}
+
+#[test]
+fn an_empty_machine_has_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = probe(&fixture(folder.path()), &known());
+    assert_eq!(
+        (read.functions.len(), read.socs.len(), read.holders.len()),
+        (0, 0, 0)
+    );
+    assert_eq!(read.boot_id.unknown, Some(Unknown::Absent));
+    assert_eq!(read.tools.compiler.unknown, Some(Unknown::ToolMissing));
+    assert!(read.settings.driver.is_empty() && read.settings.sysctl.is_empty());
+}
+
+/// The tree of this very machine, read a second time here in another way.
+#[test]
+fn this_machine_is_told_truthfully() {
+    let read: HardwareSnapshot = probe(&Machine::linux(Roots::default()), &known());
+    let names: Vec<String> = match fs::read_dir("/sys/bus/pci/devices") {
+        Ok(entries) => entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect(),
+        Err(_) => Vec::new(),
+    };
+    assert_eq!(read.functions.len(), names.len());
+    for name in names {
+        let function = read
+            .functions
+            .iter()
+            .find(|f| f.address.to_string() == name)
+            .unwrap();
+        let folder = Path::new("/sys/bus/pci/devices").join(&name);
+        let text = |file: &str| {
+            fs::read_to_string(folder.join(file))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
+        assert_eq!(function.vendor.to_string(), text("vendor"));
+        assert_eq!(function.device.to_string(), text("device"));
+        assert_eq!(function.class, text("class"));
+        let real = fs::canonicalize(&folder).unwrap();
+        let above = real
+            .parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        assert_eq!(
+            function.parent.map(|parent| parent.to_string()),
+            above.contains('.').then_some(above)
+        );
+        let config = fs::read(folder.join("config")).unwrap();
+        assert_eq!(function.port.is_some(), config[0x0e] & 0x7f == 1);
+        if config.len() == 64 {
+            assert_eq!(
+                function.acs.value, None,
+                "{name}: what cannot be read is not absent"
+            );
+        }
+    }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert_eq!(read.boot_id.get().unwrap().as_str(), boot.trim());
+    let count = fs::read_to_string("/proc/sys/vm/max_map_count").unwrap();
+    assert_eq!(
+        read.settings.sysctl["vm.max_map_count"]
+            .get()
+            .unwrap()
+            .to_string(),
+        count.trim()
+    );
+    assert!(read.host.memory_mib.get().unwrap() > &0 && read.host.cpus.get().unwrap() > &0);
+}
+
+#[test]
+fn tools_end_or_are_ended() {
+    let machine = Machine::linux(Roots::default());
+    let shell = |script: &str, deadline: u64| Invocation {
+        files: vec![("input".to_owned(), "content".to_owned())],
+        ..Invocation::new("sh", &["-c", script], Duration::from_millis(deadline))
+    };
+    let output = machine
+        .run(&shell("echo out; echo err >&2; exit 3", 20_000))
+        .unwrap();
+    assert_eq!(
+        (
+            output.status,
+            output.stdout.as_str(),
+            output.stderr.as_str(),
+            output.timed_out
+        ),
+        (Some(3), "out\n", "err\n", false)
+    );
+    let output = machine.run(&shell("cat {dir}/input; cat", 20_000)).unwrap();
+    assert_eq!(
+        (output.status, output.stdout.as_str()),
+        (Some(0), "content"),
+        "standard input is empty"
+    );
+    let output = machine.run(&shell("kill -9 $$", 20_000)).unwrap();
+    assert_eq!((output.status, output.timed_out), (None, false));
+    // Children of a tool go with it, and what it printed until then is kept.
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "echo $$ > {0}/pid; echo early; sleep 1000 & sleep 1000",
+        folder.path().display()
+    );
+    let output = machine.run(&shell(&script, 1500)).unwrap();
+    assert_eq!(
+        (output.status, output.timed_out, output.stdout.as_str()),
+        (None, true, "early\n")
+    );
+    let group = fs::read_to_string(folder.path().join("pid")).unwrap();
+    let mut members = 0;
+    for entry in fs::read_dir("/proc").unwrap() {
+        let stat = fs::read_to_string(entry.unwrap().path().join("stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap_or_default()
+            .split(' ')
+            .collect();
+        members += usize::from(fields.get(2) == Some(&group.trim()) && fields[0] != "Z");
+    }
+    assert_eq!(members, 0, "nothing of its process group runs");
+    // More output than a pipe holds, on both streams at once.
+    let output = machine
+        .run(&shell(
+            "head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2",
+            20_000,
+        ))
+        .unwrap();
+    assert_eq!(
+        (output.stdout.len(), output.stderr.len()),
+        (300_000, 300_000)
+    );
+    let missing = machine.run(&Invocation::new(
+        "/opt/qti-aic/tools/qaic-util",
+        &["-q"],
+        Duration::from_secs(1),
+    ));
+    assert!(matches!(missing, Err(ToolError::Missing { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Files full of anything still make a snapshot.
+    #[test]
+    fn any_machine_has_a_snapshot(config in proptest::collection::vec(any::<u8>(), 0..4096), text in "\\PC{0,60}") {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for address in ["0000:00:00.0", "0000:00:01.0"] {
+            let real = format!("sys/devices/pci0000:00/{address}");
+            put(root, &format!("{real}/vendor"), "0x17cb\n");
+            put(root, &format!("{real}/device"), "0xa100\n");
+            for file in ["class", "resource", "numa_node", "current_link_speed", "current_link_width"] {
+                put(root, &format!("{real}/{file}"), &text);
+            }
+            put(root, &format!("{real}/config"), &config);
+            fs::create_dir_all(root.join("sys/bus/pci/devices")).unwrap();
+            symlink(format!("../../../devices/pci0000:00/{address}"), root.join("sys/bus/pci/devices").join(address)).unwrap();
+        }
+        for file in ["meminfo", "cpuinfo", "cmdline", "self/status", "net/tcp", "sys/kernel/random/boot_id", "sys/vm/max_map_count"] {
+            put(root, &format!("proc/{file}"), &text);
+        }
+        put(root, "opt/qti-aic/versions/apps.xml", &text);
+        put(root, "opt/qti-aic/exec/qaic-exec", "");
+        put(root, "sys/kernel/security/lockdown", &text);
+        let read = probe(&fixture(root), &known());
+        prop_assert_eq!(read.functions.len(), 2);
+        prop_assert_eq!(read.socs.len(), 2);
+        let written = serde_yaml::to_string(&read).unwrap();
+        prop_assert_eq!(serde_yaml::from_str::<HardwareSnapshot>(&written).unwrap(), read);
+    }
+}
+
+#[test]
+fn a_bridge_is_shown_with_what_its_registers_say() {
+    let room = Room::of(TWO_ULTRA);
+    let snapshot = room.probe();
+    let port = snapshot
+        .functions
+        .iter()
+        .find(|f| f.address == at("0000:24:00.0"))
+        .unwrap();
+    let Some(Acs::Present {
+        offset,
+        capability,
+        control,
+    }) = port.acs.get()
+    else {
+        panic!()
+    };
+    assert_eq!((*offset, capability.0, control.0), (0x1cc, 0x007f, 0x001d));
+}

@@ -1,0 +1,246 @@
+//! Rules about ACS: which port, which bits, from which word, and who loses isolation.
+use std::collections::BTreeSet;
+
+use crd::{
+    id::{GroupId, PciAddress, Word},
+    kind::{AcsMode, UntrustedNeighbours},
+    plan::NodePlan,
+    snapshot::{LedgerTarget, Lockdown},
+    step::{ACS_REDIRECT_MASK, Action, PortRef, Step},
+};
+
+use super::{Findings, machine::Machine, steps};
+
+/// Bits that keep a peer's request from going straight across: RR and EC.
+const KEEPS_APART: u16 = 0x24;
+
+pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
+    let groups = groups(node, machine);
+    for (_, step) in steps(node) {
+        match &step.action {
+            Action::ClearAcs { port, before, mask } => {
+                writable(step, port, *before, *mask, machine, found);
+                found.expect("SP-C03", step, mask.0 & !before.0 == 0, || {
+                    format!("{mask} has bits that are not set in {before}")
+                });
+                let needing: Vec<&(GroupId, Vec<PciAddress>)> = groups
+                    .iter()
+                    .filter(|(_, members)| machine.ports_of(members).contains(&port.address))
+                    .collect();
+                found.expect("SP-C02", step, !needing.is_empty(), || {
+                    format!("{} parts no two members of a declared group", port.address)
+                });
+                let members: BTreeSet<PciAddress> = needing
+                    .iter()
+                    .flat_map(|(_, members)| members.iter().copied())
+                    .collect();
+                for soc in &members {
+                    let managed = machine.policies_of(*soc).iter().all(|policy| {
+                        policy
+                            .spec
+                            .acs
+                            .as_ref()
+                            .is_some_and(|acs| acs.mode == AcsMode::Minimal)
+                    });
+                    found.expect("SP-C14", step, managed && machine.is_enforced(*soc), || {
+                        format!("no policy lets ports of {soc} be relaxed")
+                    });
+                }
+                let allowed = needing
+                    .iter()
+                    .all(|(group, members)| allows(group, members, machine));
+                for neighbour in untrusted(port.address, &members, machine) {
+                    found.expect("SP-C21", step, allowed, || {
+                        format!("{neighbour} loses isolation")
+                    });
+                }
+            }
+            Action::RestoreAcs {
+                port,
+                before,
+                pre_image,
+                mask,
+            } => {
+                writable(step, port, *before, *mask, machine, found);
+                let recorded = machine.entry(|entry| {
+                    entry.target
+                        == LedgerTarget::Acs {
+                            port: port.address,
+                            path: port.path.clone(),
+                        }
+                        && entry.pre_image == pre_image.to_string()
+                });
+                found.expect("SP-C04", step, recorded.is_some(), || {
+                    format!("the ledger has no {pre_image} for {}", port.address)
+                });
+                let needed = groups
+                    .iter()
+                    .any(|(_, members)| machine.ports_of(members).contains(&port.address));
+                found.expect("SP-C04", step, !needed, || {
+                    format!("a declared group needs {} relaxed", port.address)
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What holds for every write of a control word.
+fn writable(
+    step: &Step,
+    port: &PortRef,
+    before: Word,
+    mask: Word,
+    machine: &Machine<'_>,
+    found: &mut Findings,
+) {
+    found.expect(
+        "SP-C03",
+        step,
+        mask.0 != 0 && mask.0 & !ACS_REDIRECT_MASK == 0,
+        || format!("mask {mask} is not within 0x{ACS_REDIRECT_MASK:04x}"),
+    );
+    let now = machine.control(port.address);
+    found.expect("SP-C13", step, now.is_some(), || {
+        format!("the word of {} is unknown", port.address)
+    });
+    found.expect(
+        "SP-C03",
+        step,
+        now.is_none_or(|now| now == before.0),
+        || format!("{before} is not what stands there"),
+    );
+    let locked = matches!(
+        machine.snapshot.host.lockdown.get(),
+        Some(Lockdown::Integrity | Lockdown::Confidentiality)
+    );
+    found.expect("SP-C13", step, !locked, || {
+        "kernel lockdown forbids it".into()
+    });
+    let path = machine
+        .function(port.address)
+        .map(|function| &function.path);
+    found.expect("SP-C18", step, path == Some(&port.path), || {
+        format!("{} is not at {}", port.address, port.path)
+    });
+}
+
+/// Sets of declared groups: as this plan assigns them, else as the ledger remembers them.
+pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Vec<PciAddress>)> {
+    let mut sets: Vec<(GroupId, Vec<PciAddress>)> = machine
+        .snapshot
+        .ledger
+        .groups
+        .iter()
+        .map(|record| {
+            (
+                record.group.clone(),
+                record.members.iter().map(|m| m.address).collect(),
+            )
+        })
+        .collect();
+    for step in &node.steps {
+        if let Action::AssignGroup { group, members } = &step.action {
+            sets.retain(|(known, _)| known != group);
+            sets.push((group.clone(), members.iter().map(|m| m.address).collect()));
+        }
+    }
+    sets.retain(|(group, members)| {
+        let declared = machine.group(&group.name).is_some_and(|declared| {
+            let spec = &declared.spec;
+            let counted = spec.automatic.as_ref().and_then(|rules| rules.count);
+            let named = spec.members.as_ref().is_none_or(|named| {
+                members
+                    .iter()
+                    .all(|soc| named.iter().any(|name| machine.is_named(*soc, name)))
+            });
+            usize::try_from(spec.size) == Ok(members.len())
+                && counted.is_none_or(|count| group.index < count)
+                && named
+        });
+        let present = members.iter().filter(|soc| machine.soc(**soc).is_some());
+        let governed = !machine.policies().is_empty()
+            && present
+                .clone()
+                .all(|soc| !machine.policies_of(*soc).is_empty());
+        group.node == node.node && declared && governed
+    });
+    sets
+}
+
+fn allows(group: &GroupId, members: &[PciAddress], machine: &Machine<'_>) -> bool {
+    let own = machine
+        .group(&group.name)
+        .and_then(|group| group.spec.isolation.as_ref());
+    let mut rules: Vec<UntrustedNeighbours> = own
+        .map(|rule| rule.untrusted_neighbours)
+        .into_iter()
+        .collect();
+    for soc in members {
+        for policy in machine.policies_of(*soc) {
+            rules.extend(
+                policy
+                    .spec
+                    .acs
+                    .as_ref()
+                    .and_then(|acs| acs.untrusted_neighbours),
+            );
+        }
+    }
+    !rules.is_empty() && rules.iter().all(|rule| *rule == UntrustedNeighbours::Allow)
+}
+
+/// Devices that this port's relaxation joins with something and that we do not know to be harmless.
+pub(super) fn untrusted(
+    port: PciAddress,
+    members: &BTreeSet<PciAddress>,
+    machine: &Machine<'_>,
+) -> Vec<PciAddress> {
+    let joined = joined(port, machine);
+    joined
+        .into_iter()
+        .filter(|address| !members.contains(address))
+        .filter(|address| {
+            let Some(function) = machine.function(*address) else {
+                return true;
+            };
+            let vfio = function
+                .driver
+                .get()
+                .is_some_and(|driver| driver.starts_with("vfio"));
+            vfio || !(machine.soc(*address).is_some() || function.vendor.0 == 0x11f8)
+        })
+        .collect()
+}
+
+/// Endpoints that lose isolation when a port stops redirecting: both sides of every pair that parts there and was kept
+/// apart by both of its ports.
+pub(super) fn joined(port: PciAddress, machine: &Machine<'_>) -> BTreeSet<PciAddress> {
+    let endpoints: Vec<PciAddress> = machine
+        .snapshot
+        .functions
+        .iter()
+        .filter(|function| function.port.is_none())
+        .map(|function| function.address)
+        .collect();
+    let apart = |port: PciAddress| {
+        let unknown = machine
+            .function(port)
+            .is_none_or(|function| function.acs.get().is_none());
+        unknown
+            || machine
+                .control(port)
+                .is_some_and(|word| word & KEEPS_APART != 0)
+    };
+    let mut joined = BTreeSet::new();
+    for x in endpoints.iter().filter(|x| machine.is_below(**x, port)) {
+        for y in endpoints.iter().filter(|y| !machine.is_below(**y, port)) {
+            let between = machine.ports_between(*x, *y);
+            if between.is_some_and(|ports| ports.contains(&port) && ports.iter().all(|p| apart(*p)))
+            {
+                joined.extend([*x, *y]);
+            }
+        }
+    }
+    joined
+}

@@ -1,0 +1,159 @@
+//! Rules about requests, resets and what must stand around them.
+use crd::{
+    id::PciAddress,
+    kind::{MdpMode, ResetScope},
+    plan::NodePlan,
+    snapshot::{LedgerTarget, SocIdentity, SocStatus},
+    step::{Action, MdpSetting, Step},
+};
+
+use super::{Findings, machine::Machine, steps};
+
+pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
+    for (at, step) in steps(node) {
+        match &step.action {
+            Action::Reset { scope, socs } => {
+                reset(node, at, step, (*scope, socs), machine, found);
+            }
+            Action::RequestMdp { soc, enable } => {
+                request(node, at, step, (soc, *enable), machine, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn reset(
+    node: &NodePlan,
+    at: usize,
+    step: &Step,
+    (scope, socs): (ResetScope, &[SocIdentity]),
+    machine: &Machine<'_>,
+    found: &mut Findings,
+) {
+    for soc in socs.iter().map(|soc| soc.address) {
+        let drained = drained_before(node, at, soc);
+        found.expect("SP-C01", step, !machine.is_foreign_held(soc), || {
+            format!("{soc} is held by somebody else")
+        });
+        found.expect("SP-C01", step, drained || !machine.is_held(soc), || {
+            format!("{soc} is held and not drained")
+        });
+        let status = machine.soc(soc).and_then(|soc| soc.status.get());
+        let may = match scope {
+            ResetScope::SoC => status == Some(&SocStatus::Ready),
+            ResetScope::Host => status.is_some_and(|status| *status != SocStatus::Initializing),
+        };
+        found.expect("SP-C11", step, may, || format!("{soc} is {status:?}"));
+    }
+    let asked = |soc: &SocIdentity| {
+        node.steps[..at].iter().any(|earlier| {
+            earlier.batch == step.batch
+                && matches!(&earlier.action, Action::RequestMdp { soc: asked, .. } if asked == soc)
+        })
+    };
+    let purposeful = match scope {
+        ResetScope::SoC => socs.iter().all(asked) && socs.len() == 1,
+        ResetScope::Host => socs.iter().any(asked),
+    };
+    found.expect("SP-C09", step, purposeful, || {
+        "nothing was asked of what it resets".into()
+    });
+    // One SoC at a time: what was reset before is Ready again before the next one goes.
+    for earlier in node.steps[..at].iter().enumerate() {
+        if let Action::Reset { socs: before, .. } = &earlier.1.action {
+            let waited = before
+                .iter()
+                .all(|soc| waits(&node.steps[earlier.0..at], soc));
+            found.expect("SP-C09", step, waited, || {
+                format!("{} is not waited for before the next reset", earlier.1.id)
+            });
+        }
+    }
+}
+
+fn waits(steps: &[Step], soc: &SocIdentity) -> bool {
+    steps
+        .iter()
+        .any(|step| matches!(&step.action, Action::WaitReady { socs, .. } if socs.contains(soc)))
+}
+
+/// Whether a SoC is drained before a step, with nothing let onto it since.
+fn drained_before(node: &NodePlan, at: usize, soc: PciAddress) -> bool {
+    let mut drained = false;
+    for step in &node.steps[..at] {
+        match &step.action {
+            Action::Drain { socs, .. } if socs.contains(&soc) => drained = true,
+            Action::Untaint { socs } if socs.contains(&soc) => drained = false,
+            _ => {}
+        }
+    }
+    drained
+}
+
+fn request(
+    node: &NodePlan,
+    at: usize,
+    step: &Step,
+    (soc, enable): (&SocIdentity, MdpSetting),
+    machine: &Machine<'_>,
+    found: &mut Findings,
+) {
+    let later: Vec<&Step> = node.steps[at..]
+        .iter()
+        .filter(|later| later.batch == step.batch)
+        .collect();
+    let reset = later.iter().position(
+        |later| matches!(&later.action, Action::Reset { socs, .. } if socs.contains(soc)),
+    );
+    found.expect("SP-C09", step, reset.is_some(), || {
+        "no reset makes it take effect".into()
+    });
+    let after = &later[reset.unwrap_or(0)..];
+    let waited = after.iter().position(
+        |later| matches!(&later.action, Action::WaitReady { socs, .. } if socs.contains(soc)),
+    );
+    found.expect("SP-C09", step, waited.is_some(), || {
+        "nothing waits for its SoC".into()
+    });
+    let seen = after[waited.unwrap_or(0)..].iter().any(|later| {
+        matches!(&later.action, Action::VerifyMdp { socs, enable: seen } if socs.contains(soc) && *seen == enable)
+    });
+    found.expect("SP-C09", step, seen, || {
+        "nothing looks whether it took effect".into()
+    });
+
+    let now = machine
+        .soc(soc.address)
+        .and_then(|soc| soc.mdp.get().copied());
+    found.expect("SP-C13", step, now.is_some(), || {
+        "its present setting is unknown".into()
+    });
+    let entry = machine.entry(|entry| entry.target == LedgerTarget::Mdp { soc: soc.address });
+    let removed = step
+        .record
+        .as_ref()
+        .is_some_and(|record| record.owners.is_empty());
+    if removed {
+        let recorded =
+            entry.is_some_and(|entry| entry.pre_image == (enable == MdpSetting::On).to_string());
+        found.expect("SP-C22", step, recorded, || {
+            "the ledger recorded something else".into()
+        });
+        return;
+    }
+    found.expect("SP-C14", step, machine.is_enforced(soc.address), || {
+        format!("no one policy enforces anything on {}", soc.address)
+    });
+    let policies = machine.policies_of(soc.address);
+    let wanted = policies
+        .first()
+        .and_then(|policy| policy.spec.mdp)
+        .map(|mode| match mode {
+            MdpMode::Enabled | MdpMode::Groups => MdpSetting::On,
+            MdpMode::Disabled => MdpSetting::Off,
+        });
+    found.expect("SP-C22", step, wanted == Some(enable), || {
+        "the policy declares something else".into()
+    });
+}

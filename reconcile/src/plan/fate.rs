@@ -1,0 +1,262 @@
+//! What becomes of one ledger entry that nothing declares any more.
+use crd::{
+    Fact,
+    id::{ObjectRef, PciAddress, Word},
+    kind::DeletionRule,
+    plan::ReportReason,
+    snapshot::{Acs, LedgerEntry, LedgerTarget, Lockdown},
+    step::{ACS_REDIRECT_MASK, MdpSetting, Ownership, PortRef, StepReason},
+};
+
+use super::{
+    draft::{Draft, owned},
+    settings, socs,
+    unit::{Request, Restore},
+};
+use crate::{placement::Obstacle, view::View};
+
+/// What becomes of one entry that nothing wants.
+pub(super) enum Fate {
+    /// It says what is there already, or is to be left: forget it.
+    Forget,
+    Restore(Restore),
+    Switch(Request),
+    Write(Box<Draft>),
+    /// It cannot be undone now.
+    Blocked(Vec<Obstacle>),
+}
+
+/// Decides it, under the deletion rule that the ledger kept.
+pub(super) fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstacle>) -> Fate {
+    match entry.deletion {
+        DeletionRule::Retain => {
+            advice.push(line(
+                entry,
+                ReportReason::Retained,
+                format!(
+                    "{} stays as we left it ({}), as the deletion rule says",
+                    what(entry),
+                    entry.written
+                ),
+                "",
+            ));
+            return Fate::Forget;
+        }
+        DeletionRule::Revert => {}
+    }
+    match &entry.target {
+        LedgerTarget::Acs { port, path } => {
+            let port = PortRef {
+                address: *port,
+                path: path.clone(),
+            };
+            acs(view, entry, port)
+        }
+        LedgerTarget::Mdp { soc } => mdp(view, entry, *soc),
+        LedgerTarget::Driver { name } => setting(
+            view,
+            entry,
+            name,
+            view.snapshot.settings.driver.get(name),
+            advice,
+        ),
+        LedgerTarget::Sysctl { name } => setting(
+            view,
+            entry,
+            name,
+            view.snapshot.settings.sysctl.get(name),
+            advice,
+        ),
+    }
+}
+
+fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
+    let Some(function) = view.topology.function(port.address) else {
+        // The port is gone and its register with it; what is plugged in next starts from the kernel's default.
+        return Fate::Forget;
+    };
+    let control = match (function.acs.get(), function.acs.unknown) {
+        (Some(Acs::None), _) => return Fate::Forget,
+        (Some(Acs::Present { control, .. }), _) => *control,
+        (None, why) => {
+            let message = format!(
+                "the ACS control word of {} could not be read ({})",
+                port.address,
+                socs::why(why)
+            );
+            let hint = "run as root on the machine itself; an unknown word is not written";
+            return Fate::Blocked(vec![line(entry, ReportReason::AcsUnknown, message, hint)]);
+        }
+    };
+    let Ok(pre_image) = entry.pre_image.parse::<Word>() else {
+        let message = format!(
+            "the ledger's word for {} is not one: {}",
+            port.address, entry.pre_image
+        );
+        return Fate::Blocked(vec![line(
+            entry,
+            ReportReason::AcsUnknown,
+            message,
+            "repair or archive the ledger",
+        )]);
+    };
+    let mask = Word((control.0 ^ pre_image.0) & ACS_REDIRECT_MASK);
+    if mask.0 == 0 {
+        return Fate::Forget;
+    }
+    match view.snapshot.host.lockdown.get() {
+        Some(Lockdown::Integrity | Lockdown::Confidentiality) => {
+            let message = format!(
+                "{} is to be restored and kernel lockdown forbids writing it",
+                port.address
+            );
+            let hint = "reboot: the kernel sets the word again";
+            return Fate::Blocked(vec![line(entry, ReportReason::Lockdown, message, hint)]);
+        }
+        Some(Lockdown::None) | None => {}
+    }
+    let pointer = format!("/entries/acs/{}", port.address);
+    Fate::Restore(Restore {
+        port,
+        before: control,
+        pre_image,
+        mask,
+        record: gone(),
+        causes: vec![owned(view, entry.owners.first(), &pointer)],
+    })
+}
+
+fn mdp(view: &View<'_>, entry: &LedgerEntry, soc: PciAddress) -> Fate {
+    let object = owner(entry);
+    let now = view.soc(soc).and_then(|found| found.mdp.get().copied());
+    if now.is_some_and(|now| now.to_string() == entry.pre_image) {
+        return Fate::Forget;
+    }
+    let mut obstacles = socs::state_obstacles(view, soc, &object);
+    obstacles.extend(socs::change_obstacles(view, soc, &object));
+    obstacles.extend(socs::held_obstacle(view, soc, &object));
+    match (now, view.identity(soc)) {
+        (Some(_), Some(identity)) if obstacles.is_empty() => Fate::Switch(Request {
+            soc: identity,
+            enable: if entry.pre_image == "true" {
+                MdpSetting::On
+            } else {
+                MdpSetting::Off
+            },
+            record: gone(),
+            causes: vec![owned(
+                view,
+                entry.owners.first(),
+                &format!("/entries/mdp/{soc}"),
+            )],
+        }),
+        _ => {
+            if obstacles.is_empty() {
+                let message = format!("whether partitioning is on could not be read on {soc}");
+                obstacles.push(line(
+                    entry,
+                    ReportReason::MdpUnknown,
+                    message,
+                    "look at `shardplane probe`",
+                ));
+            }
+            Fate::Blocked(obstacles)
+        }
+    }
+}
+
+fn setting(
+    view: &View<'_>,
+    entry: &LedgerEntry,
+    name: &str,
+    fact: Option<&Fact<u64>>,
+    advice: &mut Vec<Obstacle>,
+) -> Fate {
+    let Some(fact) = fact else {
+        return Fate::Forget;
+    };
+    let Some(now) = fact.get() else {
+        let message = format!("{name} could not be read ({})", socs::why(fact.unknown));
+        return Fate::Blocked(vec![line(
+            entry,
+            ReportReason::SettingUnknown,
+            message,
+            "run as root on the machine itself",
+        )]);
+    };
+    if now.to_string() == entry.pre_image {
+        return Fate::Forget;
+    }
+    if now.to_string() != entry.written {
+        let message = format!(
+            "{name} was left at {} and is {now}: somebody else's value is not replaced by {}",
+            entry.written, entry.pre_image
+        );
+        advice.push(line(
+            entry,
+            ReportReason::SettingChanged,
+            message,
+            "set it by hand if it should go back",
+        ));
+        return Fate::Forget;
+    }
+    let Ok(before) = entry.pre_image.parse::<u64>() else {
+        return Fate::Forget;
+    };
+    let causes = vec![owned(
+        view,
+        entry.owners.first(),
+        &format!("/entries/{name}"),
+    )];
+    settings::write(
+        &entry.target,
+        name,
+        *now,
+        before,
+        StepReason::SettingGone,
+        causes,
+        gone(),
+    )
+    .map_or(Fate::Forget, |draft| Fate::Write(Box::new(draft)))
+}
+
+/// What a write records that puts something back for good.
+fn gone() -> Ownership {
+    Ownership {
+        owners: Vec::new(),
+        deletion: DeletionRule::Revert,
+    }
+}
+
+/// What an entry is about, as step ids and lines write it.
+pub(super) fn what(entry: &LedgerEntry) -> String {
+    match &entry.target {
+        LedgerTarget::Acs { port, path: _ } => format!("acs/{port}"),
+        LedgerTarget::Mdp { soc } => format!("mdp/{soc}"),
+        LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => name.clone(),
+    }
+}
+
+fn owner(entry: &LedgerEntry) -> ObjectRef {
+    entry.owners.first().cloned().unwrap_or(ObjectRef {
+        kind: "Ledger".into(),
+        namespace: None,
+        name: what(entry),
+    })
+}
+
+fn line(entry: &LedgerEntry, reason: ReportReason, message: String, hint: &str) -> Obstacle {
+    let functions = match &entry.target {
+        LedgerTarget::Acs { port, path: _ } => vec![*port],
+        LedgerTarget::Mdp { soc } => vec![*soc],
+        LedgerTarget::Driver { name: _ } | LedgerTarget::Sysctl { name: _ } => Vec::new(),
+    };
+    Obstacle {
+        reason,
+        object: owner(entry),
+        pointer: String::new(),
+        functions,
+        message,
+        hint: hint.into(),
+    }
+}

@@ -1,0 +1,55 @@
+//! How a replica is started, and whether a running one is still that.
+use crd::{id::Digest, program::ProgramRequest, snapshot::PresentWorker, step::WorkerRequest};
+use serde::Serialize;
+
+use crate::{digest::canonical, placement::Placed};
+
+/// How a placed replica is started.
+pub(super) fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> WorkerRequest {
+    let serving = &placed.model.spec.serving;
+    let port = serving
+        .port
+        .map(|port| port.saturating_add(u16::try_from(placed.replica).unwrap_or(u16::MAX)));
+    let mut request = WorkerRequest {
+        id: placed.id.clone(),
+        model: placed.model.object.clone(),
+        program,
+        group: placed.group.clone(),
+        socs: placed.socs.clone(),
+        context_length: serving.context_length,
+        slots: serving.slots,
+        queue: serving.queue.unwrap_or(serving.slots.saturating_mul(4)),
+        port,
+        options: Digest(String::new()),
+    };
+    request.options = options(&request);
+    request
+}
+
+/// The fingerprint of everything that a worker is started with but its model's bytes: those are compared by key, which
+/// may not be known yet. No path enters it: moving a folder replaces nothing.
+fn options(request: &WorkerRequest) -> Digest {
+    #[derive(Serialize)]
+    struct Options<'a> {
+        program: ProgramRequest,
+        request: &'a WorkerRequest,
+    }
+    let mut bare = request.clone();
+    bare.program.declared_in.clear();
+    bare.program.source = crd::kind::ModelSource::default();
+    bare.program.model = None;
+    bare.program.key = None;
+    canonical(&Options {
+        program: bare.program.clone(),
+        request: &bare,
+    })
+}
+
+/// Whether a running worker is the one that is asked for.
+pub(super) fn same(worker: &PresentWorker, request: &WorkerRequest) -> bool {
+    let program = match (&worker.program, &request.program.key) {
+        (Some(running), Some(wanted)) => running == wanted,
+        (None, _) | (_, None) => true,
+    };
+    program && worker.options == request.options
+}

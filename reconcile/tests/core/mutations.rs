@@ -1,0 +1,302 @@
+//! For each rule of the checker a plan that breaks it: one of ours, changed in one place.
+use crd::{
+    Fact,
+    declaration::Declaration,
+    id::{StepId, Word},
+    kind::{Enforcement, ResetScope, Rollout},
+    plan::Plan,
+    snapshot::{HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus},
+    step::{Action, Inverse, MdpSetting, Step},
+};
+use reconcile::{NodeInput, check, check::RULES};
+
+use crate::{
+    declare::quickstart,
+    simulate::{apply, plan_of},
+    world::{Builder, two_ultras},
+};
+
+/// A plan with what it was made from, all of which a mutation may change.
+struct Case {
+    plan: Plan,
+    declaration: Declaration,
+    snapshot: HardwareSnapshot,
+}
+
+impl Case {
+    /// The quickstart's first plan.
+    fn fresh() -> Self {
+        Self::of(quickstart(), two_ultras("lab"))
+    }
+
+    /// The plan that takes the quickstart back.
+    fn removal() -> Self {
+        let mut nodes = vec![two_ultras("lab")];
+        assert!(apply(&plan_of(&quickstart(), &nodes), &mut nodes, false).is_empty());
+        let [snapshot] = nodes.try_into().expect("one node");
+        Self::of(Declaration::default(), snapshot)
+    }
+
+    fn of(declaration: Declaration, snapshot: HardwareSnapshot) -> Self {
+        let plan = plan_of(&declaration, std::slice::from_ref(&snapshot));
+        Self {
+            plan,
+            declaration,
+            snapshot,
+        }
+    }
+
+    fn steps(&mut self) -> &mut Vec<Step> {
+        &mut self.plan.nodes[0].steps
+    }
+
+    /// The first step with this verb.
+    fn step(&mut self, verb: &str) -> &mut Step {
+        let middle = format!("/{verb}/");
+        let found = self
+            .steps()
+            .iter_mut()
+            .find(|step| step.id.0.contains(&middle));
+        found.expect("the plan has such a step")
+    }
+
+    fn remove(&mut self, verb: &str) {
+        let middle = format!("/{verb}/");
+        let at = self
+            .steps()
+            .iter()
+            .position(|step| step.id.0.contains(&middle));
+        self.steps().remove(at.expect("the plan has such a step"));
+    }
+
+    fn rules(&self) -> Vec<&'static str> {
+        let nodes = [NodeInput::Read(self.snapshot.clone())];
+        let found = check(&self.plan, &self.declaration, &nodes);
+        found.into_iter().map(|violation| violation.rule).collect()
+    }
+}
+
+fn hold(case: &mut Case, soc: usize) {
+    let holder = Holder {
+        soc: case.snapshot.socs[soc].address,
+        kind: HolderKind::Foreign,
+        pid: Some(7),
+        name: "tenant".into(),
+    };
+    case.snapshot.holders.push(holder);
+}
+
+fn retarget_clear(case: &mut Case) {
+    // The root port is on no way from one member to another.
+    let root = case.snapshot.functions[0].clone();
+    if let Action::ClearAcs { port, .. } = &mut case.step("acs.clear").action {
+        port.address = root.address;
+        port.path = root.path;
+    }
+}
+
+fn widen_clear(case: &mut Case) {
+    if let Action::ClearAcs { mask, .. } = &mut case.step("acs.clear").action {
+        *mask = Word(mask.0 | 0x01);
+    }
+}
+
+fn change_pre_image(case: &mut Case) {
+    if let Action::RestoreAcs { pre_image, .. } = &mut case.step("acs.restore").action {
+        *pre_image = Word(0x003f);
+    }
+}
+
+fn shrink_budget(case: &mut Case) {
+    case.declaration.policies[0].spec.rollout = Some(Rollout {
+        max_unavailable_socs: Some(3),
+        ..Rollout::default()
+    });
+}
+
+fn swap_resets(case: &mut Case) {
+    let steps = case.steps();
+    let request = steps
+        .iter()
+        .position(|s| s.id.0.contains("/mdp.request/"))
+        .expect("a request");
+    let clear = steps
+        .iter()
+        .position(|s| s.id.0.contains("/acs.clear/"))
+        .expect("a clear");
+    steps.swap(request, clear);
+}
+
+fn ask_off(case: &mut Case) {
+    if let Action::RequestMdp { enable, .. } = &mut case.step("mdp.request").action {
+        *enable = MdpSetting::Off;
+    }
+}
+
+fn set_other(case: &mut Case) {
+    if let Action::SetSysctl { after, .. } = &mut case.step("sysctl.set").action {
+        *after += 1;
+    }
+}
+
+fn rename_soc(case: &mut Case) {
+    if let Action::Reset { socs, .. } = &mut case.step("soc.reset").action {
+        socs[0].serial = None;
+    }
+}
+
+fn reset_everything(case: &mut Case) {
+    if let Action::Reset { scope, .. } = &mut case.step("soc.reset").action {
+        *scope = ResetScope::Host;
+    }
+    case.snapshot.socs[0].status = Fact::known(SocStatus::Initializing, "test");
+}
+
+/// A card whose switch also leads to a device that a virtual machine owns.
+fn beside_a_stranger() -> Case {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let slots = builder.switch(root, 3, 0x10b5);
+    builder.ultra(slots[0]);
+    builder.ultra(slots[1]);
+    builder.device(slots[2], 0x10de, "mlx5_core");
+    let mut declaration = quickstart();
+    declaration.groups[0].spec = crate::declare::automatic(8, crd::kind::SpreadOver::Switch, None);
+    let allow = Some(crd::kind::UntrustedNeighbours::Allow);
+    if let Some(acs) = &mut declaration.policies[0].spec.acs {
+        acs.untrusted_neighbours = allow;
+    }
+    let mut case = Case::of(declaration, builder.build());
+    assert_eq!(case.rules(), Vec::<&str>::new());
+    if let Some(acs) = &mut case.declaration.policies[0].spec.acs {
+        acs.untrusted_neighbours = None;
+    }
+    case
+}
+
+#[test]
+fn every_rule_has_a_plan_that_breaks_it() {
+    type Mutation = (&'static str, fn() -> Case, fn(&mut Case));
+    let mutations: Vec<Mutation> = vec![
+        ("SP-C01", Case::fresh, |case| hold(case, 0)),
+        ("SP-C01", Case::fresh, |case| {
+            hold(case, 1);
+            case.snapshot.holders[0].kind = HolderKind::Worker {
+                id: "default/tiny-0".into(),
+            };
+            case.remove("socs.drain");
+        }),
+        ("SP-C02", Case::fresh, retarget_clear),
+        ("SP-C02", Case::fresh, |case| {
+            case.declaration.groups.clear()
+        }),
+        ("SP-C03", Case::fresh, widen_clear),
+        ("SP-C03", Case::fresh, |case| {
+            let port = case.snapshot.functions.iter().map(|f| f.address);
+            for port in port.collect::<Vec<_>>() {
+                if crate::world::word(&case.snapshot, port).is_some() {
+                    crate::world::set_acs(&mut case.snapshot, port, crate::world::acs(0x005d));
+                }
+            }
+        }),
+        ("SP-C04", Case::removal, change_pre_image),
+        ("SP-C04", Case::removal, |case| {
+            case.declaration = quickstart();
+            case.steps()
+                .retain(|step| !step.id.0.contains("/group.assign/"));
+        }),
+        ("SP-C05", Case::fresh, shrink_budget),
+        ("SP-C06", Case::fresh, |case| {
+            case.step("acs.clear").inverse = Inverse::NothingChanged
+        }),
+        ("SP-C06", Case::fresh, |case| {
+            case.step("soc.reset").inverse = Inverse::Impossible { why: String::new() };
+        }),
+        ("SP-C07", Case::fresh, |case| {
+            case.step("soc.reset").disruption.socs.clear()
+        }),
+        ("SP-C07", Case::fresh, |case| {
+            case.step("acs.clear").disruption.isolation = None
+        }),
+        ("SP-C08", Case::fresh, |case| case.remove("socs.drain")),
+        ("SP-C08", Case::fresh, |case| case.remove("node.taint")),
+        ("SP-C09", Case::fresh, |case| case.remove("soc.wait")),
+        ("SP-C09", Case::fresh, |case| case.remove("mdp.verify")),
+        ("SP-C09", Case::fresh, |case| case.remove("soc.reset")),
+        ("SP-C09", Case::fresh, |case| case.remove("mdp.request")),
+        ("SP-C10", Case::fresh, swap_resets),
+        ("SP-C11", Case::fresh, |case| {
+            case.snapshot.socs[2].status = Fact::known(SocStatus::Initializing, "test");
+        }),
+        ("SP-C11", Case::fresh, reset_everything),
+        ("SP-C12", Case::fresh, |case| case.remove("node.untaint")),
+        ("SP-C12", Case::fresh, |case| case.remove("node.taint")),
+        ("SP-C13", Case::fresh, |case| {
+            case.snapshot.host.lockdown = Fact::known(Lockdown::Integrity, "test");
+        }),
+        ("SP-C13", Case::fresh, |case| {
+            case.snapshot.socs[0].mdp = Fact::unknown(crd::Unknown::ToolFailed, "test");
+        }),
+        ("SP-C14", Case::fresh, |case| {
+            case.declaration.policies[0].spec.enforcement = Enforcement::Observe;
+        }),
+        ("SP-C14", Case::fresh, |case| {
+            case.declaration.policies.clear()
+        }),
+        ("SP-C14", Case::removal, |case| {
+            case.snapshot.ledger.identities[0].path = "0000:00:07.0/00.0".into();
+        }),
+        ("SP-C15", Case::fresh, |case| {
+            case.steps()[0].depends_on = vec![StepId("lab/node.untaint/none".into())];
+        }),
+        ("SP-C15", Case::fresh, |case| {
+            let id = case.steps()[0].id.clone();
+            case.steps()[3].id = id;
+        }),
+        ("SP-C16", Case::fresh, |case| {
+            case.step("soc.reset").causes.clear()
+        }),
+        ("SP-C17", Case::fresh, |case| case.remove("p2p.verify")),
+        ("SP-C18", Case::fresh, rename_soc),
+        ("SP-C19", Case::fresh, |case| {
+            case.plan.nodes[0].digest.0.push('0')
+        }),
+        ("SP-C19", Case::fresh, |case| case.plan.digest.0.push('0')),
+        ("SP-C20", Case::fresh, |case| case.plan.summary.resets += 1),
+        ("SP-C20", Case::fresh, |case| case.plan.applyable = false),
+        ("SP-C21", beside_a_stranger, |_| {}),
+        ("SP-C22", Case::fresh, ask_off),
+        ("SP-C22", Case::fresh, set_other),
+        ("SP-C23", Case::fresh, |case| {
+            case.step("acs.clear").preconditions.clear()
+        }),
+        ("SP-C23", Case::fresh, |case| {
+            case.step("sysctl.set").leaves.clear()
+        }),
+        ("SP-C24", Case::fresh, |case| {
+            case.step("acs.clear").record = None
+        }),
+    ];
+    for make in [Case::fresh, Case::removal] {
+        assert_eq!(
+            make().rules(),
+            Vec::<&str>::new(),
+            "unchanged plans break nothing"
+        );
+    }
+    for (at, (rule, make, mutate)) in mutations.iter().enumerate() {
+        let mut case = make();
+        mutate(&mut case);
+        assert!(
+            case.rules().contains(rule),
+            "mutation {at} of {rule} is not noticed: {:?}",
+            case.rules()
+        );
+    }
+    for (rule, says) in RULES {
+        assert!(
+            mutations.iter().any(|(mutated, ..)| *mutated == rule),
+            "{rule} ({says}) has no mutation"
+        );
+    }
+}

@@ -1,0 +1,303 @@
+//! The command as people and supervisors run it: exit codes, the line it announces itself with, how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use runtime::program::Precision;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::support::{ODD, Recipe, program};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is tested is the command, as a process"
+)]
+fn worker(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shardplane-worker"));
+    command.args(arguments);
+    command
+}
+
+/// A checkpoint whose tokenizer knows the words `w0`, `w1`, ...
+fn speaking() -> TempDir {
+    let folder = Recipe::new("llama", ODD, json!({})).write();
+    let vocab: Map<String, Value> = (0..ODD.vocab)
+        .map(|id| (format!("w{id}"), json!(id)))
+        .collect();
+    let tokenizer = json!({
+        "version": "1.0", "added_tokens": [], "normalizer": null, "post_processor": null, "decoder": null,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "w0"},
+    });
+    fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).expect("tokenizer");
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+#[test]
+fn every_mistake_has_its_exit_code_and_its_sentence() {
+    let checkpoint = speaking();
+    let (folder, built) = program(checkpoint.path(), 1, Precision::F32);
+    let (checkpoint, built) = (text(checkpoint.path()), text(built.directory()));
+    let nowhere = folder.path().join("nowhere");
+    let deep = nowhere.join("deep");
+    let (nowhere, deep) = (text(&nowhere), text(&deep));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("its address").to_string();
+    let rows: &[(&[&str], i32, &str)] = &[
+        (&["--version"], 0, ""),
+        (&["toolchain", "-o", "json"], 0, ""),
+        (&["inspect", checkpoint, "--shards", "2"], 0, ""),
+        (&["inspect", built, "-o", "json"], 0, ""),
+        (&[], 64, "Usage"),
+        (&["frobnicate"], 64, "frobnicate"),
+        (&["build", "--checkpoint", checkpoint], 64, "--out"),
+        (
+            &["serve", "--program", built, "--listen", "nowhere"],
+            64,
+            "socket address",
+        ),
+        (
+            &[
+                "generate",
+                "--program",
+                built,
+                "--prompt",
+                "w1",
+                "--temperature",
+                "9",
+            ],
+            64,
+            "temperature",
+        ),
+        (
+            &["generate", "--program", built, "--prompt", "w1", "--chat"],
+            64,
+            "no chat template",
+        ),
+        (
+            &[
+                "build",
+                "--checkpoint",
+                checkpoint,
+                "--out",
+                nowhere,
+                "--shards",
+                "99",
+            ],
+            65,
+            "99 shards",
+        ),
+        (
+            &["serve", "--program", checkpoint],
+            65,
+            "hint: this folder is a checkpoint",
+        ),
+        (&["serve", "--program", nowhere], 66, "nowhere"),
+        (&["inspect", nowhere], 66, "not a folder"),
+        (
+            &[
+                "build",
+                "--checkpoint",
+                nowhere,
+                "--out",
+                deep,
+                "--shards",
+                "1",
+            ],
+            66,
+            "not a folder",
+        ),
+        (
+            &["serve", "--program", built, "--listen", &taken],
+            69,
+            "Address already in use",
+        ),
+        (
+            &[
+                "build",
+                "--checkpoint",
+                checkpoint,
+                "--out",
+                deep,
+                "--shards",
+                "1",
+            ],
+            73,
+            "does not exist",
+        ),
+    ];
+    for (arguments, code, says) in rows {
+        let Output {
+            status,
+            stdout: _,
+            stderr,
+        } = worker(arguments).output().expect("a run");
+        let stderr = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(*code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+    }
+}
+
+/// A worker that listens; killed and reaped when the test ends early.
+struct Serving {
+    child: Child,
+    lifeline: Option<ChildStdin>,
+    address: String,
+    ranks: Vec<i32>,
+    _folder: TempDir,
+}
+
+impl Serving {
+    fn start(shards: u32) -> Self {
+        let checkpoint = speaking();
+        let (folder, built) = program(checkpoint.path(), shards, Precision::F32);
+        let directory = text(built.directory());
+        let mut child = worker(&[
+            "serve",
+            "--program",
+            directory,
+            "--name",
+            "odd",
+            "--supervised",
+            "-o",
+            "json",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a worker");
+        let lifeline = child.stdin.take();
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let line = within("the listening line", move || {
+            let mut line = String::new();
+            output.read_line(&mut line).map(|_| line)
+        });
+        let event: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        assert_eq!(event["event"], "listening", "{event}");
+        let pids = event["pids"].as_array().expect("pids");
+        Self {
+            child,
+            lifeline,
+            address: event["address"].as_str().expect("an address").to_owned(),
+            ranks: pids
+                .iter()
+                .filter_map(Value::as_i64)
+                .map(|pid| pid as i32)
+                .collect(),
+            _folder: folder,
+        }
+    }
+
+    fn complete(&self, extra: &Value) -> Value {
+        let mut body =
+            json!({"model": "odd", "prompt": "w1 w2", "max_tokens": 5, "temperature": 0});
+        let object = body.as_object_mut().expect("an object");
+        object.extend(extra.as_object().expect("an object").clone());
+        let body = body.to_string();
+        let mut connection = TcpStream::connect(&self.address).expect("a connection");
+        connection
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a deadline");
+        let length = body.len();
+        write!(
+            connection,
+            "POST /v1/completions HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .expect("a request");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("an answer");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// Its exit code, and what it said on standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        let child = Pid::from_raw(self.child.id() as i32);
+        let mut errors = self.child.stderr.take().expect("its errors");
+        let said = within("the end of its errors", move || {
+            let mut said = String::new();
+            errors.read_to_string(&mut said).map(|_| said)
+        });
+        let said = said.unwrap_or_else(|error| panic!("{child}: {error}"));
+        (self.child.wait().expect("an end").code(), said)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("a signal");
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Both fail only where it has ended, which is what is wanted.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Runs something that may wait, and gives up on it after a while.
+fn within<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = mpsc::channel();
+    std::thread::spawn(move || drop(sender.send(work())));
+    done.recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+#[test]
+fn a_supervised_worker_serves_and_leaves_with_its_supervisor() {
+    let mut serving = Serving::start(2);
+    assert_eq!(serving.ranks.len(), 2);
+    let answer = serving.complete(&json!({}));
+    assert_eq!(answer["usage"]["prompt_tokens"], 2, "{answer}");
+    assert_eq!(answer["usage"]["completion_tokens"], 5, "{answer}");
+    drop(serving.lifeline.take());
+    assert_eq!(serving.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn answers_do_not_depend_on_shards() {
+    let answers: Vec<Value> = [1, 3]
+        .map(|shards| {
+            Serving::start(shards).complete(&json!({"return_token_ids": true, "logprobs": 5}))
+        })
+        .map(|answer| answer["choices"][0].clone())
+        .to_vec();
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0]["token_ids"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn a_terminated_worker_drains() {
+    let serving = Serving::start(1);
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn a_worker_that_loses_a_rank_says_so_and_ends() {
+    let serving = Serving::start(2);
+    let lost = serving.ranks[1];
+    kill(Pid::from_raw(lost), Signal::SIGKILL).expect("a signal");
+    let (code, said) = serving.end();
+    assert_eq!(code, Some(70), "{said}");
+    assert!(
+        said.contains(&format!("rank 1 (pid {lost}) is gone")),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
+}

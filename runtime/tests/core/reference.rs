@@ -1,0 +1,156 @@
+//! Logits and greedy tokens against values that transformers computed (`tests/numerics`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use runtime::program::Precision;
+use runtime::ranks::{Connectivity, Feed, Ranks};
+use serde_json::Value;
+
+use crate::support::{feed, options, program, step};
+
+fn tests_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
+}
+
+fn cases() -> Vec<(String, Value)> {
+    let mut cases: Vec<(String, Value)> = fs::read_dir(tests_folder().join("numerics"))
+        .expect("reference values")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .map(|path| {
+            let value: Value =
+                serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
+            (
+                value["checkpoint"].as_str().expect("a name").to_owned(),
+                value,
+            )
+        })
+        .collect();
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(cases.len() >= 14, "only {} cases", cases.len());
+    cases
+}
+
+fn tokens(value: &Value) -> Vec<u32> {
+    value
+        .as_array()
+        .expect("tokens")
+        .iter()
+        .map(|token| token.as_u64().expect("a token") as u32)
+        .collect()
+}
+
+fn logits(ranks: &mut Ranks, feed: Feed<'_>) -> Vec<f32> {
+    step(ranks, &[feed])
+        .into_iter()
+        .map(f32::from_bits)
+        .collect()
+}
+
+/// The largest error and the root of the mean squared one over all prompts, the first as a part of the logit scale,
+/// the second as a part of the logits' standard deviation.
+fn errors(
+    case: &Value,
+    precision: Precision,
+    shards: u32,
+    connectivity: Connectivity,
+) -> (f64, f64) {
+    let checkpoint = tests_folder()
+        .join("checkpoints")
+        .join(case["checkpoint"].as_str().expect("a name"));
+    let (_folder, program) = program(&checkpoint, shards, precision);
+    let mut ranks = Ranks::start(&program, options(connectivity)).expect("start");
+    let scale = case["logit_scale"].as_f64().expect("a scale");
+    let (mut worst, mut squares, mut all, mut sum, mut count) = (0.0f64, 0.0, 0.0, 0.0, 0.0);
+    for prompt in case["prompts"].as_array().expect("prompts") {
+        let ours = logits(&mut ranks, feed(0, 0, &tokens(&prompt["tokens"])));
+        let theirs: Vec<f64> = prompt["logits"]
+            .as_array()
+            .expect("logits")
+            .iter()
+            .map(|value| value.as_f64().expect("a logit"))
+            .collect();
+        assert_eq!(ours.len(), theirs.len());
+        for (ours, theirs) in ours.iter().zip(theirs) {
+            let error = (f64::from(*ours) - theirs).abs();
+            worst = worst.max(error / scale);
+            squares += error * error;
+            all += theirs * theirs;
+            sum += theirs;
+            count += 1.0;
+        }
+    }
+    ranks.stop().expect("stop");
+    let variance = all / count - (sum / count) * (sum / count);
+    (worst, (squares / count / variance).sqrt())
+}
+
+#[test]
+fn f32_logits_are_the_reference_for_every_architecture() {
+    for (at, (name, case)) in cases().into_iter().enumerate() {
+        // Shard counts and connectivities take turns: `bits` shows that none of them changes a bit.
+        let connectivity = if at % 2 == 0 {
+            Connectivity::P2P
+        } else {
+            Connectivity::ThroughHost
+        };
+        let shards = 1 + (at as u32 % 3);
+        let (worst, _) = errors(&case, Precision::F32, shards, connectivity);
+        assert!(
+            worst <= 1e-4,
+            "{name} over {shards}: {worst:e} of the logit scale"
+        );
+        // Each feature moves the logits by far more than the bound, or the bound would prove nothing about it.
+        for (feature, effect) in case["effect_of"].as_object().into_iter().flatten() {
+            assert!(
+                effect.as_f64().expect("an effect") > 0.05,
+                "{name}: {feature}"
+            );
+        }
+    }
+}
+
+#[test]
+fn greedy_tokens_are_the_reference_for_every_architecture() {
+    for (name, case) in cases() {
+        let checkpoint = tests_folder().join("checkpoints").join(&name);
+        let (_folder, program) = program(&checkpoint, 2, Precision::F32);
+        let mut ranks = Ranks::start(&program, options(Connectivity::P2P)).expect("start");
+        let mut fed = tokens(&case["greedy"]["prompt"]);
+        let mut position = 0;
+        let mut found = Vec::new();
+        for _ in 0..16 {
+            let row = logits(&mut ranks, feed(0, position, &fed));
+            position += fed.len() as u32;
+            let best = row
+                .iter()
+                .enumerate()
+                .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))
+                .map(|(token, _)| token as u32)
+                .expect("a token");
+            found.push(best);
+            fed = vec![best];
+        }
+        ranks.stop().expect("stop");
+        assert_eq!(found, tokens(&case["greedy"]["tokens"]), "{name}");
+    }
+}
+
+/// The bounds that `Precision` states, as root-mean-square error over the logits' standard deviation. Random weights are the
+/// worst case for four bits.
+#[test]
+fn quantised_logits_stay_within_the_stated_bounds() {
+    for (name, case) in cases().into_iter().step_by(3) {
+        let found = [Precision::Bf16, Precision::Int8, Precision::Int4]
+            .map(|precision| errors(&case, precision, 2, Connectivity::P2P).1);
+        for (found, bound) in found.into_iter().zip([0.03, 0.15, 0.8]) {
+            assert!(found <= bound, "{name}: {found} is over {bound}");
+        }
+        // bf16 of a checkpoint that is stored in bf16 loses nothing, so no lower bound there.
+        assert!(
+            found[1] > 1e-5 && found[2] > found[1],
+            "{name}: {found:?} lost nothing to quantisation"
+        );
+    }
+}
