@@ -1,8 +1,8 @@
 //! Decides what machines need: snapshots and a declaration go in, a plan and a report come out. It cannot fail.
 //!
 //! In the order in which facts flow: [`selection`] (whose is a SoC), [`topology`] (what reaches what), [`isolation`]
-//! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`plan`] (what to
-//! do), [`mod@check`] (is that safe), [`judge`] (is that still right), [`ledger`] (what is left behind).
+//! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`mod@plan`] (what to
+//! do), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind).
 //!
 //! Invariants, and what holds each:
 //! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
