@@ -52,7 +52,9 @@ pub fn run(
         ready::model_to_ask(&declared.declaration, args.model.as_deref())?;
     }
     let setting = setting::open(&args.place, environment, console, Clock::Wall)?;
-    setting.binary.path()?;
+    if !declared.declaration.models.is_empty() {
+        setting.binary.path()?;
+    }
     let _lock = setting::lock(&setting.room, "up")?;
     process::wait_for_orphans(&setting.room.state, console)?;
     let (events, received) = sync_channel(EVENTS);
