@@ -2,6 +2,7 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
 #![expect(
@@ -11,5 +12,6 @@
 mod corpus;
 mod formatted;
 mod generated;
+mod racks;
 mod recorded;
 mod written;

@@ -60,6 +60,3 @@ pub struct RackSpec {
     #[schemars(length(min = 1, max = 64))]
     pub servers: Vec<Server>,
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! The rack file's form: what the examples hold, and what is refused by schema, by type, or by both.
 use schemars::schema_for;
 
-use super::Rack;
+use crd::kind::Rack;
 
 fn valid(document: &serde_json::Value) -> bool {
     let schema = serde_json::to_value(schema_for!(Rack)).unwrap();
