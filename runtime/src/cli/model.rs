@@ -64,6 +64,7 @@ pub(super) fn start(
         slots: limits.slots,
         context: limits.context,
         executable,
+        instructions: running.instruction_set.into(),
         deadline: Duration::from_secs(running.rank_deadline),
         memory: MemoryLimit::Machine,
     };
