@@ -82,7 +82,8 @@ pub(super) fn step(
             ranks.step(feeds, logits)
         };
         outcome.map_err(|error| match error {
-            RankError::OutOfRange { .. } => StepError::Feeds(error),
+            // Neither ends the ranks.
+            RankError::OutOfRange { .. } | RankError::Feed { .. } => StepError::Feeds(error),
             other => StepError::Model(other),
         })
     }
