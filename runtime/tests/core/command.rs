@@ -337,3 +337,26 @@ fn a_worker_that_loses_a_rank_says_so_and_ends() {
     );
     assert_eq!(said.lines().count(), 1, "{said}");
 }
+
+#[test]
+fn a_killed_worker_leaves_no_ranks() {
+    let serving = Serving::start(3);
+    let ranks = serving.ranks.clone();
+    serving.signal(Signal::SIGKILL);
+    let (code, _) = serving.end();
+    assert_eq!(code, None, "a signal ends it");
+    // Nobody but the kernel is left to tell the ranks. Orphans are reaped by whoever adopts them, so the dead count.
+    let alive = |pid: &i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = status
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        status.contains(") ") && !matches!(state, Some('Z' | 'X'))
+    };
+    within("the ranks to leave", move || {
+        while ranks.iter().any(alive) {
+            std::thread::yield_now();
+        }
+    });
+}
