@@ -32,6 +32,9 @@ fn usual_context(architecture: Architecture) -> u32 {
     }
 }
 
+/// The window that every family with windows assumes where `sliding_window` is absent; null means none.
+const USUAL_WINDOW: u32 = 4096;
+
 /// Reads the shape of the model in `folder`.
 pub fn read(folder: &Path) -> Result<ModelShape, CheckpointError> {
     let path = folder.join("config.json");
@@ -185,7 +188,11 @@ fn windows(
     architecture: Architecture,
     layers: u32,
 ) -> Result<Vec<Option<u32>>, CheckpointError> {
-    let window = keys.optional_count("sliding_window")?;
+    let window = if keys.lacks("sliding_window") && architecture != Architecture::Llama {
+        Some(USUAL_WINDOW)
+    } else {
+        keys.optional_count("sliding_window")?
+    };
     let used = keys.flag("use_sliding_window")?;
     let full_below = keys.optional_number_of_layers("max_window_layers")?;
     let window = match architecture {
@@ -215,6 +222,12 @@ fn windows(
     named
         .iter()
         .map(|name| match (name.as_str(), window) {
+            // Mistral's class has one window for all of its layers, whatever they are called.
+            (Some("full_attention"), Some(_)) if architecture == Architecture::Mistral => Err(keys
+                .unsupported(
+                    "layer_types",
+                    "with a `sliding_window`, sliding_attention in every layer is",
+                )),
             (Some("full_attention"), _) => Ok(None),
             (Some("sliding_attention"), Some(window)) => Ok(Some(window)),
             _ => Err(keys.unsupported(

@@ -5,6 +5,7 @@ mod keys;
 mod object;
 mod rope;
 pub mod tensors;
+mod tied;
 
 use std::path::{Path, PathBuf};
 
@@ -217,6 +218,17 @@ pub enum CheckpointError {
         first: PathBuf,
         /// Another.
         second: PathBuf,
+    },
+    /// The output head is said to be the embedding, and is there with numbers of its own.
+    #[error(
+        "{path}: tensor `lm_head.weight` differs from `model.embed_tokens.weight` at row {row}, and config.json says \
+         that they are one (`tie_word_embeddings`); set that to false to use both, or remove the tensor"
+    )]
+    Untied {
+        /// The file of the head.
+        path: PathBuf,
+        /// The first row that differs.
+        row: u64,
     },
     /// A weight is infinite or not a number.
     #[error("{path}: tensor `{tensor}` holds {value} at row {row}; the checkpoint is broken")]

@@ -15,7 +15,10 @@ const HARMLESS: &[&str] = &[
     "_commit_hash",
     "_flash_attn_2_enabled",
     "_name_or_path",
+    "_attn_implementation_internal",
+    "_num_labels",
     "attention_dropout",
+    "attn_implementation",
     "bad_words_ids",
     "begin_suppress_tokens",
     "cache_implementation",
@@ -24,6 +27,7 @@ const HARMLESS: &[&str] = &[
     "do_sample",
     "dtype",
     "early_stopping",
+    "embd_dropout",
     "embd_pdrop",
     "encoder_no_repeat_ngram_size",
     "exponential_decay_length_penalty",
@@ -31,6 +35,7 @@ const HARMLESS: &[&str] = &[
     "forced_bos_token_id",
     "forced_eos_token_id",
     "gradient_checkpointing",
+    "hidden_dropout",
     "id2label",
     "initializer_range",
     "is_decoder",
@@ -39,7 +44,11 @@ const HARMLESS: &[&str] = &[
     "label2id",
     "length_penalty",
     "max_length",
+    "max_new_tokens",
+    "max_sequence_length",
     "min_length",
+    "model_max_length",
+    "neftune_noise_alpha",
     "no_repeat_ngram_size",
     "num_beam_groups",
     "num_beams",
@@ -118,6 +127,11 @@ impl Keys {
             .get(key)
             .filter(|value| !value.is_null())
             .cloned()
+    }
+
+    /// Whether `key` is not there at all, not even as null.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        !self.values.contains_key(key)
     }
 
     pub(super) fn count(&mut self, key: &str) -> Result<u32, CheckpointError> {

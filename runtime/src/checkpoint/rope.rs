@@ -48,6 +48,7 @@ pub(super) fn rope(keys: &mut Keys) -> Result<Rope, CheckpointError> {
     let scaling = match kind.as_str() {
         "default" => {
             inner.take("original_max_position_embeddings");
+            inner.only("factor", &["1", "1.0"])?;
             RopeScaling::Default
         }
         "linear" => {

@@ -66,7 +66,7 @@ struct Entry {
 }
 
 impl Tensors {
-    /// Reads and checks the headers of a checkpoint's files: those that the index names, or the single one.
+    /// Reads and checks the headers of a checkpoint's files: the single one, or those that the index names.
     pub fn open(folder: &Path) -> Result<Self, CheckpointError> {
         let mut all = Self {
             folder: folder.to_path_buf(),
@@ -74,7 +74,8 @@ impl Tensors {
             by_name: BTreeMap::new(),
         };
         let index = folder.join(INDEX);
-        if !index.exists() {
+        // Where both are there, the index is what a merge left behind: other readers take the single file too.
+        if !index.exists() || folder.join(SINGLE).exists() {
             all.add(folder.join(SINGLE))?;
             return Ok(all);
         }
@@ -142,6 +143,12 @@ impl Tensors {
     /// The files, for hashing.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Where a tensor lies, and in which file; `None` where there is none of that name.
+    pub(super) fn find(&self, name: &str) -> Option<(&Path, &Tensor)> {
+        let tensor = self.by_name.get(name)?;
+        Some((self.files[tensor.file].0.as_path(), tensor))
     }
 
     /// Checks that exactly the model's tensors are there, in the right shapes.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::program::Precision;
-use crate::ranks::Connectivity;
+use crate::ranks::{Connectivity, InstructionSet};
 
 /// Slices, packs and serves Llama-family models over several ranks.
 #[derive(Debug, Parser)]
@@ -73,6 +73,9 @@ pub(super) struct Running {
     /// How ranks reach each other
     #[arg(long, value_enum, default_value_t = ConnectivityName::P2p)]
     pub(super) connectivity: ConnectivityName,
+    /// Vector instructions to compute with; logits differ in their last bits between two sets
+    #[arg(long, value_enum, default_value_t = InstructionSetName::Best)]
+    pub(super) instruction_set: InstructionSetName,
     /// Longest time that loading, and each step, may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) rank_deadline: u64,
@@ -212,6 +215,16 @@ pub(super) enum ConnectivityName {
     ThroughHost,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum InstructionSetName {
+    /// The fastest that this machine has
+    Best,
+    Avx512,
+    Avx2,
+    /// Plain arithmetic, on any machine
+    Portable,
+}
+
 impl From<PrecisionName> for Precision {
     fn from(name: PrecisionName) -> Self {
         match name {
@@ -228,6 +241,17 @@ impl From<ConnectivityName> for Connectivity {
         match name {
             ConnectivityName::P2p => Self::P2P,
             ConnectivityName::ThroughHost => Self::ThroughHost,
+        }
+    }
+}
+
+impl From<InstructionSetName> for InstructionSet {
+    fn from(name: InstructionSetName) -> Self {
+        match name {
+            InstructionSetName::Best => Self::Best,
+            InstructionSetName::Avx512 => Self::Avx512,
+            InstructionSetName::Avx2 => Self::Avx2,
+            InstructionSetName::Portable => Self::Portable,
         }
     }
 }

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::{model, output};
 use crate::program::build::BuildOutcome;
 use crate::program::{BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
+use crate::text::ModelText;
 
 /// Long enough for another builder to pack a model of several GiB.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -26,10 +27,13 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         output: printed,
     } = arguments;
     let Room { slots, context } = *room;
+    let seen = inspect(checkpoint, *shards)?;
     let context = match context {
         Some(context) => context,
-        None => model::default_context(inspect(checkpoint, *shards)?.shape.context),
+        None => model::default_context(seen.shape.context),
     };
+    // Hours of packing would end in a program that nobody can talk to.
+    ModelText::load(checkpoint, &[])?;
     let shown = Cell::new(u64::MAX);
     let terminal = std::io::stderr().is_terminal();
     let progress = |BuildProgress { done, total }: BuildProgress| {

@@ -156,7 +156,20 @@ impl From<ProgramError> for Failure {
 
 impl From<TextError> for Failure {
     fn from(error: TextError) -> Self {
-        Self::new(Exit::BadInput, &error)
+        let exit = match &error {
+            TextError::NoTokenizer { .. } => Exit::Missing,
+            TextError::Read { .. }
+            | TextError::TooLarge { .. }
+            | TextError::Json { .. }
+            | TextError::Tokenizer { .. }
+            | TextError::Encode { .. }
+            | TextError::Decode { .. }
+            | TextError::TemplateSyntax { .. }
+            | TextError::TemplateShape { .. }
+            | TextError::Refused { .. }
+            | TextError::Render { .. } => Exit::BadInput,
+        };
+        Self::new(exit, &error)
     }
 }
 

@@ -64,6 +64,7 @@ pub(super) fn start(
         slots: limits.slots,
         context: limits.context,
         executable,
+        instructions: running.instruction_set.into(),
         deadline: Duration::from_secs(running.rank_deadline),
         memory: MemoryLimit::Machine,
     };
@@ -81,7 +82,8 @@ pub(super) fn step(
             ranks.step(feeds, logits)
         };
         outcome.map_err(|error| match error {
-            RankError::OutOfRange { .. } => StepError::Feeds(error),
+            // Neither ends the ranks.
+            RankError::OutOfRange { .. } | RankError::Feed { .. } => StepError::Feeds(error),
             other => StepError::Model(other),
         })
     }

@@ -81,6 +81,7 @@ impl Forward {
         weights: Slice,
         mlp_block: u32,
         room: Room,
+        kernels: &'static Kernels,
     ) -> Self {
         let width = padded(shape.head_dim);
         let (own, kv) = (slice.heads.len(), slice.kv_heads.len());
@@ -107,7 +108,7 @@ impl Forward {
             good: vec![true; room.rows],
             logits: vec![0.0; slice.vocab.len()],
             mlp_block: mlp_block as usize,
-            kernels: Kernels::detect(),
+            kernels,
             frequencies,
             shape,
             slice,

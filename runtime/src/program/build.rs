@@ -211,6 +211,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
             available,
         });
     }
+    checkpoint.check_tied()?;
     let place = Place::take(out, patience)?;
     let source = match key {
         Some(_) => None,

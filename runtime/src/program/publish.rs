@@ -156,10 +156,14 @@ impl Place {
     /// Turns a write that found no room into what a person can act on; to be called while what was written is there.
     pub(super) fn explain_full(&self, error: BuildError, needed: u64) -> BuildError {
         match error {
-            BuildError::Write { path: _, source }
+            BuildError::Write { path, source }
                 if source.kind() == std::io::ErrorKind::StorageFull =>
             {
                 let available = self.free().unwrap_or(0);
+                if available >= needed {
+                    // Bytes are not what ran out: inodes, or a quota of ours.
+                    return BuildError::Write { path, source };
+                }
                 BuildError::Full {
                     directory: self.parent.clone(),
                     needed,

@@ -7,8 +7,9 @@ use thiserror::Error;
 
 use crate::model::ModelShape;
 
-/// Most ranks of one program: the largest P2P group.
-pub const MAX_SHARDS: u32 = 16;
+/// Most ranks of one program: as many SoCs as a declared group may have. Leader and ranks hold three files a rank,
+/// well below the usual limit of 1024.
+pub const MAX_SHARDS: u32 = 64;
 /// Every packed row is padded with zeros to a multiple of this many elements, so that no kernel has a tail.
 pub const LANE: u32 = 32;
 

@@ -2,6 +2,7 @@
 
 pub mod collective;
 pub mod error;
+mod instructions;
 mod process;
 mod start;
 pub mod wire;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use sys::{Deadline, Spin, usable_cores};
 
 pub use error::RankError;
+pub use instructions::InstructionSet;
 pub use worker::rank_main;
 
 use self::process::{Patience, RankProcess, check_all, wait};
@@ -63,6 +65,8 @@ pub struct RankOptions {
     pub context: u32,
     /// The `shardplane-worker` executable, whose `rank` verb is [`rank_main`].
     pub executable: PathBuf,
+    /// What every rank computes with.
+    pub instructions: InstructionSet,
     /// The longest that each pass of a step may take; loading is given a second more for each 50 MB of weights.
     pub deadline: Duration,
     /// Memory that weights and KV cache must fit.

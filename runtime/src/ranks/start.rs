@@ -24,6 +24,7 @@ pub(super) fn check(
         slots,
         context,
         executable: _,
+        instructions,
         deadline,
         memory,
     } = *options;
@@ -40,6 +41,7 @@ pub(super) fn check(
     if deadline.is_zero() {
         return option("a deadline of zero was asked for; give ranks some time".to_owned());
     }
+    instructions.kernels()?;
     let layouts = layouts(&manifest.shape, slices, manifest.precision);
     let needs = needs(&manifest.shape, slices, &layouts, slots, context);
     let available = memory.bytes();
@@ -124,6 +126,9 @@ fn spawn(
         &options.context.to_string(),
     ]);
     command.args(["--deadline", &options.deadline.as_millis().to_string()]);
+    // By name, so that ranks compute alike whatever each would find best.
+    let kernels = options.instructions.kernels()?;
+    command.args(["--instruction-set", kernels.name()]);
     command.args([
         "--control",
         &control.segment().file().as_raw_fd().to_string(),

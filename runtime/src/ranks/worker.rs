@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use kernels::Kernels;
 use sys::{Deadline, Segment, Spin, Waited, leave_when_closed, take_file, usable_cores};
 
 use super::collective::{Direct, Meeting, Staged};
@@ -39,6 +40,9 @@ pub struct RankArguments {
     /// The longest that a pass may take, in milliseconds.
     #[arg(long)]
     pub deadline: u64,
+    /// Name of the instruction set to compute with.
+    #[arg(long)]
+    pub instruction_set: String,
     /// Inherited number of the memory shared with the leader.
     #[arg(long)]
     pub control: RawFd,
@@ -118,6 +122,12 @@ fn load_and_serve(
     ) else {
         anyhow::bail!("the program has {} slices", manifest.shards);
     };
+    let Some(kernels) = Kernels::named(&arguments.instruction_set) else {
+        anyhow::bail!(
+            "this machine has no {} instructions",
+            arguments.instruction_set
+        );
+    };
     let weights = Slice::load(program.directory(), file, layout, manifest.shape.layers)?;
     let room = Room {
         slots: arguments.slots,
@@ -130,6 +140,7 @@ fn load_and_serve(
         weights,
         slices.mlp_block,
         room,
+        kernels,
     );
     // The leader sums where it is the stage, and only waits otherwise.
     let busy = manifest.shards as usize + usize::from(arguments.through_host);

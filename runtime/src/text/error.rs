@@ -13,6 +13,16 @@ pub enum TextError {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// The tokenizer is not there.
+    #[error(
+        "{} is missing; it turns text into tokens: fetch it with the checkpoint, or make it of tokenizer.model with \
+         transformers (`AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`)",
+        path.display()
+    )]
+    NoTokenizer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file is larger than any that a tokenizer needs.
     #[error("{} has {size} bytes, more than the {limit} that such a file may have", path.display())]
     TooLarge {

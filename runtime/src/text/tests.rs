@@ -70,7 +70,5 @@ fn broken_files_are_named() {
 fn a_tokenizer_is_needed() {
     let empty = tempfile::tempdir().unwrap();
     let error = ModelText::load(empty.path(), &[]).unwrap_err();
-    assert!(
-        matches!(error, TextError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
-    );
+    assert!(matches!(error, TextError::NoTokenizer { .. }));
 }

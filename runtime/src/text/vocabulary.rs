@@ -38,11 +38,8 @@ impl Vocabulary {
     /// stuff a prompt silently, so they are dropped.
     pub fn load(directory: &Path) -> Result<Self, TextError> {
         let path = directory.join("tokenizer.json");
-        let content =
-            files::bytes(directory, "tokenizer.json")?.ok_or_else(|| TextError::Read {
-                path: path.clone(),
-                source: std::io::ErrorKind::NotFound.into(),
-            })?;
+        let content = files::bytes(directory, "tokenizer.json")?
+            .ok_or_else(|| TextError::NoTokenizer { path: path.clone() })?;
         Self::parse(&content).map_err(|source| TextError::Tokenizer { path, source })
     }
 

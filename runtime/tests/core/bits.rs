@@ -1,10 +1,12 @@
 //! Logits have the same bits for every shard count, connectivity and batch composition.
 
 use runtime::program::Precision;
-use runtime::ranks::{Connectivity, Feed, Logits, Ranks};
+use runtime::ranks::{Connectivity, Feed, InstructionSet, Logits, RankOptions, Ranks};
 use serde_json::{Value, json};
 
-use crate::support::{EIGHT, ODD, Recipe, Sizes, feed, options, program, step};
+use crate::support::{
+    EIGHT, MANY, ODD, Recipe, Sizes, feed, instruction_sets, options, program, step,
+};
 
 /// A prompt longer than one pass, so that it is cut somewhere inside.
 fn prompt() -> Vec<u32> {
@@ -73,13 +75,36 @@ fn ways(ranks: &mut Ranks, what: &str) -> Vec<u32> {
 }
 
 fn check(family: &str, sizes: Sizes, extra: Value, precision: Precision, shards: &[u32]) {
+    check_on(
+        InstructionSet::Best,
+        family,
+        sizes,
+        extra,
+        precision,
+        shards,
+    );
+}
+
+fn check_on(
+    instructions: InstructionSet,
+    family: &str,
+    sizes: Sizes,
+    extra: Value,
+    precision: Precision,
+    shards: &[u32],
+) -> Vec<u32> {
     let checkpoint = Recipe::new(family, sizes, extra).write();
     let mut first: Option<Vec<u32>> = None;
     for count in shards {
         let (_folder, program) = program(checkpoint.path(), *count, precision);
         for connectivity in [Connectivity::P2P, Connectivity::ThroughHost] {
-            let what = format!("{family} {precision:?} over {count} {connectivity:?}");
-            let mut ranks = Ranks::start(&program, options(connectivity)).expect(&what);
+            let what =
+                format!("{family} {precision:?} over {count} {connectivity:?} {instructions:?}");
+            let chosen = RankOptions {
+                instructions,
+                ..options(connectivity)
+            };
+            let mut ranks = Ranks::start(&program, chosen).expect(&what);
             let bits = ways(&mut ranks, &what);
             assert!(
                 bits.iter().any(|bits| bits & 0x7fff_ffff != 0),
@@ -94,6 +119,7 @@ fn check(family: &str, sizes: Sizes, extra: Value, precision: Precision, shards:
             ranks.stop().expect("stop");
         }
     }
+    first.unwrap_or_default()
 }
 
 #[test]
@@ -152,4 +178,33 @@ fn an_mlp_of_one_block_leaves_ranks_idle() {
         Precision::Int8,
         &[1, 4],
     );
+}
+
+#[test]
+fn twenty_ranks_of_thirty_two_heads() {
+    check("llama", MANY, json!({}), Precision::F32, &[1, 20]);
+}
+
+/// The bits are promised on one instruction set; that two sets differ shows that the choice reaches the kernels.
+#[test]
+fn every_instruction_set_keeps_its_own_bits() {
+    let biases = json!({"attention_bias": true, "mlp_bias": true});
+    let mut seen: Vec<Vec<u32>> = Vec::new();
+    for instructions in instruction_sets() {
+        for precision in [Precision::Int8, Precision::F32] {
+            let bits = check_on(
+                instructions,
+                "llama",
+                ODD,
+                biases.clone(),
+                precision,
+                &[1, 2, 3, 4],
+            );
+            assert!(
+                !seen.contains(&bits),
+                "{instructions:?} {precision:?} computes as another does"
+            );
+            seen.push(bits);
+        }
+    }
 }

@@ -69,23 +69,25 @@ fn files_that_are_missing_or_no_json() {
         write("generation_config.json", "{"),
         &["generation_config.json is not valid JSON"],
     );
+    // An index counts where the weights are not in one file.
+    let index = |text: &'static str| {
+        move |folder: &Path| {
+            let part = folder.join("model-1.safetensors");
+            fs::rename(folder.join("model.safetensors"), part).expect("rename");
+            fs::write(folder.join("model.safetensors.index.json"), text).expect("write");
+        }
+    };
+    check(index("{}"), &["index.json is not valid JSON", "weight_map"]);
     check(
-        write("model.safetensors.index.json", "{}"),
-        &["index.json is not valid JSON", "weight_map"],
-    );
-    let outside = "{\"weight_map\": {\"x\": \"../other.safetensors\"}}";
-    check(
-        write("model.safetensors.index.json", outside),
+        index("{\"weight_map\": {\"x\": \"../other.safetensors\"}}"),
         &["is no name inside the folder"],
     );
-    let absent = "{\"weight_map\": {\"x\": \"model-9.safetensors\"}}";
     check(
-        write("model.safetensors.index.json", absent),
+        index("{\"weight_map\": {\"x\": \"model-9.safetensors\"}}"),
         &["model-9.safetensors is missing"],
     );
-    let lying = "{\"weight_map\": {\"x\": \"model.safetensors\"}}";
     check(
-        write("model.safetensors.index.json", lying),
+        index("{\"weight_map\": {\"x\": \"model-1.safetensors\"}}"),
         &["tensor `x`", "the index says", "header does not"],
     );
 }

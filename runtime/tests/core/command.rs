@@ -57,6 +57,11 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
     let (nowhere, deep) = (text(&nowhere), text(&deep));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let taken = taken.local_addr().expect("its address").to_string();
+    let mute = Recipe::new("llama", ODD, json!({})).write();
+    fs::remove_file(mute.path().join("tokenizer.json")).expect("remove");
+    let mute = text(mute.path());
+    let wordless = Recipe::new("llama", ODD, json!({})).write();
+    let wordless = text(wordless.path());
     let rows: &[(&[&str], i32, &str)] = &[
         (&["--version"], 0, ""),
         (&["toolchain", "-o", "json"], 0, ""),
@@ -105,6 +110,37 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
             &["serve", "--program", checkpoint],
             65,
             "hint: this folder is a checkpoint",
+        ),
+        (
+            &[
+                "build",
+                "--checkpoint",
+                mute,
+                "--out",
+                nowhere,
+                "--shards",
+                "1",
+            ],
+            66,
+            "tokenizer.json is missing",
+        ),
+        (
+            &[
+                "build",
+                "--checkpoint",
+                wordless,
+                "--out",
+                nowhere,
+                "--shards",
+                "1",
+            ],
+            65,
+            "loading the tokenizer",
+        ),
+        (
+            &["serve", "--program", built, "--instruction-set", "sse"],
+            64,
+            "possible values: best, avx512, avx2, portable",
         ),
         (&["serve", "--program", nowhere], 66, "nowhere"),
         (&["inspect", nowhere], 66, "not a folder"),
@@ -300,4 +336,27 @@ fn a_worker_that_loses_a_rank_says_so_and_ends() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_killed_worker_leaves_no_ranks() {
+    let serving = Serving::start(3);
+    let ranks = serving.ranks.clone();
+    serving.signal(Signal::SIGKILL);
+    let (code, _) = serving.end();
+    assert_eq!(code, None, "a signal ends it");
+    // Nobody but the kernel is left to tell the ranks. Orphans are reaped by whoever adopts them, so the dead count.
+    let alive = |pid: &i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = status
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
+        status.contains(") ") && !matches!(state, Some('Z' | 'X'))
+    };
+    within("the ranks to leave", move || {
+        while ranks.iter().any(alive) {
+            std::thread::yield_now();
+        }
+    });
 }

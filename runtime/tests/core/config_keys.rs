@@ -25,6 +25,7 @@ fn keys_that_change_nothing_are_ignored() {
         json!({"partial_rotary_factor": 1.0, "hidden_act": "silu", "architectures": null}),
         json!({"rope_theta": null, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}),
         json!({"rope_scaling": {"type": "default"}}),
+        json!({"rope_scaling": {"rope_type": "default", "factor": 1.0}}),
         json!({"layer_types": ["full_attention", "full_attention"]}),
     ] {
         assert_eq!(open("llama", keys.clone()).as_ref(), Ok(&plain), "{keys}");
@@ -42,6 +43,16 @@ fn keys_that_change_the_numbers_are_used() {
         windows("mistral", json!({"sliding_window": null})),
         Ok(vec![None, None])
     );
+    // The class's own default; only null takes the window away.
+    assert_eq!(
+        windows("mistral", json!({})),
+        Ok(vec![Some(4096), Some(4096)])
+    );
+    let named =
+        json!({"sliding_window": 7, "layer_types": ["sliding_attention", "sliding_attention"]});
+    assert_eq!(windows("mistral", named), Ok(vec![Some(7), Some(7)]));
+    let assumed = json!({"use_sliding_window": true, "max_window_layers": 0});
+    assert_eq!(windows("qwen2", assumed), Ok(vec![Some(4096), Some(4096)]));
     let used = json!({"use_sliding_window": true, "sliding_window": 7, "max_window_layers": 1});
     assert_eq!(windows("qwen2", used), Ok(vec![None, Some(7)]));
     let unused = json!({"use_sliding_window": false, "sliding_window": 7, "max_window_layers": 1});
@@ -162,6 +173,11 @@ fn anything_else_is_refused_by_name() {
             "mistral",
             json!({"attention_bias": true}),
             "`attention_bias` is true",
+        ),
+        (
+            "mistral",
+            json!({"sliding_window": 7, "layer_types": ["sliding_attention", "full_attention"]}),
+            "`layer_types` is",
         ),
         ("qwen2", json!({"mlp_bias": true}), "`mlp_bias` is true"),
         (

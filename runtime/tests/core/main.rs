@@ -13,6 +13,7 @@ mod checkpoint_errors;
 mod command;
 mod config_keys;
 mod programs;
+mod published;
 mod ranks;
 mod reference;
 mod support;

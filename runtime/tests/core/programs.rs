@@ -200,10 +200,10 @@ fn builds_that_cannot_be_served_are_refused_with_the_numbers() {
         ),
         (
             BuildRequest {
-                shards: 17,
+                shards: 65,
                 ..usual()
             },
-            "17 shards were asked for; ask for 1 to 16",
+            "65 shards were asked for; ask for 1 to 64",
         ),
         (
             BuildRequest {

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use runtime::program::Precision;
-use runtime::ranks::{Connectivity, Feed, Ranks};
+use runtime::ranks::{Connectivity, Feed, InstructionSet, RankOptions, Ranks};
 use serde_json::Value;
 
-use crate::support::{feed, options, program, step};
+use crate::support::{feed, instruction_sets, options, program, step};
 
 fn tests_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
@@ -55,12 +55,17 @@ fn errors(
     precision: Precision,
     shards: u32,
     connectivity: Connectivity,
+    instructions: InstructionSet,
 ) -> (f64, f64) {
     let checkpoint = tests_folder()
         .join("checkpoints")
         .join(case["checkpoint"].as_str().expect("a name"));
     let (_folder, program) = program(&checkpoint, shards, precision);
-    let mut ranks = Ranks::start(&program, options(connectivity)).expect("start");
+    let chosen = RankOptions {
+        instructions,
+        ..options(connectivity)
+    };
+    let mut ranks = Ranks::start(&program, chosen).expect("start");
     let scale = case["logit_scale"].as_f64().expect("a scale");
     let (mut worst, mut squares, mut all, mut sum, mut count) = (0.0f64, 0.0, 0.0, 0.0, 0.0);
     for prompt in case["prompts"].as_array().expect("prompts") {
@@ -96,11 +101,13 @@ fn f32_logits_are_the_reference_for_every_architecture() {
             Connectivity::ThroughHost
         };
         let shards = 1 + (at as u32 % 3);
-        let (worst, _) = errors(&case, Precision::F32, shards, connectivity);
-        assert!(
-            worst <= 1e-4,
-            "{name} over {shards}: {worst:e} of the logit scale"
-        );
+        for instructions in instruction_sets() {
+            let (worst, _) = errors(&case, Precision::F32, shards, connectivity, instructions);
+            assert!(
+                worst <= 1e-4,
+                "{name} over {shards} with {instructions:?}: {worst:e} of the logit scale"
+            );
+        }
         // Each feature moves the logits by far more than the bound, or the bound would prove nothing about it.
         for (feature, effect) in case["effect_of"].as_object().into_iter().flatten() {
             assert!(
@@ -142,8 +149,9 @@ fn greedy_tokens_are_the_reference_for_every_architecture() {
 #[test]
 fn quantised_logits_stay_within_the_stated_bounds() {
     for (name, case) in cases().into_iter().step_by(3) {
-        let found = [Precision::Bf16, Precision::Int8, Precision::Int4]
-            .map(|precision| errors(&case, precision, 2, Connectivity::P2P).1);
+        let found = [Precision::Bf16, Precision::Int8, Precision::Int4].map(|precision| {
+            errors(&case, precision, 2, Connectivity::P2P, InstructionSet::Best).1
+        });
         for (found, bound) in found.into_iter().zip([0.03, 0.15, 0.8]) {
             assert!(found <= bound, "{name}: {found} is over {bound}");
         }

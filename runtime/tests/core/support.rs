@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runtime::program::{BuildError, BuildRequest, Built, MemoryLimit, Precision, Program, build};
-use runtime::ranks::{Connectivity, Feed, Logits, RankOptions, Ranks};
+use runtime::ranks::{Connectivity, Feed, InstructionSet, Logits, RankOptions, Ranks};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -46,6 +46,17 @@ pub const EIGHT: Sizes = Sizes {
     heads: 8,
     kv_heads: 2,
     head_dim: 16,
+    vocab: 97,
+    layers: 2,
+};
+
+/// Thirty-two heads, for more ranks than any P2P group has.
+pub const MANY: Sizes = Sizes {
+    hidden: 48,
+    intermediate: 160,
+    heads: 32,
+    kv_heads: 8,
+    head_dim: 4,
     vocab: 97,
     layers: 2,
 };
@@ -258,6 +269,7 @@ pub fn options(connectivity: Connectivity) -> RankOptions {
         slots: 4,
         context: 96,
         executable: PathBuf::from(env!("CARGO_BIN_EXE_shardplane-worker")),
+        instructions: InstructionSet::Best,
         deadline: Duration::from_mins(1),
         memory: MemoryLimit::Machine,
     }
@@ -271,6 +283,18 @@ pub fn feed(slot: u32, position: u32, tokens: &[u32]) -> Feed<'_> {
         tokens,
         logits: Logits::Last,
     }
+}
+
+/// Every instruction set that this machine has, best first.
+pub fn instruction_sets() -> Vec<InstructionSet> {
+    [
+        InstructionSet::Avx512,
+        InstructionSet::Avx2,
+        InstructionSet::Portable,
+    ]
+    .into_iter()
+    .filter(|set| set.kernels().is_ok())
+    .collect()
 }
 
 /// The bits of one step's logits.

@@ -208,7 +208,8 @@ pub(super) fn text_error(param: &str, error: &TextError) -> ApiError {
         TextError::Refused { .. } | TextError::Render { .. } | TextError::Encode { .. } => {
             ApiError::bad(param, message)
         }
-        TextError::Read { .. }
+        TextError::NoTokenizer { .. }
+        | TextError::Read { .. }
         | TextError::TooLarge { .. }
         | TextError::Json { .. }
         | TextError::Tokenizer { .. }

@@ -84,6 +84,7 @@ impl Served {
         }
         let mut wishes = Vec::with_capacity(total);
         for prompt in prompts {
+            self.check_tokens(prompt, opening)?;
             let most = self.room(prompt.len(), most, default_most, opening)?;
             for choice in 0..choices {
                 let mut sampling = sampling.clone();
@@ -110,6 +111,21 @@ impl Served {
         })
     }
 
+    /// A tokenizer may know tokens that the model was never resized for.
+    fn check_tokens(&self, prompt: &[u32], opening: Opening) -> Result<(), ApiError> {
+        match prompt.iter().find(|token| **token >= self.vocab) {
+            None => Ok(()),
+            Some(token) => {
+                let text = self.text.vocabulary.token_text(*token);
+                let what = format!(
+                    "{text:?} is token {token} to the tokenizer, and the model has {} tokens; leave it out",
+                    self.vocab
+                );
+                Err(ApiError::bad(param(opening), what))
+            }
+        }
+    }
+
     /// How many tokens may follow a prompt of that length.
     fn room(
         &self,
@@ -118,10 +134,6 @@ impl Served {
         default: Option<u32>,
         opening: Opening,
     ) -> Result<u32, ApiError> {
-        let param = match opening {
-            Opening::Fresh => "messages",
-            Opening::Continuing => "prompt",
-        };
         let context = self.limits.context;
         let left = u32::try_from(prompt)
             .ok()
@@ -130,8 +142,16 @@ impl Served {
         match most {
             Some(most) if most <= left => Ok(most),
             None if left > 0 => Ok(default.map_or(left, |default| default.min(left))),
-            Some(_) | None => Err(ApiError::context(param, prompt, most, context)),
+            Some(_) | None => Err(ApiError::context(param(opening), prompt, most, context)),
         }
+    }
+}
+
+/// The field that the prompt came in.
+fn param(opening: Opening) -> &'static str {
+    match opening {
+        Opening::Fresh => "messages",
+        Opening::Continuing => "prompt",
     }
 }
 

@@ -44,6 +44,26 @@ type Ask = fn(&Value) -> Result<Prepared, ApiError>;
 const BOTH: [Ask; 2] = [chat, completion];
 
 #[test]
+fn tokens_that_the_model_does_not_have_are_the_requests_mistake() {
+    let small = Served {
+        vocab: 257,
+        ..served(Some(TEMPLATE))
+    };
+    let chat = json!({"model": "org/tiny", "messages": [{"role": "user", "content": "hi"}]});
+    let completion = json!({"model": "org/tiny", "prompt": "a<|user|>"});
+    let answers = [
+        chat::prepare(chat.to_string().as_bytes(), &small, ENTROPY, None, NOW),
+        completion::prepare(completion.to_string().as_bytes(), &small, ENTROPY, MOST),
+    ];
+    for (answer, param) in answers.into_iter().zip(["messages", "prompt"]) {
+        let error = answer.expect_err(param);
+        assert_eq!((error.status, error.param.as_deref()), (400, Some(param)));
+        let says = "\"<|user|>\" is token 257 to the tokenizer, and the model has 257 tokens";
+        assert!(error.message.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn the_context_is_kept_with_the_numbers() {
     // "<|user|>hi>" has 4 tokens, "abc" has 3; the context is 64.
     for (ask, param, prompt) in [

@@ -80,19 +80,26 @@ pub(in crate::text) fn find(
     match tokenizer.get("chat_template") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Array(named)) => pick(named).ok_or_else(shape).map(Some),
+        Some(Value::Array(named)) => pick(named, shape),
         Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Err(shape()),
     }
 }
 
-/// Of several named templates, `default`; of a single one, that.
-fn pick(named: &[Value]) -> Option<String> {
-    let default = named.iter().find(|entry| entry["name"] == "default");
-    let entry = default.or(match named {
-        [only] => Some(only),
-        _ => None,
-    })?;
-    entry["template"].as_str().map(str::to_owned)
+/// Of several named templates, `default`, or none where no one is called that; of a single one, that. An error where
+/// the list is not made of names and templates.
+fn pick(named: &[Value], shape: impl Fn() -> TextError) -> Result<Option<String>, TextError> {
+    let templates: Vec<(&str, &str)> = named
+        .iter()
+        .map(|entry| Some((entry["name"].as_str()?, entry["template"].as_str()?)))
+        .collect::<Option<_>>()
+        .ok_or_else(shape)?;
+    let default = templates.iter().find(|(name, _)| *name == "default");
+    let only = if let [only] = templates.as_slice() {
+        Some(only)
+    } else {
+        None
+    };
+    Ok(default.or(only).map(|(_, template)| (*template).to_owned()))
 }
 
 /// `{% generation %}` blocks mark the assistant's words for training and print nothing themselves.

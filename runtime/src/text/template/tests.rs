@@ -248,9 +248,11 @@ fn templates_are_found_where_checkpoints_keep_them() {
     assert_eq!(find(named).unwrap().as_deref(), Some("D"));
     let single = json!({"chat_template": [{"name": "rag", "template": "R"}]});
     assert_eq!(find(single).unwrap().as_deref(), Some("R"));
+    let unnamed = json!({"chat_template": [{"name": "rag", "template": "R"}, {"name": "tool_use", "template": "U"}]});
+    assert_eq!(find(unnamed).unwrap(), None);
     for bad in [
         json!({"chat_template": 3}),
-        json!({"chat_template": []}),
+        json!({"chat_template": [{"name": "default"}]}),
         json!({"chat_template": {}}),
     ] {
         assert!(matches!(find(bad), Err(TextError::TemplateShape { .. })));
