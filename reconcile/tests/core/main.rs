@@ -8,6 +8,7 @@
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
 mod declare;
+mod honest;
 mod mutations;
 mod properties;
 mod quickstart;
