@@ -41,17 +41,19 @@ pub(super) fn section(
 
 /// What a step's story is made of: the declared lines that ask for it.
 fn told(step: &Step) -> Vec<(Option<&ObjectRef>, Option<&str>, Option<&Span>)> {
-    step.causes
-        .iter()
-        .filter(|cause| cause.object.is_some())
-        .map(|cause| {
-            (
-                cause.object.as_ref(),
-                cause.path.as_deref(),
-                cause.span.as_ref(),
-            )
-        })
-        .collect()
+    let mut told = Vec::new();
+    for cause in step.causes.iter().filter(|cause| cause.object.is_some()) {
+        let line = (
+            cause.object.as_ref(),
+            cause.path.as_deref(),
+            cause.span.as_ref(),
+        );
+        // One line may ask for a step several times over, once for each register.
+        if !told.contains(&line) {
+            told.push(line);
+        }
+    }
+    told
 }
 
 fn step_line(out: &mut String, step: &Step, paint: Paint) {
