@@ -83,9 +83,8 @@ impl Console {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
         let paint = |terminal: bool| match choice {
             ColorChoice::Always => Paint::Colored,
-            ColorChoice::Never => Paint::Plain,
             ColorChoice::Auto if terminal && !no_color && !dumb => Paint::Colored,
-            ColorChoice::Auto => Paint::Plain,
+            ColorChoice::Auto | ColorChoice::Never => Paint::Plain,
         };
         Self {
             out: paint(out),

@@ -1,5 +1,5 @@
 //! The one table of exit codes: what each means, and which of two is worse.
-use std::process::ExitCode;
+use std::{fmt::Write as _, process::ExitCode};
 
 /// How a run of `shardplane` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -227,10 +227,8 @@ impl From<Exit> for ExitCode {
 pub fn table_text() -> String {
     let mut text = String::from("Exit codes:\n");
     for row in &TABLE {
-        text.push_str(&format!(
-            "  {:>3}  {:<15}  {}\n",
-            row.code, row.name, row.meaning
-        ));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:>3}  {:<15}  {}", row.code, row.name, row.meaning);
     }
     text
 }

@@ -41,16 +41,32 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
         Action::RequestMdp { soc, enable } => {
             let on = *enable == MdpSetting::On;
             let target = LedgerTarget::Mdp { soc: soc.address };
-            write(
-                &mut next,
-                step,
-                target,
-                &(!on).to_string(),
-                &on.to_string(),
-                boot,
-            );
+            match &step.record {
+                // A request proves nothing: an entry that is to go stays, without owners, until the setting was seen.
+                Some(record) if record.owners.is_empty() => {
+                    for entry in next
+                        .entries
+                        .iter_mut()
+                        .filter(|entry| entry.target == target)
+                    {
+                        entry.owners.clear();
+                    }
+                }
+                Some(_) | None => write(
+                    &mut next,
+                    step,
+                    target,
+                    &(!on).to_string(),
+                    &on.to_string(),
+                    boot,
+                ),
+            }
             recognise(&mut next, std::slice::from_ref(soc));
         }
+        Action::VerifyMdp { socs, enable: _ } => next.entries.retain(|entry| {
+            let seen = |soc: &SocIdentity| entry.target == LedgerTarget::Mdp { soc: soc.address };
+            !(entry.owners.is_empty() && socs.iter().any(seen))
+        }),
         Action::SetDriver {
             name,
             before,
@@ -97,12 +113,11 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
                 mdp: topology::all_mdp(&addresses, snapshot),
                 members: addresses,
             };
-            next.groups.retain(|record| record.group != *group);
-            next.groups.push(GroupRecord {
-                group: group.clone(),
-                members: members.clone(),
-                verification: Some(verification),
-            });
+            // A proof belongs to a recorded set; without the record there is nothing that it proves.
+            let record = next.groups.iter_mut().find(|record| record.group == *group);
+            if let Some(record) = record.filter(|record| record.members == *members) {
+                record.verification = Some(verification);
+            }
             recognise(&mut next, members);
         }
         Action::AssignGroup { group, members } => {
@@ -148,7 +163,6 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
             socs: _,
             timeout_seconds: _,
         }
-        | Action::VerifyMdp { socs: _, enable: _ }
         | Action::Untaint { socs: _ }
         | Action::Build { program: _ }
         | Action::StartWorker { worker: _ }

@@ -1,16 +1,18 @@
 //! Decides what machines need: snapshots and a declaration go in, a plan and a report come out. It cannot fail.
 //!
 //! In the order in which facts flow: [`selection`] (whose is a SoC), [`topology`] (what reaches what), [`isolation`]
-//! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`plan`] (what to
-//! do), [`mod@check`] (is that safe), [`judge`] (is that still right), [`ledger`] (what is left behind).
+//! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`mod@plan`] (what to
+//! do), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind).
 //!
 //! Invariants, and what holds each:
 //! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
-//! - The same inputs give the same bytes, whatever their order: `tests/properties.rs`.
-//! - No plan of ours makes [`check()`] fire; each of its rules has a mutated plan that does: `tests/`.
-//! - Applying a plan leaves nothing to plan: `tests/properties.rs`.
+//! - The same inputs give the same bytes, whatever their order: `tests/core/properties.rs`.
+//! - No plan of ours makes [`check()`] fire; each of its rules has a mutated plan that does: `tests/core/properties.rs`, `tests/core/mutations.rs`.
+//! - No step is needless: without an effect a goal stays unmet, without a gate `check` fires: `tests/core/properties.rs`.
+//! - Applying a plan leaves nothing to plan, after two rounds at most: `tests/core/properties.rs`.
 pub mod approval;
 pub mod check;
+pub mod compensation;
 mod digest;
 pub mod drift;
 mod inputs;
@@ -27,6 +29,7 @@ pub mod window;
 
 pub use approval::ApprovalDecision;
 pub use check::{Violation, check};
+pub use compensation::compensation;
 pub use digest::{node_digest, rollout_digest, snapshot_digest};
 pub use inputs::{Inputs, NodeInput};
 pub use judge::judge;

@@ -5,12 +5,16 @@ use reconcile::{ApprovalDecision, approval, window};
 
 use crate::{cli::Leave, console::Console, exit::Exit, failure::Failure};
 
-/// Whose word counts for a run.
+/// Who is asked, and whose word counts for a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asking {
-    /// The policies'.
-    Policies,
-    /// The person's who said `down`: putting back what we changed needs leave only where it is disruptive.
+    /// The policies; on a terminal a person sees every disruptive plan before it starts.
+    Apply,
+    /// The policies; on a terminal a person is asked where they want somebody's word.
+    Up,
+    /// The policies alone: nobody waits at the terminal any more.
+    Timer,
+    /// The person who said `down`: putting back what we changed needs leave only where it is disruptive.
     Removal,
 }
 
@@ -68,14 +72,15 @@ pub fn approve(
             } if leave.yes => {}
             ApprovalDecision::Wanted { .. } if asking == Asking::Removal && leave.yes => {}
             ApprovalDecision::Wanted { digest_only, why } => {
-                wanted.push((digest_only && asking == Asking::Policies, why))
+                wanted.push((digest_only && asking != Asking::Removal, why));
             }
         }
     }
-    // The policy lets an Automatic plan go ahead; on a terminal a person still sees a disruptive one before it starts.
+    let can_ask = asking != Asking::Timer && console.can_ask();
+    let sees = can_ask && matches!(asking, Asking::Apply | Asking::Removal);
     let disruptive = plan.nodes.iter().any(|node| node.disruptive);
     match wanted.as_slice() {
-        [] if !disruptive || leave.yes || !offered.is_empty() || !console.can_ask() => Ok(()),
+        [] if !disruptive || leave.yes || !offered.is_empty() || !sees => Ok(()),
         [] => ask(console),
         [(true, why), ..] => Err(Failure::said(
             Exit::Blocked,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The vendor's compiler takes up to an hour for large models; a day is beyond doubt.
-const COMPILE_LIMIT: Duration = Duration::from_secs(24 * 3600);
+const COMPILE_LIMIT: Duration = Duration::from_hours(24);
 
 /// How a build ended.
 #[derive(Debug)]

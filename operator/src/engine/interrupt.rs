@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::exit::Exit;
 
 /// Which signal.
@@ -62,7 +64,6 @@ pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> st
         .build()?;
     let (mut interrupt, mut terminate) = {
         let _inside = runtime.enter();
-        use tokio::signal::unix::{SignalKind, signal};
         (
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,

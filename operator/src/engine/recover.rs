@@ -1,6 +1,5 @@
 //! After a crash: closes what the journal left open, by looking at the machine again.
 use crd::{
-    id::BootId,
     journal::RunOutcome,
     judgement::Judgement,
     snapshot::HardwareSnapshot,
@@ -22,13 +21,11 @@ enum Fate {
     Unknown,
 }
 
-/// A reset that we began may still be going on: waits until its SoCs are out of `Initializing`, so that none is reset
-/// twice. The boot must be the one that it was begun in; another boot ended it.
-pub fn wait_for_resets(machine: &Machine, open: &[(BootId, Step)], boot_id: &BootId) {
-    for (begun_in, step) in open {
-        if let Action::Reset { scope: _, socs } = &step.action
-            && begun_in == boot_id
-        {
+/// A reset of the run that was cut off may still be going on, even one whose step has ended: waits until its SoCs are
+/// Ready, so that none is reset twice. `begun` are that run's steps in this boot; another boot has ended its resets.
+pub fn wait_for_resets(machine: &Machine, begun: &[Step]) {
+    for step in begun {
+        if let Action::Reset { scope: _, socs } = &step.action {
             let wait = Action::WaitReady {
                 socs: socs.clone(),
                 timeout_seconds: RESET_LIMIT_SECONDS,

@@ -59,11 +59,10 @@ impl Engine<'_> {
         for done in done.iter().rev() {
             let step = &done.step;
             match &step.inverse {
-                Inverse::NothingChanged => {}
                 Inverse::Impossible { why } if touches_machine(step) => {
-                    left.push(format!("{} ({why})", step.id))
+                    left.push(format!("{} ({why})", step.id));
                 }
-                Inverse::Impossible { why: _ } => {}
+                Inverse::NothingChanged | Inverse::Impossible { why: _ } => {}
                 Inverse::Action { action } => {
                     if let Err(why) = self.undo_one(node, journal, done, action)? {
                         left.push(format!("{} ({why})", step.id));

@@ -48,7 +48,6 @@ fn told(step: &Step) -> Vec<(Option<&ObjectRef>, Option<&str>, Option<&Span>)> {
             cause.path.as_deref(),
             cause.span.as_ref(),
         );
-        // One line may ask for a step several times over, once for each register.
         if !told.contains(&line) {
             told.push(line);
         }

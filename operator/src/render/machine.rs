@@ -224,7 +224,7 @@ fn leads_to_soc(address: PciAddress, snapshot: &HardwareSnapshot) -> bool {
                         .functions
                         .iter()
                         .find(|f| f.address == here)
-                        .and_then(|f| f.parent)
+                        .and_then(|f| f.parent);
                 }
                 None => return false,
             }

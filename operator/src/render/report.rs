@@ -1,4 +1,6 @@
 //! Report lines as text: what is blocked and what to do about it, what drifted, what is worth knowing.
+use std::fmt::Write as _;
+
 use crd::plan::{ReportKind, ReportLine};
 
 use super::words;
@@ -53,24 +55,26 @@ fn one(out: &mut String, line: &ReportLine, sign: &str, paint: Paint) {
     } else {
         format!("{}: ", head.trim_start())
     };
-    out.push_str(&format!(
-        "  {sign} {head}{}{place}\n",
+    let _ = writeln!(
+        out,
+        "  {sign} {head}{}{place}",
         paint.tone(Tone::Strong, &reason)
-    ));
-    out.push_str(&format!("      {}\n", line.message));
+    );
+    let _ = writeln!(out, "      {}", line.message);
     if !line.functions.is_empty()
         && !line
             .functions
             .iter()
             .any(|at| line.message.contains(&at.to_string()))
     {
-        out.push_str(&format!("      {}\n", words::list(&line.functions)));
+        let _ = writeln!(out, "      {}", words::list(&line.functions));
     }
     if !line.hint.is_empty() {
-        out.push_str(&format!(
-            "      {} {}\n",
+        let _ = writeln!(
+            out,
+            "      {} {}",
             paint.tone(Tone::Read, "help:"),
             line.hint
-        ));
+        );
     }
 }

@@ -247,7 +247,7 @@ pub fn counted(count: usize, thing: &str) -> String {
 
 /// A span of seconds as people say it.
 pub fn seconds(seconds: u32) -> String {
-    if seconds >= 120 && seconds % 60 == 0 {
+    if seconds >= 120 && seconds.is_multiple_of(60) {
         format!("{} min", seconds / 60)
     } else {
         format!("{seconds} s")

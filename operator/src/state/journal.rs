@@ -178,6 +178,29 @@ impl Journal {
         attempts
     }
 
+    /// Steps begun in this boot by the last run, ended or not, oldest first.
+    pub fn begun_by_last_run(&self, boot_id: &BootId) -> Vec<Step> {
+        let from = self
+            .records
+            .iter()
+            .rposition(|record| matches!(record.event, Event::RunBegin { .. }))
+            .unwrap_or(0);
+        self.records[from..]
+            .iter()
+            .filter(|record| &record.boot_id == boot_id)
+            .filter_map(|record| match &record.event {
+                Event::Intent { step, .. } => Some((**step).clone()),
+                Event::RunBegin { .. }
+                | Event::Done { .. }
+                | Event::Verified { .. }
+                | Event::Failed { .. }
+                | Event::Void { .. }
+                | Event::Compensated { .. }
+                | Event::RunEnd { .. } => None,
+            })
+            .collect()
+    }
+
     /// Whether the last run has no end.
     pub fn run_is_open(&self) -> bool {
         self.records

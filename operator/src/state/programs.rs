@@ -145,7 +145,7 @@ mod tests {
         assert!(!place.exists());
         fs::create_dir(&place).unwrap();
         store.admit(&place, &program).unwrap();
-        assert_eq!(store.list().unwrap(), [program.clone()]);
+        assert_eq!(store.list().unwrap(), std::slice::from_ref(&program));
         fs::remove_dir(store.program(&program.key)).unwrap();
         assert_eq!(store.list().unwrap(), []);
     }

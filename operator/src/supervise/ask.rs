@@ -12,7 +12,7 @@ use crate::{exit::Exit, failure::Failure};
 /// A worker on this machine takes a connection at once.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The longest pause before the answer's first byte and between two of its pieces.
-const PIECE_LIMIT: Duration = Duration::from_secs(600);
+const PIECE_LIMIT: Duration = Duration::from_mins(10);
 
 /// What is asked.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 pub mod ask;
 pub mod control;
 pub mod process;
+mod report;
 mod speech;
 mod supervisor;
 
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 use crd::id::{NodeName, WorkerId};
 use machine::{KnownWorker, MachineEvent};
 
-pub use supervisor::{DRAIN_SECONDS, Supervisor, WorkerReport};
+pub use report::WorkerReport;
+pub use supervisor::{DRAIN_SECONDS, Supervisor};
 
 use crate::{failure::Failure, room::Room};
 

@@ -85,7 +85,7 @@ pub fn wait_for_orphans(state: &StateDir, console: &Console) -> Result<(), Failu
             worker.id, worker.process.pid
         ));
         let gone = || !is_alive(&worker.process);
-        if !wait_for(Duration::from_secs(60), gone) {
+        if !wait_for(Duration::from_mins(1), gone) {
             signal(&worker.process, Signal::SIGTERM);
             if !wait_for(Duration::from_secs(10), gone) {
                 signal(&worker.process, Signal::SIGKILL);

@@ -13,10 +13,9 @@ use crd::{
 };
 use machine::{Claim, KnownWorker, Machine, Roots, Timestamp};
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, process,
+    Event, WorkerReport, process,
     speech::{arguments, last_line, listen, open_log},
 };
 use crate::{
@@ -33,35 +32,13 @@ use crate::{
 /// The first pause before a worker that died is started again; each further one doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A worker that served this long starts from the first pause again.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
 /// Drain time of a worker where no policy says another.
 pub const DRAIN_SECONDS: u32 = 300;
 /// After a drain's own time, how long a worker has after SIGTERM.
 const TERM_LIMIT: Duration = Duration::from_secs(5);
-
-/// One worker as `status` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WorkerReport {
-    /// Which replica.
-    pub id: WorkerId,
-    /// The model's name.
-    pub model: String,
-    /// Its node.
-    pub node: NodeName,
-    /// Its state.
-    pub state: WorkerState,
-    /// Its address, once it listens.
-    pub address: Option<String>,
-    /// Its leading process.
-    pub pid: Option<u32>,
-    /// How often it was started again.
-    pub restarts: u32,
-    /// What it said last when it died; empty while it has not.
-    pub why: String,
-}
 
 #[derive(Debug)]
 struct Worker {

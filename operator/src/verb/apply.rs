@@ -52,7 +52,7 @@ pub fn run(
         console,
         stop,
         leave: &args.leave,
-        asking: Asking::Policies,
+        asking: Asking::Apply,
         crew: Crew::Nobody,
     };
     if let Some(saved) = &saved {
@@ -146,10 +146,8 @@ pub fn outcome(settled: &Settled, console: &Console) -> String {
     text.push_str(&headline);
     text.push('\n');
     if deferred > 0 && matches!(settled.exit, Exit::Ok | Exit::Blocked) {
-        text.push_str(&format!(
-            "{} for `shardplane up` to carry out.\n",
-            counted(deferred as usize, "worker step")
-        ));
+        text.push_str(&counted(deferred as usize, "worker step"));
+        text.push_str(" for `shardplane up` to carry out.\n");
     }
     if settled.exit == Exit::Blocked && settled.steps > 0 {
         text.push_str(&crate::render::report::text(&settled.plan.report, paint));

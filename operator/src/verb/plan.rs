@@ -38,7 +38,7 @@ pub fn run(
             console,
             stop,
             leave: &Leave::default(),
-            asking: Asking::Policies,
+            asking: Asking::Apply,
             crew: Crew::Nobody,
         };
         let nodes = engine.observe()?;

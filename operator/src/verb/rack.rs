@@ -132,10 +132,10 @@ fn show(
     }
     match printing.output {
         Format::Text | Format::Wide => {
-            console.result(&format!("{}\n", shown.join("\n").trim_end()))
+            console.result(&format!("{}\n", shown.join("\n").trim_end()));
         }
         format @ (Format::Json | Format::Yaml) => {
-            console.result(&document::print(&serde_json::json!(shown), format)?)
+            console.result(&document::print(&serde_json::json!(shown), format)?);
         }
     }
     Ok(Exit::Ok)
@@ -170,6 +170,9 @@ fn reseed(place: &Place, environment: &Environment, console: &Console) -> Result
     Ok(Exit::Ok)
 }
 
+/// More archives than anybody looks at.
+const ARCHIVES: u32 = 1000;
+
 /// Puts each server's journal and ledger aside under the next free number: they speak of registers that are no more.
 fn archive(folder: &std::path::Path, console: &Console) -> Result<(), Failure> {
     let write = |source| Failure::Write {
@@ -192,10 +195,16 @@ fn archive(folder: &std::path::Path, console: &Console) -> Result<(), Failure> {
         if kept.is_empty() {
             continue;
         }
-        let archive = (1_u32..)
+        let archive = (1..=ARCHIVES)
             .map(|n| server.join(format!("archive-{n}")))
             .find(|path| !path.exists());
-        let Some(archive) = archive else { continue };
+        let Some(archive) = archive else {
+            return Err(Failure::said(
+                Exit::CannotWrite,
+                format!("{} holds {ARCHIVES} archives already", server.display()),
+                "remove some",
+            ));
+        };
         std::fs::create_dir(&archive).map_err(write)?;
         for file in kept {
             if let Some(name) = file.file_name() {

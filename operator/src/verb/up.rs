@@ -1,10 +1,13 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
+mod question;
 mod ready;
+mod removal;
+mod reread;
+mod watch;
 
 use std::{
     collections::BTreeMap,
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    thread,
     time::Duration,
 };
 
@@ -27,7 +30,6 @@ use crate::{
     render::plan::{Detail, Frame},
     supervise::{
         Crew, DRAIN_SECONDS, Event, Supervisor,
-        ask::{self, Question},
         control::{self, Asked, Reply, Request},
         process,
     },
@@ -50,7 +52,9 @@ pub fn run(
         ready::model_to_ask(&declared.declaration, args.model.as_deref())?;
     }
     let setting = setting::open(&args.place, environment, console, Clock::Wall)?;
-    setting.binary.path()?;
+    if !declared.declaration.models.is_empty() {
+        setting.binary.path()?;
+    }
     let _lock = setting::lock(&setting.room, "up")?;
     process::wait_for_orphans(&setting.room.state, console)?;
     let (events, received) = sync_channel(EVENTS);
@@ -66,7 +70,7 @@ pub fn run(
             source,
         }
     })?;
-    watch_machines(args, environment, console, &events)?;
+    watch::machines(args, environment, console, &events)?;
     let supervisor = Supervisor::new(
         setting.binary.clone(),
         setting.room.state.clone(),
@@ -265,7 +269,7 @@ impl Up<'_> {
             console,
             stop: self.stop,
             leave: &leave,
-            asking: Asking::Policies,
+            asking: if first { Asking::Up } else { Asking::Timer },
             crew: Crew::Supervised(&mut self.supervisor),
         };
         engine.converge(|plan: &Plan| {
@@ -278,9 +282,9 @@ impl Up<'_> {
                     crate::render::plan::text(plan, &frame, console.err_paint(), Detail::Normal);
                 // The answer alone is the result of `--ask`.
                 if asks_only || !first {
-                    console.note(text.trim_end())
+                    console.note(text.trim_end());
                 } else {
-                    console.result(&text)
+                    console.result(&text);
                 }
             }
             Ok(())
@@ -332,146 +336,6 @@ impl Up<'_> {
         }
     }
 
-    /// Asks the question, once, where there is one and this is the model to ask.
-    fn ask(&mut self, address: &str) -> Result<(), Failure> {
-        let (Some(text), Answer::Waiting) = (&self.args.ask, &self.asked) else {
-            return Ok(());
-        };
-        let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref())?;
-        let serves = self
-            .supervisor
-            .report()
-            .iter()
-            .any(|worker| worker.address.as_deref() == Some(address) && worker.model == model);
-        if !serves {
-            return Ok(());
-        }
-        self.asked = Answer::Asked;
-        let question = Question {
-            text: text.clone(),
-            max_tokens: self.args.max_tokens,
-        };
-        let (events, address) = (self.events.clone(), address.to_owned());
-        thread::spawn(move || {
-            let answer = ask::ask(&address, &model, &question, crate::console::result);
-            let _ = events.send(Event::Answered(answer));
-        });
-        Ok(())
-    }
-
-    /// Why `--ask` can never be answered, where that is so.
-    fn nothing_to_ask(&self, first: &Settled) -> Option<Failure> {
-        self.args.ask.as_ref()?;
-        let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref()).ok()?;
-        if self
-            .supervisor
-            .report()
-            .iter()
-            .any(|worker| worker.model == model)
-        {
-            return None;
-        }
-        let why = first.plan.report.iter().find(|line| {
-            line.object
-                .as_ref()
-                .is_some_and(|object| object.name == model)
-        });
-        let (why, hint) = why.or(first.plan.report.first()).map_or_else(
-            || ("no worker of it is planned".to_owned(), String::new()),
-            |line| (line.message.clone(), line.hint.clone()),
-        );
-        Some(Failure::said(
-            Exit::Blocked,
-            format!("{model} cannot be asked: {why}"),
-            hint,
-        ))
-    }
-
-    /// Reads `-f` again and keeps the last valid declaration.
-    fn read_again(&mut self) {
-        if self
-            .args
-            .files
-            .file
-            .iter()
-            .any(|path| path.as_os_str() == "-")
-        {
-            return;
-        }
-        match declared::read(&self.args.files.file) {
-            Ok(read) if read.loaded.has_errors() => {
-                let said = format!(
-                    "{}; keeping the last valid declaration",
-                    declared::invalid(&read.loaded)
-                );
-                if self.said.get("files") != Some(&said) {
-                    declared::report(&read, self.console, crd::diagnostic::Severity::Warning);
-                }
-                self.say("files", &said);
-            }
-            Ok(read) => {
-                self.said.remove("files");
-                if read.loaded.declaration != self.declaration {
-                    self.declaration = read.loaded.declaration;
-                    self.console.note("what is declared has changed");
-                }
-            }
-            Err(error) => self.say(
-                "files",
-                &format!("{}; keeping the last valid declaration", error.chain()),
-            ),
-        }
-    }
-
-    /// Stops the workers and puts the machine back.
-    fn down(
-        &mut self,
-        yes: bool,
-        approve_digest: Vec<String>,
-        reply: &SyncSender<Reply>,
-    ) -> Result<Settled, Failure> {
-        let note = |text: String| {
-            let _ = reply.send(Reply::Note { text });
-        };
-        note("stopping workers".to_owned());
-        self.stop_workers()?;
-        let nothing = Declaration::default();
-        let leave = crate::cli::Leave {
-            yes,
-            approve_digest,
-        };
-        let mut engine = Engine {
-            room: &self.setting.room,
-            declaration: &nothing,
-            place: &self.place,
-            binary: &self.setting.binary,
-            toolchain: self.setting.toolchain.clone(),
-            console: self.console,
-            stop: self.stop,
-            leave: &leave,
-            asking: Asking::Removal,
-            crew: Crew::Supervised(&mut self.supervisor),
-        };
-        let title = self.setting.room.title.clone();
-        engine.converge(|plan: &Plan| {
-            let frame = Frame {
-                observed: &title,
-                next: None,
-            };
-            note(
-                crate::render::plan::text(
-                    plan,
-                    &frame,
-                    crate::console::Paint::Plain,
-                    Detail::Normal,
-                )
-                .trim_end()
-                .to_owned(),
-            );
-            Ok(())
-        })
-    }
-
     fn stop_workers(&mut self) -> Result<(), Failure> {
         self.supervisor
             .stop_all(self.drain_seconds(), &self.setting.room)
@@ -497,38 +361,4 @@ impl Up<'_> {
             self.said.insert(subject, text.to_owned());
         }
     }
-}
-
-/// Passes on what machines tell of, one thread a node, each with a view of its own.
-fn watch_machines(
-    args: &UpArgs,
-    environment: &Environment,
-    console: &Console,
-    events: &SyncSender<Event>,
-) -> Result<(), Failure> {
-    let room = setting::open_room(&args.place, environment, console, Clock::Wall)?;
-    for node in room.nodes {
-        if matches!(node.machine, Machine::Linux(_)) {
-            continue;
-        }
-        let events = events.clone();
-        thread::spawn(move || {
-            let mut cursor = node.machine.cursor();
-            loop {
-                let until = node.machine.now().plus(Duration::from_secs(1));
-                for event in node.machine.events(&mut cursor, until) {
-                    if events
-                        .send(Event::Machine {
-                            node: node.name.clone(),
-                            event,
-                        })
-                        .is_err()
-                    {
-                        return;
-                    }
-                }
-            }
-        });
-    }
-    Ok(())
 }

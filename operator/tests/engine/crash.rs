@@ -34,10 +34,15 @@ fn crash_at(lab: &Lab, course: &Course, kind: &str, record: usize, moment: &str)
         "{fault}: {}",
         again.stderr
     );
-    assert_eq!(
-        converged.resets, course.after.resets,
-        "{fault}: a SoC was reset twice\n{}",
-        again.stderr
+    let twice = match kind {
+        // A boot resets every SoC, so that a request which waits for a reset needs none of ours any more.
+        "power" => converged.resets.values().any(|count| *count > 1),
+        _ => converged.resets != course.after.resets,
+    };
+    assert!(
+        !twice,
+        "{fault}: resets {:?}\n{}",
+        converged.resets, again.stderr
     );
     lab.run(&state, &["down"]).expect(0);
     assert_eq!(

@@ -70,7 +70,7 @@ fn leave_is_missing_off_a_terminal() {
             lab.path("declared/policy.yaml"),
             policy.replace("Automatic", mode),
         )
-        .unwrap()
+        .unwrap();
     };
     write("AutomaticIfNotDisruptive");
     let untouched = lab.registers("state");

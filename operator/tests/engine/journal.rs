@@ -1,33 +1,97 @@
 //! The journal of a real run: every prefix opens, and a damaged middle is refused.
 use std::fs;
 
+use crd::{
+    id::{BootId, NodeName, StepId},
+    journal::{Event, RunOutcome},
+    plan::NodeDigest,
+};
 use operator::state::{Journal, JournalError};
 
 use crate::lab::Lab;
 
-#[test]
-fn every_prefix_of_a_journal_opens_with_its_whole_records() {
-    let lab = Lab::new();
-    lab.run("state", &["apply", "-f", "declared"]).expect(0);
-    let bytes = fs::read(lab.journal("state")).unwrap();
-    let whole = Journal::read(&lab.journal("state")).unwrap();
+/// A journal of a run's shape with short records, so that every byte can be tried.
+fn short(lab: &Lab) -> Vec<u8> {
+    let file = lab.path("short");
+    let mut journal = Journal::open(&file).unwrap();
+    let step = StepId::from("aic-01/acs.clear/0000:20:01.0");
+    let events = [
+        Event::RunBegin {
+            node: NodeName::from("aic-01"),
+            digest: NodeDigest("node:b3:00".to_owned()),
+        },
+        Event::Done { step: step.clone() },
+        Event::Failed {
+            step: step.clone(),
+            why: "the tool said \"nö\"".to_owned(),
+        },
+        Event::Verified { step },
+        Event::RunEnd {
+            outcome: RunOutcome::Halted,
+        },
+    ];
+    for event in events {
+        journal
+            .append(
+                &BootId::from("boot"),
+                "2026-11-22T10:00:00Z".to_owned(),
+                event,
+                None,
+            )
+            .unwrap();
+    }
+    fs::read(&file).unwrap()
+}
+
+fn opens_with_whole_records(lab: &Lab, bytes: &[u8], cuts: impl Iterator<Item = usize>) {
     let file = lab.path("prefix");
-    for cut in 0..=bytes.len() {
-        let lines = bytes[..cut].iter().filter(|&&byte| byte == b'\n').count();
-        // Reading each prefix is enough; opening, which also cuts the tail, is tried at every record's edges.
+    fs::write(&file, bytes).unwrap();
+    let whole = Journal::read(&file).unwrap();
+    for cut in cuts {
         fs::write(&file, &bytes[..cut]).unwrap();
+        let lines = bytes[..cut].split(|byte| *byte == b'\n').count() - 1;
         assert_eq!(
             Journal::read(&file).unwrap(),
             whole[..lines],
             "cut at {cut}"
         );
-        let edge = cut > 0 && (bytes[cut - 1] == b'\n' || bytes.get(cut) == Some(&b'\n'));
-        if edge {
-            let opened = Journal::open(&file).unwrap();
-            assert_eq!(opened.next_sequence(), lines as u64);
-            assert_eq!(Journal::read(&file).unwrap(), whole[..lines]);
-        }
+        let mut opened = Journal::open(&file).unwrap();
+        assert_eq!(opened.records(), &whole[..lines], "cut at {cut}");
+        opened
+            .append(
+                &BootId::from("boot"),
+                String::new(),
+                Event::RunEnd {
+                    outcome: RunOutcome::Recovered,
+                },
+                None,
+            )
+            .unwrap();
+        assert_eq!(
+            Journal::read(&file).unwrap().len(),
+            lines + 1,
+            "cut at {cut}"
+        );
     }
+}
+
+#[test]
+fn every_prefix_of_a_journal_opens_with_its_whole_records() {
+    let lab = Lab::new();
+    let bytes = short(&lab);
+    opens_with_whole_records(&lab, &bytes, 0..=bytes.len());
+}
+
+#[test]
+fn a_real_run_cut_beside_every_record_opens() {
+    let lab = Lab::new();
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    let bytes = fs::read(lab.journal("state")).unwrap();
+    let edges = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let cuts: Vec<usize> = edges
+        .flat_map(|(at, _)| [at, at + 1, (at + 2).min(bytes.len())])
+        .collect();
+    opens_with_whole_records(&lab, &bytes, cuts.into_iter());
 }
 
 #[test]

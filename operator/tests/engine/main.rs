@@ -1,7 +1,6 @@
 //! The engine through the real command: a rack, a stand-in worker, and everything that can interrupt a run.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]

@@ -149,8 +149,14 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
         let declared = machine.group(&group.name).is_some_and(|declared| {
             let spec = &declared.spec;
             let counted = spec.automatic.as_ref().and_then(|rules| rules.count);
+            let named = spec.members.as_ref().is_none_or(|named| {
+                members
+                    .iter()
+                    .all(|soc| named.iter().any(|name| machine.is_named(*soc, name)))
+            });
             usize::try_from(spec.size) == Ok(members.len())
                 && counted.is_none_or(|count| group.index < count)
+                && named
         });
         let present = members.iter().filter(|soc| machine.soc(**soc).is_some());
         let governed = !machine.policies().is_empty()

@@ -105,7 +105,9 @@ fn relying(port: PciAddress, machine: &Machine<'_>) -> Vec<PciAddress> {
     });
     sets.filter(|members| machine.ports_of(members).contains(&port))
         .flatten()
-        .filter(|soc| machine.is_held(*soc) && !machine.is_foreign_held(*soc))
+        .filter(|soc| {
+            machine.soc(*soc).is_some() && machine.is_held(*soc) && !machine.is_foreign_held(*soc)
+        })
         .collect()
 }
 

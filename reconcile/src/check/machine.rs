@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::{Declaration, Declared},
     id::{GroupId, PciAddress},
-    kind::{CardPolicySpec, Enforcement, P2PGroupSpec},
+    kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
         Acs, GroupRecord, HardwareSnapshot, HolderKind, LedgerEntry, PciFunction, PortKind, Soc,
         SocIdentity,
@@ -15,15 +15,23 @@ pub(super) struct Machine<'a> {
     pub(super) snapshot: &'a HardwareSnapshot,
     pub(super) declaration: &'a Declaration,
     by_address: BTreeMap<PciAddress, &'a PciFunction>,
+    bridges: BTreeMap<PciAddress, Vec<PciAddress>>,
 }
 
 impl<'a> Machine<'a> {
     pub(super) fn of(snapshot: &'a HardwareSnapshot, declaration: &'a Declaration) -> Self {
-        Self {
+        let mut machine = Self {
             snapshot,
             declaration,
             by_address: snapshot.functions.iter().map(|f| (f.address, f)).collect(),
-        }
+            bridges: BTreeMap::new(),
+        };
+        machine.bridges = snapshot
+            .functions
+            .iter()
+            .map(|function| (function.address, machine.climb(function.address)))
+            .collect();
+        machine
     }
 
     pub(super) fn function(&self, address: PciAddress) -> Option<&'a PciFunction> {
@@ -43,7 +51,7 @@ impl<'a> Machine<'a> {
     }
 
     /// From a function's bridge up to its root.
-    fn bridges(&self, address: PciAddress) -> Vec<PciAddress> {
+    fn climb(&self, address: PciAddress) -> Vec<PciAddress> {
         let mut line = Vec::new();
         let mut at = self.function(address).and_then(|f| f.parent);
         while let Some(bridge) = at {
@@ -54,6 +62,13 @@ impl<'a> Machine<'a> {
             at = self.function(bridge).and_then(|f| f.parent);
         }
         line
+    }
+
+    fn bridges(&self, address: PciAddress) -> &[PciAddress] {
+        self.bridges
+            .get(&address)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     pub(super) fn is_below(&self, address: PciAddress, port: PciAddress) -> bool {
@@ -166,6 +181,20 @@ impl<'a> Machine<'a> {
             let selector = group.spec.node_selector.as_ref();
             group.object.name == name && selector.is_none_or(|s| s.matches(labels))
         })
+    }
+
+    /// Whether a declared member names this SoC.
+    pub(super) fn is_named(&self, address: PciAddress, member: &Member) -> bool {
+        let soc = self.soc(address);
+        member.address.is_none_or(|named| named == address)
+            && member
+                .path
+                .as_ref()
+                .is_none_or(|path| soc.is_some_and(|soc| soc.path == *path))
+            && member
+                .serial
+                .as_ref()
+                .is_none_or(|serial| soc.is_some_and(|soc| soc.serial.get() == Some(serial)))
     }
 
     /// A SoC by all its names, as the snapshot shows it.

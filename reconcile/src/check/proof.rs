@@ -1,8 +1,10 @@
 //! The rule that a changed group is proven: after its last change, before work comes back.
 use crd::{
-    kind::VerificationMode,
+    id::{GroupId, PciAddress, Word},
+    kind::{MdpMode, VerificationMode},
     plan::NodePlan,
-    step::{Action, Step},
+    snapshot::SocStatus,
+    step::{ACS_REDIRECT_MASK, Action, MdpSetting, Step},
 };
 
 use super::{Findings, acs, machine::Machine};
@@ -38,7 +40,8 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
             matches!(&step.action, Action::VerifyP2P { group: proven, members: of, .. }
                 if *proven == group && of.iter().map(|soc| soc.address).eq(members.iter().copied()))
         });
-        let worked_on = node.steps.iter().any(|step| formed(step) || relaxes(step));
+        let reset = node.steps.iter().any(resets) && is_usable(node, &members, machine);
+        let worked_on = reset || node.steps.iter().any(|step| formed(step) || relaxes(step));
         let last_change = node
             .steps
             .iter()
@@ -62,11 +65,61 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
     }
 }
 
+/// Whether nothing that can be seen stands against a set once this plan is through: then its proof is missed.
+fn is_usable(node: &NodePlan, members: &[PciAddress], machine: &Machine<'_>) -> bool {
+    let fit = |soc: &PciAddress| {
+        let found = machine.soc(*soc);
+        let ready = found.is_some_and(|soc| soc.status.get() == Some(&SocStatus::Ready));
+        let asked = node.steps.iter().rev().find_map(|step| match &step.action {
+            Action::RequestMdp { soc: of, enable } if of.address == *soc => Some(*enable),
+            _ => None,
+        });
+        let on = match asked {
+            Some(setting) => setting == MdpSetting::On,
+            None => found.and_then(|soc| soc.mdp.get()) == Some(&true),
+        };
+        let policies = machine.policies_of(*soc);
+        let plain = policies.iter().all(|policy| {
+            policy.spec.require.is_none() && policy.spec.mdp != Some(MdpMode::Disabled)
+        });
+        ready && on && plain && machine.is_enforced(*soc) && !machine.is_foreign_held(*soc)
+    };
+    let relaxed = |port: PciAddress| {
+        let known = machine
+            .function(port)
+            .is_some_and(|function| function.acs.get().is_some());
+        let word = word_after(node, port, machine).map_or(0, |(_, word)| word.0);
+        known && word & ACS_REDIRECT_MASK == 0
+    };
+    members.iter().all(fit) && machine.ports_of(members).into_iter().all(relaxed)
+}
+
+/// A port's word once this plan's relaxations are through.
+fn word_after(
+    node: &NodePlan,
+    port: PciAddress,
+    machine: &Machine<'_>,
+) -> Option<(PciAddress, Word)> {
+    let mut word = machine.control(port)?;
+    for step in &node.steps {
+        if let Action::ClearAcs {
+            port: cleared,
+            mask,
+            ..
+        } = &step.action
+            && cleared.address == port
+        {
+            word &= !mask.0;
+        }
+    }
+    Some((port, Word(word)))
+}
+
 /// Whether the ledger's proof is of exactly the state that this plan leaves.
 fn still_proven(
     node: &NodePlan,
-    group: &crd::id::GroupId,
-    members: &[crd::id::PciAddress],
+    group: &GroupId,
+    members: &[PciAddress],
     machine: &Machine<'_>,
 ) -> bool {
     let Some(proof) = machine
@@ -75,25 +128,10 @@ fn still_proven(
     else {
         return false;
     };
-    let word_after = |port: crd::id::PciAddress| {
-        let mut word = machine.control(port)?;
-        for step in &node.steps {
-            if let Action::ClearAcs {
-                port: cleared,
-                mask,
-                ..
-            } = &step.action
-                && cleared.address == port
-            {
-                word &= !mask.0;
-            }
-        }
-        Some((port, crd::id::Word(word)))
-    };
     let words: Vec<_> = machine
         .ports_of(members)
         .into_iter()
-        .filter_map(word_after)
+        .filter_map(|port| word_after(node, port, machine))
         .collect();
     let reset = node.steps.iter().any(|step| {
         matches!(&step.action, Action::Reset { socs, .. } if socs.iter().any(|soc| members.contains(&soc.address)))

@@ -188,11 +188,19 @@ fn unready(view: &View<'_>, socs: &[PciAddress]) -> usize {
     socs.iter().filter(|soc| !is_ready(view, **soc)).count()
 }
 
+/// Whether nothing is known to stand against using a SoC now: state, partitioning, the word of its port, holders.
 fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
-    let ready = view
-        .soc(soc)
-        .is_some_and(|found| found.status.get() == Some(&SocStatus::Ready));
-    ready && foreign_holders(soc, view.snapshot).is_empty()
+    let usable = view.soc(soc).is_some_and(|found| {
+        found.status.get() == Some(&SocStatus::Ready) && found.mdp.get().is_some()
+    });
+    let port = view
+        .topology
+        .function(soc)
+        .and_then(|function| function.parent);
+    let known = port
+        .and_then(|port| view.topology.function(port))
+        .is_some_and(|port| port.acs.get().is_some());
+    usable && known && foreign_holders(soc, view.snapshot).is_empty()
 }
 
 /// Whether a SoC can be a member at all.

@@ -1,7 +1,7 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`settings`],
-//! [`removal`] (what the ledger knows and nothing declares), [`unit`] (what is drained together), [`sequence`] and
+//! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects).
 mod draft;
 mod effects;
@@ -132,9 +132,8 @@ impl<'a> Site<'a> {
         let seat = |group: &groups::Assessed<'_>| Seat {
             group: group.placed.id.clone(),
             members: group.placed.members.clone(),
-            fits: group.fits()
-                && (group.enforced
-                    || group.clears.is_empty() && group.requests.is_empty() && !group.verify),
+            // Where a policy only observes, builds and workers are only reported too.
+            fits: group.fits(),
             whole: !group
                 .obstacles
                 .iter()

@@ -123,7 +123,7 @@ fn dissolve(
     if same {
         return None;
     }
-    let ports = view.topology.divergence(&members).unwrap_or_default();
+    let ports = relied_on(view, &members, restores);
     let undone: Vec<Restore> = ports
         .iter()
         .filter_map(|port| restores.remove(port))
@@ -177,6 +177,36 @@ fn dissolve(
         assign: forget.into_iter().collect(),
         ..Unit::default()
     })
+}
+
+/// The ports to be restored that this set relied on: its divergence ports. The ports of members that are gone lead
+/// nowhere now, and are those without a SoC below them beside one that leads to a member that is left.
+fn relied_on(
+    view: &View<'_>,
+    members: &[PciAddress],
+    restores: &BTreeMap<PciAddress, Restore>,
+) -> BTreeSet<PciAddress> {
+    let topology = &view.topology;
+    if let Ok(ports) = topology.divergence(members) {
+        return ports;
+    }
+    let above = |port: PciAddress| {
+        let left = members.iter().filter(|soc| view.soc(**soc).is_some());
+        left.into_iter().any(|soc| topology.is_below(*soc, port))
+    };
+    let parent = |port: PciAddress| topology.function(port).and_then(|function| function.parent);
+    let leading: BTreeSet<PciAddress> = restores
+        .keys()
+        .copied()
+        .filter(|port| above(*port))
+        .collect();
+    let beside = |port: PciAddress| leading.iter().any(|other| parent(*other) == parent(port));
+    let empty = |port: PciAddress| !view.addresses().any(|soc| topology.is_below(soc, port));
+    let orphans = restores
+        .keys()
+        .copied()
+        .filter(|port| empty(*port) && beside(*port));
+    leading.iter().copied().chain(orphans).collect()
 }
 
 /// Whether a settings step of this plan writes the entry anyway.

@@ -10,6 +10,8 @@ use crd::{
 #[derive(Clone, Debug)]
 pub struct Topology<'a> {
     functions: BTreeMap<PciAddress, &'a PciFunction>,
+    /// Each function with the bridges above it, from itself to its root; absent where the tree is broken.
+    lines: BTreeMap<PciAddress, Vec<&'a PciFunction>>,
     snapshot: &'a HardwareSnapshot,
 }
 
@@ -38,8 +40,15 @@ pub enum Apart {
 impl<'a> Topology<'a> {
     /// The tree of a snapshot.
     pub fn of(snapshot: &'a HardwareSnapshot) -> Self {
+        let functions: BTreeMap<PciAddress, &PciFunction> =
+            snapshot.functions.iter().map(|f| (f.address, f)).collect();
+        let lines = functions
+            .keys()
+            .filter_map(|address| Some((*address, line(&functions, *address)?)))
+            .collect();
         Self {
-            functions: snapshot.functions.iter().map(|f| (f.address, f)).collect(),
+            functions,
+            lines,
             snapshot,
         }
     }
@@ -60,15 +69,8 @@ impl<'a> Topology<'a> {
     }
 
     /// The function and the bridges above it, from itself to its root; `None` where a parent is missing or loops.
-    pub fn ancestry(&self, address: PciAddress) -> Option<Vec<&'a PciFunction>> {
-        let mut line = vec![self.function(address)?];
-        while let Some(parent) = line.last().and_then(|function| function.parent) {
-            if line.iter().any(|seen| seen.address == parent) {
-                return None;
-            }
-            line.push(self.function(parent)?);
-        }
-        Some(line)
+    pub fn ancestry(&self, address: PciAddress) -> Option<&[&'a PciFunction]> {
+        self.lines.get(&address).map(Vec::as_slice)
     }
 
     /// Whether `below` lies below `port`, or is it.
@@ -94,7 +96,7 @@ impl<'a> Topology<'a> {
             let at = line.len().checked_sub(shared + 1)?;
             (line[at].port == Some(PortKind::SwitchDownstream)).then_some(line[at].address)
         };
-        match (switch.port, below(&a), below(&b)) {
+        match (switch.port, below(a), below(b)) {
             (Some(PortKind::SwitchUpstream), Some(first), Some(second)) => Ok(Parting {
                 switch: switch.address,
                 first,
@@ -141,4 +143,19 @@ impl<'a> Topology<'a> {
             .find(|function| function.port == Some(PortKind::SwitchUpstream))
             .map(|function| function.address)
     }
+}
+
+/// The way up from a function; bridges that claim each other as parents end it.
+fn line<'a>(
+    functions: &BTreeMap<PciAddress, &'a PciFunction>,
+    address: PciAddress,
+) -> Option<Vec<&'a PciFunction>> {
+    let mut line = vec![*functions.get(&address)?];
+    while let Some(parent) = line.last().and_then(|function| function.parent) {
+        if line.iter().any(|seen| seen.address == parent) {
+            return None;
+        }
+        line.push(functions.get(&parent)?);
+    }
+    Some(line)
 }

@@ -7,11 +7,15 @@
     missing_docs,
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
+mod changes;
 mod declare;
 mod honest;
 mod mutations;
+mod programs;
 mod properties;
 mod quickstart;
 mod random;
+mod scenarios;
 mod simulate;
+mod undoing;
 mod world;

@@ -201,7 +201,9 @@ fn every_rule_has_a_plan_that_breaks_it() {
         }),
         ("SP-C04", Case::removal, change_pre_image),
         ("SP-C04", Case::removal, |case| {
-            case.declaration = quickstart()
+            case.declaration = quickstart();
+            case.steps()
+                .retain(|step| !step.id.0.contains("/group.assign/"));
         }),
         ("SP-C05", Case::fresh, shrink_budget),
         ("SP-C06", Case::fresh, |case| {

@@ -176,15 +176,12 @@ impl Builder {
     }
 
     fn below(&mut self, above: PciAddress, port: Option<PortKind>, vendor: u16) -> PciAddress {
-        let bus = match self.buses.get(&above) {
-            Some(bus) => *bus,
-            None => {
-                let bus = self.next_bus;
-                self.next_bus += 1;
-                self.buses.insert(above, bus);
-                bus
-            }
-        };
+        let free = &mut self.next_bus;
+        let bus = *self.buses.entry(above).or_insert_with(|| {
+            let bus = *free;
+            *free += 1;
+            bus
+        });
         let device = self.devices.entry(above).or_insert(0);
         let address = PciAddress {
             domain: 0,

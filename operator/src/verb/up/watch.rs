@@ -1,0 +1,46 @@
+//! What machines tell of, passed on to the loop.
+use std::{sync::mpsc::SyncSender, thread, time::Duration};
+
+use machine::{Clock, Machine};
+
+use crate::{
+    cli::{Environment, UpArgs},
+    console::Console,
+    failure::Failure,
+    supervise::Event,
+    verb::setting,
+};
+
+/// Passes on what machines tell of, one thread a node, each with a view of its own.
+pub(super) fn machines(
+    args: &UpArgs,
+    environment: &Environment,
+    console: &Console,
+    events: &SyncSender<Event>,
+) -> Result<(), Failure> {
+    let room = setting::open_room(&args.place, environment, console, Clock::Wall)?;
+    for node in room.nodes {
+        if matches!(node.machine, Machine::Linux(_)) {
+            continue;
+        }
+        let events = events.clone();
+        thread::spawn(move || {
+            let mut cursor = node.machine.cursor();
+            loop {
+                let until = node.machine.now().plus(Duration::from_secs(1));
+                for event in node.machine.events(&mut cursor, until) {
+                    if events
+                        .send(Event::Machine {
+                            node: node.name.clone(),
+                            event,
+                        })
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+        });
+    }
+    Ok(())
+}
