@@ -116,16 +116,30 @@ impl<'a> Report<'a> {
                 .map(|group| group.placed.declared.object.clone()),
         );
         for drift in moved {
-            for kind in [ReportKind::Blocked, ReportKind::Drift] {
-                self.plain(
-                    kind,
-                    drift.reason,
-                    name,
-                    drift.functions.clone(),
-                    format!("{}: nothing on the node is touched", drift.message),
-                    "put the cards back where they were; or archive this node's ledger, which gives up what it would restore",
-                );
-            }
+            let (functions, message) = (drift.functions.clone(), drift.message.clone());
+            self.plain(
+                ReportKind::Drift,
+                drift.reason,
+                name,
+                functions,
+                message,
+                "",
+            );
+        }
+        if let Some(first) = moved.first() {
+            let functions: BTreeSet<PciAddress> = moved
+                .iter()
+                .flat_map(|drift| drift.functions.clone())
+                .collect();
+            self.plain(
+                ReportKind::Blocked,
+                first.reason,
+                name,
+                functions.into_iter().collect(),
+                "ports or SoCs are not where the ledger knows them: a card was added, taken out or moved, so nothing on the node is touched"
+                    .into(),
+                "put the cards back where they were; or put the node's folder in the state directory aside, which gives up what it would restore",
+            );
         }
         if moved.is_empty() {
             for Drift {
