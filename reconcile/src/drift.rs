@@ -168,7 +168,7 @@ fn entry_drift(entry: &LedgerEntry, snapshot: &HardwareSnapshot) -> Option<Drift
             let cause = if rebooted {
                 "the machine booted since; installing a Platform SDK does this too"
             } else {
-                "in the same boot, so an SDK was installed or somebody switched it and reset the SoC"
+                "in the same boot: the reset that it waits for did not come about, an SDK was installed, or somebody switched it"
             };
             Some(Drift {
                 reason: ReportReason::MdpLost,

@@ -2,7 +2,7 @@
 use std::sync::OnceLock;
 
 use jsonschema::{
-    ValidationError, Validator,
+    JsonType, ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
 use serde_json::Value;
@@ -150,8 +150,9 @@ impl Shape<'_, '_> {
             }
             ValidationErrorKind::OneOfNotValid { context }
             | ValidationErrorKind::AnyOf { context } => {
-                // The branch that was meant is the one with the fewest problems.
-                if let Some(branch) = context.iter().min_by_key(|branch| branch.len()) {
+                if let Some(options) = constants(error, context) {
+                    self.no_option(pointer, found, &options, self.describe(error));
+                } else if let Some(branch) = meant_branch(error, context) {
                     for error in branch {
                         self.take(error);
                     }
@@ -179,22 +180,8 @@ impl Shape<'_, '_> {
                     })
                     .collect();
                 let words: Vec<_> = options.iter().map(String::as_str).collect();
-                let text = found
-                    .as_str()
-                    .map_or_else(|| found.to_string(), str::to_owned);
-                let help = match closest(&text, &words) {
-                    Some(meant) => format!("did you mean `{meant}`?"),
-                    None => self.describe(error),
-                };
-                (
-                    &catalog::NOT_AN_OPTION,
-                    format!(
-                        "{name} must be {}, not `{}`",
-                        any_of(&words),
-                        shortened(&text)
-                    ),
-                    help,
-                )
+                self.no_option(pointer, found, &words, self.describe(error));
+                return;
             }
             ValidationErrorKind::Constant { expected_value } => (
                 &catalog::NOT_AN_OPTION,
@@ -265,6 +252,26 @@ impl Shape<'_, '_> {
             ),
         };
         let diagnostic = Diagnostic::error(explanation, message)
+            .at(self.document.span(pointer))
+            .help(help);
+        self.other.push((None, diagnostic));
+    }
+
+    fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: String) {
+        let text = found
+            .as_str()
+            .map_or_else(|| found.to_string(), str::to_owned);
+        let help = match closest(&text, options) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => about,
+        };
+        let message = format!(
+            "{} must be {}, not `{}`",
+            field_name(pointer),
+            any_of(options),
+            shortened(&text)
+        );
+        let diagnostic = Diagnostic::error(&catalog::NOT_AN_OPTION, message)
             .at(self.document.span(pointer))
             .help(help);
         self.other.push((None, diagnostic));
@@ -358,4 +365,50 @@ impl Shape<'_, '_> {
             (None, None) => "in range".to_owned(),
         }
     }
+}
+
+/// The words of a choice in which every branch is one word; `None` for any other choice.
+fn constants<'e>(
+    error: &ValidationError<'_>,
+    branches: &'e [Vec<ValidationError<'_>>],
+) -> Option<Vec<&'e str>> {
+    let word = |error: &'e ValidationError<'_>| match error.kind() {
+        ValidationErrorKind::Constant { expected_value } => expected_value.as_str(),
+        _ => None,
+    };
+    branches
+        .iter()
+        .map(|branch| {
+            let here = branch
+                .iter()
+                .all(|inner| inner.instance_path() == error.instance_path());
+            branch.iter().find_map(word).filter(|_| here)
+        })
+        .collect()
+}
+
+/// The branch of a choice that was meant: one whose type the value has, and of those the one with the fewest problems.
+fn meant_branch<'e, 'v>(
+    error: &ValidationError<'_>,
+    branches: &'e [Vec<ValidationError<'v>>],
+) -> Option<&'e Vec<ValidationError<'v>>> {
+    let of_another_type = |branch: &[ValidationError<'_>]| {
+        branch.iter().any(|inner| {
+            matches!(inner.kind(), ValidationErrorKind::Type { .. })
+                && inner.instance_path() == error.instance_path()
+        })
+    };
+    branches
+        .iter()
+        .min_by_key(|branch| (of_another_type(branch), wants_null(branch), branch.len()))
+}
+
+/// Whether a branch only says that nothing may stand here.
+fn wants_null(branch: &[ValidationError<'_>]) -> bool {
+    branch.iter().any(|inner| match inner.kind() {
+        ValidationErrorKind::Type {
+            kind: TypeKind::Single(wanted),
+        } => *wanted == JsonType::Null,
+        _ => false,
+    })
 }

@@ -98,6 +98,7 @@ pub enum Symbol {
 #[serde(rename_all = "kebab-case")]
 pub enum StepReason {
     /// A port between two members redirects their traffic.
+    #[serde(rename = "path-redirects-p2p")]
     PathRedirectsP2P,
     /// No declared group needs the port any more.
     GroupGone,

@@ -7,7 +7,7 @@ use crd::{
     program::ProgramRequest,
     snapshot::{PresentProgram, Tools},
 };
-use machine::Invocation;
+use machine::{COMPILERS, Invocation};
 
 use super::{Engine, observe};
 use crate::{
@@ -224,7 +224,7 @@ fn compile(
         .map(|a| a.replace("{model}", &from).replace("{out}", &to))
         .collect();
     let invocation = Invocation {
-        program: call.program.clone(),
+        program: format!("{COMPILERS}/{}", call.program),
         arguments,
         files: call.files.clone(),
         directory: None,

@@ -1,5 +1,5 @@
 //! Sets formed from the topology: inside one card or one switch domain, and the same ones the next time.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::Declared,
@@ -9,7 +9,7 @@ use crd::{
     snapshot::{GroupRecord, SocStatus},
 };
 
-use super::groups::{Obstacle, PlacedGroup, Placement, Taken, structural};
+use super::groups::{Obstacle, PlacedGroup, Placement, Taken, is_unread, structural};
 use crate::{
     judge::foreign_holders,
     view::{P2P_BAR_KIB, View},
@@ -270,15 +270,44 @@ fn not_enough(
         Some(SpreadOver::Switch) | None => (ReportReason::NoCommonSwitch, "switch"),
     };
     let count = free.len();
+    let unread = unread_bridges(view, &free);
+    let message = format!(
+        "{formed} of {wanted} sets fit on {}: no {place} has {size} SoCs left that can be members ({count} are free on the node)",
+        view.node()
+    );
+    if !unread.is_empty() {
+        let names: Vec<String> = unread.iter().map(ToString::to_string).collect();
+        return Obstacle {
+            reason: ReportReason::AcsUnknown,
+            object: group.object.clone(),
+            pointer: "/spec/size".into(),
+            functions: unread,
+            message: format!(
+                "{message}; the configuration space of {} could not be read, so whether it is a switch is unknown",
+                names.join(", ")
+            ),
+            hint: "run as root: without CAP_SYS_ADMIN configuration space ends after 64 bytes"
+                .into(),
+        };
+    }
     Obstacle {
         reason,
         object: group.object.clone(),
         pointer: "/spec/size".into(),
         functions: free,
-        message: format!(
-            "{formed} of {wanted} sets fit on {}: no {place} has {size} SoCs left that can be members ({count} are free on the node)",
-            view.node()
-        ),
+        message,
         hint: "declare a smaller size or count, or a wider `automatic.per`; SoCs without a common switch can be used with connectivity ThroughHost".into(),
     }
+}
+
+/// Bridges above these SoCs of which nobody knows what they are, ordered by address.
+fn unread_bridges(view: &View<'_>, socs: &[PciAddress]) -> Vec<PciAddress> {
+    let bridges: BTreeSet<PciAddress> = socs
+        .iter()
+        .filter_map(|soc| view.topology.ancestry(*soc))
+        .flatten()
+        .map(|above| above.address)
+        .filter(|above| is_unread(view, *above))
+        .collect();
+    bridges.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use crd::{
     id::{GroupId, ObjectRef, PciAddress},
     kind::P2PGroupSpec,
     plan::ReportReason,
-    snapshot::GroupRecord,
+    snapshot::{GroupRecord, PortKind},
 };
 
 use super::{automatic, explicit};
@@ -180,6 +180,9 @@ pub(super) fn structural(
     if let Err((first, second, apart)) = view.topology.divergence(members) {
         let why = match apart {
             Apart::DifferentRoots => "they hang on different root ports".to_owned(),
+            Apart::NotASwitch(bridge) if is_unread(view, bridge) => {
+                format!("their paths meet at {bridge}, whose configuration space could not be read")
+            }
             Apart::NotASwitch(bridge) => {
                 format!("their paths meet at {bridge}, which is not a switch")
             }
@@ -204,4 +207,10 @@ pub(super) fn structural(
         );
     }
     obstacles
+}
+
+/// Whether nobody knows what a bridge is: its configuration space ended before the capability that says it.
+pub(super) fn is_unread(view: &View<'_>, bridge: PciAddress) -> bool {
+    let found = view.topology.function(bridge);
+    found.is_some_and(|f| f.port == Some(PortKind::Bridge) && f.acs.get().is_none())
 }

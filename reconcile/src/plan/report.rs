@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::{Declaration, Span},
-    id::{NodeName, ObjectRef, PciAddress},
+    id::{NodeName, ObjectRef, PciAddress, Word},
     kind::ResetScope,
     plan::{NodePlan, ReportKind, ReportLine, ReportReason},
-    snapshot::LedgerTarget,
-    step::{Action, Step},
+    snapshot::{Acs, LedgerEntry, LedgerTarget},
+    step::{ACS_REDIRECT_MASK, Action, Step},
 };
 
 use super::{draft::verb, node::Needs};
@@ -116,16 +116,30 @@ impl<'a> Report<'a> {
                 .map(|group| group.placed.declared.object.clone()),
         );
         for drift in moved {
-            for kind in [ReportKind::Blocked, ReportKind::Drift] {
-                self.plain(
-                    kind,
-                    drift.reason,
-                    name,
-                    drift.functions.clone(),
-                    format!("{}: nothing on the node is touched", drift.message),
-                    "put the cards back where they were; or archive this node's ledger, which gives up what it would restore",
-                );
-            }
+            let (functions, message) = (drift.functions.clone(), drift.message.clone());
+            self.plain(
+                ReportKind::Drift,
+                drift.reason,
+                name,
+                functions,
+                message,
+                "",
+            );
+        }
+        if let Some(first) = moved.first() {
+            let functions: BTreeSet<PciAddress> = moved
+                .iter()
+                .flat_map(|drift| drift.functions.clone())
+                .collect();
+            self.plain(
+                ReportKind::Blocked,
+                first.reason,
+                name,
+                functions.into_iter().collect(),
+                "ports or SoCs are not where the ledger knows them: a card was added, taken out or moved, so nothing on the node is touched"
+                    .into(),
+                "put the cards back where they were; or put the node's folder in the state directory aside, which gives up what it would restore",
+            );
         }
         if moved.is_empty() {
             for Drift {
@@ -143,7 +157,12 @@ impl<'a> Report<'a> {
                 ReportReason::NotGoverned,
                 name,
                 Vec::new(),
-                "no CardPolicy selects it, so it gets no steps".into(),
+                if view.snapshot.ledger.entries.is_empty() {
+                    "no CardPolicy selects it, so it gets no steps".into()
+                } else {
+                    "no CardPolicy selects it: what we changed there is undone as the deletion rule says, and nothing else is done"
+                        .into()
+                },
                 "declare a CardPolicy, or label the node",
             );
         }
@@ -175,8 +194,11 @@ impl<'a> Report<'a> {
                 object: object.clone(),
                 pointer: "/spec".into(),
                 message: format!(
-                    "{} SoCs are matched by {} too, so neither applies to them",
-                    socs.len(),
+                    "{} matched by {} too, so neither applies there",
+                    match socs.len() {
+                        1 => "1 SoC is".to_owned(),
+                        many => format!("{many} SoCs are"),
+                    },
                     others.join(" and ")
                 ),
                 functions: socs.into_iter().collect(),
@@ -188,13 +210,14 @@ impl<'a> Report<'a> {
 
     /// Ports that are or will be relaxed by us.
     fn relaxed(&mut self, view: &View<'_>, needs: &Needs<'_>) {
+        let restored: BTreeSet<PciAddress> = (needs.enforced.units.iter())
+            .flat_map(|unit| &unit.restores)
+            .map(|restore| restore.port.address)
+            .collect();
         let entries = view.snapshot.ledger.entries.iter();
-        let ours = entries.filter_map(|entry| match &entry.target {
-            LedgerTarget::Acs { port, path: _ } => Some(*port),
-            LedgerTarget::Mdp { soc: _ }
-            | LedgerTarget::Driver { name: _ }
-            | LedgerTarget::Sysctl { name: _ } => None,
-        });
+        let ours = entries
+            .filter_map(|entry| still_relaxed(view, entry))
+            .filter(|port| !restored.contains(port));
         let planned = needs.enforced.units.iter().flat_map(|unit| &unit.clears);
         let ports: BTreeSet<PciAddress> = ours
             .chain(planned.map(|clear| clear.port.address))
@@ -203,8 +226,8 @@ impl<'a> Report<'a> {
             return;
         }
         let message = format!(
-            "ACS is relaxed by us, or will be, at {} ports: devices below them reach each other without the IOMMU",
-            ports.len()
+            "ACS is relaxed by us, or will be, at {}: what lies below reaches its neighbours without the IOMMU",
+            counted(ports.len(), "port")
         );
         let functions = ports.into_iter().collect();
         self.plain(
@@ -353,5 +376,27 @@ impl<'a> Report<'a> {
         let found = found.or_else(|| builds.iter().find(|o| o.object == *object)?.span(pointer));
         let found = found.or_else(|| models.iter().find(|o| o.object == *object)?.span(pointer));
         found.cloned()
+    }
+}
+
+/// The port of an entry that we cleared and that still is as we left it: not one that a boot set again, and not
+/// another port that took its address.
+fn still_relaxed(view: &View<'_>, entry: &LedgerEntry) -> Option<PciAddress> {
+    let LedgerTarget::Acs { port, path } = &entry.target else {
+        return None;
+    };
+    let function = view.topology.function(*port)?;
+    let Acs::Present { control, .. } = function.acs.get()? else {
+        return None;
+    };
+    let before: Word = entry.pre_image.parse().ok()?;
+    let open = before.0 & !control.0 & ACS_REDIRECT_MASK;
+    (function.path == *path && open != 0).then_some(*port)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
     }
 }

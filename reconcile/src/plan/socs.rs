@@ -28,6 +28,16 @@ pub(super) fn state_obstacles(
             "plug it back",
         )];
     };
+    let driver = (view.topology.function(soc)).and_then(|function| function.driver.get());
+    if let Some(driver) = driver.filter(|driver| driver.starts_with("vfio")) {
+        return vec![of(
+            object,
+            ReportReason::NotReady,
+            soc,
+            format!("SoC {soc} is bound to {driver}: it is given to a virtual machine"),
+            "bind it to the qaic driver, or leave it out",
+        )];
+    }
     match found.status.get() {
         Some(SocStatus::Ready) => Vec::new(),
         Some(SocStatus::Initializing) => vec![of(

@@ -43,6 +43,7 @@ fn moved_cards_are_not_touched() {
                 .any(|line| line.kind == ReportKind::Drift && line.reason == reason)
         };
         assert!(drift(ReportReason::Renumbered));
+        assert_eq!(plan.summary.blocked, 1, "{:#?}", plan.report);
     }
 }
 

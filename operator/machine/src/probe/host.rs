@@ -99,26 +99,28 @@ pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
     }
 }
 
+/// The folder of the vendor's compilers (vendor's installer); it is on nobody's PATH.
+pub const COMPILERS: &str = "/opt/qti-aic/exec";
+
 /// The compiler that is installed; the newer where there are two. Its version is the Apps SDK's.
 fn compiler(machine: &Machine, apps_sdk: &Fact<String>) -> Fact<Toolchain> {
-    const FOLDER: &str = "/opt/qti-aic/exec";
-    let names = match machine.list(FOLDER) {
+    let names = match machine.list(COMPILERS) {
         Ok(names) => names,
         Err(error) => {
             let why = match reason(&error) {
                 Unknown::Absent => Unknown::ToolMissing,
                 other => other,
             };
-            return Fact::unknown(why, FOLDER);
+            return Fact::unknown(why, COMPILERS);
         }
     };
     let Some(program) = ["qaic-compile", "qaic-exec"]
         .into_iter()
         .find(|program| names.iter().any(|name| name == program))
     else {
-        return Fact::unknown(Unknown::ToolMissing, FOLDER);
+        return Fact::unknown(Unknown::ToolMissing, COMPILERS);
     };
-    let source = format!("{FOLDER}/{program}");
+    let source = format!("{COMPILERS}/{program}");
     match (&apps_sdk.value, apps_sdk.unknown) {
         (Some(version), _) => Fact::known(
             Toolchain {

@@ -5,6 +5,8 @@ pub(crate) mod pci;
 mod reach;
 pub(crate) mod soc;
 
+pub use host::COMPILERS;
+
 use crd::{
     Fact,
     snapshot::{HardwareSnapshot, Ledger, PresentProgram, PresentWorker, WorkerToolchain},

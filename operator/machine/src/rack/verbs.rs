@@ -193,8 +193,17 @@ impl RackServer {
                 }
             }
             live.event(EventLive::Replugged { path });
+            self.settle(live);
             Ok(())
         })
+    }
+
+    /// Lets a SoC boot where nothing else would: on virtual time only whoever waits moves the clock, and a person who
+    /// types one command after another waits for none. From the first `up` on a rack's time runs by itself.
+    fn settle(&self, live: &mut Live) {
+        if live.wall_ms.is_none() {
+            live.rack_ms += self.times.reset + self.times.initialize;
+        }
     }
 
     /// Adds a fault. Its address must be on the server, so that a slip of the pen does not pass for a machine without faults.
@@ -283,6 +292,7 @@ impl RackServer {
             if let Some(&index) = world.by_path.get(&path) {
                 live.reset_soc(world, index, now, &self.times);
             }
+            self.settle(live);
             Ok(())
         })
     }

@@ -1,5 +1,8 @@
 //! What people do to a rack: unplug, replug, reboot, hold, set, fault, reseed; and two processes at once.
-use crd::{id::WorkerId, snapshot::HardwareSnapshot};
+use crd::{
+    id::WorkerId,
+    snapshot::{HardwareSnapshot, SocStatus},
+};
 use machine::{Claim, Clock, EventCursor, Happening, RackError, rack};
 
 use crate::room::{Room, TWO_ULTRA, at};
@@ -47,6 +50,23 @@ fn a_card_added_below_shifts_the_buses_behind_it() {
             .any(|(address, other)| *address == before[0].0 && other != serial),
         "another SoC at its old address"
     );
+}
+
+#[test]
+fn a_soc_is_up_again_when_a_person_looks_next() {
+    let soc = at("0000:25:00.0");
+    let room = Room::of(TWO_ULTRA);
+    let status = || {
+        let found = room.probe().socs.into_iter().find(|s| s.address == soc);
+        found.and_then(|found| found.status.get().cloned())
+    };
+    room.server().reset_soc(soc).unwrap();
+    assert_eq!(status(), Some(SocStatus::Ready));
+    room.server().unplug(soc).unwrap();
+    assert_eq!(status(), None);
+    let path = "0000:20:01.0/00.0/00.0/00.0/00.0/00.0";
+    room.server().replug(path).unwrap();
+    assert_eq!(status(), Some(SocStatus::Ready));
 }
 
 #[test]
