@@ -19,7 +19,7 @@ use crate::view::View;
 /// The vendor's installer waits this long for Ready.
 const READY_SECONDS: u32 = 900;
 
-pub(super) fn taint(socs: &[PciAddress], causes: &[Cause]) -> Draft {
+pub(super) fn taint(socs: &[PciAddress], reason: StepReason, causes: &[Cause]) -> Draft {
     let action = Action::Taint {
         socs: socs.to_vec(),
     };
@@ -29,13 +29,19 @@ pub(super) fn taint(socs: &[PciAddress], causes: &[Cause]) -> Draft {
     Draft::new(
         set_name(socs.iter()),
         action,
-        StepReason::BeforeReset,
+        reason,
         distinct(causes),
     )
     .undone_by(back)
 }
 
-pub(super) fn drain(view: &View<'_>, socs: &[PciAddress], seconds: u32, causes: &[Cause]) -> Draft {
+pub(super) fn drain(
+    view: &View<'_>,
+    socs: &[PciAddress],
+    seconds: u32,
+    reason: StepReason,
+    causes: &[Cause],
+) -> Draft {
     let action = Action::Drain {
         socs: socs.to_vec(),
         workers: work::holding(view, socs),
@@ -44,7 +50,7 @@ pub(super) fn drain(view: &View<'_>, socs: &[PciAddress], seconds: u32, causes: 
     Draft::new(
         set_name(socs.iter()),
         action,
-        StepReason::BeforeReset,
+        reason,
         distinct(causes),
     )
     .leaves(socs.iter().map(|soc| held_free(*soc)))

@@ -202,10 +202,21 @@ impl<'a> Report<'a> {
         if ports.is_empty() {
             return;
         }
-        let message = format!(
-            "ACS is relaxed by us, or will be, at {} ports: devices below them reach each other without the IOMMU",
-            ports.len()
-        );
+        let restores = needs.enforced.units.iter().flat_map(|unit| &unit.restores);
+        let going: BTreeSet<PciAddress> = restores.map(|restore| restore.port.address).collect();
+        let message = if ports.is_subset(&going) {
+            format!(
+                "ACS is relaxed by us at {} ports until this plan has put them back",
+                ports.len()
+            )
+        } else {
+            format!(
+                "ACS is relaxed by us, or will be, at {} ports: devices below them reach each other without the IOMMU",
+                ports.difference(&going).count()
+            )
+        };
+        let kept: BTreeSet<PciAddress> = ports.difference(&going).copied().collect();
+        let ports = if kept.is_empty() { ports } else { kept };
         let functions = ports.into_iter().collect();
         self.plain(
             ReportKind::Advice,
