@@ -130,7 +130,10 @@ impl Console {
     pub fn work(&self, what: &str) -> Work {
         if !self.progress {
             self.note(what);
-            return Work { bar: None };
+            return Work {
+                bar: None,
+                what: String::new(),
+            };
         }
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
@@ -138,7 +141,10 @@ impl Console {
         }
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
-        Work { bar: Some(bar) }
+        Work {
+            bar: Some(bar),
+            what: what.to_owned(),
+        }
     }
 
     /// Asks a question that only a whole `yes` answers.
@@ -162,6 +168,7 @@ pub fn result(text: &str) {
 #[derive(Debug)]
 pub struct Work {
     bar: Option<ProgressBar>,
+    what: String,
 }
 
 impl Work {
@@ -169,6 +176,16 @@ impl Work {
     pub fn now(&self, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(what.to_owned());
+        }
+    }
+
+    /// The work is done: its line stays, as it does where nothing moves.
+    pub fn done(&self) {
+        if let Some(bar) = &self.bar {
+            bar.suspend(|| {
+                let mut err = io::stderr().lock();
+                let _ = writeln!(err, "{}", self.what);
+            });
         }
     }
 }

@@ -2,8 +2,8 @@
 use crd::{
     id::StepId,
     kind::DeletionRule,
-    snapshot::{Ledger, LedgerTarget},
-    step::{Action, Inverse, Ownership, Precondition, Step, Subject},
+    snapshot::Ledger,
+    step::{Inverse, Ownership, Precondition, Step, Subject},
 };
 
 /// The step that undoes a verified `step`; `None` where nothing was changed or it cannot be undone.
@@ -16,7 +16,7 @@ pub fn compensation(step: &Step, before: &Ledger) -> Option<Step> {
         Inverse::Action { action } => (**action).clone(),
         Inverse::NothingChanged | Inverse::Impossible { why: _ } => return None,
     };
-    let target = target(&step.action);
+    let target = step.action.ledger_target();
     let known =
         target.and_then(|target| before.entries.iter().find(|entry| entry.target == target));
     let record = step.record.as_ref().map(|_| Ownership {
@@ -62,32 +62,4 @@ pub fn compensation(step: &Step, before: &Ledger) -> Option<Step> {
         depends_on: Vec::new(),
         ..step.clone()
     })
-}
-
-fn target(action: &Action) -> Option<LedgerTarget> {
-    match action {
-        Action::ClearAcs { port, .. } | Action::RestoreAcs { port, .. } => {
-            Some(LedgerTarget::Acs {
-                port: port.address,
-                path: port.path.clone(),
-            })
-        }
-        Action::RequestMdp { soc, .. } => Some(LedgerTarget::Mdp { soc: soc.address }),
-        Action::SetDriver { name, .. } => Some(LedgerTarget::Driver { name: name.clone() }),
-        Action::SetSysctl { name, .. } => Some(LedgerTarget::Sysctl { name: name.clone() }),
-        Action::Taint { .. }
-        | Action::Drain { .. }
-        | Action::StartQmonitor {}
-        | Action::Reset { .. }
-        | Action::WaitReady { .. }
-        | Action::VerifyMdp { .. }
-        | Action::VerifyP2P { .. }
-        | Action::Untaint { .. }
-        | Action::AssignEntry { .. }
-        | Action::AssignGroup { .. }
-        | Action::Build { .. }
-        | Action::StartWorker { .. }
-        | Action::StopWorker { .. }
-        | Action::ReplaceWorker { .. } => None,
-    }
 }

@@ -232,3 +232,34 @@ pub struct WorkerRequest {
     /// Fingerprint of these options; a different one replaces the worker.
     pub options: Digest,
 }
+
+impl Action {
+    /// The ledger entry that this action makes, changes or is about; `None` for what leaves no register or setting behind.
+    pub fn ledger_target(&self) -> Option<LedgerTarget> {
+        match self {
+            Self::ClearAcs { port, .. } | Self::RestoreAcs { port, .. } => {
+                Some(LedgerTarget::Acs {
+                    port: port.address,
+                    path: port.path.clone(),
+                })
+            }
+            Self::RequestMdp { soc, .. } => Some(LedgerTarget::Mdp { soc: soc.address }),
+            Self::SetDriver { name, .. } => Some(LedgerTarget::Driver { name: name.clone() }),
+            Self::SetSysctl { name, .. } => Some(LedgerTarget::Sysctl { name: name.clone() }),
+            Self::AssignEntry { entry, .. } => Some(entry.clone()),
+            Self::Taint { .. }
+            | Self::Drain { .. }
+            | Self::StartQmonitor {}
+            | Self::Reset { .. }
+            | Self::WaitReady { .. }
+            | Self::VerifyMdp { .. }
+            | Self::VerifyP2P { .. }
+            | Self::Untaint { .. }
+            | Self::AssignGroup { .. }
+            | Self::Build { .. }
+            | Self::StartWorker { .. }
+            | Self::StopWorker { .. }
+            | Self::ReplaceWorker { .. } => None,
+        }
+    }
+}

@@ -112,6 +112,8 @@ pub enum StepReason {
     ResetNeeded,
     /// A reset needs its SoC free.
     BeforeReset,
+    /// Ports between SoCs change, or are proven: nothing may depend on them meanwhile.
+    BeforeChange,
     /// A reset is only over when its SoC is Ready.
     AfterReset,
     /// A request goes through qmonitor, which is not running.

@@ -66,6 +66,33 @@ pub enum Format {
     Yaml,
 }
 
+impl Verb {
+    /// How the verb's result is printed.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Validate(args) => args.printing.output,
+            Self::Probe(args) | Self::Snapshot(args) => args.printing.output,
+            Self::Plan(args) => args.printing.output,
+            Self::Apply(args) => args.printing.output,
+            Self::Status(args) => args.printing.output,
+            Self::Down(args) => args.printing.output,
+            Self::Rack(args) => match &args.verb {
+                RackVerb::Show { place: _, printing } => printing.output,
+                RackVerb::New(_)
+                | RackVerb::Set(_)
+                | RackVerb::Unplug(_)
+                | RackVerb::Replug(_)
+                | RackVerb::Fault(_)
+                | RackVerb::Hold(_)
+                | RackVerb::Reboot(_)
+                | RackVerb::ResetSoc(_)
+                | RackVerb::Reseed(_) => Format::Text,
+            },
+            Self::Fmt(_) | Self::Schema(_) | Self::Up(_) => Format::Text,
+        }
+    }
+}
+
 /// Which machine.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Place {

@@ -46,6 +46,9 @@ use run::Ran;
 /// and some for a machine that changes under us.
 const ROUNDS: u32 = 8;
 
+/// Bytes after which a journal with nothing open starts over: some ten runs of a large machine.
+const JOURNAL_LIMIT: u64 = 1 << 20;
+
 /// One command's engine.
 pub struct Engine<'a> {
     /// The machines.
@@ -192,9 +195,10 @@ impl Engine<'_> {
         ProgramStore::new(self.room.state.programs()).sweep()?;
         for node in &self.room.nodes {
             let folder = self.room.state.node(&node.name)?;
-            let journal = Journal::open(&folder.join("journal"))?;
+            let mut journal = Journal::open(&folder.join("journal"))?;
             let open = journal.open_steps();
             if open.is_empty() && !journal.run_is_open() {
+                journal.compact(JOURNAL_LIMIT)?;
                 continue;
             }
             self.console.note(&format!(

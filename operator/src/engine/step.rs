@@ -122,6 +122,7 @@ impl Engine<'_> {
             keep(self.room, node, &after)?;
         }
         journal.verified(&step.id)?;
+        work.done();
         Ok(Stepped::Verified)
     }
 

@@ -1,8 +1,7 @@
 //! Compensation: this run's steps undone by their inverses, last first.
 use crd::{
-    id::StepId,
     journal::Event,
-    snapshot::{Ledger, LedgerTarget},
+    snapshot::Ledger,
     step::{Action, Inverse, Step},
 };
 
@@ -58,16 +57,13 @@ impl Engine<'_> {
         }
         for done in done.iter().rev() {
             let step = &done.step;
-            match &step.inverse {
-                Inverse::Impossible { why } if touches_machine(step) => {
-                    left.push(format!("{} ({why})", step.id));
-                }
-                Inverse::NothingChanged | Inverse::Impossible { why: _ } => {}
-                Inverse::Action { action } => {
-                    if let Err(why) = self.undo_one(node, journal, done, action)? {
-                        left.push(format!("{} ({why})", step.id));
-                    }
-                }
+            if let (true, Inverse::Impossible { why }) = (touches_machine(step), &step.inverse) {
+                left.push(format!("{} ({why})", step.id));
+            }
+            if let Some(inverse) = reconcile::compensation(step, &done.ledger)
+                && let Err(why) = self.undo_one(node, journal, done, &inverse)?
+            {
+                left.push(format!("{} ({why})", step.id));
             }
         }
         Ok(left)
@@ -78,19 +74,10 @@ impl Engine<'_> {
         node: &Node,
         journal: &mut Journaled<'_>,
         done: &Done,
-        action: &Action,
+        inverse: &Step,
     ) -> Result<Result<(), String>, Failure> {
         let step = &done.step;
-        let inverse = Step {
-            id: StepId(format!("{}/undo", step.id)),
-            action: action.clone(),
-            preconditions: step.leaves.clone(),
-            leaves: step.preconditions.clone(),
-            inverse: Inverse::NothingChanged,
-            record: None,
-            depends_on: Vec::new(),
-            ..step.clone()
-        };
+        let action = &inverse.action;
         journal.record(Event::Intent {
             step: Box::new(inverse.clone()),
             attempt: 1,
@@ -118,7 +105,7 @@ impl Engine<'_> {
 
 /// Puts the part of the ledger that `action` is about back to what it was.
 fn put_back(ledger: &mut Ledger, before: &Ledger, action: &Action) {
-    if let Some(target) = target(action) {
+    if let Some(target) = action.ledger_target() {
         ledger.entries.retain(|entry| entry.target != target);
         ledger.entries.extend(
             before
@@ -143,33 +130,5 @@ fn put_back(ledger: &mut Ledger, before: &Ledger, action: &Action) {
         ledger
             .groups
             .sort_by(|one, other| one.group.cmp(&other.group));
-    }
-}
-
-fn target(action: &Action) -> Option<LedgerTarget> {
-    match action {
-        Action::ClearAcs { port, .. } | Action::RestoreAcs { port, .. } => {
-            Some(LedgerTarget::Acs {
-                port: port.address,
-                path: port.path.clone(),
-            })
-        }
-        Action::RequestMdp { soc, .. } => Some(LedgerTarget::Mdp { soc: soc.address }),
-        Action::SetDriver { name, .. } => Some(LedgerTarget::Driver { name: name.clone() }),
-        Action::SetSysctl { name, .. } => Some(LedgerTarget::Sysctl { name: name.clone() }),
-        Action::AssignEntry { entry, .. } => Some(entry.clone()),
-        Action::Taint { .. }
-        | Action::Drain { .. }
-        | Action::StartQmonitor {}
-        | Action::Reset { .. }
-        | Action::WaitReady { .. }
-        | Action::VerifyMdp { .. }
-        | Action::VerifyP2P { .. }
-        | Action::Untaint { .. }
-        | Action::AssignGroup { .. }
-        | Action::Build { .. }
-        | Action::StartWorker { .. }
-        | Action::StopWorker { .. }
-        | Action::ReplaceWorker { .. } => None,
     }
 }

@@ -58,7 +58,8 @@ fn told(step: &Step) -> Vec<(Option<&ObjectRef>, Option<&str>, Option<&Span>)> {
 fn step_line(out: &mut String, step: &Step, paint: Paint) {
     let words = words::of(step, paint);
     let (symbol, tone) = words::symbol(step.symbol);
-    let lead = paint.tone(tone, format_args!("{symbol:<3}{:<15}", words.verb));
+    let lead = format!("{symbol:<2} {}", words.verb);
+    let lead = paint.tone(tone, format_args!("{lead:<18}"));
     line(
         out,
         &format!(

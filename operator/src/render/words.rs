@@ -211,7 +211,7 @@ pub fn reason(reason: StepReason) -> &'static str {
         StepReason::PathRedirectsP2P => {
             "this port stands between two members and redirects their traffic"
         }
-        StepReason::GroupGone => "no declared group needs this port relaxed any more",
+        StepReason::GroupGone => "no declared group needs this any more",
         StepReason::SettingDiffers => "the declared value differs from what is there",
         StepReason::SettingGone => "nothing declares this setting any more",
         StepReason::PartitioningDiffers => {
@@ -219,6 +219,9 @@ pub fn reason(reason: StepReason) -> &'static str {
         }
         StepReason::ResetNeeded => "a partitioning request takes effect only at a reset",
         StepReason::BeforeReset => "a SoC must be free before it is reset",
+        StepReason::BeforeChange => {
+            "nothing may rely on the paths between these SoCs while they change or are proven"
+        }
         StepReason::AfterReset => "a reset is over only when the SoC says Ready",
         StepReason::QmonitorNeeded => {
             "partitioning requests go through qmonitor, which is not running"

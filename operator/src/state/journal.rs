@@ -158,12 +158,53 @@ impl Journal {
         open_steps(&self.records)
     }
 
-    /// How often a step was begun in this boot since it was last verified.
+    /// Where the journal is larger than `limit` bytes and nothing in it is open, puts the whole file aside as
+    /// `journal.old` and starts over with what a later run still asks for: the last unsuccessful attempt of each step in
+    /// the last boot. Both files are whole chains. A crash in between leaves the journal as it was.
+    pub fn compact(&mut self, limit: u64) -> Result<(), JournalError> {
+        let path = self.path.clone();
+        let write = |source| JournalError::Write {
+            path: path.clone(),
+            source,
+        };
+        let length = self.file.metadata().map_err(write)?.len();
+        if length <= limit || self.run_is_open() || !self.open_steps().is_empty() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        let mut hash = frame::GENESIS.to_owned();
+        let mut records = Vec::new();
+        for mut record in unsuccessful(&self.records) {
+            record.sequence = records.len() as u64;
+            let json = serde_json::to_string(&record).map_err(|e| write(io::Error::other(e)))?;
+            let (line, link) = frame::encode(&hash, &json);
+            text.push_str(&line);
+            hash = link;
+            records.push(record);
+        }
+        let whole = std::fs::read(&path).map_err(write)?;
+        durable::replace(&path.with_extension("old"), &whole).map_err(write)?;
+        durable::replace(&path, text.as_bytes()).map_err(write)?;
+        self.file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(write)?;
+        self.hash = hash;
+        self.records = records;
+        Ok(())
+    }
+
+    /// How often a step was begun in this boot since it was last verified. The intent itself counts, so that the last one
+    /// is enough.
     pub fn attempts(&self, step: &StepId, boot_id: &BootId) -> u32 {
         let mut attempts = 0;
         for record in self.records.iter().filter(|r| &r.boot_id == boot_id) {
             match &record.event {
-                Event::Intent { step: begun, .. } if &begun.id == step => attempts += 1,
+                Event::Intent {
+                    step: begun,
+                    attempt,
+                } if &begun.id == step => attempts = *attempt,
                 Event::Verified { step: ended } if ended == step => attempts = 0,
                 Event::Intent { .. }
                 | Event::Verified { .. }
@@ -217,6 +258,52 @@ impl Journal {
                 | Event::Compensated { .. } => None,
             })
             .unwrap_or(false)
+    }
+}
+
+/// The last intent of each step of the last boot that did not end well, each with its end.
+fn unsuccessful(records: &[Record]) -> Vec<Record> {
+    let Some(boot) = records.last().map(|record| &record.boot_id) else {
+        return Vec::new();
+    };
+    let mut kept: Vec<Record> = Vec::new();
+    for record in records.iter().filter(|record| record.boot_id == *boot) {
+        let ended = match &record.event {
+            Event::Intent { step, .. } => &step.id,
+            Event::Verified { step }
+            | Event::Failed { step, .. }
+            | Event::Void { step, .. }
+            | Event::Compensated { step } => step,
+            Event::RunBegin { .. } | Event::Done { .. } | Event::RunEnd { .. } => continue,
+        };
+        match &record.event {
+            Event::Intent { .. } | Event::Verified { .. } => {
+                kept.retain(|other| !is_about(other, ended));
+            }
+            Event::Failed { .. }
+            | Event::Void { .. }
+            | Event::Compensated { .. }
+            | Event::RunBegin { .. }
+            | Event::Done { .. }
+            | Event::RunEnd { .. } => {}
+        }
+        let begun = matches!(record.event, Event::Intent { .. });
+        if begun || kept.iter().any(|other| is_about(other, ended)) {
+            kept.push(record.clone());
+        }
+    }
+    kept
+}
+
+fn is_about(record: &Record, id: &StepId) -> bool {
+    match &record.event {
+        Event::Intent { step, .. } => step.id == *id,
+        Event::Done { step }
+        | Event::Verified { step }
+        | Event::Failed { step, .. }
+        | Event::Void { step, .. }
+        | Event::Compensated { step } => step == id,
+        Event::RunBegin { .. } | Event::RunEnd { .. } => false,
     }
 }
 

@@ -347,6 +347,21 @@ impl Supervisor {
         self.remember()
     }
 
+    /// Stops a node's workers without a drain and forgets them.
+    pub fn stop_on(&mut self, node: &NodeName, room: &Room) -> Result<(), Failure> {
+        let there = |(_, worker): &(&WorkerId, &Worker)| worker.node == *node;
+        let ids: Vec<WorkerId> = self
+            .workers
+            .iter()
+            .filter(there)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in ids {
+            self.stop(&id, 0, room)?;
+        }
+        Ok(())
+    }
+
     /// Drains and stops every worker, all at the same time.
     pub fn stop_all(&mut self, timeout_seconds: u32, room: &Room) -> Result<(), Failure> {
         for worker in self.workers.values_mut() {

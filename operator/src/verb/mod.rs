@@ -9,9 +9,12 @@ mod setting;
 mod status;
 mod up;
 
+use serde_json::json;
+
 use crate::{
-    cli::{Environment, Verb},
+    cli::{Environment, Format, Verb},
     console::{Console, Tone},
+    document,
     engine::interrupt::StopFlag,
     exit::Exit,
     failure::Failure,
@@ -19,6 +22,7 @@ use crate::{
 
 /// Runs one verb; a failure is printed here, once, with its causes and what to do.
 pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &StopFlag) -> Exit {
+    let format = verb.format();
     let ended = match verb {
         Verb::Validate(args) => files::validate(&args, console),
         Verb::Fmt(args) => files::fmt(&args, console),
@@ -32,11 +36,11 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Status(args) => status::run(&args, environment, console),
         Verb::Down(args) => down::run(&args, environment, console, stop),
     };
-    ended.unwrap_or_else(|failure| tell(&failure, console))
+    ended.unwrap_or_else(|failure| tell(&failure, format, console))
 }
 
-/// Prints a failure, and says the outcome that it leads to.
-fn tell(failure: &Failure, console: &Console) -> Exit {
+/// Prints a failure, for people and where asked for as the one document, and says the outcome that it leads to.
+fn tell(failure: &Failure, format: Format, console: &Console) -> Exit {
     let paint = console.err_paint();
     console.note(&format!(
         "{} {}",
@@ -55,6 +59,17 @@ fn tell(failure: &Failure, console: &Console) -> Exit {
             "  this is a fault of shardplane {}; please report it",
             env!("CARGO_PKG_VERSION")
         ));
+    }
+    if matches!(format, Format::Json | Format::Yaml) {
+        // Nothing was printed before: a verb prints its one document when it has ended well.
+        let said = json!({
+            "error": { "message": failure.chain(), "hint": failure.hint() },
+            "exit": document::exit_json(failure.exit()),
+        });
+        // A document of strings and numbers can always be written.
+        if let Ok(text) = document::print(&said, format) {
+            console.result(&text);
+        }
     }
     failure.exit()
 }

@@ -126,16 +126,22 @@ fn show(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let room = open(place, environment, console)?;
-    let mut shown = Vec::new();
-    for server in servers(&room)? {
-        shown.push(server.show()?);
-    }
+    let servers = servers(&room)?;
     match printing.output {
         Format::Text | Format::Wide => {
+            let shown = servers
+                .iter()
+                .map(|server| server.show())
+                .collect::<Result<Vec<_>, _>>()?;
             console.result(&format!("{}\n", shown.join("\n").trim_end()));
         }
         format @ (Format::Json | Format::Yaml) => {
-            console.result(&document::print(&serde_json::json!(shown), format)?);
+            let shown = servers
+                .iter()
+                .map(|server| server.shown())
+                .collect::<Result<Vec<_>, _>>()?;
+            let value = serde_json::json!({ "room": room.title, "servers": shown });
+            console.result(&document::print(&value, format)?);
         }
     }
     Ok(Exit::Ok)

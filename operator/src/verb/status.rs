@@ -49,7 +49,7 @@ pub fn run(
             holder.verb, holder.pid, holder.since
         ),
         (None, _) if held => "another run works here".to_owned(),
-        (None, _) => "nothing works here now".to_owned(),
+        (None, _) => "no engine runs on this machine now".to_owned(),
     };
     let around = Surroundings {
         worker: setting.toolchain.clone(),

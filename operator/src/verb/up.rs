@@ -1,4 +1,5 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
+mod goals;
 mod question;
 mod ready;
 mod removal;
@@ -16,7 +17,7 @@ use crd::{
     plan::Plan,
     step::{Action, Step},
 };
-use machine::{Clock, Machine, Roots, Timestamp};
+use machine::{Clock, Happening, Machine, Roots, Timestamp};
 
 use super::{apply, setting};
 use crate::{
@@ -87,6 +88,7 @@ pub fn run(
         received,
         wall: Machine::linux(Roots::default()),
         said: BTreeMap::new(),
+        blocked: BTreeMap::new(),
         asked: Answer::Waiting,
         setting,
     };
@@ -116,6 +118,8 @@ struct Up<'a> {
     wall: Machine,
     /// The last thing said of each subject, so that a timer repeats nothing.
     said: BTreeMap<&'static str, String>,
+    /// Goals that were blocked when the machine was last looked at.
+    blocked: goals::Blocked,
     asked: Answer,
     setting: setting::Setting,
 }
@@ -134,6 +138,8 @@ impl Up<'_> {
             self.console.result(&apply::outcome(&first, self.console));
             return Ok(first.exit);
         }
+        // The first plan was printed whole.
+        self.blocked = goals::blocked(&first.plan);
         self.work(&first.plan)?;
         if let Some(failure) = self.nothing_to_ask(&first) {
             return Err(failure);
@@ -158,6 +164,8 @@ impl Up<'_> {
                     match self.pass(false) {
                         Ok(settled) => {
                             if matches!(settled.exit, Exit::Ok | Exit::Blocked) {
+                                self.said.remove("pass");
+                                self.goals(&settled.plan);
                                 self.work(&settled.plan)?;
                             } else {
                                 self.say("pass", &settled.why);
@@ -216,6 +224,10 @@ impl Up<'_> {
             Event::Machine { node, event } => {
                 self.console
                     .note(&format!("{node}: {}", ready::happening(&event.what)));
+                if event.what == Happening::Rebooted {
+                    // Nothing that ran before a boot holds its SoCs after it.
+                    self.supervisor.stop_on(&node, &self.setting.room)?;
+                }
                 Ok(Next::Look)
             }
             Event::Answered(answer) => answer.map(|()| Next::End(Exit::Ok)),

@@ -4,6 +4,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod compensation;
 mod compile;
 mod crash;
 mod exits;

@@ -98,7 +98,8 @@ fn a_second_run_is_refused_and_the_first_is_named() {
     assert_eq!(up.ends().code(), Some(0));
     let status = lab.run("state", &["status"]).expect(0);
     assert!(
-        status.stdout.contains("nothing works here now") && status.stdout.contains("P2P proven"),
+        status.stdout.contains("no engine runs on this machine now")
+            && status.stdout.contains("P2P proven"),
         "{}",
         status.stdout
     );

@@ -19,38 +19,33 @@ use crate::view::View;
 /// The vendor's installer waits this long for Ready.
 const READY_SECONDS: u32 = 900;
 
-pub(super) fn taint(socs: &[PciAddress], causes: &[Cause]) -> Draft {
+pub(super) fn taint(socs: &[PciAddress], reason: StepReason, causes: &[Cause]) -> Draft {
     let action = Action::Taint {
         socs: socs.to_vec(),
     };
     let back = Action::Untaint {
         socs: socs.to_vec(),
     };
-    Draft::new(
-        set_name(socs.iter()),
-        action,
-        StepReason::BeforeReset,
-        distinct(causes),
-    )
-    .undone_by(back)
+    Draft::new(set_name(socs.iter()), action, reason, distinct(causes)).undone_by(back)
 }
 
-pub(super) fn drain(view: &View<'_>, socs: &[PciAddress], seconds: u32, causes: &[Cause]) -> Draft {
+pub(super) fn drain(
+    view: &View<'_>,
+    socs: &[PciAddress],
+    seconds: u32,
+    reason: StepReason,
+    causes: &[Cause],
+) -> Draft {
     let action = Action::Drain {
         socs: socs.to_vec(),
         workers: work::holding(view, socs),
         timeout_seconds: seconds,
     };
-    Draft::new(
-        set_name(socs.iter()),
-        action,
-        StepReason::BeforeReset,
-        distinct(causes),
-    )
-    .leaves(socs.iter().map(|soc| held_free(*soc)))
-    .never_undone("workers that were stopped are started again by whoever supervises them")
-    .disturbs(idles(view, socs.to_vec()))
-    .takes_at_most(seconds)
+    Draft::new(set_name(socs.iter()), action, reason, distinct(causes))
+        .leaves(socs.iter().map(|soc| held_free(*soc)))
+        .never_undone("workers that were stopped are started again by whoever supervises them")
+        .disturbs(idles(view, socs.to_vec()))
+        .takes_at_most(seconds)
 }
 
 pub(super) fn untaint(socs: &[PciAddress], causes: &[Cause]) -> Draft {

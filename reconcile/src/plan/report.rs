@@ -225,10 +225,21 @@ impl<'a> Report<'a> {
         if ports.is_empty() {
             return;
         }
-        let message = format!(
-            "ACS is relaxed by us, or will be, at {}: what lies below reaches its neighbours without the IOMMU",
-            counted(ports.len(), "port")
-        );
+        let restores = needs.enforced.units.iter().flat_map(|unit| &unit.restores);
+        let going: BTreeSet<PciAddress> = restores.map(|restore| restore.port.address).collect();
+        let message = if ports.is_subset(&going) {
+            format!(
+                "ACS is relaxed by us at {} until this plan has put it back",
+                counted(ports.len(), "port")
+            )
+        } else {
+            format!(
+                "ACS is relaxed by us, or will be, at {}: what lies below reaches its neighbours without the IOMMU",
+                counted(ports.difference(&going).count(), "port")
+            )
+        };
+        let kept: BTreeSet<PciAddress> = ports.difference(&going).copied().collect();
+        let ports = if kept.is_empty() { ports } else { kept };
         let functions = ports.into_iter().collect();
         self.plain(
             ReportKind::Advice,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use crd::{
     id::{PciAddress, StepId},
     snapshot::SocIdentity,
-    step::{Action, MdpSetting, Step},
+    step::{Action, MdpSetting, Step, StepReason},
 };
 
 use super::{
@@ -83,9 +83,14 @@ impl Line<'_> {
         let gate = if idle.is_empty() {
             Vec::new()
         } else {
-            let taint = self.push(effects::taint(&idle, &causes), &[]);
+            let reason = if requests.is_empty() {
+                StepReason::BeforeChange
+            } else {
+                StepReason::BeforeReset
+            };
+            let taint = self.push(effects::taint(&idle, reason, &causes), &[]);
             vec![self.push(
-                effects::drain(self.view, &idle, drain_seconds, &causes),
+                effects::drain(self.view, &idle, drain_seconds, reason, &causes),
                 &[taint],
             )]
         };

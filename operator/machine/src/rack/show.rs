@@ -1,7 +1,8 @@
-//! What a rack's server looks like now, for a person: its tree with registers, its tenants, settings and faults.
+//! What a rack's server looks like now: its tree with registers, its tenants, settings and faults, as text and as values.
 use std::fmt::Write;
 
 use crd::id::PciPath;
+use serde_json::{Value, json};
 
 use super::{
     RackError, RackServer,
@@ -22,6 +23,86 @@ impl RackServer {
             text
         })
     }
+
+    /// The same for programs: one object for the server, one in it for each function. Words and ids are strings.
+    pub fn shown(&self) -> Result<Value, RackError> {
+        self.with(server_value)
+    }
+}
+
+fn server_value(view: &View<'_>) -> Value {
+    let live = view.live();
+    let functions: Vec<Value> = view
+        .present()
+        .map(|(_, function)| function_value(view, function))
+        .collect();
+    let held: Vec<Value> = open_by(live)
+        .into_iter()
+        .map(|(soc, pid, name)| json!({ "soc": named(view, &soc), "path": soc, "by": name, "pid": pid }))
+        .collect();
+    let faults: Vec<String> = live.faults.iter().map(ToString::to_string).collect();
+    json!({
+        "name": view.server.name,
+        "boot": live.boot,
+        "bootId": live.boot_id,
+        "functions": functions,
+        "unplugged": live.unplugged,
+        "held": held,
+        "settings": {
+            "control_resp_timeout_s": live.control_timeout_s,
+            "vm.max_map_count": live.max_map_count,
+            "qmonitor": if live.qmonitor_ms.is_some() { "running" } else { "stopped" },
+        },
+        "faults": faults,
+    })
+}
+
+fn function_value(view: &View<'_>, function: &Function) -> Value {
+    let mut value = json!({
+        "address": function.address,
+        "path": function.path,
+        "vendor": function.vendor,
+        "device": function.device,
+        "driver": view.driver(function),
+    });
+    match &function.nature {
+        Nature::Port(port) => {
+            value["port"] = json!({
+                "kind": port.kind,
+                "secondaryBus": format!("{:02x}", port.secondary),
+                "subordinateBus": format!("{:02x}", port.subordinate),
+                "acsControl": acs_word(view, function).map(|word| format!("0x{word:04x}")),
+            });
+        }
+        Nature::Soc(part) => {
+            let soc = view.live().socs.get(&function.path);
+            let phase = soc.map_or(Phase::Error, |soc| soc.phase(view.now));
+            value["soc"] = json!({
+                "sku": part.sku,
+                "state": format!("{phase:?}"),
+                "mdp": soc.is_some_and(|soc| soc.mdp),
+                "mdpAfterReset": soc.and_then(|soc| soc.requested),
+                "cores": part.cores,
+                "bar4Kib": part.bar4_kib,
+                "serial": part.serial.to_string(),
+                "mhi": soc.map(|soc| soc.mhi),
+                "accel": soc.map(|soc| soc.accel),
+                "resets": soc.map(|soc| soc.resets),
+            });
+        }
+        Nature::Other => {}
+    }
+    value
+}
+
+/// The ACS control word that a port holds now; nothing where it has no ACS.
+fn acs_word(view: &View<'_>, function: &Function) -> Option<u16> {
+    let at = acs_offset(function)?;
+    let image = view.image(function);
+    Some(u16::from_le_bytes([
+        *image.get(at + 6)?,
+        *image.get(at + 7)?,
+    ]))
 }
 
 fn write_server(text: &mut String, view: &View<'_>) -> std::fmt::Result {
@@ -84,14 +165,7 @@ fn describe(view: &View<'_>, function: &Function) -> String {
     );
     match &function.nature {
         Nature::Port(port) => {
-            let word = acs_offset(function).and_then(|at| {
-                let image = view.image(function);
-                Some(u16::from_le_bytes([
-                    *image.get(at + 6)?,
-                    *image.get(at + 7)?,
-                ]))
-            });
-            let acs = word.map_or_else(|| "no ACS".to_owned(), |word| format!("ACS 0x{word:04x}"));
+            let acs = acs_word(view, function).map_or_else(|| "no ACS".to_owned(), |word| format!("ACS 0x{word:04x}"));
             format!(
                 "{id}  {:?} port  bus {:02x}-{:02x}  {acs}",
                 port.kind, port.secondary, port.subordinate

@@ -26,7 +26,9 @@ impl Up<'_> {
                 self.say("files", &said);
             }
             Ok(read) => {
-                self.said.remove("files");
+                if self.said.remove("files").is_some() {
+                    self.console.note("what is declared is valid again");
+                }
                 if read.loaded.declaration != self.declaration {
                     self.declaration = read.loaded.declaration;
                     self.console.note("what is declared has changed");

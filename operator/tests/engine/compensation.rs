@@ -1,0 +1,48 @@
+//! A failed step under `onFailure`: what was done stays, or is undone exactly.
+use std::fs;
+
+use crate::lab::Lab;
+
+/// The second of the two ports that the laboratory's pair needs relaxed.
+const STUBBORN: &str = "0000:24:01.0";
+
+/// A laboratory whose policy answers a failure so, and one port that ignores writes.
+fn failing(on_failure: &str) -> Lab {
+    let lab = Lab::new();
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, format!("{text}  onFailure: {on_failure}\n")).unwrap();
+    let fault = format!("write-ignored:{STUBBORN}");
+    lab.run("state", &["rack", "fault", &fault]).expect(0);
+    lab
+}
+
+#[test]
+fn a_failed_run_is_undone_and_the_next_one_converges() {
+    let lab = failing("Compensate");
+    let before = lab.registers("state").words;
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(21);
+    let undone = ended.stderr.lines().filter(|line| line.contains("undone:"));
+    let ports: Vec<&str> = undone.filter(|line| line.contains("acs.clear")).collect();
+    assert_eq!(ports.len(), 1, "{}", ended.stderr);
+    assert!(ports[0].contains("0000:24:00.0"), "{ports:?}");
+    assert_eq!(lab.registers("state").words, before);
+
+    lab.run("state", &["rack", "fault", "--clear"]).expect(0);
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    lab.run("state", &["down"]).expect(0);
+    assert_eq!(lab.registers("state").words, before);
+}
+
+#[test]
+fn a_halted_run_keeps_what_was_done_and_names_the_port() {
+    let lab = failing("Halt");
+    let before = lab.registers("state").words;
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    assert!(ended.stderr.contains(STUBBORN), "{}", ended.stderr);
+    let after = lab.registers("state").words;
+    let changed = before.iter().filter(|(port, word)| after[*port] != **word);
+    assert_eq!(changed.count(), 1);
+    lab.run("state", &["down"]).expect(0);
+    assert_eq!(lab.registers("state").words, before);
+}
