@@ -26,13 +26,7 @@ pub(super) fn taint(socs: &[PciAddress], reason: StepReason, causes: &[Cause]) -
     let back = Action::Untaint {
         socs: socs.to_vec(),
     };
-    Draft::new(
-        set_name(socs.iter()),
-        action,
-        reason,
-        distinct(causes),
-    )
-    .undone_by(back)
+    Draft::new(set_name(socs.iter()), action, reason, distinct(causes)).undone_by(back)
 }
 
 pub(super) fn drain(
@@ -47,16 +41,11 @@ pub(super) fn drain(
         workers: work::holding(view, socs),
         timeout_seconds: seconds,
     };
-    Draft::new(
-        set_name(socs.iter()),
-        action,
-        reason,
-        distinct(causes),
-    )
-    .leaves(socs.iter().map(|soc| held_free(*soc)))
-    .never_undone("workers that were stopped are started again by whoever supervises them")
-    .disturbs(idles(view, socs.to_vec()))
-    .takes_at_most(seconds)
+    Draft::new(set_name(socs.iter()), action, reason, distinct(causes))
+        .leaves(socs.iter().map(|soc| held_free(*soc)))
+        .never_undone("workers that were stopped are started again by whoever supervises them")
+        .disturbs(idles(view, socs.to_vec()))
+        .takes_at_most(seconds)
 }
 
 pub(super) fn untaint(socs: &[PciAddress], causes: &[Cause]) -> Draft {
