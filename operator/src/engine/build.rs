@@ -19,6 +19,8 @@ use crate::{
     toolchain::Called,
 };
 
+/// Where the vendor's SDK puts its compilers, which are on nobody's PATH; the probe finds them here too.
+const COMPILERS: &str = "/opt/qti-aic/exec";
 /// The vendor's compiler takes up to an hour for large models; a day is beyond doubt.
 const COMPILE_LIMIT: Duration = Duration::from_hours(24);
 
@@ -224,7 +226,7 @@ fn compile(
         .map(|a| a.replace("{model}", &from).replace("{out}", &to))
         .collect();
     let invocation = Invocation {
-        program: call.program.clone(),
+        program: format!("{COMPILERS}/{}", call.program),
         arguments,
         files: call.files.clone(),
         directory: None,
