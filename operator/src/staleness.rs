@@ -1,15 +1,18 @@
 //! A saved plan against what would be planned now: which step, and which fact, moved.
+use std::collections::BTreeMap;
+
 use crd::{
     plan::Plan,
     snapshot::HardwareSnapshot,
     step::{Precondition, Step},
 };
-use reconcile::{NodeInput, judge};
+use reconcile::{Inputs, NodeInput, judge};
 
 use crate::{document::SavedPlan, exit::Exit, failure::Failure};
 
 /// Refuses where the steps are not the saved ones, naming what moved.
 pub fn refuse_stale(saved: &SavedPlan, now: &Plan, nodes: &[NodeInput]) -> Result<(), Failure> {
+    refuse_edited(saved)?;
     let mut moved: Vec<String> = Vec::new();
     for node in &saved.plan.nodes {
         let boot = nodes.iter().find_map(|seen| match seen {
@@ -44,6 +47,50 @@ pub fn refuse_stale(saved: &SavedPlan, now: &Plan, nodes: &[NodeInput]) -> Resul
             moved.join("\n  ")
         ),
         "look at the plan again with `shardplane plan`, and save it anew",
+    ))
+}
+
+/// Refuses a file whose steps are not what its own declaration and snapshots give: what somebody read and approved in it
+/// is not what would run.
+fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
+    let nodes: Vec<NodeInput> = saved
+        .snapshots
+        .iter()
+        .cloned()
+        .map(NodeInput::Read)
+        .collect();
+    let again = reconcile::plan(&Inputs {
+        declaration: &saved.declaration,
+        nodes: &nodes,
+        models: &BTreeMap::new(),
+    });
+    let all = |plan: &Plan| -> Vec<Step> {
+        plan.nodes
+            .iter()
+            .flat_map(|node| node.steps.clone())
+            .collect()
+    };
+    let (said, given) = (all(&saved.plan), all(&again));
+    if said == given && digests(&saved.plan) == digests(&again) {
+        return Ok(());
+    }
+    let differs = said
+        .iter()
+        .find(|step| !given.contains(step))
+        .or_else(|| given.iter().find(|step| !said.contains(step)))
+        .map_or_else(
+            || "their order or a digest differs".to_owned(),
+            |step| format!("the first that differs is {}", step.id),
+        );
+    Err(Failure::said(
+        Exit::Stale,
+        format!(
+            "the saved plan's steps are not what its own declaration and snapshots give ({differs}); nothing was touched"
+        ),
+        format!(
+            "it was edited, or saved by another version ({}): save it anew with `shardplane plan --out FILE`",
+            saved.tool
+        ),
     ))
 }
 

@@ -213,7 +213,7 @@ pub fn reason(reason: StepReason) -> &'static str {
         }
         StepReason::GroupGone => "no declared group needs this any more",
         StepReason::SettingDiffers => "the declared value differs from what is there",
-        StepReason::SettingGone => "nothing declares this setting any more",
+        StepReason::SettingGone => "nothing declares this any more",
         StepReason::PartitioningDiffers => {
             "multi-device partitioning differs from what is declared"
         }

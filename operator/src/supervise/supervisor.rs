@@ -52,6 +52,8 @@ struct Worker {
     start_at: Option<Timestamp>,
     ready_since: Option<Timestamp>,
     why: String,
+    /// Why we ended it before it served.
+    refused: Option<String>,
     last_code: Option<i32>,
 }
 
@@ -159,6 +161,7 @@ impl Supervisor {
             start_at: None,
             ready_since: None,
             why: String::new(),
+            refused: None,
             last_code: None,
         };
         self.workers.insert(request.id.clone(), worker);
@@ -197,13 +200,12 @@ impl Supervisor {
             generation,
         });
         worker.state = WorkerState::Starting;
-        if let Some(node) = room.node(&worker.node) {
-            for soc in &worker.request.socs {
-                let claim = Claim {
-                    worker: id.clone(),
-                    pid,
-                };
-                node.machine.claim(*soc, &claim)?;
+        worker.refused = None;
+        if let (Err(error), Some(running)) = (claim(worker, pid, room), worker.running.as_mut()) {
+            // It ends through its pipe, and is started again like one that died; one that is dead already says why itself.
+            drop(running.stdin.take());
+            if matches!(running.child.try_wait(), Ok(None)) {
+                worker.refused = Some(error.chain());
             }
         }
         self.remember()
@@ -265,7 +267,7 @@ impl Supervisor {
             process::signal(&running.process, Signal::SIGKILL);
             status = running.child.wait().ok();
         }
-        release(worker, room)?;
+        let released = release(worker, room);
         let steady = worker
             .ready_since
             .take()
@@ -274,7 +276,11 @@ impl Supervisor {
             worker.pause = FIRST_PAUSE;
         }
         worker.last_code = status.and_then(|status| status.code());
-        worker.why = last_line(&self.state, id).unwrap_or_else(|| "it said nothing".to_owned());
+        worker.why = worker
+            .refused
+            .take()
+            .or_else(|| last_line(&self.state, id))
+            .unwrap_or_else(|| "it said nothing".to_owned());
         worker.state = WorkerState::Failed;
         worker.address = None;
         worker.restarts += 1;
@@ -289,6 +295,7 @@ impl Supervisor {
             worker.pause.as_secs()
         );
         worker.pause = (worker.pause * 2).min(LONGEST_PAUSE);
+        released?;
         self.remember()?;
         Ok(Some(said))
     }
@@ -314,7 +321,7 @@ impl Supervisor {
             .min()
     }
 
-    /// Starts again what has paused long enough.
+    /// Starts again what has paused long enough; what cannot be started pauses again, and the first reason comes back.
     pub fn restart_due(&mut self, room: &Room) -> Result<(), Failure> {
         let now = self.wall.now();
         let due: Vec<WorkerId> = self
@@ -323,10 +330,18 @@ impl Supervisor {
             .filter(|(_, worker)| worker.start_at.is_some_and(|at| at <= now))
             .map(|(id, _)| id.clone())
             .collect();
+        let mut first = Ok(());
         for id in due {
-            self.launch(&id, room)?;
+            let started = self.launch(&id, room);
+            if let (Err(failure), Some(worker)) = (&started, self.workers.get_mut(&id)) {
+                worker.why = failure.chain();
+                worker.state = WorkerState::Failed;
+                worker.start_at = worker.running.is_none().then(|| now.plus(worker.pause));
+                worker.pause = (worker.pause * 2).min(LONGEST_PAUSE);
+            }
+            first = first.and(started);
         }
-        Ok(())
+        first
     }
 
     /// Drains and stops one worker, and forgets it.
@@ -405,6 +420,20 @@ fn end(running: &mut Running, drain: Duration) {
         process::signal(&running.process, Signal::SIGKILL);
         let _ = running.child.wait();
     }
+}
+
+/// Holds the worker's SoCs in its name.
+fn claim(worker: &Worker, pid: u32, room: &Room) -> Result<(), Failure> {
+    if let Some(node) = room.node(&worker.node) {
+        for soc in &worker.request.socs {
+            let claim = Claim {
+                worker: worker.request.id.clone(),
+                pid,
+            };
+            node.machine.claim(*soc, &claim)?;
+        }
+    }
+    Ok(())
 }
 
 fn release(worker: &Worker, room: &Room) -> Result<(), Failure> {

@@ -135,7 +135,8 @@ impl Up<'_> {
     fn serve(&mut self) -> Result<Exit, Failure> {
         let first = self.pass(true)?;
         if !matches!(first.exit, Exit::Ok | Exit::Blocked) {
-            self.console.result(&apply::outcome(&first, self.console));
+            self.console
+                .note(apply::outcome(&first, self.console).trim_end());
             return Ok(first.exit);
         }
         // The first plan was printed whole.
@@ -166,7 +167,8 @@ impl Up<'_> {
                             if matches!(settled.exit, Exit::Ok | Exit::Blocked) {
                                 self.said.remove("pass");
                                 self.goals(&settled.plan);
-                                self.work(&settled.plan)?;
+                                let worked = self.work(&settled.plan);
+                                self.told("work", worked)?;
                             } else {
                                 self.say("pass", &settled.why);
                             }
@@ -176,7 +178,8 @@ impl Up<'_> {
                     next_look = self.wall.now().plus(interval);
                 }
             }
-            self.supervisor.restart_due(&self.setting.room)?;
+            let started = self.supervisor.restart_due(&self.setting.room);
+            self.told("restart", started)?;
         }
     }
 
@@ -211,7 +214,15 @@ impl Up<'_> {
                 Ok(Next::Wait)
             }
             Event::Ended { id, generation } => {
-                if let Some(said) = self.supervisor.ended(&id, generation, &self.setting.room)? {
+                let ended = self.supervisor.ended(&id, generation, &self.setting.room);
+                let said = match ended {
+                    Ok(said) => said,
+                    Err(failure) => {
+                        self.told("ended", Err(failure))?;
+                        None
+                    }
+                };
+                if let Some(said) = said {
                     if let (Some(_), Some((exit, why))) =
                         (&self.args.ask, self.supervisor.last_words(&id))
                     {
@@ -362,6 +373,21 @@ impl Up<'_> {
             .map(|drain| drain.timeout_seconds)
             .max()
             .unwrap_or(DRAIN_SECONDS)
+    }
+
+    /// What goes wrong beside a pass ends `--ask`; otherwise it is told, and tried again.
+    fn told(&mut self, subject: &'static str, result: Result<(), Failure>) -> Result<(), Failure> {
+        match result {
+            Ok(()) => {
+                self.said.remove(subject);
+                Ok(())
+            }
+            Err(failure) if self.args.ask.is_none() => {
+                self.say(subject, &failure.chain());
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Says something, unless it was the last thing said of its subject.

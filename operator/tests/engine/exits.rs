@@ -111,3 +111,53 @@ fn a_failed_build_touches_nothing_and_keeps_its_code() {
     );
     assert_eq!(lab.registers("state"), before);
 }
+
+#[test]
+fn a_failure_is_one_document_where_one_was_asked_for() {
+    let lab = Lab::new();
+    for arguments in [
+        &["plan", "-f", "gone.yaml", "-o", "json"][..],
+        &["apply", "-f", "gone.yaml", "-o", "json"],
+        &["status", "--node", "gone", "-o", "json"],
+        &["rack", "show", "--node", "gone", "-o", "json"],
+    ] {
+        let ended = lab.run("state", arguments).expect(66);
+        let said: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(said["exit"]["code"], 66, "{arguments:?}");
+        assert!(
+            said["error"]["message"].as_str().unwrap().contains("gone"),
+            "{arguments:?}"
+        );
+    }
+    let shown = lab.run("state", &["rack", "show", "-o", "json"]).expect(0);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    let functions = shown["servers"][0]["functions"].as_array().unwrap();
+    assert!(
+        functions
+            .iter()
+            .any(|function| function["port"]["acsControl"] == "0x001d")
+    );
+    assert!(
+        functions
+            .iter()
+            .any(|function| function["soc"]["mdp"] == false)
+    );
+}
+
+#[test]
+fn a_saved_plan_that_was_edited_is_refused() {
+    let lab = Lab::new();
+    let save = ["plan", "-f", "declared", "--out", "saved.json"];
+    lab.run("state", &save).expect(0);
+    let whole = std::fs::read_to_string(lab.path("saved.json")).unwrap();
+    for (from, to) in [
+        ("\"0x001d\"", "\"0x001f\""),
+        ("\"maxMapCount\": 2048000", "\"maxMapCount\": 2048001"),
+    ] {
+        assert!(whole.contains(from), "{from}");
+        std::fs::write(lab.path("edited.json"), whole.replacen(from, to, 1)).unwrap();
+        let refused = lab.run("state", &["apply", "edited.json"]).expect(11);
+        assert!(refused.stderr.contains("edited"), "{}", refused.stderr);
+    }
+    lab.run("state", &["apply", "saved.json"]).expect(0);
+}

@@ -114,3 +114,57 @@ fn a_damaged_middle_is_refused_by_every_verb() {
         "nothing may be lost"
     );
 }
+
+#[test]
+fn a_large_journal_starts_over_and_keeps_unsuccessful_attempts() {
+    let lab = Lab::new();
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    let file = lab.journal("state");
+    let whole = Journal::read(&file).unwrap();
+    let begun = whole
+        .iter()
+        .find_map(|record| match &record.event {
+            Event::Intent { step, .. } => Some(step.clone()),
+            _ => None,
+        })
+        .unwrap();
+    let boot = whole[0].boot_id.clone();
+    let mut journal = Journal::open(&file).unwrap();
+    let say = |journal: &mut Journal, event| {
+        journal.append(&boot, String::new(), event, None).unwrap();
+    };
+    for attempt in 1..=2 {
+        say(
+            &mut journal,
+            Event::Intent {
+                step: begun.clone(),
+                attempt,
+            },
+        );
+        journal.compact(0).unwrap();
+        assert!(journal.records().len() > whole.len(), "a step is open");
+        say(
+            &mut journal,
+            Event::Failed {
+                step: begun.id.clone(),
+                why: "it hangs".to_owned(),
+            },
+        );
+    }
+    journal.compact(u64::MAX).unwrap();
+    assert_eq!(journal.records().len(), whole.len() + 4, "it is small");
+    let before = fs::read(&file).unwrap();
+    journal.compact(0).unwrap();
+    assert_eq!(fs::read(file.with_extension("old")).unwrap(), before);
+    assert_eq!(journal.attempts(&begun.id, &boot), 2);
+    say(
+        &mut journal,
+        Event::RunEnd {
+            outcome: RunOutcome::Halted,
+        },
+    );
+    let read = Journal::read(&file).unwrap();
+    assert_eq!(read.len(), 3);
+    assert_eq!(Journal::open(&file).unwrap().attempts(&begun.id, &boot), 2);
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+}

@@ -168,3 +168,25 @@ fn drift_is_put_right_on_the_timer() {
     let put_right = process::wait_for(PATIENCE, || lab.registers("state").words == right.words);
     assert!(put_right);
 }
+
+#[test]
+fn a_goal_that_becomes_blocked_is_told_and_so_is_its_end() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let status = lab.run("state", &["status", "-o", "json"]).expect(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let soc = status["nodes"][0]["ledger"]["groups"][0]["members"][0]["address"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    lab.run("state", &["rack", "unplug", &soc]).expect(0);
+    up.hears("blocked: P2PGroup/");
+    up.hears("help:");
+    lab.run("state", &["rack", "replug", &soc]).expect(0);
+    up.hears("no longer blocked: P2PGroup/");
+    up.hears("serves on");
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    up.hears("starting worker");
+    up.hears("serves on");
+}

@@ -268,6 +268,11 @@ fn assign_entry(view: &View<'_>, entry: &LedgerEntry, wanted: Ownership) -> Draf
             .map(|owner| owned(view, Some(owner), "/entries"))
             .collect()
     };
+    let reason = if owners.is_empty() {
+        StepReason::SettingGone
+    } else {
+        StepReason::OwnersDiffer
+    };
     let draft = Draft::new(
         what(entry),
         Action::AssignEntry {
@@ -275,7 +280,7 @@ fn assign_entry(view: &View<'_>, entry: &LedgerEntry, wanted: Ownership) -> Draf
             owners,
             deletion,
         },
-        StepReason::OwnersDiffer,
+        reason,
         causes,
     )
     .expects([fact(subject.clone(), entry_text(Some(entry)))])

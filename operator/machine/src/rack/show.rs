@@ -165,7 +165,8 @@ fn describe(view: &View<'_>, function: &Function) -> String {
     );
     match &function.nature {
         Nature::Port(port) => {
-            let acs = acs_word(view, function).map_or_else(|| "no ACS".to_owned(), |word| format!("ACS 0x{word:04x}"));
+            let acs = acs_word(view, function)
+                .map_or_else(|| "no ACS".to_owned(), |word| format!("ACS 0x{word:04x}"));
             format!(
                 "{id}  {:?} port  bus {:02x}-{:02x}  {acs}",
                 port.kind, port.secondary, port.subordinate

@@ -191,7 +191,7 @@ impl Store {
         let failed = |source| self.state("writing", source);
         let text = serde_json::to_vec(&live).map_err(|error| failed(error.into()))?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
+        file.as_file_mut().write_all(&text).map_err(failed)?;
         match self.clock {
             Clock::Wall => file.as_file().sync_data().map_err(failed)?,
             // The rename alone outlives our process. What a real power cut takes from a rack on virtual time is a
