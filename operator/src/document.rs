@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    annotate,
     cli::Format,
     declared::{InputFile, inputs_json},
     exit::Exit,
@@ -63,7 +64,7 @@ pub fn plan(plan: &Plan, around: &Surroundings<'_>, exit: Exit) -> Result<Value,
         }),
     );
     document.insert("exit".to_owned(), exit_json(exit));
-    Ok(Value::Object(document))
+    Ok(Value::Object(annotate::plan(document, plan)))
 }
 
 fn snapshot(node: &NodeInput) -> Value {

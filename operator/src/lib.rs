@@ -12,6 +12,7 @@
 //! - One run at a time works on a state directory: `state::lock` tests.
 //! - The environment is read in `main` alone, processes are started in `toolchain` alone, text is printed in `console`
 //!   alone: clippy bans.
+pub mod annotate;
 pub mod cli;
 pub mod console;
 pub mod declared;

@@ -38,6 +38,7 @@ pub struct Step {
     /// What must be found just before the step; else it is void.
     pub preconditions: Vec<Precondition>,
     /// What must be found after it.
+    #[serde(rename = "verify")]
     pub leaves: Vec<Precondition>,
     /// How it is undone, or why it is not.
     pub inverse: Inverse,
@@ -147,10 +148,10 @@ pub struct Cause {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Where that line stands. Outside the digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
     /// The fact, as a pointer into the snapshot or ledger, with its value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub fact: Option<FactValue>,
 }
 

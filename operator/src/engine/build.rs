@@ -19,8 +19,6 @@ use crate::{
     toolchain::Called,
 };
 
-/// Where the vendor's SDK puts its compilers, which are on nobody's PATH; the probe finds them here too.
-const COMPILERS: &str = "/opt/qti-aic/exec";
 /// The vendor's compiler takes up to an hour for large models; a day is beyond doubt.
 const COMPILE_LIMIT: Duration = Duration::from_hours(24);
 

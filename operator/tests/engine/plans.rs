@@ -148,3 +148,60 @@ fn a_plan_from_a_recorded_snapshot_is_the_live_one() {
     assert_eq!(live["digest"], offline["digest"]);
     assert_eq!(live["inputs"]["snapshots"], offline["inputs"]["snapshots"]);
 }
+
+#[test]
+fn the_document_spares_its_readers_the_derivation() {
+    let lab = Lab::new();
+    let plan = json(&lab, "declared");
+    assert_eq!(plan["mode"], "normal");
+    assert_eq!(plan["summary"]["reset"], 2);
+    assert_eq!(plan["summary"]["compile"], 1);
+    assert_eq!(plan["drift"], serde_json::json!([]));
+    let steps = plan["nodes"][0]["steps"].as_array().unwrap();
+    for step in steps {
+        for key in [
+            "node",
+            "target",
+            "scope",
+            "exactness",
+            "reason",
+            "rule",
+            "verify",
+            "inverse",
+        ] {
+            assert!(!step[key].is_null(), "{key} of {step}");
+        }
+        assert!(!step["causes"].as_array().unwrap().is_empty());
+    }
+    let clear = steps
+        .iter()
+        .find(|step| step["verb"] == "acs.clear")
+        .unwrap();
+    assert_eq!(clear["write"]["mask"], "0x000c");
+    assert_eq!(clear["scope"], "port");
+    let cause = &clear["causes"][0];
+    assert!(
+        cause["file"].is_string() && cause["line"].is_u64(),
+        "{cause}"
+    );
+    let group = plan["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|object| object["address"] == "P2PGroup/pair")
+        .unwrap();
+    let words: Vec<_> = group["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["fact"]["fact"] == "acs.control")
+        .map(|change| (change["before"].clone(), change["after"].clone()))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            ("0x001d".into(), "0x0011".into()),
+            ("0x001d".into(), "0x0011".into())
+        ]
+    );
+}
