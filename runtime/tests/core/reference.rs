@@ -18,13 +18,12 @@ fn cases() -> Vec<(String, Value)> {
         .expect("reference values")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
-        .map(|path| {
-            let value: Value =
-                serde_json::from_slice(&fs::read(&path).expect("a file")).expect("JSON");
-            (
-                value["checkpoint"].as_str().expect("a name").to_owned(),
-                value,
-            )
+        .filter_map(|path| {
+            let bytes = fs::read(&path).expect("a file");
+            let value: Value = serde_json::from_slice(&bytes).expect("JSON");
+            // The tiny guide's own values lie in the same folder; they have questions, and no random checkpoint.
+            let name = value["checkpoint"].as_str()?.to_owned();
+            Some((name, value))
         })
         .collect();
     cases.sort_by(|a, b| a.0.cmp(&b.0));
