@@ -130,7 +130,7 @@ pub struct Leave {
     #[arg(long)]
     pub yes: bool,
     /// Go ahead with exactly this plan: a node's or a rollout's digest; may be repeated.
-    #[arg(long, value_name = "DIGEST")]
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
     pub approve_digest: Vec<String>,
 }
 
@@ -285,4 +285,23 @@ pub struct DownArgs {
     #[command(flatten)]
     #[doc = "Leave to go ahead."]
     pub leave: Leave,
+}
+
+/// A digest as plans print it: a mistyped one is a wrong command line, not a stale approval.
+fn digest(text: &str) -> Result<String, String> {
+    let digits = ["node:", "rollout:"]
+        .into_iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+        .and_then(|rest| rest.strip_prefix("b3:"));
+    let whole = digits.is_some_and(|digits| {
+        digits.len() == 64
+            && digits
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    });
+    if whole {
+        Ok(text.to_owned())
+    } else {
+        Err("a digest is `node:b3:` or `rollout:b3:` and 64 hexadecimal digits; copy it from the plan".to_owned())
+    }
 }

@@ -2,7 +2,7 @@
 
 use crd::{
     kind::{ApprovalMode, Enforcement},
-    plan::{NodePlan, ObjectStatus, Plan},
+    plan::{NodePlan, ObjectStatus, Plan, ReportKind},
     step::{DisruptionClass, Step},
 };
 
@@ -153,8 +153,14 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
     let sum = &plan.summary;
     out.push('\n');
     if !plan.applyable {
+        let observed = plan
+            .report
+            .iter()
+            .any(|line| line.kind == ReportKind::Observed);
         let verdict = if sum.blocked > 0 {
             "Nothing can run now"
+        } else if observed {
+            "Nothing will run: the policy only observes, and the machine is not as declared"
         } else {
             "No changes: the machine is as declared"
         };

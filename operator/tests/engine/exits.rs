@@ -16,6 +16,7 @@ fn a_wrong_command_line_is_64_never_2() {
         &["apply", "-f", "declared", "PLAN"],
         &["up", "-f", "declared", "--interval", "0"],
         &["plan"],
+        &["apply", "-f", "declared", "--approve-digest", "node:b3:00"],
         &["rack", "fault", "sulk:1"],
     ] {
         check("state", arguments, 64, "");
@@ -79,9 +80,10 @@ fn leave_is_missing_off_a_terminal() {
     write("Manual");
     lab.run("state", &["apply", "-f", "declared", "--yes"])
         .expect(12);
+    let other = format!("node:b3:{}", "0".repeat(64));
     lab.run(
         "state",
-        &["apply", "-f", "declared", "--approve-digest", "node:b3:00"],
+        &["apply", "-f", "declared", "--approve-digest", &other],
     )
     .expect(11);
     assert_eq!(lab.registers("state"), untouched);
@@ -160,4 +162,18 @@ fn a_saved_plan_that_was_edited_is_refused() {
         assert!(refused.stderr.contains("edited"), "{}", refused.stderr);
     }
     lab.run("state", &["apply", "saved.json"]).expect(0);
+}
+
+#[test]
+fn observing_says_that_it_only_observes() {
+    let lab = Lab::new();
+    let policy = lab.path("declared/policy.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("Enforce", "Observe")).unwrap();
+    let untouched = lab.registers("state");
+    let plan = ["plan", "-f", "declared", "--detailed-exitcode"];
+    let said = lab.run("state", &plan).expect(0).stdout;
+    assert!(said.contains("only observes"), "{said}");
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    assert_eq!(lab.registers("state"), untouched);
 }
