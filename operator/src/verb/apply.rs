@@ -1,5 +1,5 @@
 //! `apply`: carries out what is declared, or exactly what a saved plan says.
-use crd::plan::Plan;
+use crd::{declaration::Declaration, kind::Target, plan::Plan};
 use machine::Clock;
 use serde_json::{Value, json};
 
@@ -41,6 +41,10 @@ pub fn run(
         .map_or_else(|| environment.current.clone(), |saved| saved.base.clone());
     let place = SourcePlace::new(base);
     let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    if builds_for_cpu(&declared.declaration) {
+        // Before anything is touched: a machine half configured for a program that cannot be built helps nobody.
+        setting.binary.path()?;
+    }
     let _lock = setting::lock(&setting.room, "apply")?;
     process::wait_for_orphans(&setting.room.state, console)?;
     let mut engine = Engine {
@@ -89,6 +93,18 @@ pub fn run(
         )?);
     }
     Ok(settled.exit)
+}
+
+/// Whether something declared is built by the worker's binary.
+fn builds_for_cpu(declaration: &Declaration) -> bool {
+    let builds = declaration
+        .builds
+        .iter()
+        .map(|build| Some(build.spec.target));
+    let models = declaration.models.iter().map(|model| model.spec.target);
+    builds
+        .chain(models)
+        .any(|target| target == Some(Target::CPU))
 }
 
 /// A saved plan is carried out only where planning again, for what is there now, gives the same steps.

@@ -177,3 +177,17 @@ fn observing_says_that_it_only_observes() {
     lab.run("state", &["apply", "-f", "declared"]).expect(0);
     assert_eq!(lab.registers("state"), untouched);
 }
+
+#[test]
+fn without_the_worker_nothing_is_touched() {
+    let lab = Lab::new();
+    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
+    let untouched = lab.registers("state");
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(69);
+    assert!(
+        ended.stderr.contains("shardplane-worker"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(lab.registers("state"), untouched);
+}
