@@ -41,19 +41,22 @@ pub fn reach(topology: &Topology<'_>, words: &Words, a: PciAddress, b: PciAddres
         Err(Apart::NotASwitch(_)) => return Reach::Direct,
         Err(Apart::Unplaced(_)) => return Reach::Unknown,
     };
-    let keeps = |port: PciAddress| {
-        if let Some(word) = words.get(&port) {
-            return Some(word.0 & KEEPS_APART != 0);
-        }
-        match topology.function(port)?.acs.get()? {
-            Acs::None => Some(false),
-            Acs::Present { control, .. } => Some(control.0 & KEEPS_APART != 0),
-        }
-    };
+    let keeps = |port| keeps_apart(topology, words, port);
     match (keeps(parting.first), keeps(parting.second)) {
         (Some(true), Some(true)) => Reach::Isolated,
         (Some(false), _) | (_, Some(false)) => Reach::Direct,
         (None, _) | (_, None) => Reach::Unknown,
+    }
+}
+
+/// Whether a port keeps requests from below it from going straight across its switch; `None` where its word is unknown.
+fn keeps_apart(topology: &Topology<'_>, words: &Words, port: PciAddress) -> Option<bool> {
+    if let Some(word) = words.get(&port) {
+        return Some(word.0 & KEEPS_APART != 0);
+    }
+    match topology.function(port)?.acs.get()? {
+        Acs::None => Some(false),
+        Acs::Present { control, .. } => Some(control.0 & KEEPS_APART != 0),
     }
 }
 
@@ -64,18 +67,17 @@ pub fn change(
     port: PciAddress,
     members: &BTreeSet<PciAddress>,
 ) -> IsolationChange {
-    let before = Words::new();
-    let alone: Words = words
-        .get(&port)
-        .map(|word| (port, *word))
-        .into_iter()
-        .collect();
+    // The port of the requester decides: once this one lets requests across, whatever lies below it reaches everything
+    // beside it, also where the way back was open already.
+    let kept = keeps_apart(topology, &Words::new(), port) != Some(false);
+    let opens = kept && keeps_apart(topology, words, port) != Some(true);
     let mut joined = BTreeSet::new();
-    for (x, y) in pairs_across(topology, port) {
-        let apart = reach(topology, &before, x, y) != Reach::Direct;
-        if apart && reach(topology, &alone, x, y) != Reach::Isolated {
-            joined.extend([x, y]);
-        }
+    if opens {
+        joined.extend(
+            pairs_across(topology, port)
+                .into_iter()
+                .flat_map(|(x, y)| [x, y]),
+        );
     }
     IsolationChange {
         kernel: kernel_groups(topology, &joined),

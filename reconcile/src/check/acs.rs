@@ -213,8 +213,8 @@ pub(super) fn untrusted(
         .collect()
 }
 
-/// Endpoints that lose isolation when a port stops redirecting: both sides of every pair that parts there and was kept
-/// apart by both of its ports.
+/// Endpoints that lose isolation when a port stops redirecting: both sides of every pair that parts there, for requests
+/// from below it were kept from crossing by this port alone.
 pub(super) fn joined(port: PciAddress, machine: &Machine<'_>) -> BTreeSet<PciAddress> {
     let endpoints: Vec<PciAddress> = machine
         .snapshot
@@ -236,8 +236,7 @@ pub(super) fn joined(port: PciAddress, machine: &Machine<'_>) -> BTreeSet<PciAdd
     for x in endpoints.iter().filter(|x| machine.is_below(**x, port)) {
         for y in endpoints.iter().filter(|y| !machine.is_below(**y, port)) {
             let between = machine.ports_between(*x, *y);
-            if between.is_some_and(|ports| ports.contains(&port) && ports.iter().all(|p| apart(*p)))
-            {
+            if between.is_some_and(|ports| ports.contains(&port) && apart(port)) {
                 joined.extend([*x, *y]);
             }
         }

@@ -71,12 +71,18 @@ impl SamplingDefaults {
         let base = Self::default();
         let real =
             |name, sound, other: f32| number(name, sound).map_or(other, |value| value as f32);
-        Self {
-            temperature: real(
+        // A publisher that says not to sample means greedy, whatever temperature stands beside it.
+        let temperature = if config.get("do_sample") == Some(&Value::Bool(false)) {
+            0.0
+        } else {
+            real(
                 "temperature",
                 |t| (0.0..=2.0).contains(&t),
                 base.temperature,
-            ),
+            )
+        };
+        Self {
+            temperature,
             top_k: number("top_k", |k| (0.0..=1e9).contains(&k)).map_or(base.top_k, |k| k as u32),
             top_p: real("top_p", |p| p > 0.0 && p <= 1.0, base.top_p),
             min_p: real("min_p", |p| (0.0..1.0).contains(&p), base.min_p),
@@ -123,6 +129,13 @@ mod tests {
         };
         let base = SamplingDefaults::default;
         check("{}", base());
+        let greedy = || SamplingDefaults {
+            temperature: 0.0,
+            ..base()
+        };
+        check(r#"{"do_sample": false}"#, greedy());
+        check(r#"{"do_sample": false, "temperature": 0.7}"#, greedy());
+        check(r#"{"do_sample": true}"#, base());
         check(
             r#"{"temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.05}"#,
             SamplingDefaults {

@@ -37,8 +37,16 @@ pub(super) fn restore(
     change(machine, port, before, mask, pre_image)
 }
 
-/// A port's ACS control word and where it stands.
-pub(super) fn control(machine: &Machine, port: &PortRef) -> Result<(u64, Word), StepError> {
+/// A port's ACS control word and where it stands; a port without the capability cannot be written.
+fn control(machine: &Machine, port: &PortRef) -> Result<(u64, Word), StepError> {
+    present(machine, port)?.ok_or_else(|| StepError::Expectation {
+        expected: format!("an ACS control word at {}", port.address),
+        found: "no ACS capability".to_owned(),
+    })
+}
+
+/// A port's ACS control word and where it stands; `None` where the configuration space was read whole and has none.
+pub(super) fn present(machine: &Machine, port: &PortRef) -> Result<Option<(u64, Word)>, StepError> {
     let folder = format!("{DEVICES}/{}", port.address);
     let target = machine.readlink(&folder)?;
     let found = place(&target, port.address).map(|(path, _)| path);
@@ -49,18 +57,17 @@ pub(super) fn control(machine: &Machine, port: &PortRef) -> Result<(u64, Word), 
         });
     }
     let bytes = machine.pread(&format!("{folder}/config"), 0, CONFIG)?;
-    let unknown = |found: String| StepError::Expectation {
-        expected: format!("an ACS control word at {}", port.address),
-        found,
-    };
     match ConfigSpace(&bytes).acs() {
         Ok(Acs::Present {
             offset,
             capability: _,
             control,
-        }) => Ok((u64::from(offset) + 6, control)),
-        Ok(Acs::None) => Err(unknown("no ACS capability".to_owned())),
-        Err(why) => Err(unknown(format!("unknown ({})", word_of(why)))),
+        }) => Ok(Some((u64::from(offset) + 6, control))),
+        Ok(Acs::None) => Ok(None),
+        Err(why) => Err(StepError::Expectation {
+            expected: format!("an ACS control word at {}", port.address),
+            found: format!("unknown ({})", word_of(why)),
+        }),
     }
 }
 
