@@ -8,6 +8,7 @@ use crd::{
     snapshot::{HardwareSnapshot, HolderKind, Ledger},
     step::{ACS_REDIRECT_MASK, Action},
 };
+use proptest::test_runner::RngSeed;
 use proptest::{prelude::*, test_runner::Config};
 use reconcile::{NodeInput, check};
 
@@ -30,6 +31,13 @@ fn config(cases: u32) -> Config {
         cases: if unset { cases } else { stated.cases },
         max_shrink_iters: 1_000,
         failure_persistence: None,
+        // The same cases at every run, so that the gate says the same of the same tree; with PROPTEST_CASES set, each
+        // run looks elsewhere.
+        rng_seed: if unset {
+            RngSeed::Fixed(20_261_122)
+        } else {
+            stated.rng_seed
+        },
         ..stated
     }
 }
