@@ -1,12 +1,12 @@
 //! What moved under us since the ledger was written, and its cause where it can be told.
 use crd::{
-    id::{BootId, PciAddress, Word},
+    id::{PciAddress, Word},
     plan::ReportReason,
     snapshot::{Acs, HardwareSnapshot, LedgerEntry, LedgerTarget, SocIdentity},
     step::ACS_REDIRECT_MASK,
 };
 
-use crate::topology::identity;
+use crate::{topology::identity, view::is_rebooted};
 
 /// One thing that moved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,8 +216,4 @@ fn setting(
 
 fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
-}
-
-fn is_rebooted(boot: &BootId, snapshot: &HardwareSnapshot) -> bool {
-    snapshot.boot_id.get().is_some_and(|now| now != boot)
 }

@@ -13,7 +13,10 @@ use super::{
     settings, socs,
     unit::{Request, Restore},
 };
-use crate::{placement::Obstacle, view::View};
+use crate::{
+    placement::Obstacle,
+    view::{View, is_rebooted},
+};
 
 /// What becomes of one entry that nothing wants.
 pub(super) enum Fate {
@@ -100,8 +103,10 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
             "repair or archive the ledger",
         )]);
     };
+    // A boot writes the word anew: what stands there now is the boot's own, and nothing of ours is left to undo.
+    let rebooted = is_rebooted(&entry.boot_id, view.snapshot);
     let mask = Word((control.0 ^ pre_image.0) & ACS_REDIRECT_MASK);
-    if mask.0 == 0 {
+    if rebooted || mask.0 == 0 {
         return Fate::Forget;
     }
     match view.snapshot.host.lockdown.get() {
