@@ -150,11 +150,20 @@ pub(super) fn reset(
             let deadline = RESET_DEADLINE * u32::try_from(reached.len().max(1)).unwrap_or(u32::MAX);
             let output = machine.run(&Invocation::new(QUERY_TOOL, &["-s"], deadline))?;
             let named: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-            succeeded(&output, &named)?;
+            if let Err(error) = succeeded(&output, &named) {
+                // Those that were reset are not left half way: the step has failed whatever comes of the wait.
+                let one = |soc: &&SocIdentity| succeeded(&output, &[soc.address]).is_ok();
+                let came: Vec<SocIdentity> = socs.iter().filter(one).cloned().collect();
+                let _ = wait_ready(machine, &came, READY_DEADLINE);
+                return Err(error);
+            }
         }
     }
     Ok(Performed::Seen)
 }
+
+/// How long a SoC may take until it is Ready (vendor's installer).
+const READY_DEADLINE: Duration = Duration::from_secs(15 * 60);
 
 /// The tool must have said `<address> success` of every SoC; its exit code is not asked.
 fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> {
