@@ -94,6 +94,7 @@ fn fate(step: &Step, snapshot: &HardwareSnapshot) -> Fate {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
+            | Action::WriteFile { .. }
             | Action::VerifyP2P { .. }
             | Action::Untaint { .. }
             | Action::AssignEntry { .. }

@@ -166,6 +166,7 @@ impl Engine<'_> {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
+            | Action::WriteFile { .. }
             | Action::VerifyP2P { .. } => Ok(acted(
                 machine::perform(&node.machine, &step.action).map(|_| ()),
             )),

@@ -10,6 +10,7 @@
 mod changes;
 mod declare;
 mod honest;
+mod kept;
 mod mutations;
 mod programs;
 mod properties;
