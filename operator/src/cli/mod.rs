@@ -214,6 +214,9 @@ pub struct PlanArgs {
     /// Exit 2 when a step can run.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Print the kernel's command line that would relax the same ports at boot, instead of the plan.
+    #[arg(long, conflicts_with_all = ["out", "detailed_exitcode"])]
+    pub boot_parameters: bool,
 }
 
 /// `apply`

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
-//! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects).
+//! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects). Beside it: [`boot`], the same relaxation by the kernel's command line.
+pub mod boot;
 mod draft;
 mod effects;
 mod fate;
