@@ -24,7 +24,7 @@ pub use access::{
 };
 pub use linux::{Linux, Roots};
 pub use machine::Machine;
-pub use perform::{Performed, StepError, perform};
+pub use perform::{Performed, StepError, limit, perform};
 pub use probe::{COMPILERS, Known, KnownWorker, probe};
 pub use rack::{RackError, RackServer};
 pub use time::{Clock, Timestamp};

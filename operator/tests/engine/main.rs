@@ -10,5 +10,6 @@ mod crash;
 mod exits;
 mod journal;
 mod lab;
+mod notified;
 mod plans;
 mod supervision;

@@ -1,6 +1,7 @@
 //! Carries out one step's action on a machine: looks first, acts, waits, reads back.
 mod acs;
 mod identity;
+mod limit;
 mod p2p;
 mod settings;
 mod settings_file;
@@ -8,6 +9,8 @@ mod soc;
 mod switchtec;
 
 use std::time::Duration;
+
+pub use limit::limit;
 
 use crd::{
     id::{PciAddress, Word},
