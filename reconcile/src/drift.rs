@@ -54,7 +54,8 @@ pub fn renumbered(snapshot: &HardwareSnapshot) -> Vec<Drift> {
             }
             LedgerTarget::Mdp { soc: _ }
             | LedgerTarget::Driver { name: _ }
-            | LedgerTarget::Sysctl { name: _ } => None,
+            | LedgerTarget::Sysctl { name: _ }
+            | LedgerTarget::File { file: _ } => None,
         });
     socs.chain(ports).collect()
 }
@@ -185,6 +186,21 @@ fn entry_drift(entry: &LedgerEntry, snapshot: &HardwareSnapshot) -> Option<Drift
         }
         LedgerTarget::Sysctl { name } => {
             setting(entry, name, snapshot.settings.sysctl.get(name), rebooted)
+        }
+        LedgerTarget::File { file } => {
+            let kept = snapshot.settings.kept.get(file)?.get()?;
+            let message = match kept.image.to_string() {
+                now if now == entry.written => return None,
+                now if now == entry.pre_image => {
+                    format!("{file} is as before our write: somebody put it back")
+                }
+                _ => format!("{file} is not as we left it: somebody wrote or removed it"),
+            };
+            Some(Drift {
+                reason: ReportReason::SettingChanged,
+                functions: Vec::new(),
+                message,
+            })
         }
     }
 }

@@ -95,6 +95,18 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
             &after.to_string(),
             boot,
         ),
+        Action::WriteFile {
+            file,
+            before,
+            after,
+        } => write(
+            &mut next,
+            step,
+            LedgerTarget::File { file: *file },
+            &before.to_string(),
+            &after.to_string(),
+            boot,
+        ),
         Action::Reset { scope: _, socs } => {
             recognise(&mut next, socs);
             // What was proven before a reset is not proven after it.

@@ -33,4 +33,7 @@ pub use compensation::compensation;
 pub use digest::{node_digest, rollout_digest, snapshot_digest};
 pub use inputs::{Inputs, NodeInput};
 pub use judge::judge;
-pub use plan::plan;
+pub use plan::{
+    boot::{BootParameters, boot_parameters},
+    plan,
+};

@@ -5,6 +5,7 @@ mod host;
 mod ledger;
 mod occupancy;
 mod pci;
+mod settings_file;
 mod soc;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
+pub use settings_file::{
+    FileImage, FileImageError, KeptSettings, OverrulingSetting, SETTINGS_FILE_LIMIT, SettingsFile,
+};
 pub use soc::{SkuKind, Soc, SocStatus};
 
 use crate::{

@@ -10,6 +10,7 @@ mod crash;
 mod exits;
 mod journal;
 mod lab;
+mod notified;
 mod plans;
 mod reboot;
 mod supervision;

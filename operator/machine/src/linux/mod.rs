@@ -2,6 +2,7 @@
 pub(crate) mod clock;
 mod holders;
 pub(crate) mod process;
+mod whole_file;
 
 use std::{
     fs, io,
@@ -31,6 +32,12 @@ pub struct Roots {
     pub dev: PathBuf,
     /// Stands for `/opt`.
     pub opt: PathBuf,
+    /// Stands for `/etc`.
+    pub etc: PathBuf,
+    /// Stands for `/run`.
+    pub run: PathBuf,
+    /// Stands for `/usr`.
+    pub usr: PathBuf,
     /// Where programs without a path are looked for, in order.
     pub search: Vec<PathBuf>,
     /// The node's name; absent means the host name.
@@ -44,6 +51,9 @@ impl Default for Roots {
             proc: "/proc".into(),
             dev: "/dev".into(),
             opt: "/opt".into(),
+            etc: "/etc".into(),
+            run: "/run".into(),
+            usr: "/usr".into(),
             search: [
                 "/usr/local/sbin",
                 "/usr/local/bin",
@@ -147,6 +157,15 @@ impl Linux {
         write().map_err(|source| failed("writing", path, source))
     }
 
+    pub(crate) fn replace(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        whole_file::replace(&self.place(path), text)
+            .map_err(|source| failed("writing", path, source))
+    }
+
+    pub(crate) fn remove(&self, path: &str) -> Result<(), AccessError> {
+        whole_file::remove(&self.place(path)).map_err(|source| failed("removing", path, source))
+    }
+
     pub(crate) fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
         process::run(&self.roots, invocation)
     }
@@ -183,6 +202,9 @@ fn place(roots: &Roots, path: &str) -> PathBuf {
         ("/proc", &roots.proc),
         ("/dev", &roots.dev),
         ("/opt", &roots.opt),
+        ("/etc", &roots.etc),
+        ("/run", &roots.run),
+        ("/usr", &roots.usr),
     ];
     for (prefix, root) in known {
         if let Ok(rest) = Path::new(path).strip_prefix(prefix) {

@@ -22,11 +22,11 @@ const MONITOR_SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
 /// The vendor's name for the transient unit.
 const UNIT: &str = "--unit=qmonitor-proxy";
 /// qmonitor may update firmware before it answers; about ten seconds are usual.
-const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
+pub(super) const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
 /// One request, or one start.
-const TOOL_DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const TOOL_DEADLINE: Duration = Duration::from_mins(1);
 /// A reset's call returns within the driver's ceiling of 25 s for each SoC.
-const RESET_DEADLINE: Duration = Duration::from_mins(2);
+pub(super) const RESET_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const SLOWEST_LOOK: Duration = Duration::from_secs(10);

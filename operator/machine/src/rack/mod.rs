@@ -1,12 +1,13 @@
 //! The virtual rack: servers made of a file, that answer like machines, take time, and fail on request.
 //!
 //! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
-//! `live` holds what changed since, `store` keeps that on disk; `files` and `host` answer paths, `tools` answers tool
+//! `live` holds what changed since, `store` keeps that on disk; `files`, `host` and `etc` answer paths, `tools` answers tool
 //! calls, `server` and `answer` are the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
 mod answer;
 mod draw;
 mod enumerate;
 mod error;
+mod etc;
 mod files;
 mod generate;
 mod groups;

@@ -17,6 +17,9 @@ fn fixture(folder: &Path) -> Machine {
         proc: folder.join("proc"),
         dev: folder.join("dev"),
         opt: folder.join("opt"),
+        etc: folder.join("etc"),
+        run: folder.join("run"),
+        usr: folder.join("usr"),
         search: vec![folder.join("bin")],
         node: Some("fixture".into()),
     })
