@@ -177,5 +177,7 @@ pub fn snapshots(
             "record one with `shardplane snapshot --out FILE`",
         ));
     }
-    Ok((read.loaded.snapshots, inputs(&read.sources)))
+    let inputs = inputs(&read.sources);
+    let found = read.loaded.snapshots.into_iter();
+    Ok((found.map(|found| found.snapshot).collect(), inputs))
 }

@@ -5,6 +5,7 @@ mod host;
 mod ledger;
 mod occupancy;
 mod pci;
+pub(crate) mod recording;
 mod soc;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
+pub use recording::{Recording, Redaction};
 pub use soc::{SkuKind, Soc, SocStatus};
 
 use crate::{
@@ -28,7 +30,7 @@ pub const SNAPSHOT_KIND: &str = "HardwareSnapshot";
 
 /// A recorded or live view of one node (file kind `HardwareSnapshot`).
 ///
-/// Its digest covers everything but `readings` and `taken_at`.
+/// Its digest covers everything but `readings` and `recording`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HardwareSnapshot {
@@ -65,6 +67,9 @@ pub struct HardwareSnapshot {
     /// Readings that change by themselves; outside the digest and of every decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readings: Option<Readings>,
+    /// How the file came about; absent from what a probe sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recording>,
 }
 
 /// The node's name and labels.

@@ -80,6 +80,7 @@ impl Builder {
                 holders: Vec::new(),
                 ledger: Ledger::default(),
                 readings: None,
+                recording: None,
             },
             next_bus: 1,
             next_root: 1,

@@ -53,6 +53,7 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         holders,
         ledger: known.ledger.clone(),
         readings: Some(readings),
+        recording: None,
         functions,
         socs,
     }
