@@ -11,6 +11,7 @@
 //! - No floats and no integer above 2^53 on the wire: masks, words and addresses are text (`id`).
 pub mod declaration;
 pub mod diagnostic;
+pub mod difference;
 pub mod fact;
 pub mod format;
 pub mod id;

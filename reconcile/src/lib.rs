@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod placement;
 pub mod plan;
 pub mod program;
+pub mod recording;
 pub mod selection;
 pub mod topology;
 pub mod view;

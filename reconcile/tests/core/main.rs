@@ -15,6 +15,7 @@ mod programs;
 mod properties;
 mod quickstart;
 mod random;
+mod recordings;
 mod scenarios;
 mod simulate;
 mod undoing;
