@@ -1,6 +1,7 @@
 //! The one grammar: verbs, and flags that mean the same wherever they stand.
 mod environment;
 mod rack;
+mod snapshot;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ pub use environment::Environment;
 pub use rack::{
     FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs,
 };
+
+pub use snapshot::{DiffArgs, RecordArgs, SnapshotArgs, SnapshotVerb, VerifyArgs};
 
 use crate::console::ColorChoice;
 
@@ -39,7 +42,7 @@ pub enum Verb {
     /// Show what a machine is: cards, ports, settings.
     Probe(ProbeArgs),
     /// Record what a machine is, for planning elsewhere.
-    Snapshot(ProbeArgs),
+    Snapshot(SnapshotArgs),
     /// Show what apply would do, and why.
     Plan(PlanArgs),
     /// Carry out what is declared, and verify it.
@@ -71,7 +74,8 @@ impl Verb {
     pub fn format(&self) -> Format {
         match self {
             Self::Validate(args) => args.printing.output,
-            Self::Probe(args) | Self::Snapshot(args) => args.printing.output,
+            Self::Probe(args) => args.printing.output,
+            Self::Snapshot(args) => args.format(),
             Self::Plan(args) => args.printing.output,
             Self::Apply(args) => args.printing.output,
             Self::Status(args) => args.printing.output,
@@ -179,7 +183,7 @@ pub struct SchemaArgs {
     pub out: Option<PathBuf>,
 }
 
-/// `probe` and `snapshot`
+/// `probe`
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
     #[command(flatten)]
@@ -208,6 +212,9 @@ pub struct PlanArgs {
     /// A recorded snapshot instead of a live machine; may be repeated.
     #[arg(long, value_name = "FILE", conflicts_with = "rack")]
     pub snapshot: Vec<PathBuf>,
+    /// Plan by a recorded snapshot that has expired, too.
+    #[arg(long, requires = "snapshot")]
+    pub allow_expired: bool,
     /// Save the plan, to be applied exactly.
     #[arg(long, value_name = "FILE", conflicts_with = "node")]
     pub out: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! Text for people: plans, reports, machines. Nothing here decides or reads anything.
 mod block;
+pub mod difference;
 pub mod inline;
 pub mod machine;
 pub mod plan;

@@ -6,6 +6,7 @@ mod plan;
 mod probe;
 mod rack;
 mod setting;
+mod snapshot;
 mod status;
 mod up;
 
@@ -29,7 +30,7 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Schema(args) => files::schema(&args, console),
         Verb::Rack(args) => rack::run(args.verb, environment, console),
         Verb::Probe(args) => probe::probe(&args, environment, console),
-        Verb::Snapshot(args) => probe::snapshot(&args, environment, console),
+        Verb::Snapshot(args) => snapshot::run(&args, environment, console),
         Verb::Plan(args) => plan::run(&args, environment, console, stop),
         Verb::Apply(args) => apply::run(&args, environment, console, stop),
         Verb::Up(args) => up::run(&args, environment, console, stop),
