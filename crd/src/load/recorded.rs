@@ -197,6 +197,15 @@ impl Reader<'_> {
                 );
             }
         }
+        let asked = self.snapshot.prerequisites.iter().flat_map(|p| &p.socs);
+        for (index, asked) in asked.enumerate() {
+            if !known.contains(&asked.address) {
+                self.wrong(
+                    &format!("/prerequisites/socs/{index}/address"),
+                    format!("{} is asked of, and is no SoC", asked.address),
+                );
+            }
+        }
         for (index, holder) in holders.iter().enumerate() {
             if !known.contains(&holder.soc) {
                 self.wrong(
@@ -242,6 +251,8 @@ impl Reader<'_> {
         } = self.snapshot;
         self.order("/functions", functions.iter().map(|f| f.address));
         self.order("/socs", socs.iter().map(|soc| soc.address));
+        let asked = self.snapshot.prerequisites.iter().flat_map(|p| &p.socs);
+        self.order("/prerequisites/socs", asked.map(|soc| soc.address));
         self.order("/programs", programs.iter().map(|program| &program.key));
         self.order("/workers", workers.iter().map(|worker| &worker.id));
         self.order("/holders", holders.iter());

@@ -5,6 +5,7 @@ mod host;
 mod ledger;
 mod occupancy;
 mod pci;
+mod prerequisites;
 pub(crate) mod recording;
 mod soc;
 
@@ -17,6 +18,7 @@ pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
+pub use prerequisites::{Prerequisites, Reader, SocPrerequisites};
 pub use recording::{Recording, Redaction};
 pub use soc::{SkuKind, Soc, SocStatus};
 
@@ -52,6 +54,9 @@ pub struct HardwareSnapshot {
     pub settings: Settings,
     /// Vendor tools and the runtime worker.
     pub tools: Tools,
+    /// What the vendor's guides ask beyond that; absent from recordings of versions that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Prerequisites>,
     /// Compiled programs present on the node, ordered by key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<PresentProgram>,

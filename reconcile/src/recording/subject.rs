@@ -7,6 +7,7 @@ pub(super) fn key(list: &str, entry: &Value) -> Option<String> {
     match list {
         // Bus numbers shift when a card is added; where a function is wired does not.
         "functions" | "identities" => field("path"),
+        // Of what is asked of SoCs only the address is told.
         "socs" => field("path").or_else(|| field("address")),
         "programs" => field("key"),
         "workers" => field("id"),

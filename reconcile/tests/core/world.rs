@@ -75,6 +75,7 @@ impl Builder {
                         source,
                     ),
                 },
+                prerequisites: None,
                 programs: Vec::new(),
                 workers: Vec::new(),
                 holders: Vec::new(),

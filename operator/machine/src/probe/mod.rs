@@ -2,6 +2,7 @@
 mod assemble;
 pub(crate) mod host;
 pub(crate) mod pci;
+mod prerequisites;
 mod reach;
 pub(crate) mod soc;
 
