@@ -10,7 +10,7 @@ pub enum Exit {
     Failed,
     /// `plan --detailed-exitcode`: a step can run.
     Changes,
-    /// A mandatory rule is violated.
+    /// A mandatory rule is violated, or a prerequisite is not met.
     Policy,
     /// A saved plan, a recorded snapshot or an approved digest is not what holds now.
     Stale,
@@ -80,7 +80,12 @@ pub const TABLE: [Row; 19] = [
         "changes",
         "plan --detailed-exitcode: a step can run",
     ),
-    row(Exit::Policy, 10, "policy", "a mandatory rule is violated"),
+    row(
+        Exit::Policy,
+        10,
+        "policy",
+        "a mandatory rule is violated, or (doctor) a prerequisite not met",
+    ),
     row(
         Exit::Stale,
         11,

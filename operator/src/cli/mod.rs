@@ -1,4 +1,5 @@
 //! The one grammar: verbs, and flags that mean the same wherever they stand.
+mod doctor;
 mod environment;
 mod rack;
 mod snapshot;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
     FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs,
@@ -41,6 +43,8 @@ pub enum Verb {
     Rack(RackArgs),
     /// Show what a machine is: cards, ports, settings.
     Probe(ProbeArgs),
+    /// Say whether a machine is ready for cards, and what to do where it is not.
+    Doctor(DoctorArgs),
     /// Record what a machine is, for planning elsewhere.
     Snapshot(SnapshotArgs),
     /// Show what apply would do, and why.
@@ -75,6 +79,7 @@ impl Verb {
         match self {
             Self::Validate(args) => args.printing.output,
             Self::Probe(args) => args.printing.output,
+            Self::Doctor(args) => args.printing.output,
             Self::Snapshot(args) => args.format(),
             Self::Plan(args) => args.printing.output,
             Self::Apply(args) => args.printing.output,

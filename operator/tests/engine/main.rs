@@ -7,6 +7,7 @@
 mod compensation;
 mod compile;
 mod crash;
+mod doctor;
 mod exits;
 mod journal;
 mod lab;

@@ -9,6 +9,7 @@
 )]
 mod changes;
 mod declare;
+mod doctor;
 mod honest;
 mod mutations;
 mod programs;
