@@ -10,7 +10,10 @@
 //! - No Kubernetes client and no async runtime in the graph: the dependency check in `tests`.
 //! - No floats and no integer above 2^53 on the wire: masks, words and addresses are text (`id`).
 pub mod declaration;
+
+pub mod diagnosis;
 pub mod diagnostic;
+pub mod difference;
 pub mod fact;
 pub mod format;
 pub mod id;

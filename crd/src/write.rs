@@ -51,3 +51,8 @@ fn escaped(text: String, value: &Value) -> String {
     }
     out
 }
+
+/// Writes a value as canonical JSON (RFC 8785), the form that hashes are over: one line, keys in order.
+pub fn to_canonical_json<T: Serialize>(value: &T) -> Result<String, WriteError> {
+    serde_json_canonicalizer::to_string(value).map_err(WriteError::Json)
+}

@@ -9,7 +9,6 @@ use crd::{
         rack::{RACK_KIND, Rack, RackMetadata},
     },
     load::{self, Loaded, SourceText},
-    snapshot::HardwareSnapshot,
 };
 use serde_json::{Value, json};
 
@@ -158,24 +157,4 @@ pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failu
         rack,
         digest: format!("b3:{}", blake3::hash(text.as_bytes()).to_hex()),
     })
-}
-
-/// Reads recorded snapshots, each file holding one or more.
-pub fn snapshots(
-    paths: &[PathBuf],
-    console: &Console,
-) -> Result<(Vec<HardwareSnapshot>, Vec<InputFile>), Failure> {
-    let read = read(paths)?;
-    report(&read, console, Severity::Warning);
-    if read.loaded.has_errors() {
-        return Err(invalid(&read.loaded));
-    }
-    if read.loaded.snapshots.is_empty() {
-        return Err(Failure::said(
-            Exit::Input,
-            "no HardwareSnapshot in the files given with --snapshot",
-            "record one with `shardplane snapshot --out FILE`",
-        ));
-    }
-    Ok((read.loaded.snapshots, inputs(&read.sources)))
 }

@@ -6,13 +6,13 @@ use std::{fmt::Write as _, process::ExitCode};
 pub enum Exit {
     /// Done, or nothing differs.
     Ok,
-    /// A difference was found (`fmt --check`), or a failure without a code of its own.
+    /// A difference was found (`fmt --check`, `snapshot diff`), or a failure without a code of its own.
     Failed,
     /// `plan --detailed-exitcode`: a step can run.
     Changes,
-    /// A mandatory rule is violated.
+    /// A mandatory rule is violated, or a prerequisite is not met.
     Policy,
-    /// A saved plan or an approved digest is not what would run now.
+    /// A saved plan, a recorded snapshot or an approved digest is not what holds now.
     Stale,
     /// A goal is blocked, or approval is missing.
     Blocked,
@@ -72,7 +72,7 @@ pub const TABLE: [Row; 19] = [
         Exit::Failed,
         1,
         "failed",
-        "difference found (fmt --check), or a failure without its own code",
+        "difference found (fmt --check, snapshot diff), or a failure without its own code",
     ),
     row(
         Exit::Changes,
@@ -80,12 +80,17 @@ pub const TABLE: [Row; 19] = [
         "changes",
         "plan --detailed-exitcode: a step can run",
     ),
-    row(Exit::Policy, 10, "policy", "a mandatory rule is violated"),
+    row(
+        Exit::Policy,
+        10,
+        "policy",
+        "a mandatory rule is violated, or (doctor) a prerequisite not met",
+    ),
     row(
         Exit::Stale,
         11,
         "stale",
-        "the saved plan or approved digest is not what would run now",
+        "the saved plan, recorded snapshot or approved digest is not what holds now",
     ),
     row(
         Exit::Blocked,

@@ -1,6 +1,6 @@
 //! The `shardplane` command: acts on what `reconcile` decided, and decides nothing again.
 //!
-//! Rooms, in the order data flows: [`cli`] (the grammar), [`declared`] and [`source`] (what `-f` says), [`room`] (the
+//! Rooms, in the order data flows: [`cli`] (the grammar), [`declared`] and [`source`] (what `-f` says), [`recorded`] (what `--snapshot` says), [`room`] (the
 //! machines) and [`state`] (what outlives a run), [`engine`] (observe, plan, check, approve, journal, perform, verify),
 //! [`supervise`] (workers and the control socket), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
 //! [`console`] (the one printer), [`notify`] (what a service manager is told), [`exit`] and [`failure`] (how it ends).
@@ -22,6 +22,7 @@ pub mod exit;
 pub mod failure;
 pub mod notify;
 pub mod place;
+pub mod recorded;
 pub mod render;
 pub mod room;
 pub mod source;

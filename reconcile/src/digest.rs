@@ -39,10 +39,11 @@ pub fn rollout_digest(nodes: &[NodePlan]) -> RolloutDigest {
     RolloutDigest(format!("rollout:{}", canonical(&digests).0))
 }
 
-/// The digest of a snapshot: everything but its readings.
+/// The digest of a snapshot: everything but its readings and how it was recorded.
 pub fn snapshot_digest(snapshot: &HardwareSnapshot) -> Digest {
     canonical(&HardwareSnapshot {
         readings: None,
+        recording: None,
         ..snapshot.clone()
     })
 }

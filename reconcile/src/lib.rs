@@ -2,7 +2,8 @@
 //!
 //! In the order in which facts flow: [`selection`] (whose is a SoC), [`topology`] (what reaches what), [`isolation`]
 //! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`mod@plan`] (what to
-//! do), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind).
+//! do), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind). Beside
+//! that path: [`mod@doctor`] (is the machine ready at all), [`recording`] (snapshots that leave the machine).
 //!
 //! Invariants, and what holds each:
 //! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
@@ -14,6 +15,7 @@ pub mod approval;
 pub mod check;
 pub mod compensation;
 mod digest;
+pub mod doctor;
 pub mod drift;
 mod inputs;
 pub mod isolation;
@@ -22,6 +24,7 @@ pub mod ledger;
 pub mod placement;
 pub mod plan;
 pub mod program;
+pub mod recording;
 pub mod selection;
 pub mod topology;
 pub mod view;
@@ -31,6 +34,7 @@ pub use approval::ApprovalDecision;
 pub use check::{Violation, check};
 pub use compensation::compensation;
 pub use digest::{node_digest, rollout_digest, snapshot_digest};
+pub use doctor::doctor;
 pub use inputs::{Inputs, NodeInput};
 pub use judge::judge;
 pub use plan::{

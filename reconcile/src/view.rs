@@ -77,6 +77,9 @@ pub fn in_order(snapshot: &HardwareSnapshot) -> HardwareSnapshot {
     let mut ordered = snapshot.clone();
     ordered.functions.sort_by_key(|function| function.address);
     ordered.socs.sort_by_key(|soc| soc.address);
+    if let Some(prerequisites) = &mut ordered.prerequisites {
+        prerequisites.socs.sort_by_key(|soc| soc.address);
+    }
     ordered.programs.sort_by(|a, b| a.key.cmp(&b.key));
     ordered.workers.sort_by(|a, b| a.id.cmp(&b.id));
     ordered.holders.sort();

@@ -95,6 +95,16 @@ explanations! {
         "Two groups name the same SoC on the same nodes. A SoC belongs to at most one group.";
     RETYPED_SCALAR = "SP-V0070", "text that other readers take for something else",
         "YAML 1.1 readers, PyYAML and Ansible among them, read plain `on` as true, `0000:21:00.0` as the number 1260.0 and `2026-01-01` as a date. In quotes it is text everywhere; `shardplane fmt` adds them.";
+    SNAPSHOT_UNSEALED = "SP-V0100", "recorded snapshot without a hash",
+        "The snapshot has no `recording`: it was written by hand or by an older version. It is used, and nothing tells whether it is what a machine once showed.";
+    SNAPSHOT_EDITED = "SP-V0101", "recorded snapshot was edited",
+        "The hash in `recording` covers every value of the document, and is not that of what stands there now. What is planned by it would be about no machine.";
+    SNAPSHOT_BROKEN = "SP-V0102", "recorded snapshot does not hold together",
+        "A function hangs below nothing, a SoC is no function, two things share one number, a fact has a value and a reason why there is none: no probe writes that.";
+    SNAPSHOT_DISORDERED = "SP-V0103", "recorded snapshot out of order",
+        "Lists of a snapshot are ordered, so that two recordings of one machine are the same bytes. Plans do not depend on it.";
+    SNAPSHOT_EXPIRED = "SP-V0104", "recorded snapshot has expired",
+        "Whoever recorded it said until when it may be planned by; that moment has passed. `--allow-expired` uses it all the same.";
 }
 
 /// Every explanation, ordered by id.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::{Lines, Loaded, Places, syntax};
+use super::{Lines, Loaded, Places, Recorded, recorded, syntax};
 use crate::{
     declaration::{Declared, Span},
     diagnostic::{Diagnostic, catalog},
@@ -197,7 +197,13 @@ pub(super) fn keep(
         ),
         Kind::CardNode | Kind::ChangePlan => {}
         Kind::Rack => keep_spec(document, object, pruned, racks, diagnostics),
-        Kind::HardwareSnapshot => snapshots.extend(typed(document, "", pruned, diagnostics)),
+        Kind::HardwareSnapshot => {
+            if let Some(snapshot) = typed(document, "", pruned, diagnostics) {
+                recorded::check(&snapshot, document, diagnostics);
+                let spans = document.spans();
+                snapshots.push(Recorded { snapshot, spans });
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     diagnostic::{Diagnostic, catalog},
     id::{PCI_ADDRESS_PATTERN, PciAddress},
+    snapshot::recording::MOMENT,
 };
 
 /// A sentence and a hint for text that does not match a pattern of ours.
@@ -71,7 +72,12 @@ fn address_parts(text: &str) -> Option<(&str, &str, &str, &str)> {
 }
 
 /// Patterns of other fields: what a text is no, and how to write it.
-const FORMS: [(&str, &str, &str); 4] = [
+const FORMS: [(&str, &str, &str); 5] = [
+    (
+        MOMENT,
+        "moment in UTC",
+        "write it with milliseconds, such as 2026-01-31T09:00:00.000Z",
+    ),
     (
         "^0x[0-9a-f]{1,4}$",
         "16-bit word such as 0x001d",

@@ -2,7 +2,7 @@
 //!
 //! Data flows through the rooms in this order: `chunk` cuts a text into documents, `document` reads each (values through
 //! serde-saphyr, places through granit-parser), `envelope` says what it is, `shape` checks it against its schema, `ruled`
-//! against the CEL rules, `reference` against the others.
+//! against the CEL rules, `recorded` a snapshot against itself, `reference` against the others.
 mod chunk;
 mod document;
 mod envelope;
@@ -10,6 +10,7 @@ mod form;
 mod metadata;
 mod place;
 mod position;
+mod recorded;
 mod reference;
 mod retyped;
 mod ruled;
@@ -21,7 +22,6 @@ use crate::{
     declaration::{Declaration, Declared},
     diagnostic::{Diagnostic, Severity, catalog},
     kind::rack::RackSpec,
-    snapshot::HardwareSnapshot,
 };
 
 pub(crate) use chunk::chunks;
@@ -30,6 +30,7 @@ pub(crate) use position::Lines;
 pub(crate) use retyped::retyped_by_yaml_1_1;
 
 pub(crate) use document::read;
+pub use recorded::Recorded;
 
 use document::Document;
 
@@ -59,8 +60,8 @@ pub struct Loaded {
     pub declaration: Declaration,
     /// `Rack` documents that are valid, in the order read.
     pub racks: Vec<Declared<RackSpec>>,
-    /// `HardwareSnapshot` documents that are valid, in the order read.
-    pub snapshots: Vec<HardwareSnapshot>,
+    /// `HardwareSnapshot` documents that have the form of one, in the order read. What is wrong with one is an error still.
+    pub snapshots: Vec<Recorded>,
     /// Every problem, ordered by source, place and id.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 
 use super::{once, server_schema, tidy};
 use crate::{
+    diagnosis::Diagnosis,
+    difference::SnapshotDifference,
     journal::Record,
     kind::{API_VERSION, Kind, rack::Rack},
     plan::Plan,
@@ -48,6 +50,16 @@ pub(super) fn json_schema(kind: Kind) -> Value {
 /// The schema of a plan.
 pub(super) fn plan_schema() -> Value {
     draft7::<Plan>()
+}
+
+/// The schema of a diagnosis.
+pub(super) fn diagnosis_schema() -> Value {
+    draft7::<Diagnosis>()
+}
+
+/// The schema of a difference between recordings.
+pub(super) fn difference_schema() -> Value {
+    draft7::<SnapshotDifference>()
 }
 
 /// The schema of a journal record.

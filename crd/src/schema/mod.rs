@@ -26,7 +26,7 @@ pub fn crds() -> Vec<(String, String)> {
 }
 
 /// Every JSON Schema as `(path, JSON)`, for `crd/schemas/`: `shardplane.dev/<kind>_v1alpha1.json`, which is where
-/// editors and kubeconform look, and beside them the plan and the journal's record.
+/// editors and kubeconform look, and beside them the plan, the journal's record, a diagnosis and a difference.
 pub fn json_schemas() -> Vec<(String, String)> {
     let kinds = Kind::ALL.iter().map(|&kind| {
         let name = format!(
@@ -38,6 +38,8 @@ pub fn json_schemas() -> Vec<(String, String)> {
     let records = [
         ("plan.json".to_owned(), document::plan_schema()),
         ("record.json".to_owned(), document::record_schema()),
+        ("diagnosis.json".to_owned(), document::diagnosis_schema()),
+        ("difference.json".to_owned(), document::difference_schema()),
     ];
     kinds
         .chain(records)

@@ -5,6 +5,8 @@ mod host;
 mod ledger;
 mod occupancy;
 mod pci;
+mod prerequisites;
+pub(crate) mod recording;
 mod settings_file;
 mod soc;
 
@@ -17,6 +19,8 @@ pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
+pub use prerequisites::{Prerequisites, Reader, SocPrerequisites};
+pub use recording::{Recording, Redaction};
 pub use settings_file::{
     FileImage, FileImageError, KeptSettings, OverrulingSetting, SETTINGS_FILE_LIMIT, SettingsFile,
 };
@@ -32,7 +36,7 @@ pub const SNAPSHOT_KIND: &str = "HardwareSnapshot";
 
 /// A recorded or live view of one node (file kind `HardwareSnapshot`).
 ///
-/// Its digest covers everything but `readings` and `taken_at`.
+/// Its digest covers everything but `readings` and `recording`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HardwareSnapshot {
@@ -54,6 +58,9 @@ pub struct HardwareSnapshot {
     pub settings: Settings,
     /// Vendor tools and the runtime worker.
     pub tools: Tools,
+    /// What the vendor's guides ask beyond that; absent from recordings of versions that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Prerequisites>,
     /// Compiled programs present on the node, ordered by key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<PresentProgram>,
@@ -69,6 +76,9 @@ pub struct HardwareSnapshot {
     /// Readings that change by themselves; outside the digest and of every decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readings: Option<Readings>,
+    /// How the file came about; absent from what a probe sees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<Recording>,
 }
 
 /// The node's name and labels.

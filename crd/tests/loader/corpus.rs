@@ -45,8 +45,8 @@ fn invalid_documents_give_their_recorded_diagnostics() {
         .collect();
     assert_eq!(
         missing,
-        ["SP-V0086"],
-        "every id has a document; an immutable spec needs a second version"
+        ["SP-V0086", "SP-V0104"],
+        "every id has a document; an immutable spec needs a second version, an expiry a clock"
     );
 }
 

@@ -14,4 +14,5 @@ mod formatted;
 mod generated;
 mod racks;
 mod recorded;
+mod tampered;
 mod written;

@@ -122,6 +122,22 @@ impl Machine {
         }
     }
 
+    /// Where a program is found; absent where it is not installed.
+    pub fn locate(&self, program: &str) -> Option<String> {
+        match self {
+            Self::Linux(linux) => linux.locate(program).map(|at| at.display().to_string()),
+            Self::Rack(server) => server.locate(program),
+        }
+    }
+
+    /// Size in bytes of the file system that a path lies on.
+    pub fn capacity(&self, path: &str) -> Result<u64, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.capacity(path),
+            Self::Rack(server) => server.capacity(path),
+        }
+    }
+
     /// Everything that has one of these SoCs open, ordered. On Linux: processes with its accel node or VFIO group open.
     pub fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
         match self {

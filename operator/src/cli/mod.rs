@@ -1,15 +1,20 @@
 //! The one grammar: verbs, and flags that mean the same wherever they stand.
+mod doctor;
 mod environment;
 mod rack;
+mod snapshot;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
     FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs,
 };
+
+pub use snapshot::{DiffArgs, RecordArgs, SnapshotArgs, SnapshotVerb, VerifyArgs};
 
 use crate::console::ColorChoice;
 
@@ -38,8 +43,10 @@ pub enum Verb {
     Rack(RackArgs),
     /// Show what a machine is: cards, ports, settings.
     Probe(ProbeArgs),
+    /// Say whether a machine is ready for cards, and what to do where it is not.
+    Doctor(DoctorArgs),
     /// Record what a machine is, for planning elsewhere.
-    Snapshot(ProbeArgs),
+    Snapshot(SnapshotArgs),
     /// Show what apply would do, and why.
     Plan(PlanArgs),
     /// Carry out what is declared, and verify it.
@@ -71,7 +78,9 @@ impl Verb {
     pub fn format(&self) -> Format {
         match self {
             Self::Validate(args) => args.printing.output,
-            Self::Probe(args) | Self::Snapshot(args) => args.printing.output,
+            Self::Probe(args) => args.printing.output,
+            Self::Doctor(args) => args.printing.output,
+            Self::Snapshot(args) => args.format(),
             Self::Plan(args) => args.printing.output,
             Self::Apply(args) => args.printing.output,
             Self::Status(args) => args.printing.output,
@@ -179,7 +188,7 @@ pub struct SchemaArgs {
     pub out: Option<PathBuf>,
 }
 
-/// `probe` and `snapshot`
+/// `probe`
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
     #[command(flatten)]
@@ -208,6 +217,9 @@ pub struct PlanArgs {
     /// A recorded snapshot instead of a live machine; may be repeated.
     #[arg(long, value_name = "FILE", conflicts_with = "rack")]
     pub snapshot: Vec<PathBuf>,
+    /// Plan by a recorded snapshot that has expired, too.
+    #[arg(long, requires = "snapshot")]
+    pub allow_expired: bool,
     /// Save the plan, to be applied exactly.
     #[arg(long, value_name = "FILE", conflicts_with = "node")]
     pub out: Option<PathBuf>,

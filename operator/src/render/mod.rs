@@ -1,6 +1,8 @@
-//! Text for people: plans, reports, machines. Nothing here decides or reads anything.
+//! Text for people: plans, reports, machines, diagnoses. Nothing here decides or reads anything.
 mod block;
 pub mod boot;
+pub mod difference;
+pub mod doctor;
 pub mod inline;
 pub mod machine;
 pub mod plan;

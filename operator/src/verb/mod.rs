@@ -1,11 +1,13 @@
 //! One file a verb: what each reads, what it asks the engine for, and what it prints.
 mod apply;
+mod doctor;
 mod down;
 mod files;
 mod plan;
 mod probe;
 mod rack;
 mod setting;
+mod snapshot;
 mod status;
 mod up;
 
@@ -29,7 +31,8 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Schema(args) => files::schema(&args, console),
         Verb::Rack(args) => rack::run(args.verb, environment, console),
         Verb::Probe(args) => probe::probe(&args, environment, console),
-        Verb::Snapshot(args) => probe::snapshot(&args, environment, console),
+        Verb::Doctor(args) => doctor::run(&args, environment, console),
+        Verb::Snapshot(args) => snapshot::run(&args, environment, console),
         Verb::Plan(args) => plan::run(&args, environment, console, stop),
         Verb::Apply(args) => apply::run(&args, environment, console, stop),
         Verb::Up(args) => up::run(&args, environment, console, stop),

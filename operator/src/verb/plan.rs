@@ -14,6 +14,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     place::SourcePlace,
+    recorded::{self, Expired},
     render::plan::{Detail, Frame},
     supervise::Crew,
 };
@@ -147,7 +148,8 @@ fn offline(
     declared: &Declared,
     console: &Console,
 ) -> Result<(crd::plan::Plan, Vec<NodeInput>), Failure> {
-    let (snapshots, _) = declared::snapshots(&args.snapshot, console)?;
+    let expired = Expired::allowed(args.allow_expired);
+    let snapshots = recorded::snapshots(&args.snapshot, expired, console)?;
     let mut nodes: BTreeMap<String, NodeInput> = BTreeMap::new();
     for snapshot in snapshots {
         let name = snapshot.metadata.name.to_string();

@@ -1,11 +1,13 @@
-//! `probe` and `snapshot`: what a machine is, for people and for planning elsewhere.
+//! `probe`: what a machine is.
+use std::path::Path;
+
 use crd::snapshot::HardwareSnapshot;
 use machine::Clock;
 use serde_json::Value;
 
 use super::setting;
 use crate::{
-    cli::{Environment, Format, ProbeArgs},
+    cli::{Environment, Format, Place, ProbeArgs},
     console::Console,
     document,
     engine::observe::{self, Surroundings},
@@ -21,7 +23,7 @@ pub fn probe(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let snapshots = look(args, environment, console)?;
+    let snapshots = look(&args.place, environment, console)?;
     let text = match args.printing.output {
         Format::Text => render::machine::text(
             &snapshots,
@@ -33,32 +35,16 @@ pub fn probe(
         }
         format @ (Format::Json | Format::Yaml) => programs_form(&snapshots, format)?,
     };
-    put(args, &text, console)
+    put(args.out.as_deref(), &text, console)
 }
 
-/// `snapshot`: YAML unless JSON is asked for, without readings, so that twice is the same bytes.
-pub fn snapshot(
-    args: &ProbeArgs,
-    environment: &Environment,
-    console: &Console,
-) -> Result<Exit, Failure> {
-    let mut snapshots = look(args, environment, console)?;
-    for snapshot in &mut snapshots {
-        snapshot.readings = None;
-    }
-    let format = match args.printing.output {
-        Format::Json => Format::Json,
-        Format::Text | Format::Wide | Format::Yaml => Format::Yaml,
-    };
-    put(args, &programs_form(&snapshots, format)?, console)
-}
-
-fn look(
-    args: &ProbeArgs,
+/// Every machine of a place, as it is.
+pub(super) fn look(
+    place: &Place,
     environment: &Environment,
     console: &Console,
 ) -> Result<Vec<HardwareSnapshot>, Failure> {
-    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(place, environment, console, Clock::Virtual)?;
     let around = Surroundings {
         worker: setting.toolchain,
         workers: std::collections::BTreeMap::new(),
@@ -94,8 +80,9 @@ fn programs_form(snapshots: &[HardwareSnapshot], format: Format) -> Result<Strin
     }
 }
 
-fn put(args: &ProbeArgs, text: &str, console: &Console) -> Result<Exit, Failure> {
-    match &args.out {
+/// Prints a result, or writes it to a file as a whole.
+pub(super) fn put(out: Option<&Path>, text: &str, console: &Console) -> Result<Exit, Failure> {
+    match out {
         None => console.result(text),
         Some(path) => {
             let write = |source| Failure::Write {

@@ -7,10 +7,12 @@
 mod compensation;
 mod compile;
 mod crash;
+mod doctor;
 mod exits;
 mod journal;
 mod lab;
 mod notified;
 mod plans;
 mod reboot;
+mod recordings;
 mod supervision;

@@ -1,5 +1,10 @@
 //! How a replica is started, and whether a running one is still that.
-use crd::{id::Digest, program::ProgramRequest, snapshot::PresentWorker, step::WorkerRequest};
+use crd::{
+    id::{Digest, NodeName},
+    program::ProgramRequest,
+    snapshot::PresentWorker,
+    step::WorkerRequest,
+};
 use serde::Serialize;
 
 use crate::{digest::canonical, placement::Placed};
@@ -27,7 +32,8 @@ pub(super) fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> Wo
 }
 
 /// The fingerprint of everything that a worker is started with but its model's bytes: those are compared by key, which
-/// may not be known yet. No path enters it: moving a folder replaces nothing.
+/// may not be known yet. No path enters it: moving a folder replaces nothing. Nor does the node's name, which is the
+/// same for all that is compared: a recording that gives the node a pseudonym plans alike.
 fn options(request: &WorkerRequest) -> Digest {
     #[derive(Serialize)]
     struct Options<'a> {
@@ -39,6 +45,9 @@ fn options(request: &WorkerRequest) -> Digest {
     bare.program.source = crd::kind::ModelSource::default();
     bare.program.model = None;
     bare.program.key = None;
+    if let Some(group) = &mut bare.group {
+        group.node = NodeName(String::new());
+    }
     canonical(&Options {
         program: bare.program.clone(),
         request: &bare,

@@ -10,6 +10,7 @@
 mod boot;
 mod changes;
 mod declare;
+mod doctor;
 mod honest;
 mod kept;
 mod mutations;
@@ -17,6 +18,7 @@ mod programs;
 mod properties;
 mod quickstart;
 mod random;
+mod recordings;
 mod scenarios;
 mod simulate;
 mod undoing;

@@ -23,7 +23,7 @@ use crate::{
 const ROUNDS: usize = 2;
 
 /// 10,000 cases together, where the environment does not say otherwise for each property.
-fn config(cases: u32) -> Config {
+pub fn config(cases: u32) -> Config {
     // `Config::default` reads PROPTEST_CASES; where it is not set it says proptest's own default.
     let stated = Config::default();
     let unset = stated.cases == 256;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use crd::id::{NodeName, PciAddress};
+use nix::sys::statvfs::statvfs;
 
 use crate::{
     access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
@@ -38,6 +39,8 @@ pub struct Roots {
     pub run: PathBuf,
     /// Stands for `/usr`.
     pub usr: PathBuf,
+    /// Stands for `/var`.
+    pub var: PathBuf,
     /// Where programs without a path are looked for, in order.
     pub search: Vec<PathBuf>,
     /// The node's name; absent means the host name.
@@ -54,6 +57,7 @@ impl Default for Roots {
             etc: "/etc".into(),
             run: "/run".into(),
             usr: "/usr".into(),
+            var: "/var".into(),
             search: [
                 "/usr/local/sbin",
                 "/usr/local/bin",
@@ -170,6 +174,18 @@ impl Linux {
         process::run(&self.roots, invocation)
     }
 
+    /// Where a program is found.
+    pub(crate) fn locate(&self, program: &str) -> Option<PathBuf> {
+        process::find(&self.roots, program)
+    }
+
+    /// Size in bytes of the file system that a path lies on.
+    pub(crate) fn capacity(&self, path: &str) -> Result<u64, AccessError> {
+        statvfs(&self.place(path))
+            .map(|found| found.blocks().saturating_mul(found.fragment_size()))
+            .map_err(|errno| failed("measuring", path, errno.into()))
+    }
+
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
         holders::holders(self, socs)
     }
@@ -205,6 +221,7 @@ fn place(roots: &Roots, path: &str) -> PathBuf {
         ("/etc", &roots.etc),
         ("/run", &roots.run),
         ("/usr", &roots.usr),
+        ("/var", &roots.var),
     ];
     for (prefix, root) in known {
         if let Ok(rest) = Path::new(path).strip_prefix(prefix) {

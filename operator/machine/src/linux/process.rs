@@ -61,7 +61,7 @@ pub(crate) fn materialise(invocation: &Invocation) -> io::Result<(tempfile::Temp
     Ok((folder, arguments))
 }
 
-fn find(roots: &Roots, program: &str) -> Option<PathBuf> {
+pub(crate) fn find(roots: &Roots, program: &str) -> Option<PathBuf> {
     let candidates = if program.starts_with('/') {
         vec![place(roots, program)]
     } else {

@@ -9,7 +9,7 @@ use crd::{
     },
 };
 
-use super::{Known, host, pci, reach, soc};
+use super::{Known, host, pci, prerequisites, reach, soc};
 use crate::machine::Machine;
 
 pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
@@ -47,12 +47,14 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         boot_id: reach::text(machine, "/proc/sys/kernel/random/boot_id").map(BootId),
         host,
         settings: host::settings(machine),
+        prerequisites: Some(prerequisites::prerequisites(machine, &on_bus)),
         tools: host::tools(machine, known.worker.clone()),
         programs,
         workers,
         holders,
         ledger: known.ledger.clone(),
         readings: Some(readings),
+        recording: None,
         functions,
         socs,
     }

@@ -3,6 +3,7 @@ mod assemble;
 pub(crate) mod host;
 pub(crate) mod kept;
 pub(crate) mod pci;
+mod prerequisites;
 mod reach;
 pub(crate) mod soc;
 

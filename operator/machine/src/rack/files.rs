@@ -10,6 +10,7 @@ use crd::{
 use super::{
     host::{self, Generation},
     live::{Live, Phase, iommu},
+    premises,
     registers::{bars, image},
     store::Loaded,
     world::{Function, Nature, SocPart},
@@ -176,7 +177,7 @@ pub(crate) fn entry(view: &View<'_>, path: &str) -> Option<Entry> {
                 _ => None,
             }
         }
-        _ => host::entry(view, &parts),
+        _ => premises::entry(view, &parts).or_else(|| host::entry(view, &parts)),
     }
 }
 
@@ -213,6 +214,7 @@ fn device(view: &View<'_>, index: usize, function: &Function, rest: &[&str]) -> 
             Nature::Port(_) | Nature::Soc(_) => "8",
             Nature::Other => "4",
         }),
+        ["msi_irqs"] => premises::interrupts(view, function),
         ["accel"] => {
             let minor = nodes(view)?
                 .into_iter()

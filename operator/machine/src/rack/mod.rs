@@ -1,7 +1,7 @@
 //! The virtual rack: servers made of a file, that answer like machines, take time, and fail on request.
 //!
 //! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
-//! `live` holds what changed since, `store` keeps that on disk; `files`, `host` and `etc` answer paths, `tools` answers tool
+//! `live` holds what changed since, `store` keeps that on disk; `files`, `host`, `etc` and `premises` answer paths, `tools` answers tool
 //! calls, `server` and `answer` are the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
 mod answer;
 mod draw;
@@ -13,6 +13,7 @@ mod generate;
 mod groups;
 mod host;
 mod live;
+mod premises;
 mod registers;
 mod server;
 mod show;

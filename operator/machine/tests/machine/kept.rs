@@ -24,6 +24,7 @@ fn linux(folder: &Path) -> Machine {
         opt: folder.join("opt"),
         etc: folder.join("etc"),
         run: folder.join("run"),
+        var: folder.join("var"),
         usr: folder.join("usr"),
         search: Vec::new(),
         node: Some("fixture".into()),

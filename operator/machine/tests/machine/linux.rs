@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::room::{Room, TWO_ULTRA, at, known};
 
 /// A machine whose kernel files are these folders.
-fn fixture(folder: &Path) -> Machine {
+pub(crate) fn fixture(folder: &Path) -> Machine {
     Machine::linux(Roots {
         sys: folder.join("sys"),
         proc: folder.join("proc"),
@@ -20,19 +20,20 @@ fn fixture(folder: &Path) -> Machine {
         etc: folder.join("etc"),
         run: folder.join("run"),
         usr: folder.join("usr"),
+        var: folder.join("var"),
         search: vec![folder.join("bin")],
         node: Some("fixture".into()),
     })
 }
 
-fn put(folder: &Path, path: &str, content: impl AsRef<[u8]>) {
+pub(crate) fn put(folder: &Path, path: &str, content: impl AsRef<[u8]>) {
     let path = folder.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, content).unwrap();
 }
 
 /// Writes what a rack shows into folders, as a kernel would lay it out.
-fn record(room: &Room, folder: &Path, config: &dyn Fn(&[u8]) -> Vec<u8>) {
+pub(crate) fn record(room: &Room, folder: &Path, config: &dyn Fn(&[u8]) -> Vec<u8>) {
     let machine = room.machine();
     let devices = "sys/bus/pci/devices";
     for address in machine.list("/sys/bus/pci/devices").unwrap() {

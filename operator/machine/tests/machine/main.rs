@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod kept;
 mod linux;
+mod prerequisites;
 mod room;
 mod steps;
 mod verbs;

@@ -1,0 +1,306 @@
+//! What the vendor's guides ask of a machine: the facts that `doctor` judges and nothing is planned by.
+use std::collections::BTreeSet;
+
+use crd::{
+    Fact, Unknown,
+    snapshot::{BAR4, PciFunction, Prerequisites, Reader, SocPrerequisites},
+};
+
+use super::{
+    pci::DEVICES,
+    reach::{parsed, reason, text},
+};
+use crate::machine::Machine;
+
+/// `CAP_SYS_ADMIN`, by its number (linux/capability.h).
+const SYS_ADMIN: u32 = 21;
+/// `IORESOURCE_UNSET`: a size that was given no addresses.
+const UNSET: u64 = 0x2000_0000;
+/// Kernel modules that cards need, or that take SoCs for somebody else.
+const MODULES: [&str; 6] = ["mhi", "qaic", "qrtr", "qrtr_mhi", "switchtec", "vfio_pci"];
+/// The vendor's SDK.
+const SDK: &str = "/opt/qti-aic";
+/// Files of it that steps need: tools, what qmonitor reads, and the test of P2P.
+const FILES: [(&str, &str); 6] = [
+    ("exec", "qaic-runner"),
+    ("firmware", "fw2_swe.json"),
+    (
+        "test-data/aic100/v2/qaic-compute-networks/factory-workload-bin",
+        "2c-p2p-bw",
+    ),
+    ("tools", "qaic-monitor-grpc-server"),
+    ("tools", "qaic-monitor-json"),
+    ("tools", "qaic-util"),
+];
+
+pub(crate) fn prerequisites(machine: &Machine, socs: &[&PciFunction]) -> Prerequisites {
+    let qaic_group = qaic_group(machine);
+    Prerequisites {
+        reader: reader(machine, &qaic_group),
+        distribution: parsed(machine, "/etc/os-release", distribution),
+        pythons: listed(machine, "/usr/bin", |names| pythons(&names)),
+        disk_gib: match machine.capacity("/") {
+            Ok(bytes) => Fact::known(bytes >> 30, "/"),
+            Err(error) => Fact::unknown(reason(&error), "/"),
+        },
+        virtual_machine: parsed(machine, "/proc/cpuinfo", is_virtual),
+        product: product(machine),
+        iommus: listed(machine, "/sys/class/iommu", |names| {
+            u32::try_from(names.len()).unwrap_or(u32::MAX)
+        }),
+        modules: listed(machine, "/sys/module", |mut names| {
+            names.retain(|name| MODULES.contains(&name.as_str()));
+            names
+        }),
+        driver_version: text(machine, "/sys/module/qaic/version"),
+        installed: installed(machine),
+        switchtec: match machine.locate("switchtec") {
+            Some(path) => Fact::known(path, "switchtec"),
+            None => Fact::unknown(Unknown::ToolMissing, "switchtec"),
+        },
+        qaic_group,
+        vendor_operator: vendor_operator(machine),
+        socs: socs.iter().map(|soc| of_soc(machine, soc)).collect(),
+    }
+}
+
+/// What can be made of the names in a folder.
+fn listed<T>(machine: &Machine, folder: &str, make: impl FnOnce(Vec<String>) -> T) -> Fact<T> {
+    match machine.list(folder) {
+        Ok(names) => Fact::known(make(names), folder),
+        Err(error) => Fact::unknown(reason(&error), folder),
+    }
+}
+
+fn reader(machine: &Machine, qaic: &Fact<u32>) -> Reader {
+    const STATUS: &str = "/proc/self/status";
+    let in_qaic_group = match qaic.get() {
+        Some(&id) => parsed(machine, STATUS, |text| {
+            let of = |key: &str| -> Option<Vec<u32>> {
+                let numbers = line(text, key)?.split_whitespace();
+                numbers.map(|number| number.parse().ok()).collect()
+            };
+            Some(of("Groups:")?.contains(&id) || of("Gid:")?.get(1) == Some(&id))
+        }),
+        None => Fact::unknown(qaic.unknown.unwrap_or(Unknown::Absent), qaic.source.clone()),
+    };
+    Reader {
+        // Real, effective, saved and of the file system.
+        uid: parsed(machine, STATUS, |text| {
+            line(text, "Uid:")?.split_whitespace().nth(1)?.parse().ok()
+        }),
+        sys_admin: parsed(machine, STATUS, |text| {
+            let bits = u64::from_str_radix(line(text, "CapEff:")?.trim(), 16).ok()?;
+            Some(bits >> SYS_ADMIN & 1 == 1)
+        }),
+        in_qaic_group,
+    }
+}
+
+fn line<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| line.strip_prefix(key))
+}
+
+/// The group's id from the system's own list; a directory service may know it and this list not.
+fn qaic_group(machine: &Machine) -> Fact<u32> {
+    const GROUPS: &str = "/etc/group";
+    match machine.read_text(GROUPS) {
+        Ok(text) => {
+            let id = text.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                (fields.next() == Some("qaic")).then(|| fields.nth(1)?.parse().ok())
+            });
+            match id {
+                Some(Some(id)) => Fact::known(id, GROUPS),
+                Some(None) => Fact::unknown(Unknown::Malformed, GROUPS),
+                None => Fact::unknown(Unknown::Absent, GROUPS),
+            }
+        }
+        Err(error) => Fact::unknown(reason(&error), GROUPS),
+    }
+}
+
+/// `ID` and `VERSION_ID` of os-release(5), without their quotes.
+fn distribution(text: &str) -> Option<String> {
+    let of = |key: &str| line(text, key).map(|value| value.trim_matches(['"', '\'']));
+    let name = of("ID=").filter(|name| !name.is_empty())?;
+    let whole = match of("VERSION_ID=") {
+        Some(version) => format!("{name} {version}"),
+        None => name.to_owned(),
+    };
+    (whole.len() <= 64).then_some(whole)
+}
+
+/// Versions among names such as `python3.10`, by number.
+fn pythons(names: &[String]) -> Vec<String> {
+    let minors: BTreeSet<u32> = names
+        .iter()
+        .filter_map(|name| name.strip_prefix("python3.")?.parse().ok())
+        .collect();
+    minors.iter().map(|minor| format!("3.{minor}")).collect()
+}
+
+/// Whether the first processor has the flag that hypervisors set; other architectures than x86 have none to tell.
+fn is_virtual(cpuinfo: &str) -> Option<bool> {
+    let flags = cpuinfo.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == "flags").then_some(value)
+    })?;
+    Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+fn product(machine: &Machine) -> Fact<String> {
+    const FOLDER: &str = "/sys/class/dmi/id";
+    let read = |name: &str| machine.read_text(&format!("{FOLDER}/{name}"));
+    match (read("sys_vendor"), read("product_name")) {
+        (Ok(maker), Ok(product)) => {
+            let whole = format!("{maker} {product}");
+            Fact::known(whole.trim().chars().take(128).collect(), FOLDER)
+        }
+        (Err(error), _) | (_, Err(error)) => Fact::unknown(reason(&error), FOLDER),
+    }
+}
+
+fn installed(machine: &Machine) -> Fact<Vec<String>> {
+    if let Err(error) = machine.list(&format!("{SDK}/tools")) {
+        let why = match reason(&error) {
+            Unknown::Absent => Unknown::ToolMissing,
+            other => other,
+        };
+        return Fact::unknown(why, SDK);
+    }
+    let there = |folder: &str, name: &str| {
+        let names = machine.list(&format!("{SDK}/{folder}"));
+        names.is_ok_and(|names| names.iter().any(|found| found == name))
+    };
+    let found = FILES.iter().filter(|(folder, name)| there(folder, name));
+    Fact::known(
+        found
+            .map(|(folder, name)| format!("{folder}/{name}"))
+            .collect(),
+        SDK,
+    )
+}
+
+/// The vendor's operator marks a node that it has reset, and its device plugin listens in the kubelet's folder.
+fn vendor_operator(machine: &Machine) -> Fact<Vec<String>> {
+    const MARKS: [(&str, &str); 2] = [
+        ("/var/lib", "qaic_soc_reset_done"),
+        ("/var/lib/kubelet/device-plugins", "qaic"),
+    ];
+    let mut found = Vec::new();
+    for (folder, part) in MARKS {
+        match machine.list(folder) {
+            Ok(names) => found.extend(
+                names
+                    .iter()
+                    .filter(|name| name.contains(part))
+                    .map(|name| format!("{folder}/{name}")),
+            ),
+            // A node without a kubelet has nothing of it.
+            Err(error) if reason(&error) == Unknown::Absent => {}
+            Err(error) => return Fact::unknown(reason(&error), folder),
+        }
+    }
+    found.sort();
+    Fact::known(found, "/var/lib")
+}
+
+fn of_soc(machine: &Machine, soc: &PciFunction) -> SocPrerequisites {
+    let folder = format!("{DEVICES}/{}", soc.address);
+    SocPrerequisites {
+        address: soc.address,
+        bar4_assigned: parsed(machine, &format!("{folder}/resource"), bar4_assigned),
+        msi_vectors: listed(machine, &format!("{folder}/msi_irqs"), |names| {
+            u32::try_from(names.len()).unwrap_or(u32::MAX)
+        }),
+    }
+}
+
+/// Whether BAR 4 stands somewhere. A kernel that found no room leaves its size and marks it, or wipes the line.
+fn bar4_assigned(resource: &str) -> Option<bool> {
+    let line = resource.lines().nth(usize::from(BAR4))?;
+    let mut numbers = line
+        .split_whitespace()
+        .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+    let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    Some(start != 0 && end > start && flags & UNSET == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distribution_is_its_name_and_version() {
+        for (text, expected) in [
+            (
+                "NAME=\"Ubuntu\"\nVERSION_ID=\"22.04\"\nID=ubuntu\nID_LIKE=debian\n",
+                Some("ubuntu 22.04"),
+            ),
+            ("ID=\"rhel\"\nVERSION_ID='9.3'\n", Some("rhel 9.3")),
+            ("ID=arch\n", Some("arch")),
+            ("VERSION_ID=1\n", None),
+            ("ID=\"\"\n", None),
+            ("", None),
+        ] {
+            assert_eq!(distribution(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn pythons_are_told_by_number() {
+        let names: Vec<String> = [
+            "python3",
+            "python3.9",
+            "python3.10",
+            "python3.x",
+            "python3.9-config",
+            "python2.7",
+        ]
+        .map(str::to_owned)
+        .into();
+        assert_eq!(pythons(&names), ["3.9", "3.10"]);
+    }
+
+    #[test]
+    fn a_bar_without_addresses_is_not_assigned() {
+        let before = "0x0 0x0 0x0\n".repeat(4);
+        for (line, expected) in [
+            (
+                "0x0000004000000000 0x000000407fffffff 0x000000000014220c",
+                Some(true),
+            ),
+            // Marked as unset, by kernels that keep the size.
+            (
+                "0x0000000000000000 0x000000007fffffff 0x000000003414220c",
+                Some(false),
+            ),
+            (
+                "0x0000004000000000 0x000000407fffffff 0x000000003414220c",
+                Some(false),
+            ),
+            // Wiped, by those that do not.
+            (
+                "0x0000000000000000 0x0000000000000000 0x0000000000000000",
+                Some(false),
+            ),
+            ("nonsense", None),
+            ("0x1 0x2", None),
+        ] {
+            assert_eq!(
+                bar4_assigned(&format!("{before}{line}\n")),
+                expected,
+                "{line}"
+            );
+        }
+        assert_eq!(bar4_assigned(&before), None);
+    }
+
+    #[test]
+    fn only_x86_says_whether_it_is_virtual() {
+        assert_eq!(is_virtual("flags\t\t: fpu hypervisor sse\n"), Some(true));
+        assert_eq!(is_virtual("flags\t\t: fpu nohypervisor\n"), Some(false));
+        assert_eq!(is_virtual("Features\t: fp asimd\n"), None);
+    }
+}

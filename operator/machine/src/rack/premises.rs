@@ -1,0 +1,129 @@
+//! What a rack's server shows of the premises around its cards: distribution, groups, modules, interrupts, what is installed.
+use crd::kind::rack::VendorTool;
+
+use super::{
+    RackServer,
+    files::{Entry, View, sorted, text},
+    host,
+    live::iommu,
+    registers::Iommu,
+    world::{Function, Nature},
+};
+use crate::access::AccessError;
+
+/// The group that may open accel nodes, with the id that the vendor's images give it.
+const QAIC_GROUP: u32 = 995;
+/// Interrupts that the driver asks for, where an IOMMU remaps them.
+const INTERRUPTS: u32 = 32;
+/// A disk as the vendor recommends it: 4 TiB.
+const DISK: u64 = 4 << 40;
+
+/// What a path names, where it is about the premises.
+pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
+    match parts {
+        ["proc", "self", "status"] => {
+            let Some(Entry::File(bytes)) = host::entry(view, parts) else {
+                return None;
+            };
+            let (id, capabilities, groups) = if view.is_root() {
+                (0, "000001ffffffffff", "0".to_owned())
+            } else {
+                (1000, "0000000000000000", format!("{QAIC_GROUP} 1000"))
+            };
+            text(&format!(
+                "{}Uid:\t{id}\t{id}\t{id}\t{id}\nGid:\t{id}\t{id}\t{id}\t{id}\nGroups:\t{groups} \nCapEff:\t{capabilities}\n",
+                String::from_utf8_lossy(&bytes)
+            ))
+        }
+        ["etc", "group"] => text(&format!("root:x:0:\nqaic:x:{QAIC_GROUP}:\n")),
+        ["etc", "os-release"] => text("NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"22.04\"\n"),
+        ["usr", "bin"] => Some(names(&["python3", "python3.10"])),
+        ["var", "lib"] => Some(names(&[])),
+        ["sys", "class", "iommu"] => Some(match iommu(view.server) {
+            Iommu::On => names(&["dmar0"]),
+            Iommu::Off => names(&[]),
+        }),
+        ["sys", "class", "dmi", "id", "sys_vendor"] => text("Shardplane"),
+        ["sys", "class", "dmi", "id", "product_name"] => text("virtual rack"),
+        ["sys", "module"] => Some(modules(view)),
+        ["opt", "qti-aic", "firmware"] => Some(if has(view, VendorTool::QaicMonitorGrpcServer) {
+            names(&["fw2_swe.json"])
+        } else {
+            names(&[])
+        }),
+        [
+            "opt",
+            "qti-aic",
+            "test-data",
+            "aic100",
+            "v2",
+            "qaic-compute-networks",
+            "factory-workload-bin",
+        ] => Some(names(&["2c-p2p-bw"])),
+        _ => None,
+    }
+}
+
+/// The interrupts of a function: as many as the driver got, a file each; none where no driver has it.
+pub(crate) fn interrupts(view: &View<'_>, function: &Function) -> Option<Entry> {
+    let count = match &function.nature {
+        Nature::Soc(_) if view.driver(function) == Some("qaic") => match iommu(view.server) {
+            Iommu::On => INTERRUPTS,
+            // Without remapping the driver falls back to one.
+            Iommu::Off => 1,
+        },
+        Nature::Soc(_) | Nature::Port(_) | Nature::Other => return None,
+    };
+    let first = 64 + u32::from(function.address.bus) * INTERRUPTS;
+    Some(Entry::Folder(sorted(
+        (first..first + count).map(|number| number.to_string()),
+    )))
+}
+
+fn modules(view: &View<'_>) -> Entry {
+    let bound = |name: &str| {
+        let mut drivers = view
+            .present()
+            .filter_map(|(_, function)| view.driver(function));
+        drivers.any(|driver| driver == name)
+    };
+    let mut there = vec!["kernel", "mhi", "qaic"];
+    if has(view, VendorTool::Switchtec) {
+        there.push("switchtec");
+    }
+    if bound("vfio-pci") {
+        there.push("vfio_pci");
+    }
+    names(&there)
+}
+
+fn has(view: &View<'_>, tool: VendorTool) -> bool {
+    host::place(view.server, tool).is_some()
+}
+
+fn names(names: &[&str]) -> Entry {
+    Entry::Folder(sorted(names.iter().map(|&name| name.to_owned())))
+}
+
+impl RackServer {
+    /// Where a program is found.
+    pub(crate) fn locate(&self, program: &str) -> Option<String> {
+        let there = host::TOOLS
+            .into_iter()
+            .any(|tool| host::place(&self.store.server, tool) == Some(program));
+        there.then(|| match program.strip_prefix('/') {
+            Some(_) => program.to_owned(),
+            None => format!("/usr/bin/{program}"),
+        })
+    }
+
+    /// Size in bytes of the file system that a path lies on.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a machine's disk may not answer; a rack's always does"
+    )]
+    #[expect(clippy::unused_self, reason = "every server has the same disk")]
+    pub(crate) fn capacity(&self, _path: &str) -> Result<u64, AccessError> {
+        Ok(DISK)
+    }
+}

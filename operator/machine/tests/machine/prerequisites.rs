@@ -1,0 +1,120 @@
+//! What the vendor's guides ask: a rack's answers, a kernel's folders, and what cannot be told.
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use crd::{Unknown, snapshot::Prerequisites};
+use machine::probe;
+
+use crate::{
+    linux::{fixture, put, record},
+    room::{Room, TWO_ULTRA, known},
+};
+
+fn of(room: &Room) -> Prerequisites {
+    room.probe().prerequisites.expect("a probe looks")
+}
+
+#[test]
+fn a_healthy_rack_has_everything() {
+    let room = Room::of(TWO_ULTRA);
+    let seen = of(&room);
+    assert_eq!(seen.reader.uid.get(), Some(&0));
+    assert_eq!(seen.reader.sys_admin.get(), Some(&true));
+    assert_eq!(seen.reader.in_qaic_group.get(), Some(&false));
+    assert_eq!(seen.qaic_group.get(), Some(&995));
+    assert_eq!(seen.distribution.get().unwrap(), "ubuntu 22.04");
+    assert_eq!(seen.iommus.get(), Some(&1));
+    assert_eq!(seen.virtual_machine.get(), Some(&false));
+    assert_eq!(seen.modules.get().unwrap(), &["mhi", "qaic", "switchtec"]);
+    assert_eq!(seen.installed.get().unwrap().len(), 6);
+    assert_eq!(seen.switchtec.get().unwrap(), "/usr/bin/switchtec");
+    assert_eq!(seen.vendor_operator.get().unwrap().len(), 0);
+    assert_eq!(seen.disk_gib.get(), Some(&4096));
+    assert_eq!(seen.socs.len(), 8);
+    for soc in &seen.socs {
+        assert_eq!(soc.bar4_assigned.get(), Some(&true), "{}", soc.address);
+        assert_eq!(soc.msi_vectors.get(), Some(&32), "{}", soc.address);
+    }
+}
+
+#[test]
+fn a_rack_says_what_it_lacks() {
+    let with = |field: &str| {
+        let text = TWO_ULTRA.replace(
+            "    - name: aic-01\n",
+            &format!("    - name: aic-01\n      {field}\n"),
+        );
+        of(&Room::of(&text))
+    };
+    let user = with("host: { access: Unprivileged }");
+    assert_eq!(user.reader.uid.get(), Some(&1000));
+    assert_eq!(user.reader.sys_admin.get(), Some(&false));
+    assert_eq!(user.reader.in_qaic_group.get(), Some(&true));
+    let bare = with("host: { commandLine: \"quiet\" }");
+    assert_eq!(bare.iommus.get(), Some(&0));
+    assert!(
+        bare.socs
+            .iter()
+            .all(|soc| soc.msi_vectors.get() == Some(&1))
+    );
+    let without = with("sdk: { missing: [switchtec, qaic-monitor-json] }");
+    assert_eq!(without.switchtec.unknown, Some(Unknown::ToolMissing));
+    assert!(
+        !without
+            .installed
+            .get()
+            .unwrap()
+            .contains(&"tools/qaic-monitor-json".to_owned())
+    );
+    let room = Room::of(TWO_ULTRA);
+    room.server().set("0000:25:00.0/driver", "none").unwrap();
+    let unbound = &of(&room).socs[0];
+    assert_eq!(unbound.msi_vectors.unknown, Some(Unknown::Absent));
+}
+
+#[test]
+fn a_kernels_folders_are_read_and_what_is_not_there_is_unknown() {
+    let room = Room::of(TWO_ULTRA);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    record(&room, root, &<[u8]>::to_vec);
+    put(
+        root,
+        "proc/self/status",
+        "Uid:\t1000\t0\t0\t0\nGid:\t7\t7\t7\t7\nGroups:\t4 27 \nCapEff:\t0000000000200000\n",
+    );
+    put(root, "proc/cpuinfo", "flags\t\t: fpu hypervisor\n");
+    put(root, "sys/class/dmi/id/sys_vendor", "QEMU\n");
+    put(root, "sys/class/dmi/id/product_name", "Standard PC (Q35)\n");
+    put(root, "sys/module/qaic/version", "1.2.3\n");
+    put(root, "var/lib/qaic_soc_reset_done", "");
+    put(
+        root,
+        "var/lib/kubelet/device-plugins/qualcomm.com_qaic.sock",
+        "",
+    );
+    put(root, "opt/qti-aic/tools/qaic-util", "");
+    put(root, "bin/switchtec", "");
+    fs::set_permissions(
+        root.join("bin/switchtec"),
+        fs::Permissions::from_mode(0o755),
+    )
+    .unwrap();
+    let seen = probe(&fixture(root), &known()).prerequisites.unwrap();
+    assert_eq!(seen.reader.uid.get(), Some(&0), "the effective one counts");
+    assert_eq!(seen.reader.sys_admin.get(), Some(&true));
+    assert_eq!(seen.virtual_machine.get(), Some(&true));
+    assert_eq!(seen.product.get().unwrap(), "QEMU Standard PC (Q35)");
+    assert_eq!(seen.driver_version.get().unwrap(), "1.2.3");
+    assert_eq!(seen.installed.get().unwrap(), &["tools/qaic-util"]);
+    assert!(seen.switchtec.get().unwrap().ends_with("/bin/switchtec"));
+    assert_eq!(
+        seen.vendor_operator.get().unwrap(),
+        &[
+            "/var/lib/kubelet/device-plugins/qualcomm.com_qaic.sock",
+            "/var/lib/qaic_soc_reset_done"
+        ]
+    );
+    assert_eq!(seen.iommus.unknown, Some(Unknown::Absent));
+    assert_eq!(seen.socs[0].msi_vectors.unknown, Some(Unknown::Absent));
+    assert_eq!(seen.socs[0].bar4_assigned.get(), Some(&true));
+}

@@ -1,0 +1,118 @@
+//! `snapshot verify`: whether recordings are whole, with every problem where it stands.
+use crd::{
+    diagnostic::{self, Diagnostic, Severity, catalog},
+    load::Recorded,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{Format, VerifyArgs},
+    console::Console,
+    declared, document,
+    exit::Exit,
+    failure::Failure,
+    recorded,
+    render::words::counted,
+};
+
+/// `snapshot verify`
+pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
+    let mut read = declared::read(&args.file)?;
+    let now = recorded::now().to_string();
+    let expired: Vec<Diagnostic> = read
+        .loaded
+        .snapshots
+        .iter()
+        .filter_map(|found| recorded::expiry(found, &now))
+        .collect();
+    read.loaded.diagnostics.extend(expired);
+    let problems: Vec<Diagnostic> = read
+        .loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity != Severity::Note)
+        .cloned()
+        .collect();
+    if problems.is_empty() && read.loaded.snapshots.is_empty() {
+        return Err(Failure::said(
+            Exit::Input,
+            "no HardwareSnapshot in the files given",
+            "record one with `shardplane snapshot --out FILE`",
+        ));
+    }
+    let exit = problems.iter().map(outcome).fold(Exit::Ok, Exit::worse);
+    match args.printing.output {
+        Format::Text | Format::Wide => {
+            if !problems.is_empty() {
+                let style = declared::style(console.err_paint());
+                let text = diagnostic::render(&problems, &read.sources, style);
+                console.note(text.trim_end());
+            }
+            for found in &read.loaded.snapshots {
+                console.result(&line(found, &problems));
+            }
+        }
+        format @ (Format::Json | Format::Yaml) => {
+            let snapshots: Value = read.loaded.snapshots.iter().map(described).collect();
+            let value = json!({
+                "formatVersion": "1.0",
+                "kind": "SnapshotVerification",
+                "snapshots": snapshots,
+                "diagnostics": document::json(&problems)?,
+                "exit": document::exit_json(exit),
+            });
+            console.result(&document::print(&value, format)?);
+        }
+    }
+    Ok(exit)
+}
+
+/// What a problem leads to: what is no longer so is stale, anything else is wrong input.
+fn outcome(problem: &Diagnostic) -> Exit {
+    if [catalog::SNAPSHOT_EDITED.id, catalog::SNAPSHOT_EXPIRED.id].contains(&problem.id()) {
+        Exit::Stale
+    } else {
+        Exit::Input
+    }
+}
+
+/// One line of a snapshot, with the problems of its file.
+fn line(found: &Recorded, problems: &[Diagnostic]) -> String {
+    let snapshot = &found.snapshot;
+    let file = found.spans.get("").map_or("-", |span| span.file.as_str());
+    let here = problems
+        .iter()
+        .filter(|problem| problem.span.as_ref().is_some_and(|span| span.file == file))
+        .count();
+    let state = if here == 0 {
+        "whole".to_owned()
+    } else {
+        counted(here, "problem")
+    };
+    let until = snapshot
+        .recording
+        .as_ref()
+        .and_then(|recording| recording.expires_at.as_deref())
+        .map_or_else(String::new, |until| format!("  until {until}"));
+    let redacted = match snapshot.recording.as_ref().map(|r| &r.redaction) {
+        Some(Some(_)) => "  redacted",
+        Some(None) | None => "",
+    };
+    format!(
+        "{file}  {}  {}  {}{until}{redacted}  {state}\n",
+        snapshot.metadata.name,
+        counted(snapshot.socs.len(), "SoC"),
+        reconcile::snapshot_digest(snapshot).0,
+    )
+}
+
+fn described(found: &Recorded) -> Value {
+    let snapshot = &found.snapshot;
+    json!({
+        "file": found.spans.get("").map(|span| &span.file),
+        "node": snapshot.metadata.name,
+        "digest": reconcile::snapshot_digest(snapshot),
+        "socs": snapshot.socs.len(),
+        "recording": snapshot.recording,
+    })
+}

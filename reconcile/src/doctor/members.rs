@@ -1,0 +1,83 @@
+//! SoCs side by side: as many cores each, whole cards, and nobody else on them.
+use std::collections::BTreeSet;
+
+use super::{
+    patient::Patient,
+    seen::{Seen, counted},
+};
+use crate::judge::foreign_holders;
+
+/// SoCs of a card that is sold as an Ultra.
+const ULTRA: usize = 4;
+
+pub(super) fn cores(patient: &Patient<'_>) -> Vec<Seen> {
+    let socs = &patient.snapshot.socs;
+    let counts: BTreeSet<u32> = (socs.iter())
+        .filter_map(|soc| soc.cores.get().copied())
+        .collect();
+    if let (Some(least), true) = (counts.first(), counts.len() > 1) {
+        let said: Vec<String> = counts.iter().map(ToString::to_string).collect();
+        let known = socs.iter().filter(|soc| soc.cores.get().is_some());
+        let mut seen = Seen::warn(
+            format!("{} cores", said.join(" and ")),
+            format!(
+                "a program over SoCs of both uses {least} cores of each; keep groups to one kind"
+            ),
+        )
+        .over(known.clone().map(|soc| soc.address));
+        for soc in known {
+            seen = seen.from(&soc.cores.source);
+        }
+        return vec![seen];
+    }
+    patient.each(|soc| {
+        let known = soc.cores.get()?;
+        Some(Seen::pass(format!("{known} cores each")).from(&soc.cores.source))
+    })
+}
+
+pub(super) fn whole(patient: &Patient<'_>) -> Vec<Seen> {
+    let is_ultra = |address| {
+        let mut socs = patient.snapshot.socs.iter();
+        let soc = socs.find(|soc| soc.address == address);
+        soc.and_then(|soc| soc.sku.get())
+            .is_some_and(|sku| sku.0.contains("Ultra"))
+    };
+    let cards = patient.topology.cards();
+    let ultras = cards.iter().filter(|card| {
+        card.switch.is_some() && card.socs.first().is_some_and(|soc| is_ultra(*soc))
+    });
+    ultras
+        .map(|card| {
+            let shown = card.socs.len();
+            let seen = if shown >= ULTRA {
+                Seen::pass("four SoCs on each Ultra")
+            } else {
+                Seen::warn(
+                    format!("{} of 4 on the card below {}", counted(shown, "SoC"), named(card.switch)),
+                    "a SoC fell off the bus, is hidden, or is given away: see the kernel's log, and cycle the machine's power if it stays",
+                )
+            };
+            seen.over(card.socs.iter().copied()).from("/sys/bus/pci/devices")
+        })
+        .collect()
+}
+
+fn named(switch: Option<crd::id::PciAddress>) -> String {
+    switch.map_or_else(|| "no switch".to_owned(), |switch| switch.to_string())
+}
+
+pub(super) fn holders(patient: &Patient<'_>) -> Vec<Seen> {
+    patient.each(|soc| {
+        let foreign = foreign_holders(soc.address, patient.snapshot);
+        let seen = if foreign.is_empty() {
+            Seen::pass("nobody but our own workers")
+        } else {
+            Seen::warn(
+                format!("held by {}", foreign.join(", ")),
+                "stop it before the SoC must be reset: `shardplane apply` never resets one that somebody else holds",
+            )
+        };
+        Some(seen.from("/proc"))
+    })
+}

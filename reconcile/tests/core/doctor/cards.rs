@@ -1,0 +1,169 @@
+//! Cards and their SoCs, as the doctor judges them.
+use super::*;
+
+#[test]
+fn cards_and_their_socs() {
+    use Verdict::{Fail, Pass, Unknown as Untold, Warn};
+    let bar = |size: Option<u64>| {
+        move |s: &mut HardwareSnapshot| {
+            let address = s.socs[1].address;
+            let function = s
+                .functions
+                .iter_mut()
+                .find(|f| f.address == address)
+                .unwrap();
+            match size {
+                Some(size) => function.bars[0].size_kib = size,
+                None => function.bars.clear(),
+            }
+        }
+    };
+    check(bar(Some(64)), "bar4-size", Fail, "64 KiB", 1);
+    check(bar(Some(64)), "bar4-size", Pass, "2 GiB", 7);
+    check(bar(None), "bar4-size", Fail, "none", 1);
+    check(
+        |s| s.prerequisites.as_mut().unwrap().socs[0].bar4_assigned = known(false),
+        "bar4-assigned",
+        Fail,
+        "cannot be reached",
+        1,
+    );
+    check(
+        |s| {
+            let address = s.socs[0].address;
+            let function = s
+                .functions
+                .iter_mut()
+                .find(|f| f.address == address)
+                .unwrap();
+            function.link = Some(Link {
+                speed: "8.0 GT/s PCIe".into(),
+                width: 8,
+            });
+        },
+        "link",
+        Warn,
+        "8.0 GT/s",
+        1,
+    );
+    check(
+        |s| s.socs[0].status = known(SocStatus::Initializing),
+        "soc-ready",
+        Fail,
+        "Initializing",
+        1,
+    );
+    check(
+        |s| s.socs[0].status = known(SocStatus::Error),
+        "soc-ready",
+        Fail,
+        "Error",
+        1,
+    );
+    check(
+        |s| s.socs[0].status = known(SocStatus::Other("Busy".into())),
+        "soc-ready",
+        Fail,
+        "Busy",
+        1,
+    );
+    let left_out =
+        |s: &mut HardwareSnapshot| s.socs[0].status = Fact::unknown(Unknown::ToolFailed, "test");
+    check(left_out, "soc-ready", Fail, "leaves it out", 1);
+    check(
+        |s| {
+            for soc in &mut s.socs {
+                soc.status = Fact::unknown(Unknown::ToolMissing, "qaic-util");
+                soc.mdp = Fact::unknown(Unknown::ToolMissing, "qaic-util");
+            }
+        },
+        "soc-ready",
+        Untold,
+        "not installed",
+        8,
+    );
+    let off = check(|s| s.socs[5].mdp = known(false), "mdp", Fail, "off", 1);
+    assert_eq!(off.mender, Some(Mender::Apply));
+    check(|s| s.socs[5].mdp = known(false), "mdp", Pass, "MDP+", 7);
+    check(
+        |s| s.socs[5].mdp = Fact::unknown(Unknown::NotReady, "test"),
+        "mdp",
+        Untold,
+        "no state",
+        1,
+    );
+    check(
+        |s| s.socs[0].cores = known(8),
+        "cores",
+        Warn,
+        "8 and 16 cores",
+        8,
+    );
+    check(
+        |s| {
+            let gone = s.socs.remove(3).address;
+            s.functions.retain(|f| f.address != gone);
+            s.prerequisites.as_mut().unwrap().socs.remove(3);
+        },
+        "card-whole",
+        Warn,
+        "3 SoCs of 4",
+        3,
+    );
+    check(
+        |s| {
+            s.holders.push(Holder {
+                soc: s.socs[0].address,
+                kind: HolderKind::Foreign,
+                pid: Some(7),
+                name: "python3".into(),
+            });
+        },
+        "holders",
+        Warn,
+        "pid 7 (python3)",
+        1,
+    );
+    check(
+        |s| s.socs[0].serial = Fact::unknown(Unknown::Absent, "test"),
+        "serial",
+        Warn,
+        "none can be read",
+        1,
+    );
+    check(
+        |s| {
+            for soc in &mut s.socs {
+                soc.board_serial = known("PN471".into());
+            }
+        },
+        "board-serial",
+        Warn,
+        "`PN471` on 2 cards",
+        0,
+    );
+    check(
+        |s| {
+            s.ledger.identities.push(SocIdentity {
+                address: s.socs[1].address,
+                path: s.socs[0].path.clone(),
+                serial: None,
+            });
+        },
+        "identity",
+        Fail,
+        "was serial unknown at path",
+        1,
+    );
+    check(
+        |s| {
+            s.socs.clear();
+            s.functions.clear();
+            s.prerequisites.as_mut().unwrap().socs.clear();
+        },
+        "socs",
+        Fail,
+        "none",
+        0,
+    );
+}

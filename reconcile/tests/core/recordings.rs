@@ -1,0 +1,274 @@
+//! Recorded snapshots: pseudonyms leave plans as they are, and a difference names what differs where it stands.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    Fact, Unknown,
+    difference::{Change, ChangeSort},
+    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind},
+};
+use proptest::prelude::*;
+use reconcile::recording::{Pseudonyms, difference, redact};
+use serde_json::Value;
+
+use crate::{
+    properties::config,
+    random::{apply_twist, build, declaration, twist, world},
+    simulate::{apply, plan_of},
+    world::{acs, set_acs, two_ultras},
+};
+
+fn pseudonyms(secret: &str) -> Pseudonyms {
+    let kept = BTreeSet::from(["role".to_owned()]);
+    Pseudonyms::new(secret.as_bytes(), kept)
+}
+
+/// A plan with pseudonyms put back, and without the digests over them.
+fn read_back(plan: &impl serde::Serialize, names: &BTreeMap<String, String>) -> Value {
+    let mut text = serde_json::to_string(plan).unwrap();
+    for (pseudonym, name) in names {
+        text = text.replace(pseudonym, name);
+    }
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    forget_digests(&mut value);
+    value
+}
+
+fn forget_digests(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.remove("digest");
+            map.values_mut().for_each(forget_digests);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_digests),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The first place where two documents differ.
+fn first_difference(pointer: &str, one: &Value, other: &Value) -> Option<String> {
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
+            let below = |(key, value): (&String, &Value)| {
+                let there = b.get(key).unwrap_or(&Value::Null);
+                first_difference(&format!("{pointer}/{key}"), value, there)
+            };
+            a.iter().find_map(below)
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => (a.iter().zip(b).enumerate())
+            .find_map(|(at, (a, b))| first_difference(&format!("{pointer}/{at}"), a, b)),
+        _ => (one != other).then(|| format!("{pointer}: {one} and {other}")),
+    }
+}
+
+/// What each pseudonym stands for, told by comparing the two.
+fn names(plain: &HardwareSnapshot, redacted: &HardwareSnapshot) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::from([(
+        redacted.metadata.name.to_string(),
+        plain.metadata.name.to_string(),
+    )]);
+    for (one, other) in plain.socs.iter().zip(&redacted.socs) {
+        if let (Some(one), Some(other)) = (one.serial.get(), other.serial.get()) {
+            names.insert(other.to_string(), one.to_string());
+        }
+    }
+    let identities = plain
+        .ledger
+        .identities
+        .iter()
+        .zip(&redacted.ledger.identities);
+    for (one, other) in identities {
+        if let (Some(one), Some(other)) = (&one.serial, &other.serial) {
+            names.insert(other.to_string(), one.to_string());
+        }
+    }
+    let mut boots = vec![(plain.boot_id.value.clone(), redacted.boot_id.value.clone())];
+    for (one, other) in plain.ledger.entries.iter().zip(&redacted.ledger.entries) {
+        boots.push((Some(one.boot_id.clone()), Some(other.boot_id.clone())));
+    }
+    for (one, other) in boots {
+        names.insert(other.unwrap().to_string(), one.unwrap().to_string());
+    }
+    for (one, other) in plain.holders.iter().zip(&redacted.holders) {
+        names.insert(other.name.clone(), one.name.clone());
+        if let (Some(one), Some(other)) = (one.pid, other.pid) {
+            names.insert(format!("pid {other} "), format!("pid {one} "));
+        }
+    }
+    names
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    /// Every plan over pseudonyms is the plan over names, whatever was done before.
+    #[test]
+    fn a_redacted_snapshot_plans_alike(
+        world in world(),
+        first in declaration(),
+        between in proptest::collection::vec(twist(), 0..3),
+        second in declaration(),
+    ) {
+        let mut nodes = vec![build(&world, "node-a")];
+        nodes[0].metadata.labels.insert("role".into(), "cards".into());
+        nodes[0].metadata.labels.insert("site".into(), "secret-site".into());
+        let plan = plan_of(&first, &nodes);
+        apply(&plan, &mut nodes, false);
+        for twist in between {
+            apply_twist(&mut nodes[0], twist);
+        }
+        let plain = &nodes[0];
+        let redacted = redact(plain, &pseudonyms("key"));
+        let text = serde_json::to_string(&redacted).unwrap();
+        for secret in ["node-a", "same-everywhere", "secret-site", "\"site\"", "tenant", "777"] {
+            prop_assert!(!text.contains(secret), "{secret} is in {text}");
+        }
+        prop_assert_eq!(redacted.metadata.labels["role"].as_str(), "cards");
+        let names = names(plain, &redacted);
+        let over_names = plan_of(&second, std::slice::from_ref(plain));
+        let over_pseudonyms = plan_of(&second, &[redacted]);
+        let differs = first_difference(
+            "",
+            &read_back(&over_pseudonyms, &names),
+            &read_back(&over_names, &BTreeMap::new()),
+        );
+        prop_assert_eq!(differs, None);
+    }
+
+    /// No difference between a snapshot and itself; between two, every change stands where it says.
+    #[test]
+    fn a_difference_points_at_both_documents(
+        world in world(),
+        between in proptest::collection::vec(twist(), 0..4),
+    ) {
+        let before = build(&world, "node-a");
+        let mut after = before.clone();
+        for twist in between {
+            apply_twist(&mut after, twist);
+        }
+        prop_assert_eq!(difference(&before, &before), []);
+        let changes = difference(&before, &after);
+        prop_assert_eq!(changes.is_empty(), before == after);
+        let (a, b) = (serde_json::to_value(&before).unwrap(), serde_json::to_value(&after).unwrap());
+        for change in &changes {
+            let at = |document: &Value, pointer: &Option<String>| {
+                pointer.as_ref().map(|pointer| document.pointer(pointer).cloned().unwrap())
+            };
+            prop_assert_eq!(&at(&a, &change.before_pointer), &change.before);
+            prop_assert_eq!(&at(&b, &change.after_pointer), &change.after);
+            prop_assert_ne!(&change.before, &change.after);
+        }
+        let back = difference(&after, &before);
+        prop_assert_eq!(changes.len(), back.len());
+    }
+}
+
+#[test]
+fn the_same_key_gives_the_same_pseudonyms_and_another_gives_others() {
+    let snapshot = two_ultras("aic-07");
+    let name = |secret: &str| redact(&snapshot, &pseudonyms(secret)).metadata.name;
+    assert_eq!(name("one"), name("one"));
+    assert_ne!(name("one"), name("two"));
+    assert_ne!(
+        pseudonyms("one").redaction().key,
+        pseudonyms("two").redaction().key
+    );
+}
+
+#[test]
+fn of_the_command_line_only_what_decides_about_cards_stays() {
+    let mut snapshot = two_ultras("aic-07");
+    let kept = |line: &str, snapshot: &mut HardwareSnapshot| {
+        snapshot.host.command_line = Fact::known(line.into(), "/proc/cmdline");
+        let redacted = redact(snapshot, &pseudonyms("key"));
+        redacted.host.command_line.value.unwrap()
+    };
+    assert_eq!(kept("", &mut snapshot), "");
+    assert_eq!(
+        kept("intel_iommu=on pci=noaer", &mut snapshot),
+        "intel_iommu=on pci=noaer"
+    );
+    let line = "BOOT_IMAGE=/boot/vmlinuz root=/dev/secret intel_iommu=on iommu=pt";
+    let redacted = kept(line, &mut snapshot);
+    assert!(redacted.starts_with("intel_iommu=on iommu=pt redacted-"));
+    assert!(!redacted.contains("secret"));
+}
+
+fn said(changes: &[Change]) -> Vec<String> {
+    let line = |change: &Change| {
+        let Change {
+            subject,
+            field,
+            words,
+            ..
+        } = change;
+        format!("{subject}: {field}: {words}")
+    };
+    changes.iter().map(line).collect()
+}
+
+#[test]
+fn a_difference_is_told_in_words() {
+    let before = two_ultras("aic-07");
+    let port = before
+        .functions
+        .iter()
+        .find(|function| matches!(function.acs.get(), Some(Acs::Present { .. })))
+        .unwrap()
+        .address;
+    let check = |change: &dyn Fn(&mut HardwareSnapshot), expected: &[&str]| {
+        let mut after = before.clone();
+        change(&mut after);
+        assert_eq!(said(&difference(&before, &after)), expected);
+    };
+    check(
+        &|s| s.socs[0].mdp.value = Some(true),
+        &["SoC 0000:05:00.0: MDP: off -> on"],
+    );
+    check(
+        &|s| set_acs(s, port, acs(0x0011)),
+        &["port 0000:00:01.0: ACS control: 0x001d -> 0x0011"],
+    );
+    check(
+        &|s| set_acs(s, port, Fact::unknown(Unknown::ShortRead, "test")),
+        &["port 0000:00:01.0: ACS: 0x001d -> unknown (ShortRead)"],
+    );
+    check(
+        &|s| {
+            s.socs.remove(0);
+        },
+        &["SoC 0000:05:00.0: : is gone"],
+    );
+    check(
+        &|s| {
+            s.holders.push(Holder {
+                soc: s.socs[0].address,
+                kind: HolderKind::Foreign,
+                pid: Some(1),
+                name: "python3".into(),
+            });
+        },
+        &["SoC 0000:05:00.0: holder: python3 came"],
+    );
+    check(
+        &|s| {
+            let count = s.settings.sysctl.get_mut("vm.max_map_count").unwrap();
+            *count = Fact::known(2_048_000, "test");
+        },
+        &["settings: sysctl vm.max_map_count: 65530 -> 2048000"],
+    );
+    check(
+        &|s| s.host.kernel.source = "elsewhere".into(),
+        &["host: kernel source: test -> elsewhere"],
+    );
+    let mut renumbered = before.clone();
+    for soc in &mut renumbered.socs {
+        soc.address.bus += 1;
+    }
+    let changes = difference(&before, &renumbered);
+    assert!(
+        changes
+            .iter()
+            .all(|change| change.sort == ChangeSort::Changed && change.field == "address"),
+        "a SoC is known by where it is wired: {changes:?}"
+    );
+}
