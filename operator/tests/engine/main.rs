@@ -13,4 +13,5 @@ mod journal;
 mod lab;
 mod plans;
 mod recordings;
+mod replica;
 mod supervision;
