@@ -1,10 +1,10 @@
 //! The room: the machines that a command is about, opened, and the state that goes with each.
 use std::path::{Path, PathBuf};
 
-use crd::{id::NodeName, kind::rack::Rack};
+use crd::{id::NodeName, kind::rack::Rack, snapshot::Ledger};
 use machine::{Clock, Machine, RackError, Roots};
 
-use crate::state::{StateDir, StateError};
+use crate::state::{StateDir, StateError, ledger};
 
 /// One machine and its folder.
 #[derive(Debug)]
@@ -76,9 +76,16 @@ pub fn open(
         let nodes = servers
             .into_iter()
             .map(|server| node(Machine::Rack(server)));
+        let nodes = ordered(nodes.collect());
+        for node in &nodes {
+            let brought = node.machine.brought_ledger();
+            if brought != Ledger::default() {
+                ledger::bring(&state.node_folder(&node.name), &brought)?;
+            }
+        }
         return Ok(Room {
             title: format!("rack {name}"),
-            nodes: ordered(nodes.collect()),
+            nodes,
             state,
         });
     }

@@ -1,7 +1,10 @@
 //! The machine: one enum over the kernel's files and a rack's registers. Paths are the kernel's on both.
 use std::{collections::BTreeMap, time::Duration};
 
-use crd::id::{NodeName, PciAddress, WorkerId};
+use crd::{
+    id::{NodeName, PciAddress, WorkerId},
+    snapshot::Ledger,
+};
 
 use crate::{
     access::{
@@ -41,6 +44,14 @@ impl Machine {
         match self {
             Self::Linux(_) => BTreeMap::new(),
             Self::Rack(server) => server.labels(),
+        }
+    }
+
+    /// The ledger that a recorded server brings: what had been changed on it when it was recorded. Empty anywhere else.
+    pub fn brought_ledger(&self) -> Ledger {
+        match self {
+            Self::Linux(_) => Ledger::default(),
+            Self::Rack(server) => server.brought_ledger(),
         }
     }
 

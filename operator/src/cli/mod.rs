@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
-    FaultArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs, TargetArgs,
+    FaultArgs, FromSnapshotArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs,
+    TargetArgs,
 };
 
 pub use snapshot::{DiffArgs, RecordArgs, SnapshotArgs, SnapshotVerb, VerifyArgs};
@@ -88,6 +89,7 @@ impl Verb {
             Self::Rack(args) => match &args.verb {
                 RackVerb::Show { place: _, printing } => printing.output,
                 RackVerb::New(_)
+                | RackVerb::FromSnapshot(_)
                 | RackVerb::Set(_)
                 | RackVerb::Unplug(_)
                 | RackVerb::Replug(_)

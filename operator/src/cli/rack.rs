@@ -18,6 +18,8 @@ pub struct RackArgs {
 pub enum RackVerb {
     /// Write a new rack file.
     New(NewRackArgs),
+    /// Make a rack file of recorded servers.
+    FromSnapshot(FromSnapshotArgs),
     /// Show a rack's live registers.
     Show {
         #[command(flatten)]
@@ -66,6 +68,20 @@ pub struct NewRackArgs {
     /// Seed of serials and of the numberings' order.
     #[arg(long, default_value_t = 1)]
     pub seed: u32,
+}
+
+/// `rack from-snapshot`
+#[derive(Debug, Args)]
+pub struct FromSnapshotArgs {
+    /// Recorded snapshots, one of each server.
+    #[arg(required = true)]
+    pub snapshot: Vec<PathBuf>,
+    /// The file to write; - for standard output.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+    /// The rack's name [default: the server's, where there is one].
+    #[arg(long)]
+    pub name: Option<String>,
 }
 
 /// A place alone.

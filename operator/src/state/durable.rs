@@ -19,6 +19,23 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Makes `path` with all of `bytes`, where nothing is there yet; what is there stays.
+pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".write-")
+        .tempfile_in(folder)
+        .map_err(unnamed)?;
+    file.as_file_mut().write_all(bytes)?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_folder(folder),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}
+
 /// The system's error alone: the temporary file's name says nothing to anybody, and differs each time.
 fn unnamed(error: io::Error) -> io::Error {
     if error.raw_os_error().is_some() {

@@ -6,6 +6,7 @@ mod files;
 mod plan;
 mod probe;
 mod rack;
+pub mod replica;
 mod setting;
 mod snapshot;
 mod status;

@@ -1,11 +1,13 @@
 //! `rack`: makes a virtual machine room, and does to it what people and accidents do to a real one.
+use std::path::Path;
+
 use crd::{id::PciAddress, kind::rack::Fault};
 use machine::{
     Clock, Machine, RackError, RackServer,
     rack::{self, Recipe},
 };
 
-use super::setting;
+use super::{replica, setting};
 use crate::{
     cli::{
         Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, Printing, RackVerb, SetArgs,
@@ -23,6 +25,7 @@ use crate::{
 pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Result<Exit, Failure> {
     match verb {
         RackVerb::New(args) => new(&args, console),
+        RackVerb::FromSnapshot(args) => replica::run(&args, console),
         RackVerb::Show { place, printing } => show(&place, printing, environment, console),
         RackVerb::Set(SetArgs {
             place,
@@ -95,26 +98,31 @@ fn new(args: &NewRackArgs, console: &Console) -> Result<Exit, Failure> {
         seed: args.seed,
     };
     let text = document::yaml(&rack::generate(&recipe)?)?;
-    if args.file.as_os_str() == "-" {
-        console.result(&text);
+    put_new(&args.file, &text, console)
+}
+
+/// Prints a rack file, or writes it where there is none yet.
+pub(super) fn put_new(file: &Path, text: &str, console: &Console) -> Result<Exit, Failure> {
+    if file.as_os_str() == "-" {
+        console.result(text);
         return Ok(Exit::Ok);
     }
-    if args.file.exists() {
+    if file.exists() {
         return Err(Failure::said(
             Exit::CannotWrite,
-            format!("{} is there already", args.file.display()),
+            format!("{} is there already", file.display()),
             "name another file, or remove this one first",
         ));
     }
     let write = |source| Failure::Write {
-        path: args.file.display().to_string(),
+        path: file.display().to_string(),
         source,
     };
-    durable::replace(&args.file, text.as_bytes()).map_err(write)?;
+    durable::replace(file, text.as_bytes()).map_err(write)?;
     console.note(&format!(
         "{} written; look at it with `shardplane probe --rack {}`",
-        args.file.display(),
-        args.file.display()
+        file.display(),
+        file.display()
     ));
     Ok(Exit::Ok)
 }

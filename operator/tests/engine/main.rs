@@ -15,4 +15,5 @@ mod notified;
 mod plans;
 mod reboot;
 mod recordings;
+mod replica;
 mod supervision;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fault, RootPort};
 use crate::{
     id::{NodeName, PciAddress},
-    snapshot::Lockdown,
+    snapshot::{HardwareSnapshot, Lockdown},
 };
 
 /// One server. Everything but its name and its PCIe tree has a default that a healthy machine would show.
@@ -44,6 +44,11 @@ pub struct Server {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub faults: Vec<Fault>,
+    /// A recording that the server is made of (`shardplane rack from-snapshot`): it shows what stands there, addresses
+    /// included, and then lives as any other. `rootPorts` is empty then, and labels, host, sdk, settings and tenants are
+    /// the recording's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Box<HardwareSnapshot>>,
     /// The PCIe tree, root port by root port, at most 64.
     #[schemars(length(max = 64))]
     pub root_ports: Vec<RootPort>,

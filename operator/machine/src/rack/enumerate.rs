@@ -163,6 +163,7 @@ impl Builder<'_> {
                 subordinate: secondary,
                 on_card: part.on_card,
             }),
+            shown: None,
         });
         below(self, index)?;
         let last = self.bus;
@@ -338,6 +339,7 @@ impl Builder<'_> {
                 mdp: soc.mdp.is_some_and(|mdp| mdp == MdpSetting::On),
                 state: soc.state.unwrap_or_default(),
             }),
+            shown: None,
         });
         Ok(())
     }
@@ -357,6 +359,7 @@ impl Builder<'_> {
             class,
             driver: device.driver.clone(),
             nature: Nature::Other,
+            shown: None,
         });
         Ok(())
     }

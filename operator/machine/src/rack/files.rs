@@ -8,9 +8,9 @@ use crd::{
 };
 
 use super::{
-    host::{self, Generation},
+    host,
     live::{Live, Phase, iommu},
-    premises,
+    premises, recorded,
     registers::{bars, image},
     store::Loaded,
     world::{Function, Nature, SocPart},
@@ -170,19 +170,36 @@ pub(crate) fn entry(view: &View<'_>, path: &str) -> Option<Entry> {
             match rest {
                 [] => Some(Entry::Link(format!("{}/{node}", view.device_path(index)))),
                 ["serialnumber"] => match &function.nature {
-                    Nature::Soc(part) => text(&format!("Serial Number: {}", part.serial)),
+                    Nature::Soc(part) => {
+                        let untold = function
+                            .recorded_soc()
+                            .is_some_and(|soc| soc.serial.get().is_none());
+                        if untold {
+                            None
+                        } else {
+                            text(&format!("Serial Number: {}", part.serial))
+                        }
+                    }
                     Nature::Port(_) | Nature::Other => None,
                 },
                 ["soc_reset"] => Some(Entry::WriteOnly),
                 _ => None,
             }
         }
-        _ => premises::entry(view, &parts).or_else(|| host::entry(view, &parts)),
+        _ => match recorded::entry(view, &parts) {
+            Some(answer) => answer.0,
+            None => premises::entry(view, &parts).or_else(|| host::entry(view, &parts)),
+        },
     }
 }
 
 fn device(view: &View<'_>, index: usize, function: &Function, rest: &[&str]) -> Option<Entry> {
     let driver = view.driver(function);
+    if let Some(shown) = &function.shown
+        && let Some(answer) = recorded::device(view, function, shown, rest)
+    {
+        return answer.0;
+    }
     match rest {
         [] => Some(Entry::Link(view.device_path(index))),
         ["vendor"] => text(&function.vendor.to_string()),
@@ -275,7 +292,7 @@ fn resource(function: &Function) -> String {
 
 /// Accel minors and their functions; absent where the driver has no accel class.
 pub(crate) fn nodes(view: &View<'_>) -> Option<Vec<(u32, PciAddress)>> {
-    if Generation::of(view.server) == Generation::First {
+    if !host::has_accel_class(view.server) {
         return None;
     }
     Some(
@@ -283,7 +300,9 @@ pub(crate) fn nodes(view: &View<'_>) -> Option<Vec<(u32, PciAddress)>> {
             .filter(|(_, function, _, _)| view.has_nodes(function))
             .filter_map(|(_, function, _, _)| {
                 let soc = view.live().socs.get(&function.path)?;
-                Some((soc.accel, function.address))
+                let recorded = function.recorded_soc();
+                let untold = recorded.is_some_and(|soc| soc.accel.get().is_none());
+                (!untold || soc.resets > 0).then_some((soc.accel, function.address))
             })
             .collect(),
     )
@@ -294,7 +313,10 @@ pub(crate) fn mhi(view: &View<'_>) -> Vec<(u32, usize)> {
     view.socs()
         .filter(|(_, function, _, _)| view.has_nodes(function))
         .filter_map(|(index, function, _, _)| {
-            Some((view.live().socs.get(&function.path)?.mhi, index))
+            let soc = view.live().socs.get(&function.path)?;
+            let recorded = function.recorded_soc();
+            let untold = recorded.is_some_and(|soc| soc.mhi.get().is_none());
+            (!untold || soc.resets > 0).then_some((soc.mhi, index))
         })
         .collect()
 }

@@ -128,6 +128,7 @@ pub fn generate(recipe: &Recipe) -> Result<Rack, RackError> {
                     durations: None,
                     tenants: Vec::new(),
                     faults: Vec::new(),
+                    recorded: None,
                     root_ports: root_ports.clone(),
                 })
                 .collect(),

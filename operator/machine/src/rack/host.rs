@@ -7,6 +7,7 @@ use crd::{
 use super::{
     files::{Entry, View, sorted, text},
     live::{COMMAND_LINE, Times},
+    recorded,
 };
 
 /// TCP port of qmonitor's server (vendor's own).
@@ -30,6 +31,14 @@ impl Generation {
             10..=19 => Self::Second,
             20.. => Self::Third,
         }
+    }
+}
+
+/// Whether the driver has an accel class.
+pub(crate) fn has_accel_class(server: &Server) -> bool {
+    match &server.recorded {
+        Some(recorded) => recorded.socs.iter().any(|soc| soc.accel.get().is_some()),
+        None => Generation::of(server) != Generation::First,
     }
 }
 
@@ -100,6 +109,9 @@ pub(crate) const TOOLS: [VendorTool; 9] = [
 
 /// The driver's timeout parameter: its name, and the value in that parameter's unit.
 pub(crate) fn timeout_parameter(server: &Server, seconds: u64) -> (&'static str, u64) {
+    if let Some((name, unit)) = server.recorded.as_deref().and_then(recorded::parameter) {
+        return (name, seconds * unit);
+    }
     match Generation::of(server) {
         Generation::First => ("control_resp_timeout", seconds * 1000),
         Generation::Second | Generation::Third => ("control_resp_timeout_s", seconds),

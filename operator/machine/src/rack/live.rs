@@ -339,6 +339,11 @@ impl Times {
 
 /// Whether the server's kernel uses an IOMMU.
 pub(crate) fn iommu(server: &Server) -> Iommu {
+    if let Some(recorded) = &server.recorded {
+        let mut functions = recorded.functions.iter();
+        let grouped = functions.any(|function| function.iommu_group.get().is_some());
+        return if grouped { Iommu::On } else { Iommu::Off };
+    }
     let line = server
         .host
         .as_ref()

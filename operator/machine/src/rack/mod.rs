@@ -2,7 +2,8 @@
 //!
 //! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
 //! `live` holds what changed since, `store` keeps that on disk; `files`, `host`, `etc` and `premises` answer paths, `tools` answers tool
-//! calls, `server` and `answer` are the machine made of these, `verbs` what a person does to it, `generate` writes new racks.
+//! calls, `recorded` does both for a server made of a recording, `server` and `answer` are the machine made of these, `verbs` what a person
+//! does to it, `generate` writes new racks.
 mod answer;
 mod draw;
 mod enumerate;
@@ -14,6 +15,7 @@ mod groups;
 mod host;
 mod live;
 mod premises;
+mod recorded;
 mod registers;
 mod server;
 mod show;
@@ -25,18 +27,20 @@ mod world;
 use std::{collections::BTreeSet, path::Path};
 
 use crd::{
-    id::PciAddress,
+    id::{PciAddress, PciPath},
     kind::rack::{Rack, Server},
 };
 
 pub use error::RackError;
 pub use generate::{Recipe, generate};
+pub use recorded::losses;
 
 pub use server::RackServer;
 pub use tools::COMPILER_MARKER;
 
 use crate::time::Clock;
 use store::Store;
+use world::World;
 
 /// Opens every server of a rack, seeding live registers under `state_dir/<rack>/<server>/rack/` on first use.
 /// `rack_digest` fingerprints the file's text; a different one than the registers were seeded from is an error.
@@ -53,6 +57,11 @@ pub fn open(
             RackServer::start(store, rack.spec.speedup.unwrap_or(10), clock)
         })
         .collect()
+}
+
+/// Whether a rack could be opened: what its file says is possible.
+pub fn examine(rack: &Rack) -> Result<(), RackError> {
+    stores(rack, "", Path::new(""), Clock::Virtual).map(drop)
 }
 
 /// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs, and has put
@@ -92,21 +101,33 @@ fn stores(
                 name,
                 rack_digest,
                 rack.spec.seed,
-                server.clone(),
+                recorded::plain(server)
+                    .map_err(|what| impossible(name, server.name.as_str(), &what))?,
                 clock,
             );
-            check(name, rack.spec.seed, server)?;
+            check(name, rack.spec.seed, &store.server)?;
             Ok(store)
         })
         .collect()
 }
 
+/// The tree of one boot: what a recording shows, or what enumeration makes of a file.
+fn tree(
+    seed: u32,
+    server: &Server,
+    unplugged: Option<&BTreeSet<PciPath>>,
+) -> Result<World, String> {
+    match &server.recorded {
+        Some(snapshot) => recorded::world(snapshot, unplugged),
+        None => enumerate::enumerate(seed, server, unplugged),
+    }
+}
+
 /// What the file says must be possible at once, absent cards included: a mistake must not wait for a replug.
 fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
     let wrong = |what: &str| impossible(rack, server.name.as_str(), what);
-    let whole =
-        enumerate::enumerate(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
-    let now = enumerate::enumerate(seed, server, None).map_err(|what| wrong(&what))?;
+    let whole = tree(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
+    let now = tree(seed, server, None).map_err(|what| wrong(&what))?;
     let known = |address: &PciAddress| now.by_address.contains_key(address);
     for tenant in &server.tenants {
         for soc in &tenant.holds {

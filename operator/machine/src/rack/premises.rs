@@ -3,13 +3,15 @@ use crd::kind::rack::VendorTool;
 
 use super::{
     RackServer,
-    files::{Entry, View, sorted, text},
+    files::{Entry, View, errno, sorted, text},
     host,
     live::iommu,
     registers::Iommu,
     world::{Function, Nature},
 };
-use crate::access::AccessError;
+use nix::errno::Errno;
+
+use crate::{access::AccessError, linux::failed};
 
 /// The group that may open accel nodes, with the id that the vendor's images give it.
 const QAIC_GROUP: u32 = 995;
@@ -108,6 +110,11 @@ fn names(names: &[&str]) -> Entry {
 impl RackServer {
     /// Where a program is found.
     pub(crate) fn locate(&self, program: &str) -> Option<String> {
+        if let Some(recorded) = &self.store.server.recorded
+            && program == "switchtec"
+        {
+            return recorded.prerequisites.as_ref()?.switchtec.value.clone();
+        }
         let there = host::TOOLS
             .into_iter()
             .any(|tool| host::place(&self.store.server, tool) == Some(program));
@@ -118,12 +125,13 @@ impl RackServer {
     }
 
     /// Size in bytes of the file system that a path lies on.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "a machine's disk may not answer; a rack's always does"
-    )]
-    #[expect(clippy::unused_self, reason = "every server has the same disk")]
-    pub(crate) fn capacity(&self, _path: &str) -> Result<u64, AccessError> {
-        Ok(DISK)
+    pub(crate) fn capacity(&self, path: &str) -> Result<u64, AccessError> {
+        let recorded = self.store.server.recorded.as_ref();
+        let asked = recorded.and_then(|recorded| recorded.prerequisites.as_ref());
+        match asked.map(|asked| asked.disk_gib.get()) {
+            None => Ok(DISK),
+            Some(Some(gib)) => Ok(gib << 30),
+            Some(None) => Err(failed("measuring", path, errno(Errno::ENOENT))),
+        }
     }
 }

@@ -58,6 +58,9 @@ pub(crate) fn written(
 
 /// Where the function's ACS capability stands, for those that have one.
 pub(crate) fn acs_offset(function: &Function) -> Option<usize> {
+    if let Some((offset, _)) = function.recorded_acs() {
+        return Some(offset);
+    }
     match &function.nature {
         Nature::Port(port) if port.acs_capability.0 != 0 => {
             Some(acs_place(port.kind, port.on_card))
@@ -140,6 +143,17 @@ fn after_boot(function: &Function, iommu: Iommu) -> Vec<u8> {
             space.word(0x52, 0x0002);
             space.extended(&[(0x100, 0x0001, 2), (0x148, 0x0003, 1)]);
         }
+    }
+    if let Some((at, capability)) = function.recorded_acs() {
+        // Of a recorded list one entry is known, and where it stands; a list begins at 0x100.
+        space.0[0x100..].fill(0);
+        if at == 0x100 {
+            space.extended(&[(at, 0x000d, 1)]);
+        } else {
+            space.extended(&[(0x100, 0x0001, 2), (at, 0x000d, 1)]);
+        }
+        space.word(at + 4, capability.0);
+        space.word(at + 6, acs_after_boot(capability.0, iommu));
     }
     space.0
 }

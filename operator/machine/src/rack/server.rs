@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs, sync::Arc, thread, time::Duration};
 use crd::{
     id::{NodeName, PciAddress, PciPath, WorkerId},
     kind::rack::Fault,
+    snapshot::Ledger,
 };
 
 use super::{
@@ -57,6 +58,11 @@ impl RackServer {
 
     pub(crate) fn labels(&self) -> BTreeMap<String, String> {
         self.store.server.labels.clone()
+    }
+
+    pub(crate) fn brought_ledger(&self) -> Ledger {
+        let recorded = self.store.server.recorded.as_ref();
+        recorded.map_or_else(Ledger::default, |recorded| recorded.ledger.clone())
     }
 
     /// The rack's time in milliseconds.

@@ -10,7 +10,7 @@ use super::{
     live::Phase,
     registers::acs_offset,
     server::open_by,
-    world::{Function, Nature},
+    world::{Function, Nature, SocPart},
 };
 
 impl RackServer {
@@ -78,7 +78,7 @@ fn function_value(view: &View<'_>, function: &Function) -> Value {
             let soc = view.live().socs.get(&function.path);
             let phase = soc.map_or(Phase::Error, |soc| soc.phase(view.now));
             value["soc"] = json!({
-                "sku": part.sku,
+                "sku": sold(function, part),
                 "state": format!("{phase:?}"),
                 "mdp": soc.is_some_and(|soc| soc.mdp),
                 "mdpAfterReset": soc.and_then(|soc| soc.requested),
@@ -93,6 +93,17 @@ fn function_value(view: &View<'_>, function: &Function) -> Value {
         Nature::Other => {}
     }
     value
+}
+
+/// What a SoC is sold as: as its file says, or as the vendor's tool did when it was recorded.
+fn sold(function: &Function, part: &SocPart) -> String {
+    match function.recorded_soc() {
+        Some(recorded) => recorded
+            .sku
+            .get()
+            .map_or_else(|| "unknown".to_owned(), |sku| sku.0.clone()),
+        None => format!("{:?}", part.sku),
+    }
 }
 
 /// The ACS control word that a port holds now; nothing where it has no ACS.
@@ -186,8 +197,8 @@ fn describe(view: &View<'_>, function: &Function) -> String {
                 None => "",
             };
             format!(
-                "{id}  {:?} SoC  {phase:?}  {mdp}{waiting}  {} cores  BAR4 {} KiB  serial {}  driver {}",
-                part.sku,
+                "{id}  {} SoC  {phase:?}  {mdp}{waiting}  {} cores  BAR4 {} KiB  serial {}  driver {}",
+                sold(function, part),
                 part.cores,
                 part.bar4_kib,
                 part.serial,

@@ -13,8 +13,8 @@ use crd::kind::rack::Server;
 
 use super::{
     RackError,
-    enumerate::enumerate,
     live::{FORMAT, Live},
+    recorded, tree,
     world::World,
 };
 use crate::{linux::clock, time::Clock};
@@ -127,6 +127,7 @@ impl Store {
         let world = Arc::new(self.enumerate(None)?);
         let mut live = Live::seeded(&self.digest, &self.server, &world);
         live.boot(self.seed, &self.server, &world);
+        recorded::seed(&mut live, &self.server, &world);
         self.save(live, world)
     }
 
@@ -157,7 +158,7 @@ impl Store {
     /// The tree of the boot that `live` is in.
     pub(crate) fn enumerate(&self, live: Option<&Live>) -> Result<World, RackError> {
         let out = live.map(|live| &live.out_at_boot);
-        enumerate(self.seed, &self.server, out).map_err(|what| RackError::Impossible {
+        tree(self.seed, &self.server, out).map_err(|what| RackError::Impossible {
             rack: self.rack.clone(),
             server: self.server.name.0.clone(),
             what,

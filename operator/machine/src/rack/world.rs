@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     id::{MhiSerial, PciAddress, PciPath, Word},
     kind::rack::{Sku, SocState},
-    snapshot::PortKind,
+    snapshot::{Acs, PciFunction, PortKind, Soc, SocPrerequisites},
 };
 
 /// One function.
@@ -19,6 +19,35 @@ pub(crate) struct Function {
     /// Driver bound at boot; absent for none.
     pub(crate) driver: Option<String>,
     pub(crate) nature: Nature,
+    /// What a recording shows of it; absent for what a file builds.
+    pub(crate) shown: Option<Box<Shown>>,
+}
+
+/// What a recording shows of a function, where a built one shows what its kind has.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) function: PciFunction,
+    pub(crate) soc: Option<Soc>,
+    pub(crate) asked: Option<SocPrerequisites>,
+    /// Whether somebody held it.
+    pub(crate) held: bool,
+}
+
+impl Function {
+    /// The SoC that a recording shows here.
+    pub(crate) fn recorded_soc(&self) -> Option<&Soc> {
+        self.shown.as_ref()?.soc.as_ref()
+    }
+
+    /// Where the ACS stands that a recording shows here, and its capability word.
+    pub(crate) fn recorded_acs(&self) -> Option<(usize, Word)> {
+        match self.shown.as_ref()?.function.acs.get()? {
+            Acs::None => None,
+            Acs::Present {
+                offset, capability, ..
+            } => Some((usize::from(*offset), *capability)),
+        }
+    }
 }
 
 /// What a function is.

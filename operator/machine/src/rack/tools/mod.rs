@@ -128,6 +128,15 @@ fn after<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
 
 /// QIDs of every SoC on the bus, as the vendor's runtime gives them to a process that starts now.
 fn qids(view: &View<'_>, seed: u32) -> BTreeMap<PciAddress, Qid> {
+    let recorded: BTreeMap<PciAddress, Qid> = view
+        .socs()
+        .filter_map(|(_, function, _, _)| {
+            Some((function.address, *function.recorded_soc()?.qid.get()?))
+        })
+        .collect();
+    if !recorded.is_empty() {
+        return recorded;
+    }
     let mut keyed: Vec<(String, PciAddress)> = view
         .socs()
         .map(|(_, function, _, _)| {

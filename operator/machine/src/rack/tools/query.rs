@@ -2,6 +2,7 @@
 use std::fmt::Write;
 
 use crd::{
+    Unknown,
     id::{PciAddress, Qid},
     kind::rack::Sku,
 };
@@ -13,7 +14,8 @@ use crate::{
         files::View,
         host::{Generation, minor, platform},
         live::{Phase, SocLive},
-        world::SocPart,
+        recorded,
+        world::{Function, SocPart},
     },
 };
 
@@ -30,6 +32,7 @@ pub(super) fn run(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutpu
     let mut shown: Vec<(Qid, PciAddress, &SocPart, Phase, &SocLive)> = view
         .socs()
         .filter(|&(_, _, _, phase)| phase != Phase::Resetting)
+        .filter(|(_, function, _, _)| is_told(view, function))
         .filter_map(|(_, function, part, phase)| {
             let soc = view.live().socs.get(&function.path)?;
             Some((
@@ -67,9 +70,30 @@ pub(super) fn run(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutpu
                 ),
             );
         }
-        block(&mut text, view, generation, address, part, phase, soc);
+        let shown = view
+            .function(address)
+            .and_then(|(_, function)| function.shown.as_deref());
+        match shown.and_then(|shown| Some((shown, shown.soc.as_ref()?))) {
+            Some((shown, recorded)) => {
+                recorded::block(&mut text, view, address, shown, recorded, phase, soc);
+            }
+            None => block(&mut text, view, generation, address, part, phase, soc),
+        }
     }
     said(&text, 0)
+}
+
+/// Whether the tool shows a SoC: one that it left out of a recording it leaves out until the SoC is reset.
+fn is_told(view: &View<'_>, function: &Function) -> bool {
+    let left_out = function
+        .recorded_soc()
+        .is_some_and(|soc| soc.status.unknown == Some(Unknown::ToolFailed));
+    let resets = view
+        .live()
+        .socs
+        .get(&function.path)
+        .map_or(0, |soc| soc.resets);
+    !left_out || resets > 0
 }
 
 fn block(

@@ -1,0 +1,175 @@
+//! A server made of a recording: its tree, registers, tools and files say what the recording says, and then live as a
+//! built server's do.
+//!
+//! `tree` makes the functions, `seed` the registers of the first boot, `paths` answers what a file says, `query` what the
+//! vendor's tool prints; `losses` names what a rack cannot show.
+mod losses;
+mod paths;
+mod query;
+mod seed;
+mod tree;
+
+use crd::{
+    Unknown,
+    kind::rack::{Access, Fault, NodeSettings, Sdk, Server, Tenant, VendorTool, VirtualHost},
+    snapshot::{HardwareSnapshot, HolderKind},
+};
+
+pub use losses::losses;
+pub(crate) use paths::{device, entry};
+pub(crate) use query::block;
+pub(crate) use seed::seed;
+pub(crate) use tree::world;
+
+/// Names of the driver's timeout and the parts of a second that each counts in.
+const PARAMETERS: [(&str, u64); 2] = [
+    ("control_resp_timeout_s", 1),
+    ("control_resp_timeout", 1000),
+];
+
+/// The server as the rest of the rack knows servers: what a recording says stands where a file would say it.
+pub(crate) fn plain(server: &Server) -> Result<Server, String> {
+    let Some(snapshot) = &server.recorded else {
+        return Ok(server.clone());
+    };
+    let given = [
+        (!server.root_ports.is_empty(), "rootPorts"),
+        (!server.labels.is_empty(), "labels"),
+        (server.host.is_some(), "host"),
+        (server.sdk.is_some(), "sdk"),
+        (server.settings.is_some(), "settings"),
+        (!server.tenants.is_empty(), "tenants"),
+    ];
+    if let Some((_, what)) = given.iter().find(|(given, _)| *given) {
+        return Err(format!(
+            "it has `recorded`, which says what `{what}` would; keep one of the two"
+        ));
+    }
+    if snapshot.metadata.name != server.name {
+        return Err(format!(
+            "its name is {}, and its recording is of {}",
+            server.name, snapshot.metadata.name
+        ));
+    }
+    let access = access(snapshot);
+    let mut faults = server.faults.clone();
+    if access == Access::Root {
+        // Where whoever recorded could read other functions, these alone end early.
+        faults.extend(
+            snapshot
+                .functions
+                .iter()
+                .filter(|function| is_short(function.acs.unknown))
+                .map(|function| Fault::ShortReads(function.address)),
+        );
+    }
+    let settings = &snapshot.settings;
+    let count = settings.sysctl.get("vm.max_map_count");
+    Ok(Server {
+        labels: snapshot.metadata.labels.clone(),
+        host: Some(VirtualHost {
+            kernel: snapshot.host.kernel.value.clone(),
+            command_line: snapshot.host.command_line.value.clone(),
+            lockdown: snapshot.host.lockdown.value,
+            access: Some(access),
+            ..VirtualHost::default()
+        }),
+        sdk: Some(Sdk {
+            platform: snapshot.tools.platform_sdk.value.clone(),
+            apps: snapshot.tools.apps_sdk.value.clone(),
+            missing: missing(snapshot),
+        }),
+        settings: Some(NodeSettings {
+            control_response_timeout_seconds: parameter(snapshot).and_then(|(name, unit)| {
+                let value = settings.driver.get(name)?.get()?;
+                u32::try_from(value / unit).ok()
+            }),
+            max_map_count: count.and_then(|count| u32::try_from(*count.get()?).ok()),
+        }),
+        tenants: tenants(snapshot),
+        faults,
+        ..server.clone()
+    })
+}
+
+/// Whether a reason is that configuration space ended early.
+fn is_short(reason: Option<Unknown>) -> bool {
+    matches!(reason, Some(Unknown::NoPermission | Unknown::ShortRead))
+}
+
+/// As whom the recording was made.
+fn access(snapshot: &HardwareSnapshot) -> Access {
+    let all_short = !snapshot.functions.is_empty()
+        && snapshot
+            .functions
+            .iter()
+            .all(|function| is_short(function.acs.unknown));
+    let reader = snapshot.prerequisites.as_ref().map(|asked| &asked.reader);
+    // Rights that the reader said it had not, and used all the same, it had.
+    let had_rights = reader.and_then(|reader| reader.sys_admin.get()) == Some(&true);
+    if all_short && !had_rights {
+        Access::Unprivileged
+    } else {
+        Access::Root
+    }
+}
+
+/// The driver's timeout parameter, under the name that was recorded.
+pub(crate) fn parameter(snapshot: &HardwareSnapshot) -> Option<(&'static str, u64)> {
+    let known = &snapshot.settings.driver;
+    PARAMETERS
+        .into_iter()
+        .find(|(name, _)| known.contains_key(*name))
+}
+
+/// Tools that were not there.
+fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
+    let mut missing = Vec::new();
+    let unheard = |soc: &crd::snapshot::Soc| soc.status.unknown == Some(Unknown::ToolMissing);
+    if !snapshot.socs.is_empty() && snapshot.socs.iter().all(unheard) {
+        missing.push(VendorTool::QueryTool);
+    }
+    if snapshot.tools.compiler.unknown == Some(Unknown::ToolMissing) {
+        missing.extend([VendorTool::QaicExec, VendorTool::QaicCompile]);
+    }
+    let Some(asked) = &snapshot.prerequisites else {
+        return missing;
+    };
+    if asked.switchtec.get().is_none() {
+        missing.push(VendorTool::Switchtec);
+    }
+    let files = [
+        ("tools/qaic-util", VendorTool::QueryTool),
+        ("tools/qaic-monitor-json", VendorTool::QaicMonitorJson),
+        (
+            "tools/qaic-monitor-grpc-server",
+            VendorTool::QaicMonitorGrpcServer,
+        ),
+        ("exec/qaic-runner", VendorTool::QaicRunner),
+    ];
+    if let Some(installed) = asked.installed.get() {
+        let lacking = files
+            .iter()
+            .filter(|(file, _)| !installed.iter().any(|there| there == file));
+        missing.extend(lacking.map(|(_, tool)| *tool));
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    missing
+}
+
+/// Foreign processes that held SoCs.
+fn tenants(snapshot: &HardwareSnapshot) -> Vec<Tenant> {
+    snapshot
+        .holders
+        .iter()
+        .filter(|holder| holder.kind == HolderKind::Foreign)
+        .filter_map(|holder| {
+            Some(Tenant {
+                name: holder.name.clone(),
+                pid: holder.pid?,
+                holds: vec![holder.soc],
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,287 @@
+//! Files of a recorded server: what stood in them, and those that could not be read then cannot be read now.
+use std::fmt::Write;
+
+use crd::{
+    Fact, Unknown,
+    snapshot::{HardwareSnapshot, Prerequisites},
+};
+
+use crate::rack::{
+    files::{Entry, View, sorted, text},
+    world::{Function, Shown},
+};
+
+/// `IORESOURCE_UNSET`: a size without addresses.
+const UNSET: u64 = 0x2000_0000;
+/// More interrupts of a function, or IOMMUs of a machine, than there are: a number in a file must not fill memory.
+const MOST: u32 = 4096;
+
+/// What a path names on a recorded server.
+pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Answer> {
+    let snapshot = view.server.recorded.as_deref()?;
+    let path = format!("/{}", parts.join("/"));
+    if let Some(why) = unreadable(snapshot, &path) {
+        return Some(Answer(closed(why)));
+    }
+    match parts {
+        ["sys", "module", "qaic", "parameters"] if snapshot.settings.driver.is_empty() => {
+            return Some(Answer(None));
+        }
+        ["proc", "sys", "vm", "max_map_count"] if snapshot.settings.sysctl.is_empty() => {
+            return Some(Answer(None));
+        }
+        ["proc", "meminfo"] => {
+            let kib = snapshot.host.memory_mib.get()?.saturating_mul(1024);
+            return Some(Answer(text(&format!(
+                "MemTotal:       {kib} kB\nMemAvailable:   {} kB\n",
+                kib / 10 * 9
+            ))));
+        }
+        ["proc", "cpuinfo"] => return Some(Answer(text(&cpuinfo(snapshot)))),
+        ["proc", "self", "status"] => return Some(Answer(text(&status(snapshot)?))),
+        _ => {}
+    }
+    premises(snapshot.prerequisites.as_ref()?, parts)
+}
+
+/// What a recording says of a path: an entry, or that there is none.
+pub(crate) struct Answer(pub(crate) Option<Entry>);
+
+fn premises(asked: &Prerequisites, parts: &[&str]) -> Option<Answer> {
+    Some(match parts {
+        ["etc", "os-release"] => answer(&asked.distribution, |whole| {
+            let (name, version) = whole.split_once(' ').unwrap_or((whole, ""));
+            let version = if version.is_empty() {
+                String::new()
+            } else {
+                format!("VERSION_ID=\"{version}\"\n")
+            };
+            text(&format!("ID={name}\n{version}"))
+        }),
+        ["etc", "group"] if asked.qaic_group.unknown == Some(Unknown::Absent) => {
+            Answer(text("root:x:0:\n"))
+        }
+        ["etc", "group"] => answer(&asked.qaic_group, |id| {
+            text(&format!("root:x:0:\nqaic:x:{id}:\n"))
+        }),
+        ["usr", "bin"] => answer(&asked.pythons, |versions| {
+            names(versions.iter().map(|version| format!("python{version}")))
+        }),
+        ["sys", "class", "iommu"] => answer(&asked.iommus, |count| {
+            names((0..*count.min(&MOST)).map(|number| format!("iommu{number}")))
+        }),
+        ["sys", "class", "dmi", "id", file] => answer(&asked.product, |whole| {
+            let (maker, product) = whole.split_once(' ').unwrap_or((whole, ""));
+            match *file {
+                "sys_vendor" => text(maker),
+                "product_name" => text(product),
+                _ => None,
+            }
+        }),
+        ["sys", "module"] => answer(&asked.modules, |modules| names(modules.iter().cloned())),
+        ["sys", "module", "qaic", "version"] => {
+            answer(&asked.driver_version, |version| text(version))
+        }
+        // Tools can be run: their files are there or not as they are.
+        ["opt", "qti-aic", "tools" | "exec"] => return None,
+        ["opt", "qti-aic", rest @ ..] if rest.first() != Some(&"versions") => {
+            answer(&asked.installed, |files| within(files, &rest.join("/")))
+        }
+        ["var", ..] => answer(&asked.vendor_operator, |marks| {
+            within(marks, &format!("/{}", parts.join("/")))
+        }),
+        _ => return None,
+    })
+}
+
+/// A fact's file, or why there is none.
+fn answer<T>(fact: &Fact<T>, make: impl FnOnce(&T) -> Option<Entry>) -> Answer {
+    Answer(match fact.get() {
+        Some(value) => make(value),
+        None => closed(fact.unknown.unwrap_or(Unknown::Absent)),
+    })
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it ends arms that say whether there is such a folder"
+)]
+fn names(names: impl Iterator<Item = String>) -> Option<Entry> {
+    Some(Entry::Folder(sorted(names)))
+}
+
+/// The names of these files that lie in a folder.
+fn within(files: &[String], folder: &str) -> Option<Entry> {
+    let inside = files.iter().filter_map(|file| {
+        let (place, name) = file.rsplit_once('/')?;
+        (place == folder).then(|| name.to_owned())
+    });
+    names(inside)
+}
+
+fn cpuinfo(snapshot: &HardwareSnapshot) -> String {
+    let mut flags: Vec<&str> = vec!["fpu"];
+    let features = snapshot.host.cpu_features.get().into_iter().flatten();
+    flags.extend(features.map(String::as_str));
+    let asked = snapshot.prerequisites.as_ref();
+    if asked.is_some_and(|asked| asked.virtual_machine.get() == Some(&true)) {
+        flags.push("hypervisor");
+    }
+    format!("processor\t: 0\nflags\t\t: {}\n", flags.join(" "))
+}
+
+/// The reader's own status; nothing where it was not recorded.
+fn status(snapshot: &HardwareSnapshot) -> Option<String> {
+    let mut text = String::from("Name:\tshardplane\n");
+    // Writing to a string cannot fail.
+    if let Some(cpus) = snapshot.host.cpus.get() {
+        let _ = writeln!(text, "Cpus_allowed_list:\t0-{}", cpus.saturating_sub(1));
+    }
+    let asked = snapshot.prerequisites.as_ref()?;
+    if let Some(uid) = asked.reader.uid.get() {
+        let _ = writeln!(text, "Uid:\t{uid}\t{uid}\t{uid}\t{uid}");
+    }
+    let member = asked.reader.in_qaic_group.get() == Some(&true);
+    let groups = match (asked.qaic_group.get(), member) {
+        (Some(qaic), true) => qaic.to_string(),
+        // A group of its own, which is not the one that matters.
+        (Some(qaic), false) => qaic.wrapping_add(1).to_string(),
+        (None, _) => String::new(),
+    };
+    let _ = writeln!(
+        text,
+        "Gid:\t4294967294\t4294967294\t4294967294\t4294967294\nGroups:\t{groups} "
+    );
+    if let Some(admin) = asked.reader.sys_admin.get() {
+        let bits = if *admin {
+            "000001ffffffffff"
+        } else {
+            "0000000000000000"
+        };
+        let _ = writeln!(text, "CapEff:\t{bits}");
+    }
+    Some(text)
+}
+
+/// What a file of a recorded function names.
+pub(crate) fn device(
+    view: &View<'_>,
+    function: &Function,
+    shown: &Shown,
+    rest: &[&str],
+) -> Option<Answer> {
+    Some(Answer(match rest {
+        ["numa_node"] => {
+            let node = shown.function.numa_node;
+            text(&node.map_or_else(|| "-1".to_owned(), |node| node.to_string()))
+        }
+        ["current_link_speed"] => {
+            let link = shown.function.link.as_ref();
+            link.and_then(|link| text(&link.speed))
+        }
+        ["current_link_width"] => {
+            let link = shown.function.link.as_ref();
+            link.and_then(|link| text(&link.width.to_string()))
+        }
+        ["resource"] => text(&resource(shown)),
+        ["msi_irqs"] => {
+            let asked = shown.asked.as_ref()?;
+            let bound = view.driver(function) == function.driver.as_deref();
+            let count = asked.msi_vectors.get().filter(|_| bound);
+            count.and_then(|count| {
+                names((0..*count.min(&MOST)).map(|number| (64 + number).to_string()))
+            })
+        }
+        _ => return None,
+    }))
+}
+
+/// Base address registers with the sizes that were recorded, one above the other.
+fn resource(shown: &Shown) -> String {
+    let mut lines = vec![(0_u64, 0_u64, 0_u64); 7];
+    let address = shown.function.address;
+    let domain = u64::from(address.domain & 0xffff);
+    let mut start = 0x40_0000_0000 + (u64::from(address.bus) << 36) + (domain << 44);
+    let unassigned = shown
+        .asked
+        .as_ref()
+        .is_some_and(|asked| asked.bar4_assigned.get() == Some(&false));
+    for bar in &shown.function.bars {
+        let size = bar.size_kib.saturating_mul(1024);
+        let Some(line) = lines.get_mut(usize::from(bar.index)) else {
+            continue;
+        };
+        start = start
+            .checked_next_multiple_of(size.max(4096))
+            .unwrap_or(4096);
+        let mut flags = if bar.prefetchable {
+            0x14_220c
+        } else {
+            0x4_0200
+        };
+        if unassigned && bar.index == crd::snapshot::BAR4 {
+            flags |= UNSET;
+        }
+        *line = (start, start.saturating_add(size.saturating_sub(1)), flags);
+        start = start.saturating_add(size);
+    }
+    let mut text = String::new();
+    for (start, end, flags) in lines {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "0x{start:016x} 0x{end:016x} 0x{flags:016x}");
+    }
+    text
+}
+
+/// Why a path could not be read when the machine was recorded; nothing where it could, or was not tried.
+fn unreadable(snapshot: &HardwareSnapshot, path: &str) -> Option<Unknown> {
+    let HardwareSnapshot {
+        boot_id,
+        host,
+        settings,
+        tools,
+        prerequisites,
+        ..
+    } = snapshot;
+    let mut facts = vec![
+        of(boot_id),
+        of(&host.kernel),
+        of(&host.command_line),
+        of(&host.lockdown),
+        of(&host.memory_mib),
+        of(&host.cpu_features),
+        of(&tools.platform_sdk),
+        of(&tools.apps_sdk),
+        of(&tools.qmonitor_running),
+    ];
+    facts.extend(settings.driver.values().map(of));
+    facts.extend(settings.sysctl.values().map(of));
+    if let Some(asked) = prerequisites {
+        // Without the SDK's folder nothing below it is there either.
+        let sdk = &asked.installed;
+        if sdk.get().is_none() && path.starts_with("/opt/qti-aic/") {
+            return sdk.unknown;
+        }
+    }
+    // A fact that was looked for in several files names them all.
+    let about = |sources: &str| sources.split(' ').any(|source| source == path);
+    let mut unread = facts.into_iter().filter(|(sources, _)| about(sources));
+    unread.find_map(|(_, unknown)| unknown)
+}
+
+fn of<T>(fact: &Fact<T>) -> (&str, Option<Unknown>) {
+    (fact.source.as_str(), fact.unknown)
+}
+
+/// A path that cannot be read for a reason.
+fn closed(why: Unknown) -> Option<Entry> {
+    match why {
+        Unknown::Absent | Unknown::ToolMissing => None,
+        Unknown::NoPermission | Unknown::Lockdown => Some(Entry::WriteOnly),
+        Unknown::Malformed
+        | Unknown::ShortRead
+        | Unknown::ToolFailed
+        | Unknown::NotReady
+        | Unknown::ReadFailed => text("?"),
+    }
+}

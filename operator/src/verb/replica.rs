@@ -1,0 +1,89 @@
+//! `rack from-snapshot`: recorded servers as a rack, to plan, apply and break there what stands somewhere else.
+use crd::{
+    kind::{
+        API_VERSION, RACK_KIND, Rack,
+        rack::{RackMetadata, RackSpec, Server},
+    },
+    snapshot::HardwareSnapshot,
+};
+
+use super::rack::put_new;
+use crate::{
+    cli::FromSnapshotArgs,
+    console::Console,
+    document,
+    exit::Exit,
+    failure::Failure,
+    recorded::{self, Expired},
+};
+
+/// `rack from-snapshot`
+pub fn run(args: &FromSnapshotArgs, console: &Console) -> Result<Exit, Failure> {
+    // A machine that is rehearsed on is one of then, whenever that was.
+    let snapshots = recorded::snapshots(&args.snapshot, Expired::Used, console)?;
+    for snapshot in &snapshots {
+        for loss in machine::rack::losses(snapshot) {
+            console.note(&format!("note: {}: {loss}", snapshot.metadata.name));
+        }
+    }
+    let name = args.name.clone().unwrap_or_else(|| name(&snapshots));
+    let rack = rack(name, snapshots);
+    machine::rack::examine(&rack)?;
+    put_new(&args.out, &document::yaml(&rack)?, console)
+}
+
+/// A rack of these servers.
+pub fn rack(name: String, snapshots: Vec<HardwareSnapshot>) -> Rack {
+    Rack {
+        api_version: API_VERSION.to_owned(),
+        kind: RACK_KIND.to_owned(),
+        metadata: RackMetadata { name },
+        spec: RackSpec {
+            seed: 1,
+            speedup: None,
+            servers: snapshots.into_iter().map(server).collect(),
+        },
+    }
+}
+
+fn server(snapshot: HardwareSnapshot) -> Server {
+    Server {
+        name: snapshot.metadata.name.clone(),
+        labels: std::collections::BTreeMap::new(),
+        host: None,
+        sdk: None,
+        settings: None,
+        qid_order: None,
+        durations: None,
+        tenants: Vec::new(),
+        faults: Vec::new(),
+        root_ports: Vec::new(),
+        // A rack file is there to be edited: it carries no seal. What changes by itself is the rack's own.
+        recorded: Some(Box::new(HardwareSnapshot {
+            readings: None,
+            recording: None,
+            ..snapshot
+        })),
+    }
+}
+
+/// A rack's name is a DNS label: the only server's as far as it is one, else a word.
+fn name(snapshots: &[HardwareSnapshot]) -> String {
+    let [only] = snapshots else {
+        return "recorded".to_owned();
+    };
+    let letters = only.metadata.name.as_str().chars().map(|letter| {
+        if letter.is_ascii_alphanumeric() {
+            letter.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    });
+    let name: String = letters.take(63).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() {
+        "recorded".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
