@@ -1,6 +1,5 @@
 //! `probe` and `snapshot`: what a machine is, for people and for planning elsewhere.
 use crd::snapshot::HardwareSnapshot;
-use machine::Clock;
 use serde_json::Value;
 
 use super::setting;
@@ -12,7 +11,9 @@ use crate::{
     exit::Exit,
     failure::Failure,
     render,
+    room::Opening,
     state::durable,
+    supervise::recorded,
 };
 
 /// `probe`
@@ -58,10 +59,10 @@ fn look(
     environment: &Environment,
     console: &Console,
 ) -> Result<Vec<HardwareSnapshot>, Failure> {
-    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(&args.place, environment, console, Opening::Look)?;
     let around = Surroundings {
         worker: setting.toolchain,
-        workers: std::collections::BTreeMap::new(),
+        workers: recorded::alive(&setting.room.state)?,
     };
     setting
         .room

@@ -1,7 +1,6 @@
 //! `status`: what is there, what we changed and what runs; takes no lock.
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use machine::Clock;
 use serde_json::json;
 
 use super::setting;
@@ -13,10 +12,12 @@ use crate::{
     exit::Exit,
     failure::Failure,
     render,
+    room::Opening,
     state::{EngineLock, Journal},
     supervise::{
         WorkerReport,
         control::{self, Reply, Request},
+        recorded,
     },
 };
 
@@ -29,7 +30,7 @@ pub fn run(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(&args.place, environment, console, Opening::Look)?;
     let room = &setting.room;
     let root = room.state.root();
     let mut workers: Vec<WorkerReport> = Vec::new();
@@ -53,7 +54,7 @@ pub fn run(
     };
     let around = Surroundings {
         worker: setting.toolchain.clone(),
-        workers: BTreeMap::new(),
+        workers: recorded::alive(&room.state)?,
     };
     let mut nodes = Vec::new();
     for node in &room.nodes {

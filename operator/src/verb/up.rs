@@ -29,6 +29,7 @@ use crate::{
     failure::Failure,
     place::SourcePlace,
     render::plan::{Detail, Frame},
+    room::Opening,
     supervise::{
         Crew, DRAIN_SECONDS, Event, Supervisor,
         control::{self, Asked, Reply, Request},
@@ -52,7 +53,12 @@ pub fn run(
     if args.ask.is_some() {
         ready::model_to_ask(&declared.declaration, args.model.as_deref())?;
     }
-    let setting = setting::open(&args.place, environment, console, Clock::Wall)?;
+    let setting = setting::open(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Wall),
+    )?;
     if !declared.declaration.models.is_empty() {
         setting.binary.path()?;
     }
@@ -206,7 +212,10 @@ impl Up<'_> {
                 address,
                 pids,
             } => {
-                if self.supervisor.listening(&id, generation, &address, &pids) {
+                let listens = self
+                    .supervisor
+                    .listening(&id, generation, &address, &pids)?;
+                if listens {
                     self.console
                         .note(&format!("worker {id} serves on http://{address}"));
                     self.ask(&address)?;

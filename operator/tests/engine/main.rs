@@ -10,5 +10,6 @@ mod crash;
 mod exits;
 mod journal;
 mod lab;
+mod looking;
 mod plans;
 mod supervision;

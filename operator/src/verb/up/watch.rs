@@ -7,6 +7,7 @@ use crate::{
     cli::{Environment, UpArgs},
     console::Console,
     failure::Failure,
+    room::Opening,
     supervise::Event,
     verb::setting,
 };
@@ -18,7 +19,12 @@ pub(super) fn machines(
     console: &Console,
     events: &SyncSender<Event>,
 ) -> Result<(), Failure> {
-    let room = setting::open_room(&args.place, environment, console, Clock::Wall)?;
+    let room = setting::open_room(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Wall),
+    )?;
     for node in room.nodes {
         if matches!(node.machine, Machine::Linux(_)) {
             continue;
