@@ -50,6 +50,16 @@ pub enum RoomError {
     NoStateFolder,
 }
 
+/// What a room is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// To look: nothing in the state directory is written or locked, and a rack's virtual time that passes meanwhile
+    /// passes for this run alone.
+    Look,
+    /// To work, on this clock.
+    Work(Clock),
+}
+
 /// A rack and the fingerprint of the file that describes it.
 #[derive(Clone, Debug)]
 pub struct RackFile {
@@ -65,14 +75,19 @@ pub fn open(
     rack: Option<&RackFile>,
     state_dir: Option<&Path>,
     state_home: Option<&Path>,
-    clock: Clock,
+    opening: Opening,
 ) -> Result<Room, RoomError> {
     if let Some(file) = rack {
         let name = &file.rack.metadata.name;
         let root = root(state_dir, state_home, name)?;
         let state = StateDir::new(&root, name);
-        state.make()?;
-        let servers = machine::rack::open(&file.rack, &file.digest, &root, clock)?;
+        let servers = match opening {
+            Opening::Look => machine::rack::open_to_read(&file.rack, &file.digest, &root)?,
+            Opening::Work(clock) => {
+                state.make()?;
+                machine::rack::open(&file.rack, &file.digest, &root, clock)?
+            }
+        };
         let nodes = servers
             .into_iter()
             .map(|server| node(Machine::Rack(server)));

@@ -2,15 +2,21 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
-/// Replaces `path` by `bytes`: a temporary file beside it is written, synced and renamed, then the folder is synced.
+/// Mode of a new file before the umask: as readable as any other, so that another user may look.
+const MODE: u32 = 0o666;
+
+/// Replaces `path` by `bytes`: a temporary file beside it is written, synced and renamed, then the folder is synced. It
+/// stays as readable as it was.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(".write-")
+        .permissions(permissions(path))
         .tempfile_in(folder)
         .map_err(unnamed)?;
     file.as_file_mut().write_all(bytes)?;
@@ -34,6 +40,13 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.error),
     }
+}
+
+fn permissions(path: &Path) -> fs::Permissions {
+    fs::metadata(path).map_or_else(
+        |_| fs::Permissions::from_mode(MODE),
+        |there| there.permissions(),
+    )
 }
 
 /// The system's error alone: the temporary file's name says nothing to anybody, and differs each time.

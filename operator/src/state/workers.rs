@@ -1,7 +1,10 @@
 //! Workers that were started and not yet seen to end, so that a killed supervisor's are recognised.
 use std::path::Path;
 
-use crd::id::{BootId, NodeName, WorkerId};
+use crd::{
+    id::{BootId, NodeName, WorkerId},
+    snapshot::PresentWorker,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{StateError, read_json, write_json};
@@ -28,6 +31,12 @@ pub struct RecordedWorker {
     pub node: NodeName,
     /// Its leading process.
     pub process: ProcessIdentity,
+    /// Its processes, ranks included, once it has told them.
+    #[serde(default)]
+    pub pids: Vec<u32>,
+    /// What it serves and holds; absent in a record of an earlier version.
+    #[serde(default)]
+    pub present: Option<PresentWorker>,
 }
 
 /// Reads the record; empty where there is none.

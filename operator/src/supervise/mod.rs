@@ -3,6 +3,7 @@ pub mod ask;
 pub mod control;
 pub mod process;
 mod report;
+pub mod running;
 mod speech;
 mod supervisor;
 
@@ -57,6 +58,8 @@ pub enum Event {
 pub enum Crew<'a> {
     /// Nobody: there are none, and none is started.
     Nobody,
+    /// Another run, while this one only looks: these are recorded and alive.
+    Elsewhere(BTreeMap<NodeName, Vec<KnownWorker>>),
     /// The supervisor.
     Supervised(&'a mut Supervisor),
 }
@@ -66,6 +69,7 @@ impl Crew<'_> {
     pub fn known(&self) -> BTreeMap<NodeName, Vec<KnownWorker>> {
         match self {
             Self::Nobody => BTreeMap::new(),
+            Self::Elsewhere(recorded) => recorded.clone(),
             Self::Supervised(supervisor) => supervisor.known(),
         }
     }
@@ -78,7 +82,7 @@ impl Crew<'_> {
         room: &Room,
     ) -> Result<(), Failure> {
         match self {
-            Self::Nobody => Ok(()),
+            Self::Nobody | Self::Elsewhere(_) => Ok(()),
             Self::Supervised(supervisor) => {
                 for worker in workers {
                     supervisor.stop(worker, timeout_seconds, room)?;

@@ -102,14 +102,6 @@ impl Supervisor {
     pub fn known(&self) -> BTreeMap<NodeName, Vec<KnownWorker>> {
         let mut known: BTreeMap<NodeName, Vec<KnownWorker>> = BTreeMap::new();
         for worker in self.workers.values() {
-            let present = PresentWorker {
-                id: worker.request.id.clone(),
-                program: worker.request.program.key.clone(),
-                group: worker.request.group.clone(),
-                socs: worker.request.socs.clone(),
-                options: worker.request.options.clone(),
-                state: worker.state,
-            };
             let pids = worker
                 .running
                 .as_ref()
@@ -119,7 +111,7 @@ impl Supervisor {
                 .entry(worker.node.clone())
                 .or_default()
                 .push(KnownWorker {
-                    worker: present,
+                    worker: present(worker),
                     pids,
                 });
         }
@@ -201,6 +193,11 @@ impl Supervisor {
         });
         worker.state = WorkerState::Starting;
         worker.refused = None;
+        // Recorded before it holds anything: whoever looks in between must not take it for somebody else's.
+        self.remember()?;
+        let Some(worker) = self.workers.get_mut(id) else {
+            return Ok(());
+        };
         if let (Err(error), Some(running)) = (claim(worker, pid, room), worker.running.as_mut()) {
             // It ends through its pipe, and is started again like one that died; one that is dead already says why itself.
             drop(running.stdin.take());
@@ -208,27 +205,27 @@ impl Supervisor {
                 worker.refused = Some(error.chain());
             }
         }
-        self.remember()
+        Ok(())
     }
 
-    /// A worker listens.
+    /// A worker listens; whether it is one of ours that runs now.
     pub fn listening(
         &mut self,
         id: &WorkerId,
         generation: u64,
         address: &str,
         pids: &[u32],
-    ) -> bool {
+    ) -> Result<bool, Failure> {
         let now = self.wall.now();
         let Some(worker) = self.workers.get_mut(id) else {
-            return false;
+            return Ok(false);
         };
         let Some(running) = worker
             .running
             .as_mut()
             .filter(|running| running.generation == generation)
         else {
-            return false;
+            return Ok(false);
         };
         running.pids.extend(pids);
         running.pids.sort_unstable();
@@ -237,7 +234,8 @@ impl Supervisor {
         worker.address = Some(address.to_owned());
         worker.ready_since = Some(now);
         worker.why.clear();
-        true
+        self.remember()?;
+        Ok(true)
     }
 
     /// A worker has ended by itself: says why, and when it is started again.
@@ -401,10 +399,24 @@ impl Supervisor {
                     id: worker.request.id.clone(),
                     node: worker.node.clone(),
                     process: running.process.clone(),
+                    pids: running.pids.clone(),
+                    present: Some(present(worker)),
                 })
             })
             .collect();
         Ok(workers::write(&self.state.workers(), &recorded)?)
+    }
+}
+
+/// A worker as it enters the snapshot.
+fn present(worker: &Worker) -> PresentWorker {
+    PresentWorker {
+        id: worker.request.id.clone(),
+        program: worker.request.program.key.clone(),
+        group: worker.request.group.clone(),
+        socs: worker.request.socs.clone(),
+        options: worker.request.options.clone(),
+        state: worker.state,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
         plan::{Detail, Frame},
         words::counted,
     },
+    room::Opening,
     staleness,
     supervise::{Crew, process},
 };
@@ -40,7 +41,12 @@ pub fn run(
         .as_ref()
         .map_or_else(|| environment.current.clone(), |saved| saved.base.clone());
     let place = SourcePlace::new(base);
-    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Virtual),
+    )?;
     if builds_for_cpu(&declared.declaration) {
         // Before anything is touched: a machine half configured for a program that cannot be built helps nobody.
         setting.binary.path()?;

@@ -13,6 +13,7 @@ use crate::{
     failure::Failure,
     place::SourcePlace,
     render::plan::{Detail, Frame},
+    room::Opening,
     supervise::{
         Crew,
         control::{self, Reply, Request},
@@ -27,7 +28,12 @@ pub fn run(
     console: &Console,
     stop: &StopFlag,
 ) -> Result<Exit, Failure> {
-    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Virtual),
+    )?;
     let state = &setting.room.state;
     if let Some(exit) = through_up(args, state.root(), console)? {
         return Ok(exit);

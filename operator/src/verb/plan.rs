@@ -1,7 +1,6 @@
 //! `plan`: what apply would do, and why; nothing is touched and no lock is taken.
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use machine::Clock;
 use reconcile::{Inputs, NodeInput};
 
 use super::setting;
@@ -16,7 +15,8 @@ use crate::{
     place::SourcePlace,
     recorded::{self, Expired},
     render::plan::{Detail, Frame},
-    supervise::Crew,
+    room::Opening,
+    supervise::{Crew, running},
 };
 
 /// `plan`
@@ -29,7 +29,7 @@ pub fn run(
     let declared = declared::declared(&args.files.file, console)?;
     let place = SourcePlace::new(environment.current.clone());
     let (plan, nodes, observed) = if args.snapshot.is_empty() {
-        let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+        let setting = setting::open(&args.place, environment, console, Opening::Look)?;
         let engine = Engine {
             room: &setting.room,
             declaration: &declared.declaration,
@@ -40,7 +40,7 @@ pub fn run(
             stop,
             leave: &Leave::default(),
             asking: Asking::Apply,
-            crew: Crew::Nobody,
+            crew: Crew::Elsewhere(running::alive(&setting.room.state)?),
         };
         let nodes = engine.observe()?;
         let plan = engine.plan(&nodes, Effort::Remembered)?;

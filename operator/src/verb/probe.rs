@@ -2,7 +2,6 @@
 use std::path::Path;
 
 use crd::snapshot::HardwareSnapshot;
-use machine::Clock;
 use serde_json::Value;
 
 use super::setting;
@@ -14,7 +13,9 @@ use crate::{
     exit::Exit,
     failure::Failure,
     render,
+    room::Opening,
     state::durable,
+    supervise::running,
 };
 
 /// `probe`
@@ -44,10 +45,10 @@ pub(super) fn look(
     environment: &Environment,
     console: &Console,
 ) -> Result<Vec<HardwareSnapshot>, Failure> {
-    let setting = setting::open(place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(place, environment, console, Opening::Look)?;
     let around = Surroundings {
         worker: setting.toolchain,
-        workers: std::collections::BTreeMap::new(),
+        workers: running::alive(&setting.room.state)?,
     };
     setting
         .room

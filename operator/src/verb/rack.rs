@@ -17,7 +17,7 @@ use crate::{
     declared, document,
     exit::Exit,
     failure::Failure,
-    room::{self, Room},
+    room::{self, Opening, Room},
     state::{EngineLock, durable},
 };
 
@@ -133,7 +133,7 @@ fn show(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let room = open(place, environment, console)?;
+    let room = open(place, environment, console, Opening::Look)?;
     let servers = servers(&room)?;
     match printing.output {
         Format::Text | Format::Wide => {
@@ -239,11 +239,16 @@ fn address(text: &str) -> Result<PciAddress, Failure> {
         .map_err(|error: crd::id::IdError| Failure::said(Exit::Usage, error.to_string(), ""))
 }
 
-fn open(place: &Place, environment: &Environment, console: &Console) -> Result<Room, Failure> {
+fn open(
+    place: &Place,
+    environment: &Environment,
+    console: &Console,
+    opening: Opening,
+) -> Result<Room, Failure> {
     if place.rack.is_none() {
         return Err(RackError::NotARack.into());
     }
-    setting::open_room(place, environment, console, Clock::Virtual)
+    setting::open_room(place, environment, console, opening)
 }
 
 fn servers(room: &Room) -> Result<Vec<&RackServer>, Failure> {
@@ -263,7 +268,7 @@ fn each(
     console: &Console,
     act: impl Fn(&RackServer) -> Result<(), RackError>,
 ) -> Result<Exit, Failure> {
-    let room = open(place, environment, console)?;
+    let room = open(place, environment, console, Opening::Work(Clock::Virtual))?;
     for server in servers(&room)? {
         act(server)?;
     }
@@ -277,7 +282,7 @@ fn one_of(
     console: &Console,
     act: impl Fn(&RackServer) -> Result<(), RackError>,
 ) -> Result<Exit, Failure> {
-    let room = open(place, environment, console)?;
+    let room = open(place, environment, console, Opening::Work(Clock::Virtual))?;
     match servers(&room)?.as_slice() {
         [server] => {
             act(server)?;

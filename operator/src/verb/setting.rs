@@ -3,14 +3,14 @@ use std::path::PathBuf;
 
 use crd::Fact;
 use crd::snapshot::WorkerToolchain;
-use machine::{Clock, Machine, Roots};
+use machine::{Machine, Roots};
 
 use crate::{
     cli::{Environment, Place},
     console::Console,
     declared,
     failure::Failure,
-    room::{self, Room},
+    room::{self, Opening, Room},
     state::{EngineLock, LockHolder},
     toolchain::{WORKER, WorkerBinary},
 };
@@ -30,9 +30,9 @@ pub fn open(
     place: &Place,
     environment: &Environment,
     console: &Console,
-    clock: Clock,
+    opening: Opening,
 ) -> Result<Setting, Failure> {
-    let room = open_room(place, environment, console, clock)?;
+    let room = open_room(place, environment, console, opening)?;
     let binary = WorkerBinary::new(environment.find(WORKER));
     let toolchain = binary.toolchain();
     Ok(Setting {
@@ -47,7 +47,7 @@ pub fn open_room(
     place: &Place,
     environment: &Environment,
     console: &Console,
-    clock: Clock,
+    opening: Opening,
 ) -> Result<Room, Failure> {
     let rack = place
         .rack
@@ -59,7 +59,12 @@ pub fn open_room(
         .state_dir
         .as_ref()
         .map(|dir| absolute(dir, environment));
-    let room = room::open(rack.as_ref(), state_dir.as_deref(), home.as_deref(), clock)?;
+    let room = room::open(
+        rack.as_ref(),
+        state_dir.as_deref(),
+        home.as_deref(),
+        opening,
+    )?;
     match &place.node {
         Some(node) => Ok(room.only(node)?),
         None => Ok(room),

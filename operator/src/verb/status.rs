@@ -1,7 +1,6 @@
 //! `status`: what is there, what we changed and what runs; takes no lock.
-use std::{collections::BTreeMap, io::ErrorKind, path::Path, time::Duration};
+use std::{io::ErrorKind, path::Path, time::Duration};
 
-use machine::Clock;
 use serde_json::json;
 
 use super::setting;
@@ -13,10 +12,12 @@ use crate::{
     exit::Exit,
     failure::Failure,
     render,
+    room::Opening,
     state::{EngineLock, Journal},
     supervise::{
         WorkerReport,
         control::{self, Reply, Request},
+        running,
     },
 };
 
@@ -29,7 +30,7 @@ pub fn run(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    let setting = setting::open(&args.place, environment, console, Opening::Look)?;
     if let Some(seconds) = args.wait {
         as_declared(
             setting.room.state.root(),
@@ -60,7 +61,7 @@ pub fn run(
     };
     let around = Surroundings {
         worker: setting.toolchain.clone(),
-        workers: BTreeMap::new(),
+        workers: running::alive(&room.state)?,
     };
     let mut nodes = Vec::new();
     for node in &room.nodes {

@@ -25,6 +25,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     place::SourcePlace,
+    room::Opening,
     supervise::{
         Event, Supervisor, TERM_LIMIT,
         control::{self, Asked, Reply, Request},
@@ -57,7 +58,12 @@ pub fn run(
     if args.ask.is_some() {
         ready::model_to_ask(&declaration, args.model.as_deref())?;
     }
-    let setting = setting::open(&args.place, environment, console, Clock::Wall)?;
+    let setting = setting::open(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Wall),
+    )?;
     if !declaration.models.is_empty() {
         setting.binary.path()?;
     }
@@ -209,7 +215,10 @@ impl Up<'_> {
                 address,
                 pids,
             } => {
-                if self.supervisor.listening(&id, generation, &address, &pids) {
+                let listens = self
+                    .supervisor
+                    .listening(&id, generation, &address, &pids)?;
+                if listens {
                     self.console
                         .note(&format!("worker {id} serves on http://{address}"));
                     self.ask(&address)?;

@@ -42,7 +42,7 @@ impl Ended {
 pub struct Registers {
     /// Port words, settings and settings files: all that `down` must put back exactly.
     pub words: BTreeMap<String, String>,
-    /// Resets of each SoC by path.
+    /// Resets of each SoC by path, where there were any.
     pub resets: BTreeMap<String, u64>,
 }
 
@@ -143,14 +143,19 @@ impl Lab {
         for (file, fact) in snapshot["settings"]["kept"].as_object().unwrap() {
             words.insert(file.clone(), fact["value"]["image"].to_string());
         }
+        // Looking seeds nothing: where there is no file, nothing was ever reset.
         let live = self.path(state).join("lab/aic-01/rack/registers.json");
-        let live: Value = serde_json::from_slice(&fs::read(live).unwrap()).unwrap();
-        let resets = live["socs"].as_object().unwrap().iter();
+        let live: Option<Value> = fs::read(live)
+            .ok()
+            .map(|text| serde_json::from_slice(&text).unwrap());
+        let resets = live
+            .iter()
+            .flat_map(|live| live["socs"].as_object().unwrap())
+            .map(|(path, soc)| (path.clone(), soc["resets"].as_u64().unwrap()))
+            .filter(|(_, resets)| *resets > 0);
         Registers {
             words,
-            resets: resets
-                .map(|(path, soc)| (path.clone(), soc["resets"].as_u64().unwrap()))
-                .collect(),
+            resets: resets.collect(),
         }
     }
 

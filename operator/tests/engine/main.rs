@@ -11,6 +11,7 @@ mod doctor;
 mod exits;
 mod journal;
 mod lab;
+mod looking;
 mod notified;
 mod plans;
 mod reboot;

@@ -190,3 +190,49 @@ fn a_goal_that_becomes_blocked_is_told_and_so_is_its_end() {
     up.hears("starting worker");
     up.hears("serves on");
 }
+
+#[test]
+fn whoever_looks_on_knows_our_workers_and_plans_what_up_carries_out() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&lab.run("state", arguments).stdout).unwrap()
+    };
+    let plan = [
+        "plan",
+        "-f",
+        "declared",
+        "--detailed-exitcode",
+        "-o",
+        "json",
+    ];
+    let rests = json(&plan);
+    assert_eq!(rests["exit"]["code"], 0, "{rests:#}");
+    assert_eq!(rests["nodes"][0]["work"], Value::Array(Vec::new()));
+    for verb in ["snapshot", "probe"] {
+        let seen = json(&[verb, "-o", "json"]);
+        let holders = seen["holders"].as_array().unwrap();
+        assert!(!holders.is_empty(), "{verb}");
+        for holder in holders {
+            assert_eq!(holder["kind"]["id"], "default/tiny-0", "{holder}");
+        }
+        assert_eq!(seen["workers"][0]["state"], "Ready", "{verb}");
+    }
+    let soc = json(&["snapshot", "-o", "json"])["holders"][0]["soc"].clone();
+    // With `up` stopped in its tracks, what is planned here is what it will carry out.
+    up.signal(Signal::SIGSTOP);
+    let mdp = format!("{}/mdp", soc.as_str().unwrap());
+    lab.run("state", &["rack", "set", &mdp, "off"]).expect(0);
+    let planned = lab
+        .run("state", &["plan", "-f", "declared", "--detailed-exitcode"])
+        .expect(2);
+    assert!(
+        !planned.stdout.contains("HeldByForeign") && planned.stdout.contains("default/tiny-0"),
+        "{}",
+        planned.stdout
+    );
+    let digest = json(&plan)["nodes"][0]["digest"].clone();
+    up.signal(Signal::SIGCONT);
+    up.hears(digest.as_str().unwrap());
+}

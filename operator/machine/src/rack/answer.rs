@@ -200,6 +200,10 @@ impl RackServer {
             program: invocation.program.clone(),
             source,
         };
+        if invocation.files.is_empty() {
+            // A call that brings no files needs no folder: looking works where nothing can be written.
+            return tools::run(self, invocation, &invocation.arguments);
+        }
         let (_folder, arguments) = materialise(invocation).map_err(start)?;
         tools::run(self, invocation, &arguments)
     }

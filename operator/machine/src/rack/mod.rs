@@ -39,7 +39,7 @@ pub use server::RackServer;
 pub use tools::COMPILER_MARKER;
 
 use crate::time::Clock;
-use store::Store;
+use store::{Changes, Store};
 use world::World;
 
 /// Opens every server of a rack, seeding live registers under `state_dir/<rack>/<server>/rack/` on first use.
@@ -50,7 +50,31 @@ pub fn open(
     state_dir: &Path,
     clock: Clock,
 ) -> Result<Vec<RackServer>, RackError> {
-    stores(rack, rack_digest, state_dir, clock)?
+    start(
+        stores(rack, rack_digest, state_dir, clock, Changes::Kept)?,
+        rack,
+        clock,
+    )
+}
+
+/// Opens every server of a rack to look at it as it is now: nothing is written and no lock is taken. Registers that were
+/// never seeded are those that the first use would seed. Virtual time that passes is this reader's own: the next begins
+/// where the last writer left the clock.
+pub fn open_to_read(
+    rack: &Rack,
+    rack_digest: &str,
+    state_dir: &Path,
+) -> Result<Vec<RackServer>, RackError> {
+    let clock = Clock::Virtual;
+    start(
+        stores(rack, rack_digest, state_dir, clock, Changes::Forgotten)?,
+        rack,
+        clock,
+    )
+}
+
+fn start(stores: Vec<Store>, rack: &Rack, clock: Clock) -> Result<Vec<RackServer>, RackError> {
+    stores
         .into_iter()
         .map(|store| {
             store.open()?;
@@ -61,13 +85,13 @@ pub fn open(
 
 /// Whether a rack could be opened: what its file says is possible.
 pub fn examine(rack: &Rack) -> Result<(), RackError> {
-    stores(rack, "", Path::new(""), Clock::Virtual).map(drop)
+    stores(rack, "", Path::new(""), Clock::Virtual, Changes::Forgotten).map(drop)
 }
 
 /// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs, and has put
 /// journals and ledgers away.
 pub fn reseed(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<(), RackError> {
-    for store in stores(rack, rack_digest, state_dir, Clock::Wall)? {
+    for store in stores(rack, rack_digest, state_dir, Clock::Wall, Changes::Kept)? {
         store.reseed()?;
     }
     Ok(())
@@ -78,6 +102,7 @@ fn stores(
     rack_digest: &str,
     state_dir: &Path,
     clock: Clock,
+    changes: Changes,
 ) -> Result<Vec<Store>, RackError> {
     let mut names: Vec<&str> = Vec::new();
     let name = &rack.metadata.name;
@@ -104,6 +129,7 @@ fn stores(
                 recorded::plain(server)
                     .map_err(|what| impossible(name, server.name.as_str(), &what))?,
                 clock,
+                changes,
             );
             check(name, rack.spec.seed, &store.server)?;
             Ok(store)

@@ -1,8 +1,11 @@
 //! A server's live registers on disk: one file, one lock, read again when another process has written it.
+//!
+//! The file is replaced by a rename, so that whoever reads it without the lock sees one whole state or the next. Whoever
+//! only looks reads it once and keeps changes, which are time that passes and nothing else, to itself.
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -55,9 +58,19 @@ struct Stamp {
     length: u64,
 }
 
+/// Where changed registers go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// To the file, under the lock.
+    Kept,
+    /// Nowhere: the file is read once, and neither written nor locked.
+    Forgotten,
+}
+
 /// The file and what we know of it.
 #[derive(Debug)]
 pub(crate) struct Store {
+    changes: Changes,
     folder: PathBuf,
     rack: String,
     digest: String,
@@ -75,8 +88,10 @@ impl Store {
         seed: u32,
         server: Server,
         clock: Clock,
+        changes: Changes,
     ) -> Self {
         Self {
+            changes,
             folder,
             rack: rack.to_owned(),
             digest: digest.to_owned(),
@@ -98,8 +113,14 @@ impl Store {
 
     /// Seeds the registers where there are none; otherwise makes sure that they are of this rack file.
     pub(crate) fn open(&self) -> Result<(), RackError> {
-        fs::create_dir_all(&self.folder).map_err(|source| self.state("creating", source))?;
-        let _lock = self.lock()?;
+        let _lock = match self.changes {
+            Changes::Kept => {
+                fs::create_dir_all(&self.folder)
+                    .map_err(|source| self.state("creating", source))?;
+                Some(self.lock()?)
+            }
+            Changes::Forgotten => None,
+        };
         if self
             .file()
             .try_exists()
@@ -141,7 +162,10 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Live, &Arc<World>) -> Result<R, RackError>,
     ) -> Result<R, RackError> {
-        let _lock = self.lock()?;
+        let _lock = match self.changes {
+            Changes::Kept => Some(self.lock()?),
+            Changes::Forgotten => None,
+        };
         let loaded = self.load()?;
         let mut live = loaded.live.clone();
         let result = change(&mut live, &loaded.world)?;
@@ -167,6 +191,9 @@ impl Store {
 
     fn load(&self) -> Result<Arc<Loaded>, RackError> {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Changes::Forgotten, Some(loaded)) = (self.changes, cache.as_ref()) {
+            return Ok(Arc::clone(loaded));
+        }
         let stamp = self.stamp()?;
         if let Some(loaded) = cache.as_ref().filter(|loaded| loaded.stamp == stamp) {
             return Ok(Arc::clone(loaded));
@@ -187,11 +214,20 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Writes the registers as a whole or not at all.
+    /// Writes the registers as a whole or not at all; where they are not kept, remembers them.
     fn save(&self, live: Live, world: Arc<World>) -> Result<(), RackError> {
+        if self.changes == Changes::Forgotten {
+            let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+            *cache = Some(Arc::new(Loaded::view_of(live, world)));
+            return Ok(());
+        }
         let failed = |source| self.state("writing", source);
         let text = serde_json::to_vec(&live).map_err(|error| failed(error.into()))?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
+        // As readable as any file that is made here: another user may look.
+        let mut file = tempfile::Builder::new()
+            .permissions(fs::Permissions::from_mode(0o666))
+            .tempfile_in(&self.folder)
+            .map_err(failed)?;
         file.as_file_mut().write_all(&text).map_err(failed)?;
         match self.clock {
             Clock::Wall => file.as_file().sync_data().map_err(failed)?,

@@ -9,6 +9,7 @@ use crate::{
     engine::interrupt,
     exit::Exit,
     failure::Failure,
+    room::Opening,
     supervise::Event,
     verb::setting,
 };
@@ -32,7 +33,12 @@ pub(super) fn machines(
     console: &Console,
     events: &SyncSender<Event>,
 ) -> Result<(), Failure> {
-    let room = setting::open_room(&args.place, environment, console, Clock::Wall)?;
+    let room = setting::open_room(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Wall),
+    )?;
     for node in room.nodes {
         if matches!(node.machine, Machine::Linux(_)) {
             continue;

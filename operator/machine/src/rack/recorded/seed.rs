@@ -1,10 +1,17 @@
 //! Registers of a recorded server's first boot: the words, numbers and settings that the recording shows.
-use crd::{kind::rack::Server, snapshot::Acs};
+use crd::{
+    kind::rack::Server,
+    snapshot::{Acs, FileImage, HardwareSnapshot, KeptSettings},
+};
 
-use crate::rack::{
-    live::{Live, Times},
-    registers::acs_offset,
-    world::World,
+use crate::{
+    rack::{
+        etc::is_configuration,
+        live::{Live, Times},
+        registers::acs_offset,
+        world::World,
+    },
+    settings_files,
 };
 
 /// Puts what was recorded where the first boot drew or set something else.
@@ -45,6 +52,23 @@ pub(crate) fn seed(live: &mut Live, server: &Server, world: &World) {
         }
     }
     apart(live, world);
+    files(live, snapshot);
+}
+
+/// Our settings files as they stood, and of others' files below `/etc` the lines that were read after ours.
+fn files(live: &mut Live, snapshot: &HardwareSnapshot) {
+    for (&file, kept) in &snapshot.settings.kept {
+        let Some(KeptSettings { image, overruled }) = kept.get() else {
+            continue;
+        };
+        if let FileImage::Text(text) = image {
+            live.files.insert(file.path().to_owned(), text.clone());
+        }
+        for other in overruled.iter().filter(|other| is_configuration(&other.by)) {
+            let text = live.files.entry(other.by.clone()).or_default();
+            text.push_str(&settings_files::line(file, &other.name, &other.value));
+        }
+    }
 }
 
 /// Numbers that were drawn for SoCs whose own were not recorded must be nobody else's.

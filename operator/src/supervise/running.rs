@@ -1,0 +1,93 @@
+//! Workers of another run, as it recorded them: what a verb that only looks knows of them.
+use std::collections::BTreeMap;
+
+use crd::id::NodeName;
+use machine::KnownWorker;
+
+use super::process;
+use crate::state::{StateDir, StateError, workers};
+
+/// Recorded workers that still run, by node. A worker is known by pid, start time and boot id together: whatever else has
+/// its pid today is somebody else's. Its ranks live no longer than it does.
+pub fn alive(state: &StateDir) -> Result<BTreeMap<NodeName, Vec<KnownWorker>>, StateError> {
+    let mut known: BTreeMap<NodeName, Vec<KnownWorker>> = BTreeMap::new();
+    for recorded in workers::read(&state.workers())? {
+        let Some(worker) = recorded
+            .present
+            .filter(|_| process::is_alive(&recorded.process))
+        else {
+            continue;
+        };
+        let mut pids = recorded.pids;
+        pids.push(recorded.process.pid);
+        pids.sort_unstable();
+        pids.dedup();
+        known
+            .entry(recorded.node)
+            .or_default()
+            .push(KnownWorker { worker, pids });
+    }
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use crd::{
+        id::{BootId, Digest, WorkerId},
+        snapshot::{PresentWorker, WorkerState},
+    };
+
+    use super::*;
+    use crate::state::workers::{ProcessIdentity, RecordedWorker};
+
+    fn recorded(name: &str, process: ProcessIdentity) -> RecordedWorker {
+        let id = WorkerId(format!("default/{name}-0"));
+        RecordedWorker {
+            id: id.clone(),
+            node: NodeName::from("aic-01"),
+            pids: vec![process.pid + 1],
+            process,
+            present: Some(PresentWorker {
+                id,
+                program: None,
+                group: None,
+                socs: Vec::new(),
+                options: Digest::from("b3:aa"),
+                state: WorkerState::Ready,
+            }),
+        }
+    }
+
+    #[test]
+    fn only_a_process_that_is_the_recorded_one_is_a_worker_and_its_ranks_are_its() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateDir::new(folder.path(), "lab");
+        assert!(alive(&state).unwrap().is_empty());
+        let me = process::identity(std::process::id()).unwrap();
+        let reused = ProcessIdentity {
+            start_ticks: me.start_ticks + 1,
+            ..me.clone()
+        };
+        let other_boot = ProcessIdentity {
+            boot_id: BootId::from("another"),
+            ..me.clone()
+        };
+        let old = RecordedWorker {
+            present: None,
+            ..recorded("old", me.clone())
+        };
+        let all = [
+            recorded("mine", me.clone()),
+            recorded("reused", reused),
+            recorded("booted", other_boot),
+            old,
+        ];
+        workers::write(&state.workers(), &all).unwrap();
+        let known = alive(&state).unwrap();
+        let [only] = known[&NodeName::from("aic-01")].as_slice() else {
+            panic!("{known:?}");
+        };
+        assert_eq!(only.worker.id, all[0].id);
+        assert_eq!(only.pids, [me.pid, me.pid + 1]);
+    }
+}
