@@ -95,3 +95,24 @@ fn a_result_that_cannot_be_printed_is_told() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn what_is_damaged_is_told_by_plan_as_by_status() {
+    let lab = Lab::new();
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    let ledger = lab.path("state/lab/aic-01/ledger.json");
+    for (file, from, to) in [
+        (lab.journal("state"), "intent", "intemt"),
+        (ledger, "0x001d", "0x001c"),
+    ] {
+        let whole = fs::read_to_string(&file).unwrap();
+        assert!(whole.contains(from), "{whole}");
+        fs::write(&file, whole.replacen(from, to, 1)).unwrap();
+        for verb in [&["plan", "-f", "declared"][..], &["status"]] {
+            let said = lab.run("state", verb).expect(66).stderr;
+            assert!(said.contains("damaged"), "{said}");
+        }
+        fs::write(&file, whole).unwrap();
+        lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    }
+}
