@@ -2,13 +2,14 @@
 use std::{
     fmt,
     io::{self, BufRead, IsTerminal, Write},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::notify::Notify;
+use crate::{failure::Failure, notify::Notify};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -72,6 +73,7 @@ impl Paint {
 /// Where words go.
 #[derive(Debug)]
 pub struct Console {
+    results: Results,
     out: Paint,
     err: Paint,
     out_is_terminal: bool,
@@ -90,6 +92,7 @@ impl Console {
             ColorChoice::Auto | ColorChoice::Never => Paint::Plain,
         };
         Self {
+            results: Results::default(),
             out: paint(out),
             err: paint(err),
             out_is_terminal: out,
@@ -130,9 +133,27 @@ impl Console {
         self.can_ask
     }
 
-    /// Prints a result. A reader that went away is no error of ours.
+    /// Prints a result.
     pub fn result(&self, text: &str) {
-        result(text);
+        self.results.put(text);
+    }
+
+    /// Where results go, for a thread that has no console.
+    pub fn results(&self) -> Results {
+        self.results.clone()
+    }
+
+    /// Whether every result so far was printed; the first that was not says why.
+    pub fn delivered(&self) -> Result<(), Failure> {
+        match self.results.lost.get() {
+            None => Ok(()),
+            Some(error) => Err(Failure::Write {
+                path: "the result to standard output".to_owned(),
+                source: error
+                    .raw_os_error()
+                    .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error),
+            }),
+        }
     }
 
     /// Prints a line beside the result.
@@ -177,10 +198,24 @@ impl Console {
     }
 }
 
-/// Prints a result, from a thread that has no console. A reader that went away is no error of ours.
-pub fn result(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+/// Standard output, and what went wrong there first.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    lost: Arc<OnceLock<io::Error>>,
+}
+
+impl Results {
+    /// Prints a result. A reader that went away (`shardplane plan | head`) has what it wanted: the command goes on and
+    /// ends as it would have. Anything else is kept for [`Console::delivered`].
+    pub fn put(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            // Only the first matters: what follows it has the same cause.
+            let _ = self.lost.set(error);
+        }
+    }
 }
 
 /// Long work being shown; dropped, it leaves the terminal clean.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crd::{
     declaration::Declaration,
-    diagnostic::{self, Diagnostic, Severity, Style},
+    diagnostic::{self, Diagnostic, Severity, Style, catalog},
     kind::{
         API_VERSION,
         rack::{RACK_KIND, Rack, RackMetadata},
@@ -17,7 +17,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     room::RackFile,
-    source,
+    source::{self, Gathered, SourceError},
 };
 
 /// One file that was read.
@@ -42,21 +42,57 @@ pub struct Declared {
 pub struct Read {
     /// The texts.
     pub sources: Vec<SourceText>,
+    /// What is to be seen of files that are no text.
+    pub shown: Vec<SourceText>,
     /// What they say.
     pub loaded: Loaded,
 }
 
-/// Reads what `paths` name.
+/// Reads what `paths` name. A file that cannot be read is one problem among the others.
 pub fn read(paths: &[PathBuf]) -> Result<Read, Failure> {
-    let sources: Vec<SourceText> = source::read_all(paths)?
+    let Gathered { sources, problems } = source::read_all(paths)?;
+    let sources: Vec<SourceText> = sources
         .into_iter()
         .map(|source| SourceText {
             label: source.label,
             text: source.text,
         })
         .collect();
-    let loaded = load::load(&sources);
-    Ok(Read { sources, loaded })
+    let mut loaded = load::load(&sources);
+    if !problems.is_empty() {
+        // What seems to be missing may stand in a file that was not read.
+        loaded
+            .diagnostics
+            .retain(|found| !IN_ANOTHER_FILE.contains(&found.id()));
+        let unread = problems.iter().map(SourceError::diagnostic);
+        loaded.diagnostics.splice(0..0, unread);
+    }
+    Ok(Read {
+        shown: shown(problems),
+        sources,
+        loaded,
+    })
+}
+
+/// Problems that another file can solve.
+const IN_ANOTHER_FILE: [&str; 3] = [
+    catalog::NOTHING_DECLARED.id,
+    catalog::NO_SUCH_GROUP.id,
+    catalog::NO_SUCH_BUILD.id,
+];
+
+/// What is to be seen of files that are no text.
+pub fn shown(problems: Vec<SourceError>) -> Vec<SourceText> {
+    problems
+        .into_iter()
+        .filter_map(|problem| match problem {
+            SourceError::NotText { span, shown } => Some(SourceText::new(span.file, shown)),
+            SourceError::Nothing
+            | SourceError::Unreadable { .. }
+            | SourceError::Empty { .. }
+            | SourceError::TooLarge { .. } => None,
+        })
+        .collect()
 }
 
 /// Reads what `paths` declare; problems are printed, and errors among them end it.
@@ -82,14 +118,46 @@ pub fn report(read: &Read, console: &Console, least: Severity) {
         .cloned()
         .collect();
     if !shown.is_empty() {
-        console
-            .note(diagnostic::render(&shown, &read.sources, style(console.err_paint())).trim_end());
+        let texts: Vec<SourceText> = read.sources.iter().chain(&read.shown).cloned().collect();
+        console.note(diagnostic::render(&shown, &texts, style(console.err_paint())).trim_end());
+    }
+}
+
+/// The outcome that errors in a declaration lead to: files that are missing have a code of their own where nothing else
+/// is wrong.
+pub fn outcome(loaded: &Loaded) -> Exit {
+    let mut errors = loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .peekable();
+    if errors.peek().is_none() {
+        Exit::Ok
+    } else if errors.all(|found| found.id() == catalog::UNREADABLE_SOURCE.id) {
+        Exit::Missing
+    } else {
+        Exit::Input
     }
 }
 
 /// The failure that errors in a declaration are.
 pub fn invalid(loaded: &Loaded) -> Failure {
     let errors = loaded.count(Severity::Error);
+    if outcome(loaded) == Exit::Missing {
+        let first = loaded.diagnostics.first();
+        let more = match errors {
+            1 => String::new(),
+            several => format!(", and {} more", several - 1),
+        };
+        return Failure::said(
+            Exit::Missing,
+            format!(
+                "{}{more}; nothing was touched",
+                first.map_or("", |found| found.message.as_str())
+            ),
+            "",
+        );
+    }
     let word = if errors == 1 { "error" } else { "errors" };
     Failure::Invalid(format!(
         "{errors} {word} in what is declared; nothing was touched"

@@ -117,7 +117,7 @@ fn usage(error: &clap::Error, console: &Console) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             console.result(&text);
-            Exit::Ok
+            verb::delivered(Exit::Ok, console)
         }
         _ => {
             console.note(text.trim_end());

@@ -1,8 +1,14 @@
 //! Reads what `-f` names: files, folders and standard input, as labelled text.
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+};
+
+use crd::{
+    declaration::Span,
+    diagnostic::{Diagnostic, catalog},
 };
 
 /// More than any declaration has; a mistaken path to a disk image ends here.
@@ -48,53 +54,110 @@ pub enum SourceError {
         limit: &'static str,
     },
     /// A file is not text.
-    #[error("{label} is not UTF-8 text (byte {at})")]
+    #[error("{label}:{line}:{column} is not UTF-8 text", line = span.line, column = span.column, label = span.file)]
     NotText {
-        /// The path as given.
-        label: String,
-        /// Offset of the first byte that is not.
-        at: usize,
+        /// The first bytes that are not; columns are counted in characters.
+        span: Span,
+        /// The text as far as it is one, for whoever shows the place.
+        shown: String,
     },
 }
 
+/// What was read, and what was not.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// The texts, in the order given.
+    pub sources: Vec<Source>,
+    /// Why the others are not among them.
+    pub problems: Vec<SourceError>,
+}
+
 /// Reads everything that `paths` name, in the order given; a folder's files by name, hidden ones and subfolders left out.
-pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Source>, SourceError> {
+/// What cannot be read keeps nothing else from being read; only naming nothing is an error at once.
+pub fn read_all(paths: &[PathBuf]) -> Result<Gathered, SourceError> {
     if paths.is_empty() {
         return Err(SourceError::Nothing);
     }
-    let mut sources: Vec<Source> = Vec::new();
+    let mut gathered = Gathered::default();
+    // Named twice (a file and its folder), declared once.
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for path in paths {
-        for source in read(path)? {
-            // Named twice (a file and its folder), declared once.
-            if source.label == "-" || sources.iter().all(|seen| seen.label != source.label) {
-                sources.push(source);
+        if path == Path::new("-") {
+            gathered.put(standard_input());
+            continue;
+        }
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    if seen.insert(label(&file)) {
+                        gathered.put(read_file(&file));
+                    }
+                }
             }
+            Err(problem) => gathered.problems.push(problem),
         }
     }
-    Ok(sources)
+    Ok(gathered)
 }
 
-fn read(path: &Path) -> Result<Vec<Source>, SourceError> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        let unreadable = |source| SourceError::Unreadable {
-            label: "-".to_owned(),
-            source,
-        };
-        io::stdin()
-            .lock()
-            .take(FILE_LIMIT + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        return Ok(vec![text("-".to_owned(), bytes)?]);
+impl SourceError {
+    /// The problem as validation tells it.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let said = crate::engine::chain(self);
+        match self {
+            Self::Nothing => Diagnostic::error(&catalog::NOTHING_DECLARED, said),
+            Self::Unreadable { source, .. } => {
+                let help = match source.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "let this user read it, or run as one who may"
+                    }
+                    _ => "name a file or folder that is there, or leave it out",
+                };
+                Diagnostic::error(&catalog::UNREADABLE_SOURCE, said).help(help)
+            }
+            Self::Empty { .. } => Diagnostic::error(&catalog::NO_SOURCE, said)
+                .help("name the folder that holds the declarations; subfolders are not read"),
+            Self::TooLarge { .. } => Diagnostic::error(&catalog::SOURCE_TOO_LARGE, said)
+                .help("name the declaration itself"),
+            Self::NotText { span, .. } => Diagnostic::error(&catalog::SOURCE_NOT_TEXT, said)
+                .at(span.clone())
+                .help("save the file as UTF-8: `iconv -f LATIN1 -t UTF-8` where it was Latin-1"),
+        }
     }
+}
+
+impl Gathered {
+    fn put(&mut self, read: Result<Source, SourceError>) {
+        match read {
+            Ok(source) => self.sources.push(source),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+}
+
+fn standard_input() -> Result<Source, SourceError> {
+    let mut bytes = Vec::new();
+    let unreadable = |source| SourceError::Unreadable {
+        label: "-".to_owned(),
+        source,
+    };
+    io::stdin()
+        .lock()
+        .take(FILE_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    text("-".to_owned(), bytes)
+}
+
+/// The file itself, or the declarations of a folder.
+fn files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let label = label(path);
     let unreadable = |source| SourceError::Unreadable {
         label: label.clone(),
         source,
     };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![read_file(path)?]);
+        return Ok(vec![path.to_owned()]);
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
@@ -105,7 +168,9 @@ fn read(path: &Path) -> Result<Vec<Source>, SourceError> {
         let hidden = file
             .file_name()
             .is_none_or(|name| name.to_string_lossy().starts_with('.'));
-        if named && !hidden && file.is_file() {
+        // A link that leads nowhere was meant to be a declaration: it is read, and told.
+        let plain = fs::metadata(&file).map_or(true, |meta| meta.is_file());
+        if named && !hidden && plain {
             files.push(file);
         }
     }
@@ -119,12 +184,12 @@ fn read(path: &Path) -> Result<Vec<Source>, SourceError> {
         });
     }
     files.sort();
-    files.iter().map(|file| read_file(file)).collect()
+    Ok(files)
 }
 
 /// Whether a path is missing, or a folder without any declaration.
 pub fn holds_nothing(path: &Path) -> bool {
-    match read(path) {
+    match files(path) {
         Err(SourceError::Empty { .. }) => true,
         Err(SourceError::Unreadable { source, .. }) => source.kind() == io::ErrorKind::NotFound,
         Ok(_) | Err(_) => false,
@@ -160,10 +225,24 @@ fn text(label: String, bytes: Vec<u8>) -> Result<Source, SourceError> {
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source { label, text }),
-        Err(error) => Err(SourceError::NotText {
-            label,
-            at: error.utf8_error().valid_up_to(),
-        }),
+        Err(error) => {
+            let wrong = error.utf8_error();
+            let at = wrong.valid_up_to();
+            let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let before = &shown[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default();
+            Err(SourceError::NotText {
+                span: Span {
+                    file: label,
+                    line: u32::try_from(line).unwrap_or(u32::MAX),
+                    column: u32::try_from(column.chars().count() + 1).unwrap_or(u32::MAX),
+                    byte: at as u64,
+                    length: wrong.error_len().unwrap_or(1) as u64,
+                },
+                shown,
+            })
+        }
     }
 }
 
@@ -185,6 +264,7 @@ mod tests {
         let texts = |paths: &[PathBuf]| -> Vec<String> {
             read_all(paths)
                 .unwrap()
+                .sources
                 .into_iter()
                 .map(|s| s.text)
                 .collect()
@@ -197,12 +277,12 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let said = |path: PathBuf| read_all(&[path]).unwrap_err().to_string();
+        let said = |path: PathBuf| read_all(&[path]).unwrap().problems[0].to_string();
         assert!(said(folder.path().to_owned()).ends_with("holds no .yaml, .yml or .json file"));
         assert!(said(folder.path().join("gone.yaml")).ends_with("gone.yaml"));
         let binary = folder.path().join("x.yaml");
-        fs::write(&binary, b"a: \xff").unwrap();
-        assert!(said(binary).ends_with("is not UTF-8 text (byte 3)"));
+        fs::write(&binary, b"a: b\n\xc3\xa4: \xff").unwrap();
+        assert!(said(binary).ends_with("x.yaml:2:4 is not UTF-8 text"));
         assert!(matches!(read_all(&[]), Err(SourceError::Nothing)));
         for (path, nothing) in [
             ("gone", true),

@@ -71,6 +71,14 @@ explanations! {
         "The text does not have the form that the field wants, such as a PCI address.";
     TOO_SHORT = "SP-V0027", "empty or too short",
         "The text or list needs at least as many characters or entries as are named.";
+    UNREADABLE_SOURCE = "SP-V0028", "file cannot be read",
+        "A file or folder that was named is missing, or the system does not permit reading it. What the other files say is checked all the same, but not what they say of objects that may stand in this one.";
+    SOURCE_NOT_TEXT = "SP-V0029", "file is not UTF-8 text",
+        "Declarations are UTF-8 text. The place is that of the first byte that is not; a file saved as Latin-1 or UTF-16 has one where the first letter beyond ASCII stands.";
+    NO_SOURCE = "SP-V0035", "folder without declarations",
+        "A folder that was named holds no file that ends in `.yaml`, `.yml` or `.json`. Hidden files and subfolders are left out.";
+    SOURCE_TOO_LARGE = "SP-V0036", "file too large",
+        "A file is larger, or a folder fuller, than any declaration is; a mistaken path to something else ends here.";
     BAD_NAME = "SP-V0030", "bad object name",
         "Names of objects are lower-case letters, digits, `-` and `.`, begin and end with a letter or digit, and hold at most 253 characters.";
     NAMESPACE_ON_CLUSTER_KIND = "SP-V0031", "namespace on a cluster-wide kind",

@@ -45,8 +45,10 @@ fn invalid_documents_give_their_recorded_diagnostics() {
         .collect();
     assert_eq!(
         missing,
-        ["SP-V0086", "SP-V0104"],
-        "every id has a document; an immutable spec needs a second version, an expiry a clock"
+        [
+            "SP-V0028", "SP-V0029", "SP-V0035", "SP-V0036", "SP-V0086", "SP-V0104"
+        ],
+        "every id has a document; what is told of files needs files, an immutable spec a second version, an expiry a clock"
     );
 }
 

@@ -1,9 +1,13 @@
-//! The ledger of one node on disk.
+//! The ledger of one node on disk, with a checksum over what it says: a flipped digit is still JSON.
 use std::path::{Path, PathBuf};
 
 use crd::snapshot::Ledger;
+use serde_json::{Map, Value};
 
 use super::{StateError, durable, read_json, write_json};
+
+/// The checksum's key, beside the ledger's own.
+const CHECKSUM: &str = "checksum";
 
 /// The ledger's file in a node's folder.
 fn file(node: &Path) -> PathBuf {
@@ -11,9 +15,22 @@ fn file(node: &Path) -> PathBuf {
 }
 
 /// Reads a node's ledger; an empty one where nothing was ever changed. A damaged one is an error, never taken for empty:
-/// it holds what `down` puts back.
+/// it holds what `down` puts back. One that an earlier version wrote has no checksum, and is read as it stands.
 pub fn read(node: &Path) -> Result<Ledger, StateError> {
-    Ok(read_json(&file(node))?.unwrap_or_default())
+    let path = file(node);
+    let Some(mut kept) = read_json::<Map<String, Value>>(&path)? else {
+        return Ok(Ledger::default());
+    };
+    let damaged = |why: String| StateError::Damaged {
+        path: path.clone(),
+        why,
+    };
+    let said = kept.remove(CHECKSUM);
+    let kept = Value::Object(kept);
+    if said.is_some_and(|said| said.as_str() != Some(checksum(&kept).as_str())) {
+        return Err(damaged("it is not what its checksum is of".to_owned()));
+    }
+    serde_json::from_value(kept).map_err(|error| damaged(error.to_string()))
 }
 
 /// Gives a node that has no ledger yet the one that it brings; one that it has stays, whoever wrote it.
@@ -33,7 +50,21 @@ pub fn bring(node: &Path, ledger: &Ledger) -> Result<(), StateError> {
 
 /// Replaces a node's ledger, wholly or not at all.
 pub fn write(node: &Path, ledger: &Ledger) -> Result<(), StateError> {
-    write_json(&file(node), ledger)
+    let path = file(node);
+    let write = |error: serde_json::Error| StateError::Write {
+        path: path.clone(),
+        source: error.into(),
+    };
+    let mut kept = serde_json::to_value(ledger).map_err(write)?;
+    let sum = checksum(&kept);
+    if let Value::Object(keys) = &mut kept {
+        keys.insert(CHECKSUM.to_owned(), Value::String(sum));
+    }
+    write_json(&path, &kept)
+}
+
+fn checksum(kept: &Value) -> String {
+    format!("b3:{}", blake3::hash(kept.to_string().as_bytes()).to_hex())
 }
 
 #[cfg(test)]
@@ -62,6 +93,24 @@ mod tests {
         write(folder.path(), &Ledger::default()).unwrap();
         assert_eq!(read(folder.path()).unwrap(), Ledger::default());
         std::fs::write(file(folder.path()), "{").unwrap();
+        assert!(matches!(
+            read(folder.path()),
+            Err(StateError::Damaged { .. })
+        ));
+    }
+
+    #[test]
+    fn a_changed_digit_is_found_and_an_earlier_version_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = r#"{"entries":[],"groups":[],"identities":[{"address":"0000:25:00.0","path":"0000:20:01.0/00.0","serial":"0x1"}]}"#;
+        std::fs::write(file(folder.path()), plain).unwrap();
+        let ledger = read(folder.path()).unwrap();
+        assert_eq!(ledger.identities.len(), 1);
+        write(folder.path(), &ledger).unwrap();
+        assert_eq!(read(folder.path()).unwrap(), ledger);
+        let text = std::fs::read_to_string(file(folder.path())).unwrap();
+        let flipped = text.replace("0000:25:00.0", "0000:26:00.0");
+        std::fs::write(file(folder.path()), flipped).unwrap();
         assert!(matches!(
             read(folder.path()),
             Err(StateError::Damaged { .. })

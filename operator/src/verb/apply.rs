@@ -87,7 +87,8 @@ pub fn run(
                 detail,
             ));
         }
-        Ok(())
+        // What nobody could read is not carried out.
+        console.delivered()
     };
     let settled = engine.converge(show)?;
     if people {

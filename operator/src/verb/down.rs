@@ -68,7 +68,8 @@ pub fn run(
                 Detail::Normal,
             ));
         }
-        Ok(())
+        // What nobody could read is not carried out.
+        console.delivered()
     })?;
     print(&settled, args, console)?;
     Ok(settled.exit)

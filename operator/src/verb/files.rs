@@ -2,7 +2,7 @@
 use std::{fs, path::Path};
 
 use crd::{
-    diagnostic::{self, Severity},
+    diagnostic::{self, Diagnostic, Severity},
     load::SourceText,
 };
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     render::words::counted,
-    source,
+    source::{self, Gathered, SourceError},
     state::durable,
 };
 
@@ -25,7 +25,7 @@ pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure>
         read.loaded.count(Severity::Error),
         read.loaded.count(Severity::Warning),
     );
-    let exit = if errors > 0 { Exit::Input } else { Exit::Ok };
+    let exit = declared::outcome(&read.loaded);
     match args.printing.output {
         Format::Text | Format::Wide => {
             declared::report(&read, console, Severity::Note);
@@ -52,7 +52,17 @@ pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure>
 
 /// `fmt`
 pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
-    let sources: Vec<SourceText> = source::read_all(&args.files.file)?
+    let Gathered { sources, problems } = source::read_all(&args.files.file)?;
+    let unread: Vec<Diagnostic> = problems.iter().map(SourceError::diagnostic).collect();
+    let only_missing = problems
+        .iter()
+        .all(|problem| matches!(problem, SourceError::Unreadable { .. }));
+    if !unread.is_empty() {
+        let texts = declared::shown(problems);
+        let style = declared::style(console.err_paint());
+        console.note(diagnostic::render(&unread, &texts, style).trim_end());
+    }
+    let sources: Vec<SourceText> = sources
         .into_iter()
         .map(|source| SourceText {
             label: source.label,
@@ -93,6 +103,14 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
             console.result(&format!("{} rewritten\n", source.label));
         }
     }
+    if refused == 0 && only_missing && !unread.is_empty() {
+        return Err(Failure::said(
+            Exit::Missing,
+            format!("{} cannot be read", counted(unread.len(), "file")),
+            "",
+        ));
+    }
+    let refused = refused + unread.len();
     if refused > 0 {
         return Err(Failure::Invalid(format!(
             "{} left as it was: only YAML that can be read can be rewritten",

@@ -40,7 +40,18 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Status(args) => status::run(&args, environment, console),
         Verb::Down(args) => down::run(&args, environment, console, stop),
     };
-    ended.unwrap_or_else(|failure| tell(&failure, format, console))
+    let exit = ended.unwrap_or_else(|failure| tell(&failure, format, console));
+    delivered(exit, console)
+}
+
+/// The outcome, made worse where a result could not be printed.
+pub fn delivered(exit: Exit, console: &Console) -> Exit {
+    match console.delivered() {
+        Ok(()) => exit,
+        // Ended by the same failure, which has been told.
+        Err(failure) if failure.exit() == exit => exit,
+        Err(failure) => exit.worse(tell(&failure, Format::Text, console)),
+    }
 }
 
 /// Prints a failure, for people and where asked for as the one document, and says the outcome that it leads to.

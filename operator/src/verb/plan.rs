@@ -16,6 +16,7 @@ use crate::{
     recorded::{self, Expired},
     render::plan::{Detail, Frame},
     room::Opening,
+    state::Journal,
     supervise::{Crew, running},
 };
 
@@ -42,6 +43,10 @@ pub fn run(
             asking: Asking::Apply,
             crew: Crew::Elsewhere(running::alive(&setting.room.state)?),
         };
+        for node in &setting.room.nodes {
+            // apply could not go on after a damaged journal: whoever plans learns it now.
+            Journal::read(&setting.room.state.node_folder(&node.name).join("journal"))?;
+        }
         let nodes = engine.observe()?;
         let plan = engine.plan(&nodes, Effort::Remembered)?;
         (plan, nodes, setting.room.title.clone())

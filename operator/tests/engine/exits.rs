@@ -191,3 +191,55 @@ fn without_the_worker_nothing_is_touched() {
     );
     assert_eq!(lab.registers("state"), untouched);
 }
+
+#[test]
+fn a_file_that_cannot_be_read_hides_nothing_else() {
+    let lab = Lab::new();
+    let folder = lab.path("mixed");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a.yaml"), b"a: b\n\xc3\xa4: \xe9\n").unwrap();
+    std::fs::copy(lab.path("declared/model.yaml"), folder.join("b.yaml")).unwrap();
+    let bad = "apiVersion: shardplane.dev/v1alpha1\nkind: P2PGroup\nmetadata: {name: x}\nspec: {size: 3, automatic: {per: Card}}\n";
+    std::fs::write(folder.join("c.yaml"), bad).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.join("d.yaml")).unwrap();
+    let named = ["-f", "mixed", "-f", "gone.yaml"];
+    let said = lab
+        .plain(&[&["validate"][..], &named].concat())
+        .expect(65)
+        .stderr;
+    for words in [
+        "SP-V0029",
+        "mixed/a.yaml:2:4",
+        "mixed/c.yaml:4",
+        "SP-V0028",
+        "mixed/d.yaml",
+        "gone.yaml",
+        "help: ",
+    ] {
+        assert!(said.contains(words), "no {words}: {said}");
+    }
+    // The group may stand in what was not read.
+    assert!(!said.contains("SP-V0061"), "{said}");
+    let plan = lab
+        .run("state", &[&["plan"][..], &named].concat())
+        .expect(65);
+    assert!(plan.stderr.contains("mixed/c.yaml:4"), "{}", plan.stderr);
+    let fmt = lab
+        .plain(&[&["fmt", "--check"][..], &named].concat())
+        .expect(65);
+    assert!(fmt.stderr.contains("mixed/a.yaml:2:4"), "{}", fmt.stderr);
+    let gone = [
+        "validate",
+        "-f",
+        "gone.yaml",
+        "-f",
+        "lost.yaml",
+        "-f",
+        "declared",
+        "-o",
+        "json",
+    ];
+    let said = lab.plain(&gone).expect(66).stdout;
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["diagnostics"].as_array().unwrap().len(), 2, "{said}");
+}

@@ -55,3 +55,64 @@ fn looking_needs_no_lock_and_leaves_no_trace() {
     let usual = folder.metadata().unwrap().mode();
     assert_eq!((readable.mode(), ledger.mode()), (usual, usual));
 }
+
+#[test]
+fn a_result_that_cannot_be_printed_is_told() {
+    let lab = Lab::new();
+    let untouched = lab.registers("state");
+    let declared: &[&str] = &[
+        "plan",
+        "-f",
+        "declared",
+        "--detailed-exitcode",
+        "-o",
+        "json",
+    ];
+    let apply: &[&str] = &["apply", "-f", "declared"];
+    for verb in LOOKS.into_iter().chain([declared, apply, &["--help"]]) {
+        let mut command = lab.command(verb, "state");
+        if verb == ["--help"] {
+            command = lab.command(&["plan", "--help"], "state");
+        }
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(73), "{verb:?}: {said}");
+        assert_eq!(
+            said.matches("standard output: No space left").count(),
+            1,
+            "{verb:?}: {said}"
+        );
+    }
+    assert_eq!(lab.registers("state"), untouched);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = lab
+        .command(declared, "state")
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn what_is_damaged_is_told_by_plan_as_by_status() {
+    let lab = Lab::new();
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    let ledger = lab.path("state/lab/aic-01/ledger.json");
+    for (file, from, to) in [
+        (lab.journal("state"), "intent", "intemt"),
+        (ledger, "0x001d", "0x001c"),
+    ] {
+        let whole = fs::read_to_string(&file).unwrap();
+        assert!(whole.contains(from), "{whole}");
+        fs::write(&file, whole.replacen(from, to, 1)).unwrap();
+        for verb in [&["plan", "-f", "declared"][..], &["status"]] {
+            let said = lab.run("state", verb).expect(66).stderr;
+            assert!(said.contains("damaged"), "{said}");
+        }
+        fs::write(&file, whole).unwrap();
+        lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    }
+}

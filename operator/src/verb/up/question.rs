@@ -33,8 +33,9 @@ impl Up<'_> {
             max_tokens: self.args.max_tokens,
         };
         let (events, address) = (self.events.clone(), address.to_owned());
+        let results = self.console.results();
         thread::spawn(move || {
-            let answer = ask::ask(&address, &model, &question, crate::console::result);
+            let answer = ask::ask(&address, &model, &question, |text| results.put(text));
             let _ = events.send(Event::Answered(answer));
         });
         Ok(())
