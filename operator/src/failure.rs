@@ -1,7 +1,7 @@
 //! Why a command failed: what we were doing, what to do about it, and the exit code it leads to.
 use std::{error::Error, io};
 
-use machine::RackError;
+use machine::{RackError, StepError, ToolError};
 
 use crate::{
     exit::Exit,
@@ -87,7 +87,7 @@ impl Failure {
             Self::State(error) => state(error),
             Self::Journal(error) => match error {
                 JournalError::Read { source, .. } => io_exit(source, Exit::Missing),
-                JournalError::Write { .. } => Exit::CannotWrite,
+                JournalError::Write { source, .. } => io_exit(source, Exit::CannotWrite),
                 JournalError::Damaged { .. } => Exit::Missing,
             },
             Self::Lock(error) => match error {
@@ -113,16 +113,24 @@ impl Failure {
             Self::Journal(JournalError::Damaged { .. }) => {
                 "somebody edited it: put the file back, or move it and ledger.json away and run `shardplane plan` to see what is left to undo"
             }
-            Self::State(StateError::Damaged { .. }) => {
-                "put the file back from a backup, or move it away knowing that what it recorded is lost"
-            }
+            Self::State(error) | Self::Room(RoomError::State(error)) => match error {
+                StateError::Damaged { .. } => {
+                    "put the file back from a backup, or move it away knowing that what it recorded is lost"
+                }
+                StateError::Read { source, .. } | StateError::Write { source, .. } => {
+                    state_hint(source)
+                }
+            },
+            Self::Rack(RackError::State { source, .. })
+            | Self::Room(RoomError::Rack(RackError::State { source, .. }))
+            | Self::Journal(
+                JournalError::Read { source, .. } | JournalError::Write { source, .. },
+            )
+            | Self::Lock(LockError::Io { source, .. }) => state_hint(source),
             Self::Said { hint, .. } => hint,
             Self::Source(_)
             | Self::Room(_)
             | Self::Rack(_)
-            | Self::State(StateError::Read { .. } | StateError::Write { .. })
-            | Self::Journal(JournalError::Read { .. } | JournalError::Write { .. })
-            | Self::Lock(LockError::Io { .. })
             | Self::Model(_)
             | Self::Invalid(_)
             | Self::Write { .. } => "",
@@ -145,6 +153,32 @@ impl Failure {
     }
 }
 
+/// The outcome that a failed effect has of its own, where its error shows that nothing was touched: the system refused
+/// it, or what it needs is not installed.
+pub fn untouched(error: &StepError) -> Option<Exit> {
+    let refused = |source: &io::Error| {
+        matches!(
+            source.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        )
+        .then_some(Exit::NoPermission)
+    };
+    match error {
+        StepError::Access(access) => refused(&access.source),
+        StepError::Tool(ToolError::Start { source, .. }) => refused(source),
+        StepError::Tool(ToolError::Missing { .. }) => Some(Exit::Unavailable),
+        StepError::Expectation { .. }
+        | StepError::ToolFailed { .. }
+        | StepError::WriteIgnored { .. }
+        | StepError::SettingIgnored { .. }
+        | StepError::Held { .. }
+        | StepError::Deadline { .. }
+        | StepError::NotProven { .. }
+        | StepError::NoP2P { .. }
+        | StepError::NotOnMachine { .. } => None,
+    }
+}
+
 fn io_exit(error: &io::Error, otherwise: Exit) -> Exit {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Exit::NoPermission,
@@ -152,6 +186,23 @@ fn io_exit(error: &io::Error, otherwise: Exit) -> Exit {
         | io::ErrorKind::ReadOnlyFilesystem
         | io::ErrorKind::QuotaExceeded => Exit::CannotWrite,
         _ => otherwise,
+    }
+}
+
+/// What to do about a state directory that the system does not let us use.
+fn state_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "run as the user whose state it is, or name another folder with --state-dir"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on its disk and run again, or name another folder with --state-dir"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "name a folder with --state-dir"
+        }
+        // Kinds of errors are not ours, and the message says what there is to say.
+        _ => "",
     }
 }
 

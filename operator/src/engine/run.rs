@@ -160,12 +160,13 @@ impl Engine<'_> {
             .filter(|done| undo::touches_machine(&done.step))
             .count();
         if let (Some(exit), 0) = (exit, machine_steps) {
-            // A build that failed before any card was touched: its own outcome says most.
+            // A build that failed, or an effect that the system refused, before any card was touched: its own outcome
+            // says most.
             journal.end(RunOutcome::Halted)?;
             return Ok(Ran::Ended {
                 steps: 0,
                 exit,
-                why,
+                why: format!("{why}; nothing was touched"),
             });
         }
         match plan.governance.on_failure {
@@ -181,7 +182,9 @@ impl Engine<'_> {
             FailurePolicy::Compensate => {
                 self.console
                     .note(&format!("{why}; undoing this run's steps"));
-                let left = self.undo(node, journal, done, step)?;
+                // A failure with an outcome of its own touched nothing that would have to be undone.
+                let failed = exit.is_none().then_some(step);
+                let left = self.undo(node, journal, done, failed)?;
                 if left.is_empty() {
                     journal.end(RunOutcome::RolledBack)?;
                     return Ok(Ran::Ended {

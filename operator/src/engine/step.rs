@@ -9,10 +9,19 @@ use crd::{
 use machine::StepError;
 
 use super::{Engine, build, journaled::Journaled, keep, observe};
-use crate::{exit::Exit, failure::Failure, render::words, room::Node};
+use crate::{
+    exit::Exit,
+    failure::{self, Failure},
+    render::words,
+    room::Node,
+};
 
 /// Resets of one SoC in one boot without success, after which only a person may try again.
 const RESET_ATTEMPTS: u32 = 3;
+
+/// What a person can do where the system refused an effect.
+const MORE_RIGHTS: &str =
+    "only root, outside kernel lockdown and read-only mounts, may change registers and settings";
 
 /// What became of a step.
 #[derive(Debug)]
@@ -195,10 +204,14 @@ fn acted(result: Result<(), StepError>) -> Acted {
     match result {
         Ok(()) => Acted::Did,
         Err(StepError::Expectation { expected, found }) => Acted::Void { expected, found },
-        Err(error) => Acted::Failed {
-            why: chain(&error),
-            exit: None,
-        },
+        Err(error) => {
+            let exit = failure::untouched(&error);
+            let why = match exit {
+                Some(Exit::NoPermission) => format!("{}; {MORE_RIGHTS}", chain(&error)),
+                _ => chain(&error),
+            };
+            Acted::Failed { why, exit }
+        }
     }
 }
 

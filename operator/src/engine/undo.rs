@@ -45,15 +45,18 @@ pub fn touches_machine(step: &Step) -> bool {
 
 impl Engine<'_> {
     /// Undoes what this run did, last first; returns what could not be undone, each with why.
+    /// `failed` is the step that may have touched something before it failed.
     pub(super) fn undo(
         &mut self,
         node: &Node,
         journal: &mut Journaled<'_>,
         done: &[Done],
-        failed: &Step,
+        failed: Option<&Step>,
     ) -> Result<Vec<String>, Failure> {
         let mut left = Vec::new();
-        if let (true, Inverse::Impossible { why }) = (touches_machine(failed), &failed.inverse) {
+        if let Some(failed) = failed.filter(|step| touches_machine(step))
+            && let Inverse::Impossible { why } = &failed.inverse
+        {
             left.push(format!("{} ({why})", failed.id));
         }
         for done in done.iter().rev() {

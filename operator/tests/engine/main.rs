@@ -17,4 +17,5 @@ mod plans;
 mod reboot;
 mod recordings;
 mod replica;
+mod rights;
 mod supervision;
