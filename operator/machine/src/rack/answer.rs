@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
-    linux::{failed, process::materialise},
+    linux::{
+        failed,
+        process::{materialise, results},
+    },
 };
 
 impl RackServer {
@@ -174,8 +177,10 @@ impl RackServer {
             program: invocation.program.clone(),
             source,
         };
-        let (_folder, arguments) = materialise(invocation).map_err(start)?;
-        tools::run(self, invocation, &arguments)
+        let (folder, arguments) = materialise(invocation).map_err(start)?;
+        let mut output = tools::run(self, invocation, &arguments)?;
+        output.files = results(invocation, folder.path());
+        Ok(output)
     }
 
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {

@@ -10,6 +10,7 @@ mod compiler;
 mod examples;
 mod faults;
 mod linux;
+mod processes;
 mod room;
 mod steps;
 mod verbs;
