@@ -171,6 +171,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         | StepError::ToolFailed { .. }
         | StepError::WriteIgnored { .. }
         | StepError::SettingIgnored { .. }
+        | StepError::FileIgnored { .. }
         | StepError::Held { .. }
         | StepError::Deadline { .. }
         | StepError::NotProven { .. }

@@ -28,6 +28,8 @@ pub struct Invocation {
     pub arguments: Vec<String>,
     /// Files written, for the time of the call, into a fresh folder of their own.
     pub files: Vec<(String, String)>,
+    /// Names of files that it is to leave in that folder; those that are there afterwards come with its output.
+    pub results: Vec<String>,
     /// The working directory; absent means the root folder.
     pub directory: Option<PathBuf>,
     /// How long it may run, in the machine's time; afterwards the whole process group is killed.
@@ -41,6 +43,7 @@ impl Invocation {
             program: program.to_owned(),
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
             files: Vec::new(),
+            results: Vec::new(),
             directory: None,
             deadline,
         }
@@ -58,6 +61,8 @@ pub struct ToolOutput {
     pub stderr: String,
     /// Whether the deadline ended it.
     pub timed_out: bool,
+    /// Files that it was to leave and did, by name, each at most 16 MiB.
+    pub files: Vec<(String, String)>,
 }
 
 /// A program could not be run at all.

@@ -227,6 +227,7 @@ fn compile(
         program: format!("{COMPILERS}/{}", call.program),
         arguments,
         files: call.files.clone(),
+        results: Vec::new(),
         directory: None,
         deadline: COMPILE_LIMIT,
     };

@@ -1,7 +1,7 @@
-//! The clock on the wall: the one place that reads it.
+//! The clocks, on the wall and monotonic: the one place that reads them.
 use std::{
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::time::Timestamp;
@@ -12,6 +12,12 @@ pub(crate) fn now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A clock that nobody sets, for deadlines.
+#[expect(clippy::disallowed_methods, reason = "this module owns the clocks")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
 }
 
 pub(crate) fn wait_until(moment: Timestamp) {

@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
-    linux::{failed, process::materialise},
+    linux::{
+        failed,
+        process::{materialise, results},
+    },
 };
 
 impl RackServer {
@@ -200,12 +203,14 @@ impl RackServer {
             program: invocation.program.clone(),
             source,
         };
-        if invocation.files.is_empty() {
-            // A call that brings no files needs no folder: looking works where nothing can be written.
+        if invocation.files.is_empty() && invocation.results.is_empty() {
+            // A call that brings and leaves no files needs no folder: looking works where nothing can be written.
             return tools::run(self, invocation, &invocation.arguments);
         }
-        let (_folder, arguments) = materialise(invocation).map_err(start)?;
-        tools::run(self, invocation, &arguments)
+        let (folder, arguments) = materialise(invocation).map_err(start)?;
+        let mut output = tools::run(self, invocation, &arguments)?;
+        output.files = results(invocation, folder.path());
+        Ok(output)
     }
 
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {

@@ -12,6 +12,7 @@ mod faults;
 mod kept;
 mod linux;
 mod prerequisites;
+mod processes;
 mod room;
 mod steps;
 mod verbs;

@@ -59,6 +59,7 @@ pub(crate) fn run(
             stdout: String::new(),
             stderr: String::new(),
             timed_out: false,
+            files: Vec::new(),
         });
     }
     let takes = Duration::from_millis(server.times.tool);
@@ -69,6 +70,7 @@ pub(crate) fn run(
             stdout: String::new(),
             stderr: String::new(),
             timed_out: true,
+            files: Vec::new(),
         });
     }
     let asks = tool == VendorTool::QueryTool && !arguments.iter().any(|argument| argument == "-s");
@@ -108,6 +110,7 @@ fn said(text: &str, status: i32) -> ToolOutput {
         stdout: text.to_owned(),
         stderr: String::new(),
         timed_out: false,
+        files: Vec::new(),
     }
 }
 
@@ -117,6 +120,7 @@ fn complained(text: &str, status: i32) -> ToolOutput {
         stdout: String::new(),
         stderr: text.to_owned(),
         timed_out: false,
+        files: Vec::new(),
     }
 }
 
