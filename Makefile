@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static openai bench ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static openai lab bench ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -48,6 +48,12 @@ $(VENV)/installed: tests/serving/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/serving/requirements.txt
 	touch $@
+
+lab: ## boot virtual machines and hold shardplane on a real kernel against a rack
+	tests/lab/install
+	$(CARGO) build --bins --lib -p operator -p shim -p lab
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
+	target/debug/lab $(LAB)
 
 bench: ## measure kernels, planner and probe
 	$(CARGO) bench --workspace

@@ -109,16 +109,19 @@ fn names_are_the_fields_own() {
 
 #[test]
 fn unsafe_stays_with_its_owners() {
-    let owners = ["runtime/kernels/", "runtime/sys/"];
+    let owners = [
+        "operator/machine/",
+        "runtime/kernels/",
+        "runtime/sys/",
+        "tests/lab/shim/",
+    ];
+    // This file names what it looks for.
+    let this = "tests/integration/tidy.rs";
     let mut found = Vec::new();
     for (name, text) in sources() {
         let owned = owners.iter().any(|owner| name.starts_with(owner));
         let allowed = text.contains("allow(unsafe_code") || text.contains("expect(unsafe_code");
-        if allowed
-            && !owned
-            && !name.starts_with("operator/machine/")
-            && !name.starts_with("tests/")
-        {
+        if allowed && !owned && name != this {
             found.push(name);
         }
     }

@@ -1,0 +1,142 @@
+//! What a kernel refuses, hides or has done already: lockdown, a user without rights, a boot option that clears redirects.
+use anyhow::{Context, Result, bail, ensure};
+use crd::{kind::rack::VirtualHost, snapshot::Lockdown};
+
+use super::{Stage, cleared, reasons, same, shardplane, words};
+use crate::projection::list;
+
+const FILE: &str = "/lab/declared/switch.yaml";
+/// `nobody`.
+const NOBODY: u32 = 65534;
+
+/// A locked-down kernel lets registers be read and never written: the plan says so by name, and nothing is touched.
+pub(super) fn lockdown(stage: &Stage) -> Result<()> {
+    let mut rack = stage.rack("two-ultra")?;
+    let server = rack
+        .rack
+        .spec
+        .servers
+        .first_mut()
+        .context("the rack is empty")?;
+    server.host = Some(VirtualHost {
+        lockdown: Some(Lockdown::Integrity),
+        ..VirtualHost::default()
+    });
+    let mut vm = stage.boot("lockdown", &rack, |_| {})?;
+    let before = words(&mut vm)?;
+    let refused = vm.run(&["setpci", "-s", "0000:24:00.0", "ECAP_ACS+6.w=0011"])?;
+    ensure!(
+        words(&mut vm)? == before,
+        "the kernel took a write although it is locked down: {refused:?}"
+    );
+    let snapshot = shardplane(&mut vm, &["snapshot", "-o", "json"])?
+        .with(0)?
+        .json()?;
+    same(
+        "lockdown",
+        &snapshot["host"]["lockdown"]["value"].as_str(),
+        &Some("Integrity"),
+    )?;
+    let plan = shardplane(&mut vm, &["plan", "-o", "json", "-f", FILE])?.json()?;
+    same("ports to clear", &cleared(&plan), &Vec::new())?;
+    ensure!(
+        reasons(&plan, "blocked")
+            .iter()
+            .any(|reason| reason == "Lockdown"),
+        "nothing speaks of lockdown: {}",
+        plan["report"]
+    );
+    shardplane(&mut vm, &["apply", "-f", FILE])?
+        .with(12)
+        .context("applying")?;
+    same("registers", &words(&mut vm)?, &before)
+}
+
+/// A user gets 64 bytes of configuration space: ACS is then unknown, and not absent; sizes of BARs are there all the same.
+pub(super) fn unprivileged(stage: &Stage) -> Result<()> {
+    let rack = stage.rack("two-ultra")?;
+    let mut vm = stage.boot("unprivileged", &rack, |_| {})?;
+    let argv = [
+        "shardplane",
+        "probe",
+        "-o",
+        "json",
+        "--state-dir",
+        "/tmp/nobody",
+    ];
+    let seen = vm.run_as(Some(NOBODY), &argv)?.with(0)?.json()?;
+    let mut express = 0;
+    for function in list(&seen["functions"]) {
+        let acs = &function["acs"];
+        // A conventional function's whole header says that it has no list; none of the rack's is one.
+        if function["path"]
+            .as_str()
+            .is_some_and(|path| path.starts_with("0000:20:"))
+        {
+            express += 1;
+            same(
+                &format!("ACS of {}", function["address"]),
+                &acs["unknown"].as_str(),
+                &Some("NoPermission"),
+            )?;
+        }
+        if crate::projection::is_soc(function) {
+            let large =
+                list(&function["bars"]).any(|bar| bar["index"] == 4 && bar["sizeKib"] == 2 << 20);
+            ensure!(large, "{} shows no BAR 4 of 2 GiB", function["address"]);
+        }
+    }
+    same("functions of the rack's tree", &express, &22)?;
+    let argv = [
+        "shardplane",
+        "plan",
+        "-o",
+        "json",
+        "-f",
+        FILE,
+        "--state-dir",
+        "/tmp/nobody",
+    ];
+    let plan = vm.run_as(Some(NOBODY), &argv)?.json()?;
+    same("ports to clear", &cleared(&plan), &Vec::new())?;
+    let blocked = reasons(&plan, "blocked");
+    if blocked.is_empty() {
+        bail!(
+            "a plan that cannot see registers is not blocked: {}",
+            plan["report"]
+        );
+    }
+    Ok(())
+}
+
+/// A kernel told to clear redirects of the cards' switches at boot has left only the host switch's ports to do.
+pub(super) fn disable_acs_redir(stage: &Stage) -> Result<()> {
+    let rack = stage.rack("two-ultra")?;
+    let mut vm = stage.boot("disable-acs-redir", &rack, |order| {
+        "pci=disable_acs_redir=pci:11f8:4052".clone_into(&mut order.command_line);
+    })?;
+    let before = words(&mut vm)?;
+    for (at, word) in &before {
+        let on_card = at.starts_with("0000:24:") || at.starts_with("0000:2a:");
+        same(at, &word.as_str(), &if on_card { "0011" } else { "001d" })?;
+    }
+    let plan = shardplane(&mut vm, &["plan", "-o", "json", "-f", FILE])?
+        .with(0)?
+        .json()?;
+    let host = ["0000:22:00.0", "0000:22:01.0"].map(str::to_owned).to_vec();
+    same("ports to clear", &cleared(&plan), &host)?;
+    shardplane(&mut vm, &["apply", "-f", FILE])?
+        .with(0)
+        .context("applying")?;
+    for (at, word) in words(&mut vm)? {
+        same(
+            &at,
+            &word.as_str(),
+            &if at == "0000:20:01.0" { "001d" } else { "0011" },
+        )?;
+    }
+    shardplane(&mut vm, &["down"])?
+        .with(0)
+        .context("taking it down")?;
+    same("registers at the end", &words(&mut vm)?, &before)
+}

@@ -1,0 +1,362 @@
+//! One virtual machine: QEMU with the shim, a kernel's console in a file, and the agent on QEMU's standard streams.
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use crd::kind::rack::{Rack, Server};
+use guest::{Reply, Request};
+use serde_json::Value;
+
+use crate::{host, image, place::Places, topology};
+
+/// From start to the agent's first word: four seconds on a quiet machine.
+const BOOT: Duration = Duration::from_mins(2);
+/// Everything that is done in one machine, boot included.
+const LIFE: Duration = Duration::from_mins(4);
+/// One command inside, unless said otherwise.
+const COMMAND: Duration = Duration::from_mins(1);
+/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster.
+const SPEEDUP: u32 = 1000;
+/// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
+/// processor's flaws, which an emulated one does not have.
+const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet no_timer_check mitigations=off";
+/// A server whose file says nothing about its command line has an IOMMU, as on the rack.
+const WITH_IOMMU: &str = "intel_iommu=on iommu=pt";
+
+/// What a machine is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    /// Its rack.
+    pub(crate) rack: &'a Rack,
+    /// The server of the rack that it is.
+    pub(crate) server: &'a Server,
+    /// Names the folder of its logs.
+    pub(crate) name: String,
+    /// What else the kernel is told.
+    pub(crate) command_line: String,
+    /// Files under `/lab/declared`, by name.
+    pub(crate) declared: Vec<(String, String)>,
+    /// A disk image that outlives the machine, mounted at `/state`.
+    pub(crate) disk: Option<PathBuf>,
+}
+
+/// How a command inside ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    /// Its exit code.
+    pub(crate) status: Option<i32>,
+    /// What it printed.
+    pub(crate) stdout: String,
+    /// What it complained about, or told on the way.
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// What it printed, as JSON.
+    pub(crate) fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.stdout).with_context(|| {
+            format!(
+                "no JSON (exit code {:?}): {} {}",
+                self.status, self.stdout, self.stderr
+            )
+        })
+    }
+
+    /// Fails where the exit code is another one.
+    pub(crate) fn with(self, status: i32) -> Result<Self> {
+        if self.status != Some(status) {
+            bail!(
+                "exit code {:?} instead of {status}: {} {}",
+                self.status,
+                self.stdout,
+                self.stderr
+            );
+        }
+        Ok(self)
+    }
+}
+
+/// A running machine. Dropping it takes its power away.
+#[derive(Debug)]
+pub(crate) struct Vm {
+    qemu: Child,
+    to: ChildStdin,
+    from: Receiver<String>,
+    console: PathBuf,
+    /// Every command, its exit code and how long it took.
+    commands: fs::File,
+    ends: Instant,
+    /// What its tree wants done inside.
+    pub(crate) wiring: topology::Wiring,
+}
+
+impl Vm {
+    /// Boots a machine and waits for its agent.
+    pub(crate) fn boot(places: &Places, base: &[u8], order: &Order<'_>) -> Result<Self> {
+        let wiring = topology::wire(order.server)?;
+        let folder = places.left.join(&order.name);
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let console = folder.join("console.log");
+        let initrd = folder.join("root.cpio");
+        let mut root = base.to_vec();
+        root.extend(image::own(&files(order)?));
+        fs::write(&initrd, root).with_context(|| format!("writing {}", initrd.display()))?;
+        let mut qemu = command(places, order, &wiring, &console, &initrd)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(folder.join("qemu.log"))?)
+            .spawn()
+            .context("starting QEMU")?;
+        let to = qemu.stdin.take().context("QEMU's standard input")?;
+        let out = qemu.stdout.take().context("QEMU's standard output")?;
+        let (sender, from) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut vm = Self {
+            qemu,
+            to,
+            from,
+            console,
+            commands: fs::File::create(folder.join("commands.log"))?,
+            ends: host::now() + LIFE,
+            wiring,
+        };
+        match vm.hear(BOOT).context("booting")? {
+            Reply::Ready => Ok(vm),
+            other => bail!("the agent's first word is {other:?}"),
+        }
+    }
+
+    /// The next answer.
+    fn hear(&mut self, within: Duration) -> Result<Reply> {
+        let left = self.ends.saturating_duration_since(host::now());
+        match self.from.recv_timeout(within.min(left)) {
+            Ok(line) => serde_json::from_str(&line)
+                .with_context(|| format!("the agent says what is no answer: {line}")),
+            Err(RecvTimeoutError::Timeout) => {
+                bail!(
+                    "no answer in {} s{}",
+                    within.min(left).as_secs(),
+                    self.tail()
+                )
+            }
+            Err(RecvTimeoutError::Disconnected) => bail!("the machine stopped{}", self.tail()),
+        }
+    }
+
+    /// The end of the console, for a message.
+    fn tail(&self) -> String {
+        let text = fs::read(&self.console).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines[lines.len().saturating_sub(20)..].join("\n  ");
+        let qemu = fs::read_to_string(self.console.with_file_name("qemu.log")).unwrap_or_default();
+        format!(
+            "; {} ends with\n  {last}\nQEMU says: {}",
+            self.console.display(),
+            qemu.trim()
+        )
+    }
+
+    fn ask(&mut self, request: &Request, within: Duration) -> Result<Reply> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        self.to
+            .write_all(&line)
+            .and_then(|()| self.to.flush())
+            .context("asking the agent")?;
+        match self.hear(within)? {
+            Reply::Failed { why } => bail!("the agent could not: {why}"),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Runs a program inside, as root.
+    pub(crate) fn run(&mut self, argv: &[&str]) -> Result<Ended> {
+        self.run_as(None, argv)
+    }
+
+    /// Runs a program inside as a user.
+    pub(crate) fn run_as(&mut self, uid: Option<u32>, argv: &[&str]) -> Result<Ended> {
+        let request = Request::Run {
+            argv: argv.iter().map(|&word| word.to_owned()).collect(),
+            uid,
+            deadline_ms: COMMAND.as_millis() as u64,
+        };
+        match self
+            .ask(&request, COMMAND + Duration::from_secs(5))
+            .with_context(|| format!("running {argv:?}"))?
+        {
+            Reply::Ended {
+                status,
+                stdout,
+                stderr,
+                took_ms,
+            } => {
+                writeln!(
+                    self.commands,
+                    "{took_ms:>6} ms  {status:?}  {}",
+                    argv.join(" ")
+                )?;
+                Ok(Ended {
+                    status,
+                    stdout,
+                    stderr,
+                })
+            }
+            other => bail!("{argv:?} was answered with {other:?}"),
+        }
+    }
+
+    /// Runs a line of shell inside, which must succeed.
+    pub(crate) fn shell(&mut self, line: &str) -> Result<String> {
+        let ended = self.run(&["sh", "-ec", line])?;
+        Ok(ended.with(0).with_context(|| line.to_owned())?.stdout)
+    }
+
+    /// Starts a program in the background.
+    pub(crate) fn start(&mut self, argv: &[&str], log: &str) -> Result<u32> {
+        let request = Request::Start {
+            argv: argv.iter().map(|&word| word.to_owned()).collect(),
+            log: log.to_owned(),
+        };
+        match self.ask(&request, COMMAND)? {
+            Reply::Started { pid } => Ok(pid),
+            other => bail!("{argv:?} was answered with {other:?}"),
+        }
+    }
+
+    /// Ends what runs in the background by SIGTERM; gives its exit code.
+    pub(crate) fn stop(&mut self, pid: u32) -> Result<Option<i32>> {
+        let request = Request::Stop {
+            pid,
+            deadline_ms: COMMAND.as_millis() as u64,
+        };
+        match self.ask(&request, COMMAND + Duration::from_secs(5))? {
+            Reply::Ended { status, .. } => Ok(status),
+            other => bail!("a stop was answered with {other:?}"),
+        }
+    }
+
+    /// Waits until a port's ACS control word is this one; gives how long it took.
+    pub(crate) fn until(&mut self, port: &str, word: &str, within: Duration) -> Result<Duration> {
+        let request = Request::Until {
+            port: port.to_owned(),
+            word: word.to_owned(),
+            deadline_ms: within.as_millis() as u64,
+        };
+        match self.ask(&request, within + COMMAND)? {
+            Reply::Word {
+                word: found,
+                took_ms,
+            } if found == word => Ok(Duration::from_millis(took_ms)),
+            Reply::Word {
+                word: found,
+                took_ms,
+            } => {
+                bail!("{port} shows {found} instead of {word} after {took_ms} ms")
+            }
+            other => bail!("a look at {port} was answered with {other:?}"),
+        }
+    }
+
+    /// Takes the power away: QEMU is killed, and nothing inside learns of it.
+    pub(crate) fn cut_power(mut self) -> Result<()> {
+        self.qemu.kill().context("killing QEMU")?;
+        self.qemu.wait().context("waiting for QEMU")?;
+        Ok(())
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
+
+/// Files of one machine's own.
+fn files(order: &Order<'_>) -> Result<image::Own> {
+    let mut rack = order.rack.clone();
+    rack.spec.speedup = Some(SPEEDUP);
+    let mut files = vec![
+        ("lab/rack.json".to_owned(), serde_json::to_string(&rack)?),
+        ("lab/server".to_owned(), order.server.name.to_string()),
+    ];
+    for (name, text) in &order.declared {
+        files.push((format!("lab/declared/{name}"), text.clone()));
+    }
+    Ok(files)
+}
+
+fn command(
+    places: &Places,
+    order: &Order<'_>,
+    wiring: &topology::Wiring,
+    console: &Path,
+    initrd: &Path,
+) -> std::process::Command {
+    let host = order.server.host.clone().unwrap_or_default();
+    let line = host.command_line.as_deref().unwrap_or(WITH_IOMMU);
+    // The rack's own rule for whether there is an IOMMU.
+    let iommu = line
+        .split_whitespace()
+        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
+    let lockdown = match host.lockdown {
+        None | Some(crd::snapshot::Lockdown::None) => "",
+        Some(crd::snapshot::Lockdown::Integrity) => "lockdown=integrity",
+        Some(crd::snapshot::Lockdown::Confidentiality) => "lockdown=confidentiality",
+    };
+    let mut qemu = host::command("qemu-system-x86_64");
+    qemu.env("LD_PRELOAD", places.built.join("libshim.so"))
+        .env("LAB_DEVICE_TYPES", wiring.types.join("\n"))
+        .args(["-machine", "q35,accel=tcg", "-smp", "1"])
+        // Every server's processor has a source of randomness; without one, who asks for some waits for ever.
+        .args(["-cpu", "qemu64,+rdrand"])
+        .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
+        .args(["-display", "none", "-vga", "none", "-monitor", "none"])
+        .arg("-serial")
+        .arg(format!("file:{}", console.display()))
+        .args(["-serial", "stdio"])
+        .arg("-kernel")
+        .arg(places.kernel.join("vmlinuz"))
+        .arg("-initrd")
+        .arg(initrd)
+        .arg("-append")
+        .arg(format!(
+            "{COMMAND_LINE} {line} {lockdown} {}",
+            order.command_line
+        ));
+    if iommu {
+        qemu.args(["-device", "intel-iommu"]);
+    }
+    for device in &wiring.devices {
+        qemu.arg("-device").arg(device);
+    }
+    if let Some(disk) = &order.disk {
+        // A bus of its own place, behind everything that the rack's tree has.
+        qemu.arg("-drive")
+            .arg(format!(
+                "file={},if=none,id=state,format=raw",
+                disk.display()
+            ))
+            .args([
+                "-device",
+                "nvme,drive=state,serial=lab-state,bus=pcie.0,addr=1e.0",
+            ]);
+    }
+    qemu
+}
