@@ -163,7 +163,7 @@ pub(super) fn reset(
 }
 
 /// How long a SoC may take until it is Ready (vendor's installer).
-const READY_DEADLINE: Duration = Duration::from_secs(15 * 60);
+const READY_DEADLINE: Duration = Duration::from_mins(15);
 
 /// The tool must have said `<address> success` of every SoC; its exit code is not asked.
 fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> {
