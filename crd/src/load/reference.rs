@@ -73,7 +73,9 @@ impl Known {
     }
 
     fn number(&self, pointer: &str) -> Option<u64> {
-        self.spec.pointer(pointer)?.as_u64()
+        let number = self.spec.pointer(pointer)?.as_number()?;
+        let whole = || u64::try_from(super::shape::whole(number)?).ok();
+        number.as_u64().or_else(whole)
     }
 }
 
@@ -135,10 +137,12 @@ fn not_declared(
     name: &str,
     others: &[&Known],
 ) -> Diagnostic {
-    let names: Vec<_> = others
+    let mut names: Vec<_> = others
         .iter()
         .map(|other| other.object.name.as_str())
         .collect();
+    names.sort_unstable();
+    names.dedup();
     let help = match (closest(name, &names), names.as_slice()) {
         (Some(meant), _) => format!("did you mean `{meant}`?"),
         (None, []) => format!("declare a {kind} named `{name}`"),

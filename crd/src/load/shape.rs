@@ -79,7 +79,33 @@ pub(super) fn check(
         );
         remove(&mut value, "/status");
     }
+    if sound {
+        integral(&mut value);
+    }
     sound.then_some(value)
+}
+
+/// Numbers that are whole, however they are written, as the API server reads them: every number of a sound document is an
+/// integer, and the rules see one.
+fn integral(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = whole(number) {
+                *number = whole.into();
+            }
+        }
+        Value::Object(map) => map.values_mut().for_each(integral),
+        Value::Array(items) => items.iter_mut().for_each(integral),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// `4.0` as 4, where a float holds the whole number exactly.
+pub(super) fn whole(number: &serde_json::Number) -> Option<i64> {
+    /// 2^53: beyond it neighbours are not told apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64().filter(|_| number.is_f64())?;
+    (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
 }
 
 fn validator(kind: Kind) -> Option<&'static Validator> {

@@ -12,6 +12,7 @@
 mod corpus;
 mod formatted;
 mod generated;
+mod numbers;
 mod racks;
 mod recorded;
 mod tampered;
