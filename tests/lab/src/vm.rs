@@ -18,10 +18,10 @@ use crate::{host, image, place::Places, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
 const BOOT: Duration = Duration::from_mins(2);
-/// Everything that is done in one machine, boot included.
-const LIFE: Duration = Duration::from_mins(4);
-/// One command inside, unless said otherwise.
-const COMMAND: Duration = Duration::from_mins(1);
+/// Everything that is done in one machine, boot included: the longest takes two minutes on a quiet machine.
+const LIFE: Duration = Duration::from_mins(10);
+/// One command inside, unless said otherwise: the longest takes half a minute on a quiet machine.
+const COMMAND: Duration = Duration::from_mins(3);
 /// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster.
 const SPEEDUP: u32 = 1000;
 /// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a

@@ -176,17 +176,18 @@ fn relaxed(words: &[(String, String)]) -> Result<()> {
 
 /// A SoC that is taken off the bus and found again is the SoC that it was, though the kernel now groups it otherwise.
 pub(super) fn rescan(stage: &Stage) -> Result<()> {
-    let rack = stage.rack("two-ultra")?;
+    let rack = stage.rack("ultra-on-root-port")?;
     let mut vm = stage.boot("removed-and-rescanned", &rack, |_| {})?;
-    let soc = "0000:26:00.0";
-    shardplane(&mut vm, &["apply", "-f", FILE])?
+    let soc = "0000:04:00.0";
+    let file = "/lab/declared/card.yaml";
+    shardplane(&mut vm, &["apply", "-f", file])?
         .with(0)
         .context("applying")?;
     let before = seen(&mut vm, soc)?.context("the SoC is not there")?;
 
     vm.shell(&format!("echo 1 > /sys/bus/pci/devices/{soc}/remove"))?;
     ensure!(seen(&mut vm, soc)?.is_none(), "the SoC is still seen");
-    let plan = shardplane(&mut vm, &["plan", "-o", "json", "-f", FILE])?.json()?;
+    let plan = shardplane(&mut vm, &["plan", "-o", "json", "-f", file])?.json()?;
     same(
         "ports to touch while it is away",
         &cleared(&plan),
@@ -194,7 +195,7 @@ pub(super) fn rescan(stage: &Stage) -> Result<()> {
     )?;
     ensure!(
         list(&plan["report"])
-            .any(|line| line["object"]["name"] == "eight" && line["kind"] == "blocked"),
+            .any(|line| line["object"]["name"] == "quad" && line["kind"] == "blocked"),
         "nothing says that the group is short of a member: {}",
         plan["report"]
     );
@@ -207,9 +208,9 @@ pub(super) fn rescan(stage: &Stage) -> Result<()> {
             "basename $(readlink /sys/bus/pci/devices/{at}/iommu_group)"
         ))
     };
-    let (own, ports) = (group(&mut vm, soc)?, group(&mut vm, "0000:24:01.0")?);
+    let (own, ports) = (group(&mut vm, soc)?, group(&mut vm, "0000:02:01.0")?);
     same("the kernel's group, which is now the port's", &own, &ports)?;
-    shardplane(&mut vm, &["plan", "--detailed-exitcode", "-f", FILE])?
+    shardplane(&mut vm, &["plan", "--detailed-exitcode", "-f", file])?
         .with(0)
         .context("planning after it came back")?;
     Ok(())

@@ -125,18 +125,5 @@ pub(super) fn disable_acs_redir(stage: &Stage) -> Result<()> {
         .json()?;
     let host = ["0000:22:00.0", "0000:22:01.0"].map(str::to_owned).to_vec();
     same("ports to clear", &cleared(&plan), &host)?;
-    shardplane(&mut vm, &["apply", "-f", FILE])?
-        .with(0)
-        .context("applying")?;
-    for (at, word) in words(&mut vm)? {
-        same(
-            &at,
-            &word.as_str(),
-            &if at == "0000:20:01.0" { "001d" } else { "0011" },
-        )?;
-    }
-    shardplane(&mut vm, &["down"])?
-        .with(0)
-        .context("taking it down")?;
-    same("registers at the end", &words(&mut vm)?, &before)
+    Ok(())
 }

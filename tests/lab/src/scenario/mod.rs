@@ -43,6 +43,13 @@ impl Scenario {
     }
 }
 
+/// Example racks that are too large to change in an emulator, and not too large to look at.
+const LOOKED_AT: [(&str, &str); 3] = [
+    ("eight-ultra-two-switches", "aic-01"),
+    ("eight-standard-root-ports", "aic-01"),
+    ("mixed", "aic-01"),
+];
+
 /// Every scenario: the rack files of the lab, then what needs more than a file; the longest first.
 pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
     let folder = places.root.join("tests/lab/racks");
@@ -60,6 +67,23 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
         Scenario::new("disable-acs-redir", kernel::disable_acs_redir),
     ];
     all.extend(of_racks(racks)?);
+    for (name, server) in LOOKED_AT {
+        let path = places.root.join(format!("examples/racks/{name}.yaml"));
+        let file = RackFile::read(path)?;
+        let server = file
+            .rack
+            .spec
+            .servers
+            .iter()
+            .find(|known| known.name.as_str() == server);
+        let server = server
+            .with_context(|| format!("{name} has no such server"))?
+            .clone();
+        all.push(Scenario {
+            name: format!("look/{name}/{}", server.name),
+            hold: Box::new(move |stage| twin::look(stage, &file, &server)),
+        });
+    }
     Ok(all)
 }
 

@@ -1,7 +1,9 @@
 //! One file, twice: on a virtual rack and in a kernel, every declaration of the lab is planned, applied and taken down, and
 //! after the projection both must show the same snapshots, plans and step outcomes.
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, bail, ensure};
-use crd::kind::rack::Server;
+use crd::{kind::rack::Server, step::ACS_REDIRECT_MASK};
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -12,70 +14,143 @@ use crate::{
     vm::{Order, Vm},
 };
 
+/// A machine and its virtual rack, made of one server of one file.
+struct Pair {
+    vm: Vm,
+    twin: Twin,
+    roots: Vec<String>,
+    /// Declarations by file name.
+    declared: Vec<String>,
+    folder: PathBuf,
+}
+
+/// Holds where rack and kernel agree at first look, and on what to do.
+pub(super) fn look(stage: &Stage, file: &RackFile, server: &Server) -> Result<()> {
+    let mut pair = Pair::boot(stage, file, server)?;
+    pair.snapshots().context("before anything")?;
+    for name in pair.declared.clone() {
+        pair.verb(&["plan"], Some(&name))
+            .with_context(|| format!("planning {name}"))?;
+    }
+    Ok(())
+}
+
 /// Holds where rack and kernel agree from the first look to the last.
-pub(crate) fn hold(stage: &Stage, file: &RackFile, server: &Server) -> Result<()> {
-    let declared = stage.declared()?;
-    let order = Order {
-        rack: &file.rack,
-        server,
-        name: format!("twin-{}-{}", file.rack.metadata.name, server.name),
-        command_line: String::new(),
-        declared: declared.clone(),
-        disk: None,
-    };
-    let mut vm = Vm::boot(&stage.places, &stage.base, &order)?;
-    let twin = Twin::new(&stage.places, file, server.name.as_str())?;
-    let roots: Vec<String> = server
-        .root_ports
-        .iter()
-        .map(|port| port.address.to_string())
-        .collect();
-    as_written(&mut vm)?;
-    let before = words(&mut vm)?;
-    snapshots(&mut vm, &twin, &roots).context("before anything")?;
-    for (name, _) in &declared {
-        let inside = format!("/lab/declared/{name}");
-        let outside = stage.places.root.join("tests/lab/declared").join(name);
-        let outside = outside.display().to_string();
-        let plan = both(
-            &mut vm,
-            &twin,
-            &["plan", "-o", "json", "-f"],
-            Some((&inside, &outside)),
-        )
-        .with_context(|| format!("planning {name}"))?;
+pub(super) fn hold(stage: &Stage, file: &RackFile, server: &Server) -> Result<()> {
+    let mut pair = Pair::boot(stage, file, server)?;
+    let before = words(&mut pair.vm)?;
+    pair.snapshots().context("before anything")?;
+    for name in pair.declared.clone() {
+        let plan = pair
+            .verb(&["plan"], Some(&name))
+            .with_context(|| format!("planning {name}"))?;
         let ports = cleared(&plan);
-        both(
-            &mut vm,
-            &twin,
-            &["apply", "-o", "json", "-f"],
-            Some((&inside, &outside)),
-        )
-        .with_context(|| format!("applying {name}"))?;
+        pair.verb(&["apply"], Some(&name))
+            .with_context(|| format!("applying {name}"))?;
         let after: Vec<(String, String)> = before
             .iter()
-            .map(|(at, word)| {
-                let bits = u16::from_str_radix(word, 16).unwrap_or(0);
-                let left = if ports.contains(at) {
-                    bits & !0x2c
-                } else {
-                    bits
-                };
-                (at.clone(), format!("{left:04x}"))
-            })
+            .map(|(at, word)| (at.clone(), left(word, ports.contains(at))))
             .collect();
-        same(&format!("registers after {name}"), &words(&mut vm)?, &after)?;
-        snapshots(&mut vm, &twin, &roots).with_context(|| format!("after {name}"))?;
-        both(&mut vm, &twin, &["down", "-o", "json"], None)
+        same(
+            &format!("registers after {name}"),
+            &words(&mut pair.vm)?,
+            &after,
+        )?;
+        pair.snapshots().with_context(|| format!("after {name}"))?;
+        pair.verb(&["down"], None)
             .with_context(|| format!("taking {name} down"))?;
         same(
             &format!("registers after {name} went"),
-            &words(&mut vm)?,
+            &words(&mut pair.vm)?,
             &before,
         )?;
-        snapshots(&mut vm, &twin, &roots).with_context(|| format!("after {name} went"))?;
+        pair.snapshots()
+            .with_context(|| format!("after {name} went"))?;
     }
     Ok(())
+}
+
+/// What a plan leaves of a control word: all of it, or all but the bits that redirect or block.
+fn left(word: &str, cleared: bool) -> String {
+    let bits = u16::from_str_radix(word, 16).unwrap_or(0);
+    let left = if cleared {
+        bits & !ACS_REDIRECT_MASK
+    } else {
+        bits
+    };
+    format!("{left:04x}")
+}
+
+impl Pair {
+    fn boot(stage: &Stage, file: &RackFile, server: &Server) -> Result<Self> {
+        let declared = stage.declared()?;
+        let order = Order {
+            rack: &file.rack,
+            server,
+            name: format!("twin-{}-{}", file.rack.metadata.name, server.name),
+            command_line: String::new(),
+            declared: declared.clone(),
+            disk: None,
+        };
+        let mut vm = Vm::boot(&stage.places, &stage.base, &order)?;
+        as_written(&mut vm)?;
+        Ok(Self {
+            vm,
+            twin: Twin::new(&stage.places, file, server.name.as_str())?,
+            roots: server
+                .root_ports
+                .iter()
+                .map(|port| port.address.to_string())
+                .collect(),
+            declared: declared.into_iter().map(|(name, _)| name).collect(),
+            folder: stage.places.root.join("tests/lab/declared"),
+        })
+    }
+
+    /// Runs one verb on both and compares what came of it; gives the machine's own answer.
+    fn verb(&mut self, verb: &[&str], declared: Option<&str>) -> Result<Value> {
+        let with = |folder: &Path| -> Vec<String> {
+            let file =
+                declared.map(|name| ["-f".to_owned(), folder.join(name).display().to_string()]);
+            let verb = verb.iter().map(|&word| word.to_owned());
+            verb.chain(["-o".to_owned(), "json".to_owned()])
+                .chain(file.into_iter().flatten())
+                .collect()
+        };
+        let (inside, outside) = (with(Path::new("/lab/declared")), with(&self.folder));
+        let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
+        let outside: Vec<&str> = outside.iter().map(String::as_str).collect();
+        let kernel = shardplane(&mut self.vm, &inside)?;
+        let rack = self.twin.shardplane(&outside)?;
+        agree(
+            "what was told on the way",
+            &projection::told(&rack.stderr),
+            &projection::told(&kernel.stderr),
+        )?;
+        let (kernel_plan, rack_plan) = (kernel.json()?, rack.json()?);
+        agree(
+            "the result",
+            &pretty(&projection::plan(&rack_plan))?,
+            &pretty(&projection::plan(&kernel_plan))?,
+        )?;
+        same("the exit code", &kernel.status, &rack.status)?;
+        Ok(kernel_plan)
+    }
+
+    fn snapshots(&mut self) -> Result<()> {
+        let words = ["snapshot", "-o", "json"];
+        let kernel = shardplane(&mut self.vm, &words)?.with(0)?.json()?;
+        let rack = self.twin.shardplane(&words)?.with(0)?.json()?;
+        ensure!(
+            list(&kernel["functions"]).any(|function| function["port"].is_string()),
+            "the machine shows no port at all"
+        );
+        agree(
+            "the snapshot",
+            &pretty(&projection::snapshot(&rack, &self.roots))?,
+            &pretty(&projection::snapshot(&kernel, &self.roots))?,
+        )
+    }
 }
 
 /// Makes the machine what its file says it is, where the file says more than a boot brings.
@@ -108,56 +183,6 @@ fn as_written(vm: &mut Vm) -> Result<()> {
         ))?;
     }
     Ok(())
-}
-
-/// Runs one verb on both and compares what came of it; gives the machine's own answer.
-fn both(vm: &mut Vm, twin: &Twin, words: &[&str], files: Option<(&str, &str)>) -> Result<Value> {
-    let with = |file: Option<&str>| -> Vec<String> {
-        words
-            .iter()
-            .copied()
-            .chain(file)
-            .map(str::to_owned)
-            .collect()
-    };
-    let inside = with(files.map(|(inside, _)| inside));
-    let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
-    let outside = with(files.map(|(_, outside)| outside));
-    let outside: Vec<&str> = outside.iter().map(String::as_str).collect();
-    let kernel = shardplane(vm, &inside)?;
-    let rack = twin.shardplane(&outside)?;
-    agree(
-        "what was told on the way",
-        &projection::told(&rack.stderr),
-        &projection::told(&kernel.stderr),
-    )?;
-    let (kernel_plan, rack_plan) = (kernel.json()?, rack.json()?);
-    agree(
-        "the result",
-        &pretty(&projection::plan(&rack_plan))?,
-        &pretty(&projection::plan(&kernel_plan))?,
-    )?;
-    same("the exit code", &kernel.status, &rack.status)?;
-    Ok(kernel_plan)
-}
-
-fn snapshots(vm: &mut Vm, twin: &Twin, roots: &[String]) -> Result<()> {
-    let kernel = shardplane(vm, &["snapshot", "-o", "json"])?
-        .with(0)?
-        .json()?;
-    let rack = twin
-        .shardplane(&["snapshot", "-o", "json"])?
-        .with(0)?
-        .json()?;
-    ensure!(
-        list(&kernel["functions"]).any(|function| function["port"].is_string()),
-        "the machine shows no port at all"
-    );
-    agree(
-        "the snapshot",
-        &pretty(&projection::snapshot(&rack, roots))?,
-        &pretty(&projection::snapshot(&kernel, roots))?,
-    )
 }
 
 fn pretty(value: &Value) -> Result<String> {
