@@ -6,6 +6,7 @@ mod reach;
 pub(crate) mod soc;
 
 pub use host::COMPILERS;
+pub use pci::bars;
 
 use crd::{
     Fact,
