@@ -8,6 +8,7 @@ mod reach;
 pub(crate) mod soc;
 
 pub use host::COMPILERS;
+pub use pci::bars;
 
 use crd::{
     Fact,

@@ -124,7 +124,7 @@ fn registers(
 }
 
 /// Base address registers from the kernel's list: start, end and flags of each, in hexadecimal.
-pub(crate) fn bars(resource: &str) -> Vec<Bar> {
+pub fn bars(resource: &str) -> Vec<Bar> {
     /// `IORESOURCE_MEM`.
     const MEMORY: u64 = 0x200;
     /// `IORESOURCE_PREFETCH`.

@@ -1,0 +1,157 @@
+//! `qaic-util -q -j FILE`: one object a SoC. Five of its keys are known from vendor scripts (documented); the rest is unknown, and kept.
+use std::{collections::BTreeMap, str::FromStr};
+
+use crd::id::Qid;
+use serde_json::{Map, Value};
+
+use super::Device;
+
+/// SKUs by number, in the words that the text form prints (the vendor's open runtime).
+const SKUS: [&str; 10] = [
+    "Invalid",
+    "M.2",
+    "PCIe",
+    "PCIe Pro",
+    "PCIe Lite",
+    "PCIe Ultra",
+    "Auto",
+    "PCIe Ultra Plus",
+    "PCIe 080",
+    "PCIe Ultra 080",
+];
+
+/// The devices of the tool's JSON file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryJson(pub Vec<Device>);
+
+/// Why a text is not the tool's JSON; the text form is to be read instead.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryJsonError {
+    /// It is no JSON at all.
+    #[error("reading the query tool's JSON")]
+    NotJson(#[source] serde_json::Error),
+    /// It has no list `device_info`.
+    #[error("the query tool's JSON has no list `device_info`")]
+    NoDevices,
+}
+
+impl FromStr for QueryJson {
+    type Err = QueryJsonError;
+
+    fn from_str(text: &str) -> Result<Self, QueryJsonError> {
+        let whole: Value = serde_json::from_str(text).map_err(QueryJsonError::NotJson)?;
+        let list = whole
+            .get("device_info")
+            .and_then(Value::as_array)
+            .ok_or(QueryJsonError::NoDevices)?;
+        Ok(Self(
+            list.iter()
+                .filter_map(Value::as_object)
+                .filter_map(device)
+                .collect(),
+        ))
+    }
+}
+
+/// A SoC without a number is none that could be joined with anything.
+fn device(object: &Map<String, Value>) -> Option<Device> {
+    let fields: BTreeMap<String, String> = object
+        .iter()
+        .filter_map(|(key, value)| {
+            let key = plain(key);
+            let value = if key == "Sku Type" {
+                sku(value)?
+            } else {
+                scalar(value)?
+            };
+            Some((key, value))
+        })
+        .collect();
+    let qid = fields.get("QID")?.parse().ok().map(Qid)?;
+    Some(Device { qid, fields })
+}
+
+/// The text form's name of a key, where the key is one of those known; the key itself otherwise.
+fn plain(key: &str) -> String {
+    let folded: String = key
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    match folded.as_str() {
+        "qid" => "QID",
+        "dev_status" | "status" => "Status",
+        "sku_type" => "Sku Type",
+        "nsp_total" => "Nsp Total",
+        "nsp_free" => "Nsp Free",
+        "pci_address" => "PCI Address",
+        "board_serial" => "Board serial",
+        "device_capabilities" => "Device Capabilities",
+        _ => return key.to_owned(),
+    }
+    .to_owned()
+}
+
+fn sku(value: &Value) -> Option<String> {
+    let number = value.as_u64().and_then(|n| usize::try_from(n).ok());
+    match number.and_then(|number| SKUS.get(number)) {
+        Some(&word) => Some(word.to_owned()),
+        None => scalar(value),
+    }
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Written after the keys that vendor scripts read; no file of a real card was at hand.
+    #[test]
+    fn known_keys_are_read_and_others_kept() {
+        let text = r#"{"version":2,"device_info":[
+            {"qid":3,"dev_status":"Ready","sku_type":5,"nsp_total":16,"nsp_free":"14","lanes":[1],"rev":"B"},
+            {"qid":"4","dev_status":2,"sku_type":"PCIe Ultra","PCI Address":"0000:C1:00.0"},
+            {"dev_status":"Ready"}, 7, {"qid":-1}]}"#;
+        let QueryJson(devices) = text.parse().unwrap();
+        assert_eq!(devices.len(), 2);
+        let first = &devices[0];
+        assert_eq!(
+            (first.cores(), first.cores_free(), first.sku()),
+            (Some(16), Some(14), Some("PCIe Ultra"))
+        );
+        assert_eq!(first.fields["rev"], "B");
+        assert_eq!(devices[1].address().unwrap().bus, 0xc1);
+        assert_ne!(
+            devices[1].status(),
+            Some(crd::snapshot::SocStatus::Ready),
+            "a number is no word for Ready"
+        );
+        for text in ["", "{", "[]", "{}", r#"{"device_info":{}}"#] {
+            assert!(text.parse::<QueryJson>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_an_answer(text in "\\PC{0,80}", key in "\\PC{0,12}") {
+            let _ = text.parse::<QueryJson>();
+            let wrapped = serde_json::json!({ "device_info": [{ "qid": 0, key: text }] }).to_string();
+            prop_assert!(wrapped.parse::<QueryJson>().is_ok());
+        }
+    }
+}
