@@ -245,6 +245,8 @@ pub enum ReportReason {
     SettingMissing,
     /// A setting could not be read.
     SettingUnknown,
+    /// A setting cannot be kept over a boot: something else sets it after our file, or the file cannot be used.
+    SettingNotKept,
     /// The rollout's budget is smaller than what one step disturbs.
     BudgetTooSmall,
     /// A model's group is not ready or not declared.

@@ -152,7 +152,7 @@ fn scope(action: &Action) -> &'static str {
         | Action::WaitReady { .. }
         | Action::VerifyMdp { .. } => "soc",
         Action::ClearAcs { .. } | Action::RestoreAcs { .. } => "port",
-        Action::SetDriver { .. } | Action::SetSysctl { .. } => "setting",
+        Action::SetDriver { .. } | Action::SetSysctl { .. } | Action::WriteFile { .. } => "setting",
         Action::VerifyP2P { .. } | Action::AssignGroup { .. } => "group",
         Action::AssignEntry { .. } => "ledger",
         Action::Build { .. } => "program",
@@ -172,6 +172,9 @@ fn write(action: &Action) -> Option<Value> {
         } => Some(acs(pre_image.0 & mask.0, mask.0)),
         Action::SetDriver { name, after, .. } | Action::SetSysctl { name, after, .. } => {
             Some(json!({ "setting": name, "value": after }))
+        }
+        Action::WriteFile { file, after, .. } => {
+            Some(json!({ "path": file.path(), "value": after }))
         }
         Action::Taint { .. }
         | Action::Drain { .. }

@@ -8,6 +8,8 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::notify::Notify;
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum ColorChoice {
@@ -75,6 +77,7 @@ pub struct Console {
     out_is_terminal: bool,
     can_ask: bool,
     progress: bool,
+    notify: Notify,
 }
 
 impl Console {
@@ -92,7 +95,19 @@ impl Console {
             out_is_terminal: out,
             can_ask: io::stdin().is_terminal() && err,
             progress: err && !dumb,
+            notify: Notify::default(),
         }
+    }
+
+    /// The same console, which tells a service manager too.
+    #[must_use]
+    pub fn with_notify(self, notify: Notify) -> Self {
+        Self { notify, ..self }
+    }
+
+    /// The service manager that is told, where there is one.
+    pub fn notify(&self) -> &Notify {
+        &self.notify
     }
 
     /// How standard output is coloured.
@@ -126,13 +141,16 @@ impl Console {
         let _ = writeln!(err, "{text}");
     }
 
-    /// Starts showing a piece of long work: a line that moves on a terminal, a plain line elsewhere.
-    pub fn work(&self, what: &str) -> Work {
+    /// Starts showing a piece of work that takes no longer than `limit`: a line that moves on a terminal, a plain line
+    /// elsewhere.
+    pub fn work(&self, what: &str, limit: Duration) -> Work<'_> {
+        self.notify.at_work(what, limit);
         if !self.progress {
             self.note(what);
             return Work {
                 bar: None,
                 what: String::new(),
+                notify: &self.notify,
             };
         }
         let bar = ProgressBar::new_spinner();
@@ -144,6 +162,7 @@ impl Console {
         Work {
             bar: Some(bar),
             what: what.to_owned(),
+            notify: &self.notify,
         }
     }
 
@@ -166,12 +185,13 @@ pub fn result(text: &str) {
 
 /// Long work being shown; dropped, it leaves the terminal clean.
 #[derive(Debug)]
-pub struct Work {
+pub struct Work<'a> {
     bar: Option<ProgressBar>,
     what: String,
+    notify: &'a Notify,
 }
 
-impl Work {
+impl Work<'_> {
     /// Says what is done now.
     pub fn now(&self, what: &str) {
         if let Some(bar) = &self.bar {
@@ -190,8 +210,9 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for Work<'_> {
     fn drop(&mut self) {
+        self.notify.done();
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -3,7 +3,7 @@
 //! Rooms, in the order data flows: [`cli`] (the grammar), [`declared`] and [`source`] (what `-f` says), [`recorded`] (what `--snapshot` says), [`room`] (the
 //! machines) and [`state`] (what outlives a run), [`engine`] (observe, plan, check, approve, journal, perform, verify),
 //! [`supervise`] (workers and the control socket), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
-//! [`console`] (the one printer), [`exit`] and [`failure`] (how it ends).
+//! [`console`] (the one printer), [`notify`] (what a service manager is told), [`exit`] and [`failure`] (how it ends).
 //!
 //! Invariants, and what holds each:
 //! - An exit code means one thing, and an error beats "changes": `exit` tests.
@@ -20,6 +20,7 @@ pub mod document;
 pub mod engine;
 pub mod exit;
 pub mod failure;
+pub mod notify;
 pub mod place;
 pub mod recorded;
 pub mod render;
@@ -39,6 +40,7 @@ use cli::{Cli, Environment, Verb};
 use console::{ColorChoice, Console};
 use engine::interrupt::{self, Stop, StopFlag};
 use exit::Exit;
+use notify::Notify;
 
 /// What can end the wait for a verb.
 enum Ending {
@@ -62,6 +64,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         }
     };
     let console = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
+    let console = match (&cli.verb, &environment.notify_socket) {
+        (Verb::Up(_), Some(socket)) => match Notify::open(socket, environment.watchdog) {
+            Ok(notify) => console.with_notify(notify),
+            Err(error) => {
+                console.note(&format!("error: NOTIFY_SOCKET cannot be used: {error}"));
+                return Exit::Unavailable;
+            }
+        },
+        _ => console,
+    };
     // A verb that changes machines is given the time to end its step; any other is simply left.
     let patient = matches!(cli.verb, Verb::Apply(_) | Verb::Up(_) | Verb::Down(_));
     let flag = StopFlag::default();

@@ -1,5 +1,5 @@
 //! The `shardplane` command: reads the environment, and leaves the rest to the library.
-use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use operator::cli::Environment;
 
@@ -11,7 +11,13 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+fn number(name: &str) -> Option<u64> {
+    variable(name)?.to_str()?.parse().ok()
+}
+
 fn main() -> ExitCode {
+    // A watchdog that was set for another process of ours is none of ours.
+    let watched = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
     let environment = Environment {
         home: variable("HOME").map(PathBuf::from),
         xdg_state_home: variable("XDG_STATE_HOME").map(PathBuf::from),
@@ -22,6 +28,10 @@ fn main() -> ExitCode {
         own_folder: env::current_exe()
             .ok()
             .and_then(|exe| exe.parent().map(PathBuf::from)),
+        notify_socket: variable("NOTIFY_SOCKET"),
+        watchdog: number("WATCHDOG_USEC")
+            .filter(|_| watched)
+            .map(Duration::from_micros),
         current: env::current_dir().unwrap_or_default(),
     };
     operator::run(env::args_os(), environment).into()

@@ -122,6 +122,15 @@ fn read(path: &Path) -> Result<Vec<Source>, SourceError> {
     files.iter().map(|file| read_file(file)).collect()
 }
 
+/// Whether a path is missing, or a folder without any declaration.
+pub fn holds_nothing(path: &Path) -> bool {
+    match read(path) {
+        Err(SourceError::Empty { .. }) => true,
+        Err(SourceError::Unreadable { source, .. }) => source.kind() == io::ErrorKind::NotFound,
+        Ok(_) | Err(_) => false,
+    }
+}
+
 /// Reads one file.
 pub fn read_file(path: &Path) -> Result<Source, SourceError> {
     let label = label(path);
@@ -195,5 +204,14 @@ mod tests {
         fs::write(&binary, b"a: \xff").unwrap();
         assert!(said(binary).ends_with("is not UTF-8 text (byte 3)"));
         assert!(matches!(read_all(&[]), Err(SourceError::Nothing)));
+        for (path, nothing) in [
+            ("gone", true),
+            ("empty", true),
+            ("x.yaml", false),
+            ("", false),
+        ] {
+            fs::create_dir_all(folder.path().join("empty")).unwrap();
+            assert_eq!(holds_nothing(&folder.path().join(path)), nothing, "{path}");
+        }
     }
 }

@@ -26,7 +26,8 @@ pub fn compensation(step: &Step, before: &Ledger) -> Option<Step> {
     let value = |fact: &&Precondition| match &fact.subject {
         Subject::AcsControl { port: _ }
         | Subject::Driver { name: _ }
-        | Subject::Sysctl { name: _ } => true,
+        | Subject::Sysctl { name: _ }
+        | Subject::File { file: _ } => true,
         Subject::Mdp { soc: _ }
         | Subject::Status { soc: _ }
         | Subject::Identity { soc: _ }

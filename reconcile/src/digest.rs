@@ -78,7 +78,8 @@ fn steady(precondition: &Precondition) -> bool {
         | Subject::Identity { .. }
         | Subject::Path { .. }
         | Subject::Driver { .. }
-        | Subject::Sysctl { .. } => true,
+        | Subject::Sysctl { .. }
+        | Subject::File { .. } => true,
         Subject::Status { .. }
         | Subject::Held { .. }
         | Subject::Qmonitor

@@ -1,12 +1,12 @@
 //! What moved under us since the ledger was written, and its cause where it can be told.
 use crd::{
-    id::{BootId, PciAddress, Word},
+    id::{PciAddress, Word},
     plan::ReportReason,
     snapshot::{Acs, HardwareSnapshot, LedgerEntry, LedgerTarget, SocIdentity},
     step::ACS_REDIRECT_MASK,
 };
 
-use crate::topology::identity;
+use crate::{topology::identity, view::is_rebooted};
 
 /// One thing that moved.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +54,8 @@ pub fn renumbered(snapshot: &HardwareSnapshot) -> Vec<Drift> {
             }
             LedgerTarget::Mdp { soc: _ }
             | LedgerTarget::Driver { name: _ }
-            | LedgerTarget::Sysctl { name: _ } => None,
+            | LedgerTarget::Sysctl { name: _ }
+            | LedgerTarget::File { file: _ } => None,
         });
     socs.chain(ports).collect()
 }
@@ -186,6 +187,21 @@ fn entry_drift(entry: &LedgerEntry, snapshot: &HardwareSnapshot) -> Option<Drift
         LedgerTarget::Sysctl { name } => {
             setting(entry, name, snapshot.settings.sysctl.get(name), rebooted)
         }
+        LedgerTarget::File { file } => {
+            let kept = snapshot.settings.kept.get(file)?.get()?;
+            let message = match kept.image.to_string() {
+                now if now == entry.written => return None,
+                now if now == entry.pre_image => {
+                    format!("{file} is as before our write: somebody put it back")
+                }
+                _ => format!("{file} is not as we left it: somebody wrote or removed it"),
+            };
+            Some(Drift {
+                reason: ReportReason::SettingChanged,
+                functions: Vec::new(),
+                message,
+            })
+        }
     }
 }
 
@@ -216,8 +232,4 @@ fn setting(
 
 fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
-}
-
-fn is_rebooted(boot: &BootId, snapshot: &HardwareSnapshot) -> bool {
-    snapshot.boot_id.get().is_some_and(|now| now != boot)
 }

@@ -2,7 +2,7 @@
 use crd::{
     id::{GroupId, PciAddress},
     judgement::Judgement,
-    snapshot::{Acs, HardwareSnapshot, HolderKind, LedgerEntry, SocIdentity, SocStatus},
+    snapshot::{Acs, FileImage, HardwareSnapshot, HolderKind, LedgerEntry, SocIdentity, SocStatus},
     step::{Action, Precondition, Step, Subject},
 };
 
@@ -62,6 +62,10 @@ pub fn read(subject: &Subject, snapshot: &HardwareSnapshot) -> String {
         Subject::Held { soc } => held(*soc, snapshot),
         Subject::Driver { name } => setting(snapshot.settings.driver.get(name)),
         Subject::Sysctl { name } => setting(snapshot.settings.sysctl.get(name)),
+        Subject::File { file } => snapshot.settings.kept.get(file).map_or_else(
+            || "absent".into(),
+            |kept| fact_text(kept, |kept| image_text(&kept.image)),
+        ),
         Subject::Qmonitor => fact_text(&snapshot.tools.qmonitor_running, |running| {
             if *running { "running" } else { "stopped" }.into()
         }),
@@ -85,6 +89,14 @@ pub fn read(subject: &Subject, snapshot: &HardwareSnapshot) -> String {
                 .iter()
                 .find(|found| found.target == *entry),
         ),
+    }
+}
+
+/// A settings file as preconditions write it: `absent`, or the digest of its text.
+pub fn image_text(image: &FileImage) -> String {
+    match image {
+        FileImage::Absent => "absent".into(),
+        FileImage::Text(text) => format!("b3:{}", blake3::hash(text.as_bytes()).to_hex()),
     }
 }
 
@@ -253,6 +265,7 @@ fn name(subject: &Subject) -> String {
         Subject::Held { soc } => format!("holders of {soc}"),
         Subject::Driver { name } => format!("driver parameter {name}"),
         Subject::Sysctl { name } => format!("setting {name}"),
+        Subject::File { file } => format!("settings file {file}"),
         Subject::Qmonitor => "qmonitor".into(),
         Subject::Program { key } => format!("program {key}"),
         Subject::Worker { id } => format!("worker {id}"),

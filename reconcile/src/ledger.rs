@@ -7,24 +7,28 @@ use crd::{
     step::{Action, MdpSetting, Ownership, PortRef, Step},
 };
 
-use crate::topology;
+use crate::{topology, view::is_rebooted};
 
 /// The ledger after `step` was verified; `snapshot` is the machine as seen after it.
 ///
 /// An entry keeps its first pre-image, which comes from the step and never from the snapshot: a step whose effect was
-/// already there when a crash was recovered from records the same. A restored entry goes.
+/// already there when a crash was recovered from records the same. Only a boot, which writes ACS words anew, makes a new
+/// first. A restored entry goes.
 pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
     let mut next = ledger.clone();
     let boot = crate::view::boot_id(snapshot);
     match &step.action {
-        Action::ClearAcs { port, before, mask } => write(
-            &mut next,
-            step,
-            acs(port),
-            &before.to_string(),
-            &Word(before.0 & !mask.0).to_string(),
-            boot,
-        ),
+        Action::ClearAcs { port, before, mask } => {
+            anew(&mut next, &acs(port), *before, snapshot);
+            write(
+                &mut next,
+                step,
+                acs(port),
+                &before.to_string(),
+                &Word(before.0 & !mask.0).to_string(),
+                boot,
+            );
+        }
         Action::RestoreAcs {
             port,
             before,
@@ -88,6 +92,18 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
             step,
             LedgerTarget::Sysctl { name: name.clone() },
             &number(*before),
+            &after.to_string(),
+            boot,
+        ),
+        Action::WriteFile {
+            file,
+            before,
+            after,
+        } => write(
+            &mut next,
+            step,
+            LedgerTarget::File { file: *file },
+            &before.to_string(),
             &after.to_string(),
             boot,
         ),
@@ -186,6 +202,16 @@ fn acs(port: &PortRef) -> LedgerTarget {
     LedgerTarget::Acs {
         port: port.address,
         path: port.path.clone(),
+    }
+}
+
+/// What an earlier boot left in a port's register is gone: the word that this boot wrote is what goes back.
+fn anew(ledger: &mut Ledger, target: &LedgerTarget, before: Word, snapshot: &HardwareSnapshot) {
+    let mut entries = ledger.entries.iter_mut();
+    let stale =
+        |entry: &&mut LedgerEntry| entry.target == *target && is_rebooted(&entry.boot_id, snapshot);
+    if let Some(entry) = entries.find(stale) {
+        entry.pre_image = before.to_string();
     }
 }
 

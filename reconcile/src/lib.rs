@@ -37,4 +37,7 @@ pub use digest::{node_digest, rollout_digest, snapshot_digest};
 pub use doctor::doctor;
 pub use inputs::{Inputs, NodeInput};
 pub use judge::judge;
-pub use plan::plan;
+pub use plan::{
+    boot::{BootParameters, boot_parameters},
+    plan,
+};

@@ -97,3 +97,8 @@ pub fn boot_id(snapshot: &HardwareSnapshot) -> BootId {
     let known = snapshot.boot_id.get().cloned();
     known.unwrap_or_else(|| BootId(String::new()))
 }
+
+/// Whether the machine is known to have booted since `boot`.
+pub(crate) fn is_rebooted(boot: &BootId, snapshot: &HardwareSnapshot) -> bool {
+    snapshot.boot_id.get().is_some_and(|now| now != boot)
+}

@@ -166,12 +166,17 @@ pub enum AcsMode {
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::DRIVER_PERSISTENCE])))]
 pub struct DriverPolicy {
     /// How long the driver waits for a control response, in seconds 1 to 86400 (vendor's advice for multi-device programs: 2600).
     /// Written under the name and in the unit that the driver has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub control_response_timeout_seconds: Option<u32>,
+    /// How long a driver parameter stays; absent means `Runtime`. `Persist` keeps it in `/etc/modprobe.d/90-shardplane.conf`
+    /// too, where it holds whenever the driver is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<Persistence>,
 }
 
 /// Kernel settings of the machine around the cards.
@@ -179,11 +184,29 @@ pub struct DriverPolicy {
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::HOST_PERSISTENCE])))]
 pub struct HostPolicy {
     /// `vm.max_map_count`, mappings a process may hold, 65530 to 2147483647 (vendor's advice for sharding through the host: 2048000).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 65530, max = 2_147_483_647))]
     pub max_map_count: Option<u32>,
+    /// How long a kernel setting stays; absent means `Runtime`. `Persist` keeps it in `/etc/sysctl.d/90-shardplane.conf`
+    /// too, from where every boot sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<Persistence>,
+}
+
+/// How long a setting stays.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Persistence {
+    /// Until the machine boots or the driver is loaded again; whoever keeps the machine as declared sets it anew.
+    #[default]
+    Runtime,
+    /// Over boots too: a file of ours sets it before anything of ours runs. Deletion takes the file away, or puts back
+    /// what stood there, as the deletion rule says.
+    Persist,
 }
 
 /// Whether steps are carried out.

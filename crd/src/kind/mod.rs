@@ -23,7 +23,7 @@ pub use card_node::{CardNode, CardNodeSpec, CardNodeStatus, Grant, LastStep, Nod
 pub use card_policy::{
     AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicy, CardPolicySpec, CardRequirements,
     DeletionPolicy, DeletionRule, DeviceSelector, DrainPolicy, DriverPolicy, Enforcement,
-    FailurePolicy, HostPolicy, MdpMode, ResetScope, Rollout, Window,
+    FailurePolicy, HostPolicy, MdpMode, Persistence, ResetScope, Rollout, Window,
 };
 pub use change_plan::{
     ChangePlan, ChangePlanSpec, ChangePlanStatus, GivenApproval, NodeOutcome, NodeProgress,

@@ -280,6 +280,22 @@ rules! {
         field: "",
         help: "copy it whole from the plan",
     }
+    DRIVER_PERSISTENCE {
+        id: "SP-V0094", title: "driver persistence without a parameter",
+        paragraph: "`persistence: Persist` keeps declared parameters over a boot. Where none is declared there is nothing to keep.",
+        expression: "!has(self.persistence) || self.persistence == 'Runtime' || has(self.controlResponseTimeoutSeconds)",
+        message: "persistence: Persist needs controlResponseTimeoutSeconds, or there is nothing to keep",
+        field: ".persistence",
+        help: "add `controlResponseTimeoutSeconds`, or remove `persistence`",
+    }
+    HOST_PERSISTENCE {
+        id: "SP-V0095", title: "host persistence without a setting",
+        paragraph: "`persistence: Persist` keeps declared settings over a boot. Where none is declared there is nothing to keep.",
+        expression: "!has(self.persistence) || self.persistence == 'Runtime' || has(self.maxMapCount)",
+        message: "persistence: Persist needs maxMapCount, or there is nothing to keep",
+        field: ".persistence",
+        help: "add `maxMapCount`, or remove `persistence`",
+    }
     WINDOW_DAYS {
         id: "SP-V0089", title: "window days repeat",
         paragraph: "A window opens on each of its days once.",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{KeptSettings, SettingsFile};
 use crate::Fact;
 
 /// The machine around the cards.
@@ -47,6 +48,9 @@ pub struct Settings {
     /// Kernel settings by name, such as `vm.max_map_count`.
     #[serde(default)]
     pub sysctl: BTreeMap<String, Fact<u64>>,
+    /// Our files that keep settings over a boot. A key is present when the machine has the folder for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<SettingsFile, Fact<KeptSettings>>,
 }
 
 /// Vendor tools and the in-tree runtime.

@@ -2,6 +2,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::SettingsFile;
 use crate::{
     id::{BootId, GroupId, MhiSerial, ObjectRef, PciAddress, PciPath, Word},
     kind::DeletionRule,
@@ -32,7 +33,8 @@ pub struct LedgerEntry {
     pub owners: Vec<ObjectRef>,
     /// What happens when no owner is left.
     pub deletion: DeletionRule,
-    /// What stood there before our first write: a word (`0x001d`) for ACS, `true`/`false` for MDP, a number for a setting.
+    /// What stood there before our first write: a word (`0x001d`) for ACS, `true`/`false` for MDP, a number for a setting,
+    /// `absent` or `text:` and the whole text for a settings file.
     pub pre_image: String,
     /// What we left there.
     pub written: String,
@@ -71,6 +73,11 @@ pub enum LedgerTarget {
     Sysctl {
         /// Setting name.
         name: String,
+    },
+    /// A settings file of ours, as a whole.
+    File {
+        /// Which.
+        file: SettingsFile,
     },
 }
 

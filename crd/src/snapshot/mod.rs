@@ -7,6 +7,7 @@ mod occupancy;
 mod pci;
 mod prerequisites;
 pub(crate) mod recording;
+mod settings_file;
 mod soc;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerSta
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
 pub use prerequisites::{Prerequisites, Reader, SocPrerequisites};
 pub use recording::{Recording, Redaction};
+pub use settings_file::{
+    FileImage, FileImageError, KeptSettings, OverrulingSetting, SETTINGS_FILE_LIMIT, SettingsFile,
+};
 pub use soc::{SkuKind, Soc, SocStatus};
 
 use crate::{

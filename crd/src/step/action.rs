@@ -6,7 +6,7 @@ use crate::{
     id::{Digest, GroupId, ObjectRef, PciAddress, PciPath, Word, WorkerId},
     kind::{DeletionRule, ResetScope},
     program::ProgramRequest,
-    snapshot::{LedgerTarget, SocIdentity},
+    snapshot::{FileImage, LedgerTarget, SettingsFile, SocIdentity},
 };
 
 /// Access Control Services bits that redirect or block ordinary peer traffic: RR 0x04, CR 0x08, EC 0x20.
@@ -121,6 +121,16 @@ pub enum Action {
         before: Option<u64>,
         /// Value after.
         after: u64,
+    },
+    /// Effect: write a settings file of ours as a whole, or take it away.
+    #[serde(rename = "file.write")]
+    WriteFile {
+        /// Which.
+        file: SettingsFile,
+        /// What is expected to stand there.
+        before: FileImage,
+        /// What stands there afterwards.
+        after: FileImage,
     },
     /// Gate: prove P2P by data, both directions, every needed pair.
     #[serde(rename = "p2p.verify")]
@@ -246,6 +256,7 @@ impl Action {
             Self::RequestMdp { soc, .. } => Some(LedgerTarget::Mdp { soc: soc.address }),
             Self::SetDriver { name, .. } => Some(LedgerTarget::Driver { name: name.clone() }),
             Self::SetSysctl { name, .. } => Some(LedgerTarget::Sysctl { name: name.clone() }),
+            Self::WriteFile { file, .. } => Some(LedgerTarget::File { file: *file }),
             Self::AssignEntry { entry, .. } => Some(entry.clone()),
             Self::Taint { .. }
             | Self::Drain { .. }

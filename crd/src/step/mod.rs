@@ -107,6 +107,8 @@ pub enum StepReason {
     SettingDiffers,
     /// Nothing declares the setting any more.
     SettingGone,
+    /// A declared setting would be lost at the next boot.
+    SettingNotKept,
     /// A member's partitioning differs from what is declared.
     PartitioningDiffers,
     /// A partitioning request takes effect only at a reset.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{GroupId, PciAddress, ProgramKey, WorkerId},
-    snapshot::LedgerTarget,
+    snapshot::{LedgerTarget, SettingsFile},
 };
 
 /// A fact that must hold. Both sides are text so that a person and a program read the same.
@@ -69,6 +69,12 @@ pub enum Subject {
     Sysctl {
         /// Its name.
         name: String,
+    },
+    /// A settings file: `absent`, or the digest of its text, `b3:…`.
+    #[serde(rename = "file")]
+    File {
+        /// Which.
+        file: SettingsFile,
     },
     /// Whether qmonitor runs: `running` or `stopped`.
     #[serde(rename = "qmonitor")]

@@ -1,7 +1,7 @@
 //! One machine, real or virtual: bytes, text, vendor tools and time; one probe and one set of step effects above both.
 //!
 //! In the order data flows: `machine` answers reads, writes and tool calls (`linux` from the kernel, `rack` from a file);
-//! `config` and `vendor` turn bytes and text into facts; `probe` joins them into a snapshot; `perform` carries out one step.
+//! `config`, `vendor` and `settings_files` turn bytes and text into facts; `probe` joins them into a snapshot; `perform` carries out one step.
 //!
 //! Invariants, and what holds each:
 //! - Depends on `crd` alone; knows no plans: the dependency check in `tests`.
@@ -14,6 +14,7 @@ mod machine;
 pub mod perform;
 pub mod probe;
 pub mod rack;
+mod settings_files;
 mod time;
 pub mod vendor;
 
@@ -23,7 +24,7 @@ pub use access::{
 };
 pub use linux::{Linux, Roots};
 pub use machine::Machine;
-pub use perform::{Performed, StepError, perform};
+pub use perform::{Performed, StepError, limit, perform};
 pub use probe::{COMPILERS, Known, KnownWorker, probe};
 pub use rack::{RackError, RackServer};
 pub use time::{Clock, Timestamp};

@@ -109,6 +109,22 @@ impl Machine {
         }
     }
 
+    /// Puts a configuration file there as a whole, durably: after a power loss it has all of its text, or what it had.
+    pub fn replace(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        match self {
+            Self::Linux(linux) => linux.replace(path, text),
+            Self::Rack(server) => server.replace(path, text),
+        }
+    }
+
+    /// Takes a configuration file away, durably; one that is not there is no error.
+    pub fn remove(&self, path: &str) -> Result<(), AccessError> {
+        match self {
+            Self::Linux(linux) => linux.remove(path),
+            Self::Rack(server) => server.remove(path),
+        }
+    }
+
     /// Runs a program to its end or its deadline.
     pub fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
         match self {

@@ -1,5 +1,5 @@
 //! What the environment says, read once in `main` and passed on as values.
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 /// What the environment says.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,10 @@ pub struct Environment {
     pub is_root: bool,
     /// The working folder, from which declared files are named.
     pub current: PathBuf,
+    /// `NOTIFY_SOCKET`, where a service manager listens.
+    pub notify_socket: Option<OsString>,
+    /// `WATCHDOG_USEC`, where it is meant for this process.
+    pub watchdog: Option<Duration>,
     /// The folder of our own executable.
     pub own_folder: Option<PathBuf>,
 }

@@ -228,6 +228,9 @@ pub struct PlanArgs {
     /// Exit 2 when a step can run.
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Print the kernel's command line that would relax the same ports at boot, instead of the plan.
+    #[arg(long, conflicts_with_all = ["out", "detailed_exitcode"])]
+    pub boot_parameters: bool,
 }
 
 /// `apply`
@@ -265,6 +268,12 @@ pub struct UpArgs {
     /// Seconds between two looks at the machine and the files.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub interval: u64,
+    /// Where -f names an empty or missing folder, touch nothing and wait for a declaration.
+    #[arg(long)]
+    pub standby: bool,
+    /// Under a service manager: seconds that cards which boot may keep it waiting for "ready".
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub settle: u64,
     /// Ask a served model this, print its answer, stop the models and exit.
     #[arg(long, value_name = "QUESTION")]
     pub ask: Option<String>,
@@ -279,6 +288,9 @@ pub struct UpArgs {
 /// `status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    /// Wait until the running `up` says that the machine is as declared, at most this long.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub wait: Option<u64>,
     #[command(flatten)]
     #[doc = "Which machine."]
     pub place: Place,

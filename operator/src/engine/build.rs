@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The vendor's compiler takes up to an hour for large models; a day is beyond doubt.
-const COMPILE_LIMIT: Duration = Duration::from_hours(24);
+pub(super) const COMPILE_LIMIT: Duration = Duration::from_hours(24);
 
 /// How a build ended.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub fn build(
     engine: &Engine<'_>,
     node: &Node,
     request: &ProgramRequest,
-    work: &Work,
+    work: &Work<'_>,
 ) -> Result<BuildEnd, Failure> {
     let Some(path) = &request.source.path else {
         return Ok(BuildEnd::failed(
@@ -121,7 +121,7 @@ fn slice(
     request: &ProgramRequest,
     model: &Path,
     (key, digest): (&ProgramKey, Digest),
-    work: &Work,
+    work: &Work<'_>,
 ) -> Result<BuildEnd, Failure> {
     let store = ProgramStore::new(engine.room.state.programs());
     let out = store.program(key);

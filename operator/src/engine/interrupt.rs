@@ -56,6 +56,23 @@ impl StopFlag {
     }
 }
 
+/// Watches SIGHUP until `tell` says that nobody listens. Without this it ends the process.
+pub fn hangups(tell: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut hangup = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
+    thread::Builder::new()
+        .name("hangups".to_owned())
+        .spawn(move || {
+            runtime.block_on(async { while hangup.recv().await.is_some() && tell() {} });
+        })?;
+    Ok(())
+}
+
 /// Watches SIGINT and SIGTERM for the life of the process: sets the flag and tells of every signal, until `tell` says
 /// that nobody listens.
 pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> std::io::Result<()> {

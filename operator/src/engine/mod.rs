@@ -210,7 +210,11 @@ impl Engine<'_> {
             let Some(boot_id) = before.boot_id.get().cloned() else {
                 return Err(boot_unknown(node));
             };
-            recover::wait_for_resets(&node.machine, &journal.begun_by_last_run(&boot_id));
+            recover::wait_for_resets(
+                &node.machine,
+                &journal.begun_by_last_run(&boot_id),
+                self.console,
+            );
             let mut snapshot = observe::node(self.room, node, &around)?;
             let mut journal = Journaled::new(&node.machine, journal, boot_id);
             let said = recover::close(&mut journal, &mut snapshot, |snapshot| {

@@ -8,7 +8,7 @@ use crd::{
 use machine::Machine;
 
 use super::journaled::Journaled;
-use crate::failure::Failure;
+use crate::{console::Console, failure::Failure};
 
 /// What became of a step that was begun and has no end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,14 @@ enum Fate {
 
 /// A reset of the run that was cut off may still be going on, even one whose step has ended: waits until its SoCs are
 /// Ready, so that none is reset twice. `begun` are that run's steps in this boot; another boot has ended its resets.
-pub fn wait_for_resets(machine: &Machine, begun: &[Step]) {
+pub fn wait_for_resets(machine: &Machine, begun: &[Step], console: &Console) {
     for step in begun {
         if let Action::Reset { scope: _, socs } = &step.action {
             let wait = Action::WaitReady {
                 socs: socs.clone(),
                 timeout_seconds: RESET_LIMIT_SECONDS,
             };
+            let _work = console.work("  waiting for SoCs that were reset", machine::limit(&wait));
             // A SoC that does not come back is the planner's to report: it is probed next.
             let _ = machine::perform(machine, &wait);
         }
@@ -94,6 +95,7 @@ fn fate(step: &Step, snapshot: &HardwareSnapshot) -> Fate {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
+            | Action::WriteFile { .. }
             | Action::VerifyP2P { .. }
             | Action::Untaint { .. }
             | Action::AssignEntry { .. }

@@ -1,4 +1,6 @@
 //! One step: look, begin, act, look again, remember.
+use std::time::Duration;
+
 use crd::{
     journal::Event,
     judgement::Judgement,
@@ -76,7 +78,7 @@ impl Engine<'_> {
         }
         let said = words::of(step, self.console.err_paint());
         let line = format!("  {:<15} {:<24}  {}", said.verb, said.target, said.change);
-        let work = self.console.work(&line);
+        let work = self.console.work(&line, limit(step));
         journal.record(Event::Intent {
             step: Box::new(step.clone()),
             attempt,
@@ -130,7 +132,7 @@ impl Engine<'_> {
         &mut self,
         node: &Node,
         step: &Step,
-        work: &crate::console::Work,
+        work: &crate::console::Work<'_>,
     ) -> Result<Acted, Failure> {
         match &step.action {
             // Locally nothing starts while the engine works: there is nobody to keep off, and the ledger is written below.
@@ -166,6 +168,7 @@ impl Engine<'_> {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
+            | Action::WriteFile { .. }
             | Action::VerifyP2P { .. } => Ok(acted(
                 machine::perform(&node.machine, &step.action).map(|_| ()),
             )),
@@ -177,6 +180,14 @@ impl Engine<'_> {
                 exit: Some(Exit::Internal),
             }),
         }
+    }
+}
+
+/// How long a step may take before whoever watches us may take us for dead.
+fn limit(step: &Step) -> Duration {
+    match step.action {
+        Action::Build { .. } => build::COMPILE_LIMIT,
+        _ => machine::limit(&step.action),
     }
 }
 

@@ -26,7 +26,8 @@ pub fn touches_machine(step: &Step) -> bool {
         | Action::RequestMdp { .. }
         | Action::Reset { .. }
         | Action::SetDriver { .. }
-        | Action::SetSysctl { .. } => true,
+        | Action::SetSysctl { .. }
+        | Action::WriteFile { .. } => true,
         Action::Taint { .. }
         | Action::Drain { .. }
         | Action::WaitReady { .. }

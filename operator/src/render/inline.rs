@@ -1,4 +1,5 @@
 //! Before and after of one value on one line, with the characters that differ made visible.
+use crd::snapshot::FileImage;
 use similar::{ChangeTag, TextDiff};
 
 use crate::console::{Paint, Tone};
@@ -41,6 +42,24 @@ pub fn lines(before: &str, after: &str, paint: Paint) -> String {
     text
 }
 
+/// What a settings file says, on one line; comments say nothing.
+pub fn file(image: &FileImage) -> String {
+    let text = match image {
+        FileImage::Absent => return "absent".to_owned(),
+        FileImage::Text(text) => text,
+    };
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with(['#', ';']))
+        .collect();
+    match lines.as_slice() {
+        [] => "a file that sets nothing".to_owned(),
+        [one] => format!("`{one}`"),
+        [one, more @ ..] => format!("`{one}` and {}", super::words::counted(more.len(), "line")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +69,18 @@ mod tests {
         assert_eq!(change("0x001d", "0x0011", Paint::Plain), "0x001d -> 0x0011");
         assert_eq!(change("off", "on", Paint::Plain), "off -> on");
         assert!(change("0x001d", "0x0011", Paint::Colored).starts_with("0x001\u{1b}["));
+    }
+
+    #[test]
+    fn a_file_is_said_by_what_it_sets() {
+        for (image, said) in [
+            ("absent", "absent"),
+            ("text:# ours\n", "a file that sets nothing"),
+            ("text:# ours\n\na = 1\n", "`a = 1`"),
+            ("text:a = 1\n;x\nb=2\nc=3", "`a = 1` and 2 lines"),
+        ] {
+            assert_eq!(file(&image.parse().unwrap()), said);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Text for people: plans, reports, machines, diagnoses. Nothing here decides or reads anything.
 mod block;
+pub mod boot;
 pub mod difference;
 pub mod doctor;
 pub mod inline;

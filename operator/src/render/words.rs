@@ -134,6 +134,15 @@ pub fn of(step: &Step, paint: Paint) -> Words {
             name.clone(),
             value_change(*before, *after, paint),
         ),
+        Action::WriteFile {
+            file,
+            before,
+            after,
+        } => (
+            "file.write",
+            file.to_string(),
+            inline::change(&inline::file(before), &inline::file(after), paint),
+        ),
         Action::VerifyP2P {
             group,
             members,
@@ -214,6 +223,7 @@ pub fn reason(reason: StepReason) -> &'static str {
         StepReason::GroupGone => "no declared group needs this any more",
         StepReason::SettingDiffers => "the declared value differs from what is there",
         StepReason::SettingGone => "nothing declares this any more",
+        StepReason::SettingNotKept => "the next boot would lose the declared value",
         StepReason::PartitioningDiffers => {
             "multi-device partitioning differs from what is declared"
         }
@@ -326,6 +336,7 @@ pub fn entry_name(entry: &LedgerTarget) -> String {
         LedgerTarget::Mdp { soc } => format!("MDP of SoC {soc}"),
         LedgerTarget::Driver { name } => format!("driver {name}"),
         LedgerTarget::Sysctl { name } => format!("sysctl {name}"),
+        LedgerTarget::File { file } => format!("file {file}"),
     }
 }
 

@@ -31,6 +31,8 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 pub enum Request {
     /// What runs.
     Status {},
+    /// Say when the machine is as declared.
+    AsDeclared {},
     /// Stop the workers, put the machine back, and end.
     Down {
         /// Go ahead without asking.

@@ -12,7 +12,7 @@ use crd::id::{NodeName, WorkerId};
 use machine::{KnownWorker, MachineEvent};
 
 pub use report::WorkerReport;
-pub use supervisor::{DRAIN_SECONDS, Supervisor};
+pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
 use crate::{failure::Failure, room::Room};
 
@@ -46,6 +46,8 @@ pub enum Event {
         /// What happened.
         event: MachineEvent,
     },
+    /// What is declared is to be read again.
+    Reload,
     /// The answer to `--ask` has been printed, or there is none.
     Answered(Result<(), Failure>),
 }

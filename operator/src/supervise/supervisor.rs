@@ -38,7 +38,7 @@ const STEADY: Duration = Duration::from_mins(1);
 /// Drain time of a worker where no policy says another.
 pub const DRAIN_SECONDS: u32 = 300;
 /// After a drain's own time, how long a worker has after SIGTERM.
-const TERM_LIMIT: Duration = Duration::from_secs(5);
+pub const TERM_LIMIT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Worker {

@@ -54,6 +54,9 @@ pub fn run(
             crate::render::words::counted(count, "recorded snapshot"),
         )
     };
+    if args.boot_parameters {
+        return boot_parameters(args, &declared, &nodes, console);
+    }
     let mut next = command("apply", args);
     if let Some(out) = &args.out {
         let saved = SavedPlan {
@@ -112,6 +115,25 @@ pub fn run(
         }
     }
     Ok(exit)
+}
+
+/// The kernel's command lines for the nodes that could be read.
+fn boot_parameters(
+    args: &PlanArgs,
+    declared: &Declared,
+    nodes: &[NodeInput],
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let said: Vec<_> = nodes
+        .iter()
+        .filter_map(read)
+        .map(|snapshot| reconcile::boot_parameters(&declared.declaration, snapshot))
+        .collect();
+    console.result(&match args.printing.output {
+        format @ (Format::Json | Format::Yaml) => document::print(&document::json(&said)?, format)?,
+        Format::Text | Format::Wide => crate::render::boot::text(&said),
+    });
+    Ok(Exit::Ok)
 }
 
 fn read(node: &NodeInput) -> Option<&crd::snapshot::HardwareSnapshot> {

@@ -1,5 +1,5 @@
 //! `status`: what is there, what we changed and what runs; takes no lock.
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, io::ErrorKind, path::Path, time::Duration};
 
 use machine::Clock;
 use serde_json::json;
@@ -30,6 +30,13 @@ pub fn run(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let setting = setting::open(&args.place, environment, console, Clock::Virtual)?;
+    if let Some(seconds) = args.wait {
+        as_declared(
+            setting.room.state.root(),
+            Duration::from_secs(seconds),
+            console,
+        )?;
+    }
     let room = &setting.room;
     let root = room.state.root();
     let mut workers: Vec<WorkerReport> = Vec::new();
@@ -93,4 +100,51 @@ pub fn run(
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Waits until the `up` that works here says that the machine is as declared.
+fn as_declared(root: &Path, limit: Duration, console: &Console) -> Result<(), Failure> {
+    let mut ended = false;
+    let mut matter = String::new();
+    let asked = control::ask(
+        root,
+        &Request::AsDeclared {},
+        Some(limit),
+        |reply| match reply {
+            Reply::Note { text } => {
+                console.note(&format!("waiting: {text}"));
+                matter = text;
+            }
+            Reply::Ended { .. } => ended = true,
+            Reply::Status { workers: _ } => {}
+        },
+    );
+    match asked {
+        Ok(true) if ended => Ok(()),
+        Ok(false) => Err(Failure::said(
+            Exit::Unavailable,
+            "no `shardplane up` works here, so nobody keeps the machine as declared",
+            "start it, or its unit: systemctl start shardplane",
+        )),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(Failure::said(
+                Exit::Blocked,
+                format!(
+                    "the machine is not as declared after {} s: {matter}",
+                    limit.as_secs()
+                ),
+                "look at `shardplane status` and at what `shardplane up` says",
+            ))
+        }
+        Ok(true) => Err(Failure::said(
+            Exit::Unavailable,
+            "`shardplane up` ended before the machine was as declared",
+            "look at what it said",
+        )),
+        Err(error) => Err(Failure::said(
+            Exit::Unavailable,
+            format!("asking the running `shardplane up`: {error}"),
+            "",
+        )),
+    }
 }

@@ -1,9 +1,11 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
 mod goals;
+mod pass;
 mod question;
 mod ready;
 mod removal;
 mod reread;
+mod stage;
 mod watch;
 
 use std::{
@@ -12,29 +14,24 @@ use std::{
     time::Duration,
 };
 
-use crd::{
-    declaration::Declaration,
-    plan::Plan,
-    step::{Action, Step},
-};
+use crd::declaration::Declaration;
 use machine::{Clock, Happening, Machine, Roots, Timestamp};
 
 use super::{apply, setting};
 use crate::{
     cli::{Environment, UpArgs},
     console::{Console, Tone},
-    declared,
-    engine::{Engine, Settled, approve::Asking, interrupt::StopFlag},
+    engine::interrupt::StopFlag,
     exit::Exit,
     failure::Failure,
     place::SourcePlace,
-    render::plan::{Detail, Frame},
     supervise::{
-        Crew, DRAIN_SECONDS, Event, Supervisor,
+        Event, Supervisor, TERM_LIMIT,
         control::{self, Asked, Reply, Request},
         process,
     },
 };
+use stage::{Stage, Standing};
 
 /// Events that may wait; senders are few and each waits for room.
 const EVENTS: usize = 1024;
@@ -48,12 +45,20 @@ pub fn run(
     console: &Console,
     stop: &StopFlag,
 ) -> Result<Exit, Failure> {
-    let declared = declared::declared(&args.files.file, console)?;
+    let declared = reread::first(args, console)?;
+    let stage = match &declared {
+        None => Stage::Standby,
+        Some(_) if console.notify().is_there() => {
+            Stage::Starting(Machine::linux(Roots::default()).now())
+        }
+        Some(_) => Stage::Keeping,
+    };
+    let declaration = declared.unwrap_or_default();
     if args.ask.is_some() {
-        ready::model_to_ask(&declared.declaration, args.model.as_deref())?;
+        ready::model_to_ask(&declaration, args.model.as_deref())?;
     }
     let setting = setting::open(&args.place, environment, console, Clock::Wall)?;
-    if !declared.declaration.models.is_empty() {
+    if !declaration.models.is_empty() {
         setting.binary.path()?;
     }
     let _lock = setting::lock(&setting.room, "up")?;
@@ -72,6 +77,9 @@ pub fn run(
         }
     })?;
     watch::machines(args, environment, console, &events)?;
+    if console.notify().is_there() {
+        watch::hangups(&events)?;
+    }
     let supervisor = Supervisor::new(
         setting.binary.clone(),
         setting.room.state.clone(),
@@ -82,7 +90,9 @@ pub fn run(
         console,
         stop,
         place: SourcePlace::new(environment.current.clone()),
-        declaration: declared.declaration,
+        declaration,
+        stage,
+        standing: Standing::default(),
         supervisor,
         events,
         received,
@@ -94,6 +104,10 @@ pub fn run(
     };
     let ended = up.serve();
     // Whatever ended it, no worker outlives it.
+    console.notify().stopping(
+        "draining workers; the machine stays as it is",
+        up.drain_limit(),
+    );
     let stopped = up.stop_workers();
     let exit = ended?;
     stopped?;
@@ -112,6 +126,8 @@ struct Up<'a> {
     stop: &'a StopFlag,
     place: SourcePlace,
     declaration: Declaration,
+    stage: Stage,
+    standing: Standing,
     supervisor: Supervisor,
     events: SyncSender<Event>,
     received: Receiver<Event>,
@@ -133,25 +149,13 @@ enum Next {
 
 impl Up<'_> {
     fn serve(&mut self) -> Result<Exit, Failure> {
-        let first = self.pass(true)?;
-        if !matches!(first.exit, Exit::Ok | Exit::Blocked) {
-            self.console
-                .note(apply::outcome(&first, self.console).trim_end());
-            return Ok(first.exit);
+        let before = self.stage;
+        if let Some(exit) = self.begin()? {
+            return Ok(exit);
         }
-        // The first plan was printed whole.
-        self.blocked = goals::blocked(&first.plan);
-        self.work(&first.plan)?;
-        if let Some(failure) = self.nothing_to_ask(&first) {
-            return Err(failure);
-        }
-        if self.args.ask.is_none() {
-            self.console
-                .note("up: keeping it so; Ctrl-C or `shardplane down` ends it");
-        }
-        let interval = Duration::from_secs(self.args.interval);
-        let mut next_look = self.wall.now().plus(interval);
+        let mut next_look = self.next_look(before);
         loop {
+            self.console.notify().turn(self.wall.now());
             if self.stop.asked().is_some() {
                 self.console
                     .note("stopping: draining workers; the machine stays as it is");
@@ -161,25 +165,24 @@ impl Up<'_> {
                 Next::Wait => {}
                 Next::End(exit) => return Ok(exit),
                 Next::Look => {
-                    self.read_again();
-                    match self.pass(false) {
-                        Ok(settled) => {
-                            if matches!(settled.exit, Exit::Ok | Exit::Blocked) {
-                                self.said.remove("pass");
-                                self.goals(&settled.plan);
-                                let worked = self.work(&settled.plan);
-                                self.told("work", worked)?;
-                            } else {
-                                self.say("pass", &settled.why);
-                            }
-                        }
-                        Err(failure) => self.say("pass", &failure.chain()),
+                    let before = self.stage;
+                    if let Some(exit) = self.look()? {
+                        return Ok(exit);
                     }
-                    next_look = self.wall.now().plus(interval);
+                    next_look = self.next_look(before);
                 }
             }
             let started = self.supervisor.restart_due(&self.setting.room);
             self.told("restart", started)?;
+        }
+    }
+
+    /// When to look again: at once where models have their turn now, else after the interval.
+    fn next_look(&self, before: Stage) -> Timestamp {
+        let now = self.wall.now();
+        match (before, self.stage) {
+            (Stage::Starting(_), Stage::Keeping) => now,
+            _ => now.plus(Duration::from_secs(self.args.interval)),
         }
     }
 
@@ -235,11 +238,28 @@ impl Up<'_> {
             Event::Machine { node, event } => {
                 self.console
                     .note(&format!("{node}: {}", ready::happening(&event.what)));
+                self.is_in_doubt();
                 if event.what == Happening::Rebooted {
                     // Nothing that ran before a boot holds its SoCs after it.
                     self.supervisor.stop_on(&node, &self.setting.room)?;
                 }
                 Ok(Next::Look)
+            }
+            Event::Reload => {
+                self.console.note("up: reading again what is declared");
+                match self.stage {
+                    // It was never told that we are ready, and waits for that.
+                    Stage::Starting(_) => {}
+                    Stage::Standby | Stage::Keeping => self.console.notify().reloading(),
+                }
+                Ok(Next::Look)
+            }
+            Event::Control(Asked {
+                request: Request::AsDeclared {},
+                reply,
+            }) => {
+                self.wait_as_declared(reply);
+                Ok(Next::Wait)
             }
             Event::Answered(answer) => answer.map(|()| Next::End(Exit::Ok)),
             Event::Control(Asked {
@@ -278,101 +298,16 @@ impl Up<'_> {
         }
     }
 
-    /// One pass of the engine over the whole declaration.
-    fn pass(&mut self, first: bool) -> Result<Settled, Failure> {
-        let leave = self.args.leave.clone();
-        let (console, title) = (self.console, self.setting.room.title.clone());
-        let asks_only = self.args.ask.is_some();
-        let mut engine = Engine {
-            room: &self.setting.room,
-            declaration: &self.declaration,
-            place: &self.place,
-            binary: &self.setting.binary,
-            toolchain: self.setting.toolchain.clone(),
-            console,
-            stop: self.stop,
-            leave: &leave,
-            asking: if first { Asking::Up } else { Asking::Timer },
-            crew: Crew::Supervised(&mut self.supervisor),
-        };
-        engine.converge(|plan: &Plan| {
-            if first || plan.applyable {
-                let frame = Frame {
-                    observed: &title,
-                    next: None,
-                };
-                let text =
-                    crate::render::plan::text(plan, &frame, console.err_paint(), Detail::Normal);
-                // The answer alone is the result of `--ask`.
-                if asks_only || !first {
-                    console.note(text.trim_end());
-                } else {
-                    console.result(&text);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Carries out the worker steps of a plan.
-    fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
-        self.supervisor.set_drain(self.drain_seconds());
-        for node in &plan.nodes {
-            for Step { action, .. } in &node.work {
-                match action {
-                    Action::StartWorker { worker } => self.start(worker, &node.node)?,
-                    Action::StopWorker { worker } => {
-                        self.console.note(&format!("draining worker {worker}"));
-                        self.supervisor
-                            .stop(worker, self.drain_seconds(), &self.setting.room)?;
-                    }
-                    Action::ReplaceWorker { worker } => {
-                        self.console
-                            .note(&format!("replacing worker {}", worker.id));
-                        self.supervisor.stop(
-                            &worker.id,
-                            self.drain_seconds(),
-                            &self.setting.room,
-                        )?;
-                        self.start(worker, &node.node)?;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn start(
-        &mut self,
-        worker: &crd::step::WorkerRequest,
-        node: &crd::id::NodeName,
-    ) -> Result<(), Failure> {
-        self.console.note(&format!("starting worker {}", worker.id));
-        match self.supervisor.start(worker, node, &self.setting.room) {
-            Err(failure) if self.args.ask.is_none() => {
-                self.console
-                    .note(&format!("worker {}: {}", worker.id, failure.chain()));
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
     fn stop_workers(&mut self) -> Result<(), Failure> {
         self.supervisor
             .stop_all(self.drain_seconds(), &self.setting.room)
     }
 
-    /// The longest drain that a policy declares.
-    fn drain_seconds(&self) -> u32 {
-        self.declaration
-            .policies
-            .iter()
-            .filter_map(|policy| policy.spec.drain.as_ref())
-            .map(|drain| drain.timeout_seconds)
-            .max()
-            .unwrap_or(DRAIN_SECONDS)
+    /// How long every worker together, or one, may take to drain and stop.
+    fn drain_limit(&self) -> Duration {
+        let workers = u32::try_from(self.supervisor.report().len()).unwrap_or(u32::MAX);
+        let each = Duration::from_secs(u64::from(self.drain_seconds())) + TERM_LIMIT * 2;
+        each.saturating_mul(workers.max(1))
     }
 
     /// What goes wrong beside a pass ends `--ask`; otherwise it is told, and tried again.

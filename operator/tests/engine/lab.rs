@@ -40,7 +40,7 @@ impl Ended {
 /// What a rack's server holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registers {
-    /// The first three port words and settings, all that `down` must put back exactly.
+    /// Port words, settings and settings files: all that `down` must put back exactly.
     pub words: BTreeMap<String, String>,
     /// Resets of each SoC by path.
     pub resets: BTreeMap<String, u64>,
@@ -139,6 +139,9 @@ impl Lab {
             for (name, fact) in snapshot["settings"][group].as_object().unwrap() {
                 words.insert(name.clone(), fact["value"].to_string());
             }
+        }
+        for (file, fact) in snapshot["settings"]["kept"].as_object().unwrap() {
+            words.insert(file.clone(), fact["value"]["image"].to_string());
         }
         let live = self.path(state).join("lab/aic-01/rack/registers.json");
         let live: Value = serde_json::from_slice(&fs::read(live).unwrap()).unwrap();

@@ -205,3 +205,29 @@ fn the_document_spares_its_readers_the_derivation() {
         ]
     );
 }
+
+#[test]
+fn the_kernels_command_line_names_the_ports_of_the_plan() {
+    let lab = Lab::new();
+    let ask = ["plan", "-f", "declared", "--boot-parameters"];
+    let text = lab.run("state", &ask).expect(0).stdout;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let root = "0000:20:01.0/00.0/00.0/00.0";
+    assert_eq!(
+        lines,
+        [
+            format!("pci=disable_acs_redir={root}/00.0;{root}/01.0"),
+            format!("pci=config_acs=x0100x1@{root}/00.0;x0100x1@{root}/01.0"),
+        ]
+    );
+    assert!(
+        text.contains("6.1 left 0x0011") && text.contains("7.3 left 0x0000"),
+        "{text}"
+    );
+    assert!(text.contains("from 6.11, not this one"), "{text}");
+    let json = [&ask[..], &["-o", "json"]].concat();
+    let said: Value = serde_json::from_str(&lab.run("state", &json).expect(0).stdout).unwrap();
+    assert_eq!(said[0]["ports"][0]["word"], "0x0011");
+    lab.run("state", &[&ask[..], &["--out", "x"]].concat())
+        .expect(64);
+}

@@ -157,7 +157,7 @@ fn rank(step: &Step) -> u8 {
         Action::RequestMdp { .. } => 5,
         Action::Reset { .. } | Action::WaitReady { .. } => 6,
         Action::VerifyMdp { .. } => 7,
-        Action::SetDriver { .. } | Action::SetSysctl { .. } => 8,
+        Action::SetDriver { .. } | Action::SetSysctl { .. } | Action::WriteFile { .. } => 8,
         Action::VerifyP2P { .. } => 9,
         Action::Untaint { .. } => 10,
         Action::AssignGroup { .. } | Action::AssignEntry { .. } => 11,

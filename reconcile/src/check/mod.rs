@@ -3,6 +3,7 @@
 //! Nothing of the planner is used here but the digest: a mistake there must not hide itself.
 mod acs;
 mod flow;
+mod kept;
 mod machine;
 mod paper;
 mod partitioning;
@@ -125,6 +126,7 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
         partitioning::read(node, &machine, &mut found);
         acs::read(node, &machine, &mut found);
         flow::read(node, &machine, &mut found);
+        kept::read(node, &machine, &mut found);
         paper::read(node, &machine, &mut found);
         proof::read(node, &machine, &mut found);
     }

@@ -109,6 +109,7 @@ fn is_effect(action: &Action) -> bool {
         | Action::Reset { .. }
         | Action::SetDriver { .. }
         | Action::SetSysctl { .. }
+        | Action::WriteFile { .. }
         | Action::AssignEntry { .. }
         | Action::AssignGroup { .. }
         | Action::Build { .. }
@@ -210,6 +211,7 @@ fn records(step: &Step, found: &mut Findings) {
             | Action::RequestMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
+            | Action::WriteFile { .. }
     );
     let kept = match &step.action {
         Action::ClearAcs { .. } => step
@@ -238,7 +240,10 @@ fn governed(step: &Step, machine: &Machine<'_>, found: &mut Findings) {
         Action::ClearAcs { .. } | Action::VerifyP2P { .. } => true,
         Action::AssignGroup { members, .. } => !members.is_empty(),
         Action::AssignEntry { owners, .. } => !owners.is_empty(),
-        Action::RequestMdp { .. } | Action::SetDriver { .. } | Action::SetSysctl { .. } => step
+        Action::RequestMdp { .. }
+        | Action::SetDriver { .. }
+        | Action::SetSysctl { .. }
+        | Action::WriteFile { .. } => step
             .record
             .as_ref()
             .is_some_and(|record| !record.owners.is_empty()),

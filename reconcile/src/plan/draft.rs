@@ -2,7 +2,7 @@
 use crd::{
     declaration::{Declared, Span},
     id::{PciAddress, StepId},
-    snapshot::SocIdentity,
+    snapshot::{FileImage, SocIdentity},
     step::{
         Action, Cause, Disruption, DisruptionClass, Estimate, FactValue, Inverse, Ownership,
         Precondition, Step, StepReason, Subject, Symbol,
@@ -226,6 +226,14 @@ fn form(action: &Action) -> Form {
         Action::VerifyMdp { .. } => of("mdp.verify", "SP-R0205", Symbol::Read, 1_000, 60_000),
         Action::SetDriver { .. } => of("driver.set", "SP-R0301", Symbol::Update, 5, 10_000),
         Action::SetSysctl { .. } => of("sysctl.set", "SP-R0302", Symbol::Update, 5, 10_000),
+        Action::WriteFile { before, after, .. } => {
+            let symbol = match (before, after) {
+                (_, FileImage::Absent) => Symbol::Delete,
+                (FileImage::Absent, FileImage::Text(_)) => Symbol::Create,
+                (FileImage::Text(_), FileImage::Text(_)) => Symbol::Update,
+            };
+            of("file.write", "SP-R0303", symbol, 10, 10_000)
+        }
         Action::VerifyP2P { .. } => of("p2p.verify", "SP-R0401", Symbol::Read, 10_000, 600_000),
         Action::Taint { .. } => of("node.taint", "SP-R0501", Symbol::Update, 10, 10_000),
         Action::Drain { .. } => of("socs.drain", "SP-R0502", Symbol::Update, 5_000, 300_000),

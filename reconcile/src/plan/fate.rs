@@ -4,7 +4,7 @@ use crd::{
     id::{ObjectRef, PciAddress, Word},
     kind::DeletionRule,
     plan::ReportReason,
-    snapshot::{Acs, LedgerEntry, LedgerTarget, Lockdown},
+    snapshot::{Acs, LedgerEntry, LedgerTarget, Lockdown, SettingsFile},
     step::{ACS_REDIRECT_MASK, MdpSetting, Ownership, PortRef, StepReason},
 };
 
@@ -13,7 +13,10 @@ use super::{
     settings, socs,
     unit::{Request, Restore},
 };
-use crate::{placement::Obstacle, view::View};
+use crate::{
+    placement::Obstacle,
+    view::{View, is_rebooted},
+};
 
 /// What becomes of one entry that nothing wants.
 pub(super) enum Fate {
@@ -30,16 +33,7 @@ pub(super) enum Fate {
 pub(super) fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstacle>) -> Fate {
     match entry.deletion {
         DeletionRule::Retain => {
-            advice.push(line(
-                entry,
-                ReportReason::Retained,
-                format!(
-                    "{} stays as we left it ({}), as the deletion rule says",
-                    what(entry),
-                    entry.written
-                ),
-                "",
-            ));
+            advice.push(line(entry, ReportReason::Retained, stays(entry), ""));
             return Fate::Forget;
         }
         DeletionRule::Revert => {}
@@ -67,6 +61,7 @@ pub(super) fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstac
             view.snapshot.settings.sysctl.get(name),
             advice,
         ),
+        LedgerTarget::File { file } => kept(view, entry, *file, advice),
     }
 }
 
@@ -100,8 +95,10 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
             "repair or archive the ledger",
         )]);
     };
+    // A boot writes the word anew: what stands there now is the boot's own, and nothing of ours is left to undo.
+    let rebooted = is_rebooted(&entry.boot_id, view.snapshot);
     let mask = Word((control.0 ^ pre_image.0) & ACS_REDIRECT_MASK);
-    if mask.0 == 0 {
+    if rebooted || mask.0 == 0 {
         return Fate::Forget;
     }
     match view.snapshot.host.lockdown.get() {
@@ -220,6 +217,72 @@ fn setting(
     .map_or(Fate::Forget, |draft| Fate::Write(Box::new(draft)))
 }
 
+/// That an entry's subject stays, in one sentence: a word or a number with its value, a file by its path alone.
+fn stays(entry: &LedgerEntry) -> String {
+    let written = match &entry.target {
+        LedgerTarget::File { file: _ } => String::new(),
+        LedgerTarget::Acs { port: _, path: _ }
+        | LedgerTarget::Mdp { soc: _ }
+        | LedgerTarget::Driver { name: _ }
+        | LedgerTarget::Sysctl { name: _ } => format!(" ({})", entry.written),
+    };
+    format!(
+        "{} stays as we left it{written}, as the deletion rule says",
+        what(entry)
+    )
+}
+
+/// A settings file goes back to what stood there, unless it is somebody else's by now.
+fn kept(
+    view: &View<'_>,
+    entry: &LedgerEntry,
+    file: SettingsFile,
+    advice: &mut Vec<Obstacle>,
+) -> Fate {
+    let Some(fact) = view.snapshot.settings.kept.get(&file) else {
+        // The folder is gone, and our file with it.
+        return Fate::Forget;
+    };
+    let Some(now) = fact.get().map(|kept| &kept.image) else {
+        let message = format!("{file} could not be read ({})", socs::why(fact.unknown));
+        let hint = "run as root on the machine itself; a link in its place must go first";
+        return Fate::Blocked(vec![line(
+            entry,
+            ReportReason::SettingUnknown,
+            message,
+            hint,
+        )]);
+    };
+    if now.to_string() == entry.pre_image {
+        return Fate::Forget;
+    }
+    if now.to_string() != entry.written {
+        let message =
+            format!("{file} is not as we left it: what somebody else wrote there is not replaced");
+        advice.push(line(
+            entry,
+            ReportReason::SettingChanged,
+            message,
+            "put it right by hand if it should go back",
+        ));
+        return Fate::Forget;
+    }
+    let Ok(before) = entry.pre_image.parse() else {
+        return Fate::Forget;
+    };
+    let pointer = format!("/entries/{}", what(entry));
+    let causes = vec![owned(view, entry.owners.first(), &pointer)];
+    let draft = super::kept::write(
+        file,
+        now.clone(),
+        before,
+        StepReason::SettingGone,
+        causes,
+        gone(),
+    );
+    Fate::Write(Box::new(draft))
+}
+
 /// What a write records that puts something back for good.
 fn gone() -> Ownership {
     Ownership {
@@ -234,6 +297,7 @@ pub(super) fn what(entry: &LedgerEntry) -> String {
         LedgerTarget::Acs { port, path: _ } => format!("acs/{port}"),
         LedgerTarget::Mdp { soc } => format!("mdp/{soc}"),
         LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => name.clone(),
+        LedgerTarget::File { file } => file.to_string(),
     }
 }
 
@@ -249,7 +313,9 @@ fn line(entry: &LedgerEntry, reason: ReportReason, message: String, hint: &str) 
     let functions = match &entry.target {
         LedgerTarget::Acs { port, path: _ } => vec![*port],
         LedgerTarget::Mdp { soc } => vec![*soc],
-        LedgerTarget::Driver { name: _ } | LedgerTarget::Sysctl { name: _ } => Vec::new(),
+        LedgerTarget::Driver { name: _ }
+        | LedgerTarget::Sysctl { name: _ }
+        | LedgerTarget::File { file: _ } => Vec::new(),
     };
     Obstacle {
         reason,

@@ -222,7 +222,7 @@ fn write_obstacle(
             &format!(
                 "{port} redirects peer traffic ({control}) and kernel lockdown forbids writing it"
             ),
-            "boot with pci=disable_acs_redir for this port, or without Secure Boot",
+            "boot with what `shardplane plan --boot-parameters` prints, or without Secure Boot",
         )),
         Some(Lockdown::None) | None => None,
     }

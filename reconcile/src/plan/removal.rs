@@ -215,14 +215,15 @@ fn rewrites(needs: &Needs<'_>, entry: &LedgerEntry) -> bool {
         Action::SetDriver { name, .. } | Action::SetSysctl { name, .. } => name == written,
         _ => false,
     };
+    let mut drafts = (needs.enforced.settings.iter()).chain(&needs.observed.settings);
     match &entry.target {
         LedgerTarget::Acs { port: _, path: _ } | LedgerTarget::Mdp { soc: _ } => false,
-        LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => needs
-            .enforced
-            .settings
-            .iter()
-            .chain(&needs.observed.settings)
-            .any(|draft| writes(draft, name)),
+        LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => {
+            drafts.any(|draft| writes(draft, name))
+        }
+        LedgerTarget::File { file: kept } => drafts.any(
+            |draft| matches!(draft.step.action, Action::WriteFile { file, .. } if file == *kept),
+        ),
     }
 }
 

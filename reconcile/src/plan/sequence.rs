@@ -35,15 +35,28 @@ pub(super) fn sequence(view: &View<'_>, work: Work) -> Vec<Step> {
         barrier: Vec::new(),
     };
     let mut settings = work.settings;
+    settings.sort_by_key(turn);
     let mut qmonitor = view.snapshot.tools.qmonitor_running.get() == Some(&false);
     for (index, batch) in batches(work.units, work.budget).into_iter().enumerate() {
         line.batch = u32::try_from(index).unwrap_or(u32::MAX);
         line.batch_steps(batch, &mut qmonitor, std::mem::take(&mut settings));
     }
-    for draft in settings.into_iter().chain(work.bookkeeping) {
+    line.settings(settings);
+    for draft in work.bookkeeping {
         line.push(draft, &[]);
     }
     line.steps
+}
+
+/// When a setting's step has its turn. A boot between two steps must find in the ledger what it changes: a file is
+/// written after the setting that it keeps, and goes before that setting goes back.
+fn turn(draft: &Draft) -> u8 {
+    let goes = (draft.step.record.as_ref()).is_some_and(|record| record.owners.is_empty());
+    match &draft.step.action {
+        Action::WriteFile { .. } if goes => 0,
+        Action::WriteFile { .. } => 2,
+        _ => 1,
+    }
 }
 
 struct Line<'a> {
@@ -102,9 +115,7 @@ impl Line<'_> {
             proofs.push(self.push(effects::clear(clear), &gate));
         }
         proofs.extend(self.partitioning(&requests, &reset_all, scope, &gate, qmonitor));
-        for setting in settings {
-            proofs.push(self.push(setting, &[]));
-        }
+        proofs.extend(self.settings(settings));
         let mut last: Vec<StepId> = proofs.clone();
         proofs.extend(gate.clone());
         for verify in verify {
@@ -179,6 +190,18 @@ impl Line<'_> {
             }
         }
         verified
+    }
+
+    /// Settings in their turns, each turn after the one before.
+    fn settings(&mut self, settings: Vec<Draft>) -> Vec<StepId> {
+        let mut done: Vec<(u8, StepId)> = Vec::new();
+        for draft in settings {
+            let turn = turn(&draft);
+            let earlier = done.iter().filter(|(other, _)| *other < turn);
+            let after: Vec<StepId> = earlier.map(|(_, id)| id.clone()).collect();
+            done.push((turn, self.push(draft, &after)));
+        }
+        done.into_iter().map(|(_, id)| id).collect()
     }
 
     fn started_qmonitor(&self) -> Option<StepId> {

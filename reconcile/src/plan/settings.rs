@@ -3,14 +3,15 @@ use std::collections::BTreeMap;
 
 use crd::{
     Fact,
-    kind::Enforcement,
+    kind::{Enforcement, Persistence},
     plan::ReportReason,
-    snapshot::LedgerTarget,
+    snapshot::{LedgerTarget, SettingsFile},
     step::{Action, Cause, Ownership, StepReason, Subject},
 };
 
 use super::{
     draft::{Draft, declared, fact, seen},
+    kept,
     node::{Needs, Wanted, deletion, want},
     socs::why,
 };
@@ -31,15 +32,27 @@ enum Setting {
     Sysctl(&'static str),
 }
 
+impl Setting {
+    /// The file that can keep it over a boot.
+    fn file(&self) -> SettingsFile {
+        match self {
+            Self::Driver(_) => SettingsFile::Modprobe,
+            Self::Sysctl(_) => SettingsFile::Sysctl,
+        }
+    }
+}
+
 struct Goal<'a> {
     policy: &'a Policy,
     pointer: &'static str,
     value: u64,
+    persistence: Persistence,
 }
 
 /// Plans the settings that policies with a SoC on this node declare. Policies that disagree cancel each other.
 pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Wanted) {
     let mut goals: BTreeMap<Setting, Vec<Goal<'a>>> = BTreeMap::new();
+    let mut lines = kept::Lines::default();
     for &policy in &view.selection.policies {
         let governs = view
             .selection
@@ -49,12 +62,10 @@ pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Want
         if !governs {
             continue;
         }
-        let seconds = policy
-            .spec
-            .driver
-            .as_ref()
-            .and_then(|d| d.control_response_timeout_seconds);
-        if let Some(seconds) = seconds {
+        let driver = policy.spec.driver.as_ref();
+        if let Some(seconds) = driver.and_then(|d| d.control_response_timeout_seconds) {
+            let persistence = driver.and_then(|d| d.persistence).unwrap_or_default();
+            kept::want_file(SettingsFile::Modprobe, policy, persistence, wanted);
             let pointer = "/spec/driver/controlResponseTimeoutSeconds";
             let found = CONTROL_TIMEOUT
                 .iter()
@@ -64,6 +75,7 @@ pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Want
                     policy,
                     pointer,
                     value: u64::from(seconds) * unit,
+                    persistence,
                 }),
                 None => needs.obstacles.push(missing(
                     policy,
@@ -73,12 +85,10 @@ pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Want
                 )),
             }
         }
-        if let Some(count) = policy
-            .spec
-            .host
-            .as_ref()
-            .and_then(|host| host.max_map_count)
-        {
+        let host = policy.spec.host.as_ref();
+        if let Some(count) = host.and_then(|host| host.max_map_count) {
+            let persistence = host.and_then(|host| host.persistence).unwrap_or_default();
+            kept::want_file(SettingsFile::Sysctl, policy, persistence, wanted);
             let pointer = "/spec/host/maxMapCount";
             if view.snapshot.settings.sysctl.contains_key(MAX_MAP_COUNT) {
                 goals
@@ -88,6 +98,7 @@ pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Want
                         policy,
                         pointer,
                         value: u64::from(count),
+                        persistence,
                     });
             } else {
                 needs
@@ -97,20 +108,23 @@ pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Want
         }
     }
     for (setting, goals) in goals {
-        one(view, &setting, &goals, needs, wanted);
+        if let Some(line) = one(view, &setting, &goals, needs, wanted) {
+            lines.entry(setting.file()).or_default().push(line);
+        }
     }
+    kept::plan(view, lines, needs, wanted);
 }
 
+/// Plans one setting. Gives the line that keeps it over a boot, where a policy wants that and the setting itself is, or
+/// will be, as declared: what stood there before must be in the ledger before a boot can set it for us.
 fn one<'a>(
     view: &View<'a>,
     setting: &Setting,
     goals: &[Goal<'a>],
     needs: &mut Needs<'a>,
     wanted: &mut Wanted,
-) {
-    let Some(first) = goals.first() else {
-        return;
-    };
+) -> Option<kept::Line<'a>> {
+    let first = goals.first()?;
     let (name, now, target) = match setting {
         Setting::Driver(name) => (
             *name,
@@ -144,7 +158,7 @@ fn one<'a>(
                 "declare one value for the machine",
             ));
         }
-        return;
+        return None;
     }
     let Some(before) = now.and_then(Fact::get).copied() else {
         let reason = why(now.and_then(|fact| fact.unknown));
@@ -155,14 +169,23 @@ fn one<'a>(
             message,
             "run as root on the machine itself",
         ));
-        return;
+        return None;
     };
+    let (record, enforced) = wanted.get(&target)?;
+    let line = kept::Line {
+        name,
+        value: first.value,
+        policies: goals
+            .iter()
+            .filter(|goal| goal.persistence == Persistence::Persist)
+            .map(|goal| goal.policy)
+            .collect(),
+        enforced: *enforced,
+    };
+    let line = (!line.policies.is_empty()).then_some(line);
     if before == first.value {
-        return;
+        return line;
     }
-    let Some((record, enforced)) = wanted.get(&target) else {
-        return;
-    };
     let mut causes: Vec<Cause> = goals
         .iter()
         .map(|goal| declared(goal.policy, goal.pointer))
@@ -183,6 +206,7 @@ fn one<'a>(
         &mut needs.observed
     };
     work.settings.extend(draft);
+    line
 }
 
 fn pointer(setting: &Setting) -> String {
@@ -230,7 +254,9 @@ pub(super) fn write(
             },
             Subject::Sysctl { name: owned },
         ),
-        LedgerTarget::Acs { port: _, path: _ } | LedgerTarget::Mdp { soc: _ } => return None,
+        LedgerTarget::Acs { port: _, path: _ }
+        | LedgerTarget::Mdp { soc: _ }
+        | LedgerTarget::File { file: _ } => return None,
     };
     let draft = Draft::new(name.to_owned(), action, reason, causes)
         .expects([fact(subject.clone(), before.to_string())])
@@ -245,6 +271,7 @@ fn missing(policy: &Policy, pointer: &'static str, who: &str, name: &str) -> Obs
         policy,
         pointer,
         value: 0,
+        persistence: Persistence::Runtime,
     };
     obstacle(
         &goal,

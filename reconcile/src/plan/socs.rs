@@ -38,6 +38,9 @@ pub(super) fn state_obstacles(
             "bind it to the qaic driver, or leave it out",
         )];
     }
+    if let Some(obstacle) = undriven_obstacle(view, soc, object) {
+        return vec![obstacle];
+    }
     match found.status.get() {
         Some(SocStatus::Ready) => Vec::new(),
         Some(SocStatus::Initializing) => vec![of(
@@ -55,6 +58,20 @@ pub(super) fn state_obstacles(
             &format!("in an unknown state ({})", why(found.status.unknown)),
         )],
     }
+}
+
+/// No driver serves it: the vendor's tool can neither ask nor reset it.
+fn undriven_obstacle(view: &View<'_>, soc: PciAddress, object: &ObjectRef) -> Option<Obstacle> {
+    let function = view.topology.function(soc)?;
+    (function.driver.unknown == Some(Unknown::Absent)).then(|| {
+        of(
+            object,
+            ReportReason::NotReady,
+            soc,
+            format!("SoC {soc} is bound to no driver, so that nothing can reset it"),
+            "bind it to the qaic driver; where the module is missing, load it",
+        )
+    })
 }
 
 fn not_ready(object: &ObjectRef, soc: PciAddress, state: &str) -> Obstacle {
@@ -136,6 +153,8 @@ fn whole_reset_obstacles(view: &View<'_>, object: &ObjectRef) -> Vec<Obstacle> {
         let status = view.soc(soc).and_then(|soc| soc.status.get());
         if status.is_none_or(|status| *status == SocStatus::Initializing) {
             obstacles.extend(state_obstacles(view, soc, object));
+        } else {
+            obstacles.extend(undriven_obstacle(view, soc, object));
         }
     }
     let all = view.addresses().count();

@@ -75,7 +75,8 @@ impl Report<'_> {
                 | Action::RestoreAcs { .. }
                 | Action::RequestMdp { .. }
                 | Action::SetDriver { .. }
-                | Action::SetSysctl { .. } => summary.change += 1,
+                | Action::SetSysctl { .. }
+                | Action::WriteFile { .. } => summary.change += 1,
                 Action::Taint { .. }
                 | Action::Drain { .. }
                 | Action::WaitReady { .. }

@@ -7,7 +7,7 @@ use crd::{
     kind::{
         AcsMode, AcsPolicy, Approval, ApprovalMode, AutomaticMembers, CardPolicySpec, Connectivity,
         DeletionPolicy, DeletionRule, DriverPolicy, Enforcement, HostPolicy, MdpMode, ModelSource,
-        P2PGroupSpec, Precision, Serving, ShardedModelSpec, SpreadOver, Target,
+        P2PGroupSpec, Persistence, Precision, Serving, ShardedModelSpec, SpreadOver, Target,
     },
 };
 
@@ -36,9 +36,11 @@ pub fn policy() -> CardPolicySpec {
         }),
         driver: Some(DriverPolicy {
             control_response_timeout_seconds: Some(2600),
+            persistence: None,
         }),
         host: Some(HostPolicy {
             max_map_count: Some(2_048_000),
+            persistence: None,
         }),
         enforcement: Enforcement::Enforce,
         approval: Approval {
@@ -86,6 +88,21 @@ pub fn model(shards: u32, connectivity: Connectivity) -> ShardedModelSpec {
         accelerator: None,
         rollout: None,
     }
+}
+
+/// As [`policy`], and its settings outlive boots.
+pub fn persistent() -> CardPolicySpec {
+    let mut spec = policy();
+    for persistence in [
+        spec.driver.as_mut().map(|driver| &mut driver.persistence),
+        spec.host.as_mut().map(|host| &mut host.persistence),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        *persistence = Some(Persistence::Persist);
+    }
+    spec
 }
 
 pub fn quickstart() -> Declaration {

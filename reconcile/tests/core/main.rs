@@ -7,10 +7,12 @@
     missing_docs,
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
+mod boot;
 mod changes;
 mod declare;
 mod doctor;
 mod honest;
+mod kept;
 mod mutations;
 mod programs;
 mod properties;

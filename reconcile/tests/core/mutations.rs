@@ -5,13 +5,13 @@ use crd::{
     id::{StepId, Word},
     kind::{Enforcement, ResetScope, Rollout},
     plan::Plan,
-    snapshot::{HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus},
+    snapshot::{FileImage, HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus},
     step::{Action, Inverse, MdpSetting, Step},
 };
 use reconcile::{NodeInput, check, check::RULES};
 
 use crate::{
-    declare::quickstart,
+    declare::{persistent, quickstart},
     simulate::{apply, plan_of},
     world::{Builder, two_ultras},
 };
@@ -74,6 +74,36 @@ impl Case {
         let found = check(&self.plan, &self.declaration, &nodes);
         found.into_iter().map(|violation| violation.rule).collect()
     }
+}
+
+/// The first plan of a policy that keeps its settings.
+fn keeping() -> Case {
+    let mut declaration = quickstart();
+    declaration.policies[0].spec = persistent();
+    Case::of(declaration, two_ultras("lab"))
+}
+
+/// The plan that takes it back.
+fn keeping_no_more() -> Case {
+    let Case { plan, snapshot, .. } = keeping();
+    let mut nodes = vec![snapshot];
+    assert!(apply(&plan, &mut nodes, false).is_empty());
+    let [snapshot] = nodes.try_into().expect("one node");
+    Case::of(Declaration::default(), snapshot)
+}
+
+/// Changes what the first settings file is to hold.
+fn write_file(case: &mut Case, text: &str) {
+    if let Action::WriteFile { after, .. } = &mut case.step("file.write").action {
+        *after = FileImage::Text(text.into());
+    }
+}
+
+/// Moves the first step with this verb to the front.
+fn first(case: &mut Case, verb: &str) {
+    let step = case.step(verb).clone();
+    case.remove(verb);
+    case.steps().insert(0, step);
 }
 
 fn hold(case: &mut Case, soc: usize) {
@@ -273,11 +303,52 @@ fn every_rule_has_a_plan_that_breaks_it() {
         ("SP-C23", Case::fresh, |case| {
             case.step("sysctl.set").leaves.clear()
         }),
+        ("SP-C06", keeping, |case| {
+            case.step("file.write").inverse = Inverse::NothingChanged;
+        }),
+        ("SP-C10", keeping, |case| first(case, "file.write")),
+        ("SP-C10", keeping, |case| case.remove("driver.set")),
+        ("SP-C10", keeping_no_more, |case| first(case, "driver.set")),
+        ("SP-C13", keeping, |case| {
+            case.snapshot.settings.kept.clear()
+        }),
+        ("SP-C14", keeping, |case| {
+            case.steps()
+                .retain(|step| matches!(step.action, Action::WriteFile { .. }));
+            case.declaration.policies.clear();
+        }),
+        ("SP-C22", keeping, |case| {
+            write_file(case, "options qaic control_resp_timeout_s=2601\n");
+        }),
+        ("SP-C22", keeping, |case| {
+            write_file(case, "install qaic /bin/true\n");
+        }),
+        ("SP-C22", keeping, |case| {
+            if let Action::WriteFile { after, .. } = &mut case.step("file.write").action {
+                *after = FileImage::Absent;
+            }
+        }),
+        ("SP-C22", keeping, |case| {
+            case.declaration.policies[0].spec = quickstart().policies[0].spec.clone();
+        }),
+        ("SP-C22", keeping_no_more, |case| write_file(case, "")),
+        ("SP-C23", keeping, |case| {
+            case.step("file.write").preconditions.clear()
+        }),
+        ("SP-C23", keeping, |case| {
+            for fact in case.snapshot.settings.kept.values_mut() {
+                let kept = fact.value.as_mut().expect("known");
+                kept.image = FileImage::Text("theirs".into());
+            }
+        }),
+        ("SP-C24", keeping, |case| {
+            case.step("file.write").record = None
+        }),
         ("SP-C24", Case::fresh, |case| {
             case.step("acs.clear").record = None
         }),
     ];
-    for make in [Case::fresh, Case::removal] {
+    for make in [Case::fresh, Case::removal, keeping, keeping_no_more] {
         assert_eq!(
             make().rules(),
             Vec::<&str>::new(),

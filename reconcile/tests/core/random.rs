@@ -8,12 +8,15 @@ use crd::{
         DeviceSelector, Enforcement, GroupIsolation, GroupVerification, MdpMode, Member,
         P2PGroupSpec, ResetScope, Rollout, SpreadOver, UntrustedNeighbours, VerificationMode,
     },
-    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus},
+    snapshot::{
+        Acs, FileImage, HardwareSnapshot, Holder, HolderKind, KeptSettings, Lockdown,
+        OverrulingSetting, SettingsFile, SocStatus,
+    },
 };
 use proptest::prelude::*;
 
 use crate::{
-    declare::{automatic, model, object, policy},
+    declare::{automatic, model, object, persistent, policy},
     world::{Builder, LINUX_ACS, acs, set_acs},
 };
 
@@ -53,6 +56,12 @@ pub enum Twist {
     Milliseconds,
     NoSetting,
     UnknownSetting,
+    /// Somebody's text, or an older one of ours, at a settings file's place.
+    OwnText(usize),
+    NoFolder(usize),
+    UnreadableFile(usize),
+    /// Another file sets a setting after ours.
+    Overruled(usize, u64),
     /// The machine boots: ACS and settings are what they were, the boot id is another.
     Reboot,
     Unplug(usize),
@@ -192,6 +201,29 @@ pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
                 *fact = Fact::unknown(Unknown::NoPermission, "twist");
             }
         }
+        Twist::OwnText(at) => {
+            if let Some(kept) = kept(snapshot, at) {
+                kept.image = FileImage::Text("vm.max_map_count = 70000\n".into());
+            }
+        }
+        Twist::NoFolder(at) => {
+            snapshot.settings.kept.remove(&SettingsFile::ALL[at % 2]);
+        }
+        Twist::UnreadableFile(at) => {
+            let file = SettingsFile::ALL[at % 2];
+            let fact = Fact::unknown(Unknown::Malformed, file.path());
+            snapshot.settings.kept.insert(file, fact);
+        }
+        Twist::Overruled(at, value) => {
+            let name = ["control_resp_timeout_s", "vm.max_map_count"][at % 2];
+            if let Some(kept) = kept(snapshot, at) {
+                kept.overruled.push(OverrulingSetting {
+                    name: name.into(),
+                    value: value.to_string(),
+                    by: "/etc/sysctl.d/99-local.conf".into(),
+                });
+            }
+        }
         Twist::Reboot => {
             snapshot.boot_id = Fact::known(BootId("boot-2".into()), "twist");
             for function in &mut snapshot.functions {
@@ -202,6 +234,7 @@ pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
             for fact in snapshot.settings.driver.values_mut() {
                 *fact = Fact::known(60, "twist");
             }
+            crate::kept::boot(snapshot);
             snapshot.workers.clear();
             snapshot.holders.clear();
         }
@@ -212,6 +245,11 @@ pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
             }
         }
     }
+}
+
+fn kept(snapshot: &mut HardwareSnapshot, at: usize) -> Option<&mut KeptSettings> {
+    let fact = snapshot.settings.kept.get_mut(&SettingsFile::ALL[at % 2])?;
+    fact.value.as_mut()
 }
 
 pub fn world() -> impl Strategy<Value = World> {
@@ -250,6 +288,10 @@ pub fn twist() -> impl Strategy<Value = Twist> {
         1 => Just(Twist::Milliseconds),
         1 => Just(Twist::NoSetting),
         1 => Just(Twist::UnknownSetting),
+        1 => at.clone().prop_map(Twist::OwnText),
+        1 => at.clone().prop_map(Twist::NoFolder),
+        1 => at.clone().prop_map(Twist::UnreadableFile),
+        2 => (at.clone(), prop_oneof![Just(2600_u64), Just(2_048_000), Just(7)]).prop_map(|(at, value)| Twist::Overruled(at, value)),
         3 => Just(Twist::Reboot),
         2 => at.prop_map(Twist::Unplug),
     ]
@@ -266,8 +308,9 @@ prop_compose! {
         deletion in proptest::option::of((any::<bool>(), proptest::option::of(any::<bool>()))),
         ultra_only in proptest::bool::weighted(0.2),
         settings in any::<bool>(),
+        persist in proptest::bool::weighted(0.4),
     ) -> CardPolicySpec {
-        let base = policy();
+        let base = if persist { persistent() } else { policy() };
         CardPolicySpec {
             mdp: mdp.or(Some(MdpMode::Groups)),
             acs: Some(AcsPolicy {

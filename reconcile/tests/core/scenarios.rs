@@ -250,6 +250,24 @@ fn one_thing_out_of_the_ordinary() {
             },
         ),
         (
+            "resets of the whole machine, and a SoC that no driver serves",
+            |declared, node| {
+                declared.policies[0].spec.reset_scope = Some(ResetScope::Host);
+                let soc = node.socs[7].address;
+                let mut functions = node.functions.iter_mut();
+                let function = functions
+                    .find(|f| f.address == soc)
+                    .expect("the SoC's function");
+                function.driver = Fact::unknown(Unknown::Absent, "test");
+            },
+            Expected {
+                blocked: vec![ReportReason::NotReady],
+                says: vec!["bound to no driver"],
+                resets: Some(0),
+                clears: Some(0),
+            },
+        ),
+        (
             "observing",
             |declared, _| declared.policies[0].spec.enforcement = Enforcement::Observe,
             Expected {

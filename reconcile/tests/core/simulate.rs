@@ -161,6 +161,16 @@ fn carry_out(
                 .sysctl
                 .insert(name.clone(), Fact::known(*after, "simulated"));
         }
+        Action::WriteFile {
+            file,
+            before: _,
+            after,
+        } => {
+            let kept = snapshot.settings.kept.get_mut(file);
+            if let Some(kept) = kept.and_then(|fact| fact.value.as_mut()) {
+                kept.image = after.clone();
+            }
+        }
         Action::Build { program } => {
             let key = program
                 .key

@@ -5,8 +5,9 @@ use crd::{
     Fact, Unknown,
     id::{AccelMinor, BootId, MhiId, MhiSerial, NodeName, PciAddress, PciPath, Qid, Word},
     snapshot::{
-        Acs, Bar, HardwareSnapshot, Host, Ledger, Lockdown, PciFunction, PortKind, SNAPSHOT_KIND,
-        Settings, SkuKind, SnapshotMetadata, Soc, SocStatus, Toolchain, Tools, WorkerToolchain,
+        Acs, Bar, FileImage, HardwareSnapshot, Host, KeptSettings, Ledger, Lockdown, PciFunction,
+        PortKind, SNAPSHOT_KIND, Settings, SettingsFile, SkuKind, SnapshotMetadata, Soc, SocStatus,
+        Toolchain, Tools, WorkerToolchain,
     },
 };
 
@@ -54,6 +55,16 @@ impl Builder {
                         "vm.max_map_count".into(),
                         Fact::known(65530, source),
                     )]),
+                    kept: SettingsFile::ALL
+                        .into_iter()
+                        .map(|file| {
+                            let kept = KeptSettings {
+                                image: FileImage::Absent,
+                                overruled: Vec::new(),
+                            };
+                            (file, Fact::known(kept, file.path()))
+                        })
+                        .collect(),
                 },
                 tools: Tools {
                     platform_sdk: Fact::known("1.21.0".into(), source),

@@ -2,6 +2,7 @@
 pub(crate) mod clock;
 mod holders;
 pub(crate) mod process;
+mod whole_file;
 
 use std::{
     fs, io,
@@ -34,6 +35,12 @@ pub struct Roots {
     pub opt: PathBuf,
     /// Stands for `/var`.
     pub var: PathBuf,
+    /// Stands for `/etc`.
+    pub etc: PathBuf,
+    /// Stands for `/run`.
+    pub run: PathBuf,
+    /// Stands for `/usr`.
+    pub usr: PathBuf,
     /// Where programs without a path are looked for, in order.
     pub search: Vec<PathBuf>,
     /// The node's name; absent means the host name.
@@ -48,6 +55,9 @@ impl Default for Roots {
             dev: "/dev".into(),
             opt: "/opt".into(),
             var: "/var".into(),
+            etc: "/etc".into(),
+            run: "/run".into(),
+            usr: "/usr".into(),
             search: [
                 "/usr/local/sbin",
                 "/usr/local/bin",
@@ -151,6 +161,15 @@ impl Linux {
         write().map_err(|source| failed("writing", path, source))
     }
 
+    pub(crate) fn replace(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        whole_file::replace(&self.place(path), text)
+            .map_err(|source| failed("writing", path, source))
+    }
+
+    pub(crate) fn remove(&self, path: &str) -> Result<(), AccessError> {
+        whole_file::remove(&self.place(path)).map_err(|source| failed("removing", path, source))
+    }
+
     pub(crate) fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
         process::run(&self.roots, invocation)
     }
@@ -200,6 +219,9 @@ fn place(roots: &Roots, path: &str) -> PathBuf {
         ("/dev", &roots.dev),
         ("/opt", &roots.opt),
         ("/var", &roots.var),
+        ("/etc", &roots.etc),
+        ("/run", &roots.run),
+        ("/usr", &roots.usr),
     ];
     for (prefix, root) in known {
         if let Ok(rest) = Path::new(path).strip_prefix(prefix) {

@@ -1,16 +1,20 @@
 //! Carries out one step's action on a machine: looks first, acts, waits, reads back.
 mod acs;
 mod identity;
+mod limit;
 mod p2p;
 mod settings;
+mod settings_file;
 mod soc;
 mod switchtec;
 
 use std::time::Duration;
 
+pub use limit::limit;
+
 use crd::{
     id::{PciAddress, Word},
-    snapshot::Verification,
+    snapshot::{SettingsFile, Verification},
     step::Action,
 };
 
@@ -83,6 +87,12 @@ pub enum StepError {
         wanted: u64,
         /// The value read back.
         found: u64,
+    },
+    /// A settings file is not as it was written.
+    #[error("the write of {file} was ignored: something else writes or removes it")]
+    FileIgnored {
+        /// Which.
+        file: SettingsFile,
     },
     /// Somebody holds a SoC that the action must have free.
     #[error("{soc} is held by {by}; stop it, or wait until it ends")]
@@ -168,6 +178,11 @@ pub fn perform(machine: &Machine, action: &Action) -> Result<Performed, StepErro
             before,
             after,
         } => settings::sysctl(machine, name, *before, *after),
+        Action::WriteFile {
+            file,
+            before,
+            after,
+        } => settings_file::write(machine, *file, before, after),
         Action::VerifyP2P {
             group: _,
             members,

@@ -26,7 +26,7 @@ const RUNNER: &str = "/opt/qti-aic/exec/qaic-runner";
 const NETWORK: &str =
     "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw";
 /// Ten iterations take seconds; the driver's own timeout for a control response is a minute by default.
-const RUN_DEADLINE: Duration = Duration::from_mins(3);
+pub(super) const RUN_DEADLINE: Duration = Duration::from_mins(3);
 
 pub(super) fn verify(
     machine: &Machine,

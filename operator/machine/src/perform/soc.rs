@@ -22,11 +22,11 @@ const MONITOR_SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
 /// The vendor's name for the transient unit.
 const UNIT: &str = "--unit=qmonitor-proxy";
 /// qmonitor may update firmware before it answers; about ten seconds are usual.
-const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
+pub(super) const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
 /// One request, or one start.
-const TOOL_DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const TOOL_DEADLINE: Duration = Duration::from_mins(1);
 /// A reset's call returns within the driver's ceiling of 25 s for each SoC.
-const RESET_DEADLINE: Duration = Duration::from_mins(2);
+pub(super) const RESET_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const SLOWEST_LOOK: Duration = Duration::from_secs(10);
@@ -150,11 +150,20 @@ pub(super) fn reset(
             let deadline = RESET_DEADLINE * u32::try_from(reached.len().max(1)).unwrap_or(u32::MAX);
             let output = machine.run(&Invocation::new(QUERY_TOOL, &["-s"], deadline))?;
             let named: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-            succeeded(&output, &named)?;
+            if let Err(error) = succeeded(&output, &named) {
+                // Those that were reset are not left half way: the step has failed whatever comes of the wait.
+                let one = |soc: &&SocIdentity| succeeded(&output, &[soc.address]).is_ok();
+                let came: Vec<SocIdentity> = socs.iter().filter(one).cloned().collect();
+                let _ = wait_ready(machine, &came, READY_DEADLINE);
+                return Err(error);
+            }
         }
     }
     Ok(Performed::Seen)
 }
+
+/// How long a SoC may take until it is Ready (vendor's installer).
+const READY_DEADLINE: Duration = Duration::from_mins(15);
 
 /// The tool must have said `<address> success` of every SoC; its exit code is not asked.
 fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> {

@@ -26,11 +26,11 @@ const VENDOR: Word = Word(0x11f8);
 const PAGES: u32 = 0x13_4000;
 const PAGE: u32 = 0x1000;
 /// Port functions that a switch of this family can have (Linux's `SWITCHTEC_MAX_PFF_CSR`).
-const MOST_PAGES: u32 = 255;
+pub(super) const MOST_PAGES: u32 = 255;
 /// The tool answers at once or not at all.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// A port's image is read double word by double word; its capability list has fewer steps than this.
-const MOST_STEPS: usize = 64;
+pub(super) const MOST_STEPS: u32 = 64;
 
 /// Writes a port's ACS control word through its switch; says whether it could. The caller reads back.
 pub(super) fn write_acs(machine: &Machine, port: &PortRef, wanted: Word) -> bool {

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 
 use crd::{
     Fact, Unknown,
-    snapshot::{Host, PciFunction, Readings, Settings, Toolchain, Tools, WorkerToolchain},
+    snapshot::{
+        Host, PciFunction, Readings, Settings, SettingsFile, Toolchain, Tools, WorkerToolchain,
+    },
 };
 
 use super::{
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) const QMONITOR_PORT: u16 = 62472;
 /// Names under which drivers have had the control response timeout; the first is in seconds, the second in milliseconds.
 const TIMEOUT_PARAMETERS: [&str; 2] = ["control_resp_timeout_s", "control_resp_timeout"];
+/// Mappings that a process may hold.
+const MAX_MAP_COUNT: &str = "vm.max_map_count";
 /// CPU feature flags that kernels of the runtime choose by.
 const FEATURES: [&str; 12] = [
     "amx_bf16",
@@ -83,9 +87,21 @@ pub(crate) fn settings(machine: &Machine) -> Settings {
     let mut sysctl = BTreeMap::new();
     let count = number(machine, "/proc/sys/vm/max_map_count");
     if count.unknown != Some(Unknown::Absent) {
-        sysctl.insert("vm.max_map_count".to_owned(), count);
+        sysctl.insert(MAX_MAP_COUNT.to_owned(), count);
     }
-    Settings { driver, sysctl }
+    Settings {
+        driver,
+        sysctl,
+        kept: super::kept::kept(machine),
+    }
+}
+
+/// Settings that a policy may declare and that this sort of file can keep.
+pub(crate) fn names_of(file: SettingsFile) -> &'static [&'static str] {
+    match file {
+        SettingsFile::Modprobe => &TIMEOUT_PARAMETERS,
+        SettingsFile::Sysctl => &[MAX_MAP_COUNT],
+    }
 }
 
 pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {

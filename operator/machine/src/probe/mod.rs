@@ -1,6 +1,7 @@
 //! The probe: reads one machine into a snapshot. It never fails; what it cannot read is an unknown fact.
 mod assemble;
 pub(crate) mod host;
+pub(crate) mod kept;
 pub(crate) mod pci;
 mod prerequisites;
 mod reach;

@@ -17,7 +17,7 @@ use crate::{
 /// The vendor's tool for queries and resets.
 pub(crate) const QUERY_TOOL: &str = "/opt/qti-aic/tools/qaic-util";
 /// How long a query may take; SoCs that boot make it slow.
-const QUERY_DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const QUERY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Whether a function is an AI 100 or AI 080 SoC: vendor and device together, because modems share vendor and class.
 pub(crate) fn is_soc(function: &PciFunction) -> bool {

@@ -5,7 +5,7 @@ use crd::{id::PciAddress, kind::rack::Fault, snapshot::Lockdown};
 use nix::errno::Errno;
 
 use super::{
-    RackServer,
+    RackServer, etc,
     files::{Entry, View, entry, errno, mhi},
     host::timeout_parameter,
     live::Live,
@@ -145,6 +145,32 @@ impl RackServer {
             }
         })?;
         outcome.or_else(refused)
+    }
+
+    pub(crate) fn replace(&self, path: &str, text: &str) -> Result<(), AccessError> {
+        self.configure(path, Some(text))
+    }
+
+    pub(crate) fn remove(&self, path: &str) -> Result<(), AccessError> {
+        self.configure(path, None)
+    }
+
+    /// Puts a configuration file there, or takes it away.
+    fn configure(&self, path: &str, text: Option<&str>) -> Result<(), AccessError> {
+        let outcome = self.change(path, |view, live| {
+            if !view.is_root() {
+                return Err(Errno::EACCES);
+            }
+            if !etc::is_configuration(path) {
+                return Err(Errno::ENOENT);
+            }
+            match text {
+                Some(text) => live.files.insert(path.to_owned(), text.to_owned()),
+                None => live.files.remove(path),
+            };
+            Ok(())
+        })?;
+        outcome.map_err(|number| failed("writing", path, errno(number)))
     }
 
     /// Changes registers in one transaction; nothing is changed where `change` refuses.

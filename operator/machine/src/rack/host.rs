@@ -191,6 +191,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
                 Some(place(server, tool)?.strip_prefix(&prefix)?.to_owned())
             }))))
         }
+        ["etc", rest @ ..] => super::etc::entry(view, rest),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use crd::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    draw,
+    draw, etc,
     registers::{Iommu, Written, acs_offset},
     world::{Nature, World},
 };
@@ -40,6 +40,9 @@ pub(crate) struct Live {
     /// Driver's control response timeout in seconds.
     pub(crate) control_timeout_s: u64,
     pub(crate) max_map_count: u64,
+    /// Configuration files below `/etc`, by path; they outlive boots.
+    #[serde(default)]
+    pub(crate) files: BTreeMap<String, String>,
     /// When qmonitor was started, in the rack's time.
     pub(crate) qmonitor_ms: Option<u64>,
     pub(crate) holds: Vec<Hold>,
@@ -137,6 +140,7 @@ impl Live {
                 .control_response_timeout_seconds
                 .map_or(60, u64::from),
             max_map_count: settings.max_map_count.map_or(65530, u64::from),
+            files: BTreeMap::new(),
             qmonitor_ms: None,
             holds: Vec::new(),
             claims: Vec::new(),
@@ -175,6 +179,7 @@ impl Live {
                 .control_response_timeout_seconds
                 .map_or(60, u64::from);
             self.max_map_count = settings.max_map_count.map_or(65530, u64::from);
+            etc::at_boot(self, server);
             // Nothing that ran before the boot runs after it.
             self.holds.clear();
             self.claims.clear();

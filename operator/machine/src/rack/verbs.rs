@@ -7,7 +7,7 @@ use crd::{
 };
 
 use super::{
-    RackError, RackServer,
+    RackError, RackServer, etc,
     live::{EventLive, Hold, Live},
     registers::acs_offset,
     world::{Nature, World},
@@ -16,7 +16,8 @@ use super::{
 impl RackServer {
     /// Sets a register or setting as somebody with root would. Targets and values: `ADDRESS/acs` a word, `ADDRESS/mdp`
     /// `on|off`, `ADDRESS/state` `ready|stuck|error`, `ADDRESS/driver` a name or `none`, `vm.max_map_count` a number,
-    /// `control_resp_timeout_s` seconds, `qmonitor` `running|stopped`.
+    /// `control_resp_timeout_s` seconds, `qmonitor` `running|stopped`, a path below `/etc/sysctl.d` or `/etc/modprobe.d`
+    /// the file's text or `absent`.
     pub fn set(&self, target: &str, value: &str) -> Result<(), RackError> {
         let bad =
             |wanted: &str| self.refused(format!("{target} cannot be `{value}`; give {wanted}"));
@@ -37,6 +38,14 @@ impl RackServer {
                         _ => return Err(bad("running or stopped")),
                     }
                 }
+                path if etc::is_configuration(path) => {
+                    match value {
+                        "absent" => live.files.remove(path),
+                        text => live
+                            .files
+                            .insert(path.to_owned(), format!("{}\n", text.trim_end())),
+                    };
+                }
                 _ => return self.set_function(live, world, now, target, value),
             }
             Ok(())
@@ -55,7 +64,7 @@ impl RackServer {
             |wanted: &str| self.refused(format!("{target} cannot be `{value}`; give {wanted}"));
         let unknown = || {
             self.no_such(format!(
-                "`{target}`; targets are ADDRESS/acs, ADDRESS/mdp, ADDRESS/state, ADDRESS/driver, vm.max_map_count, control_resp_timeout_s and qmonitor"
+                "`{target}`; targets are ADDRESS/acs, ADDRESS/mdp, ADDRESS/state, ADDRESS/driver, vm.max_map_count, control_resp_timeout_s, qmonitor and files such as /etc/sysctl.d/99-local.conf"
             ))
         };
         let (address, what) = target.split_once('/').ok_or_else(unknown)?;

@@ -18,6 +18,9 @@ pub(crate) fn fixture(folder: &Path) -> Machine {
         dev: folder.join("dev"),
         opt: folder.join("opt"),
         var: folder.join("var"),
+        etc: folder.join("etc"),
+        run: folder.join("run"),
+        usr: folder.join("usr"),
         search: vec![folder.join("bin")],
         node: Some("fixture".into()),
     })

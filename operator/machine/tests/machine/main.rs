@@ -9,6 +9,7 @@ mod clocks;
 mod compiler;
 mod examples;
 mod faults;
+mod kept;
 mod linux;
 mod prerequisites;
 mod room;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crd::{
     id::{GroupId, Word},
     kind::ResetScope,
-    snapshot::{Acs, HardwareSnapshot, SocIdentity},
+    snapshot::{Acs, HardwareSnapshot, SocIdentity, SocStatus},
     step::{Action, MdpSetting, PortRef},
 };
 use machine::{Performed, StepError, perform};
@@ -342,6 +342,32 @@ fn a_held_soc_is_never_reset() {
         timeout_seconds: 900,
     };
     assert_eq!(perform(room.machine(), &wait).unwrap(), Performed::Seen);
+}
+
+#[test]
+fn a_whole_reset_that_fails_for_one_waits_for_the_others() {
+    let room = Room::of(TWO_ULTRA);
+    let snapshot = room.probe();
+    let fault = format!("reset-fails:{}", MEMBERS[0]);
+    room.server().fault(fault.parse().unwrap()).unwrap();
+    let action = Action::Reset {
+        scope: ResetScope::Host,
+        socs: snapshot
+            .socs
+            .iter()
+            .map(|found| soc(&snapshot, &found.address.to_string()))
+            .collect(),
+    };
+    let error = perform(room.machine(), &action).unwrap_err();
+    assert!(matches!(error, StepError::ToolFailed { .. }), "{error}");
+    for found in room.probe().socs {
+        assert_eq!(
+            found.status.value,
+            Some(SocStatus::Ready),
+            "{}",
+            found.address
+        );
+    }
 }
 
 #[test]

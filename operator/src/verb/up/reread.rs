@@ -1,6 +1,23 @@
 //! `up` reads `-f` again on its timer, and keeps the last valid declaration.
-use super::Up;
-use crate::declared;
+use crd::declaration::Declaration;
+
+use super::{Up, stage::Stage};
+use crate::{cli::UpArgs, console::Console, declared, failure::Failure, source};
+
+/// What `-f` declares at the start; `None` where nothing does and that is waited for.
+pub(super) fn first(args: &UpArgs, console: &Console) -> Result<Option<Declaration>, Failure> {
+    if args.standby && is_nothing(args) {
+        return Ok(None);
+    }
+    let declared = declared::declared(&args.files.file, console)?;
+    Ok(Some(declared.declaration))
+}
+
+/// Whether `-f` names empty or missing folders alone. That nothing is declared yet is no order to undo anything.
+fn is_nothing(args: &UpArgs) -> bool {
+    let paths = &args.files.file;
+    !paths.is_empty() && paths.iter().all(|path| source::holds_nothing(path))
+}
 
 impl Up<'_> {
     /// Reads `-f` again and keeps the last valid declaration.
@@ -14,12 +31,12 @@ impl Up<'_> {
         {
             return;
         }
+        if self.stage == Stage::Standby && is_nothing(self.args) {
+            return;
+        }
         match declared::read(&self.args.files.file) {
             Ok(read) if read.loaded.has_errors() => {
-                let said = format!(
-                    "{}; keeping the last valid declaration",
-                    declared::invalid(&read.loaded)
-                );
+                let said = format!("{}; {}", declared::invalid(&read.loaded), self.meanwhile());
                 if self.said.get("files") != Some(&said) {
                     declared::report(&read, self.console, crd::diagnostic::Severity::Warning);
                 }
@@ -29,15 +46,27 @@ impl Up<'_> {
                 if self.said.remove("files").is_some() {
                     self.console.note("what is declared is valid again");
                 }
-                if read.loaded.declaration != self.declaration {
+                if self.stage == Stage::Standby {
+                    self.stage = Stage::Keeping;
                     self.declaration = read.loaded.declaration;
+                    self.console.note("something is declared now");
+                } else if read.loaded.declaration != self.declaration {
+                    self.declaration = read.loaded.declaration;
+                    self.is_in_doubt();
                     self.console.note("what is declared has changed");
                 }
             }
-            Err(error) => self.say(
-                "files",
-                &format!("{}; keeping the last valid declaration", error.chain()),
-            ),
+            Err(error) => {
+                self.say("files", &format!("{}; {}", error.chain(), self.meanwhile()));
+            }
+        }
+    }
+
+    /// What holds while what is declared cannot be used.
+    fn meanwhile(&self) -> &'static str {
+        match self.stage {
+            Stage::Standby => "touching nothing until it is valid",
+            Stage::Starting(_) | Stage::Keeping => "keeping the last valid declaration",
         }
     }
 }

@@ -6,10 +6,24 @@ use machine::{Clock, Machine};
 use crate::{
     cli::{Environment, UpArgs},
     console::Console,
+    engine::interrupt,
+    exit::Exit,
     failure::Failure,
     supervise::Event,
     verb::setting,
 };
+
+/// Passes on SIGHUP, by which a service manager asks for what is declared to be read again.
+pub(super) fn hangups(events: &SyncSender<Event>) -> Result<(), Failure> {
+    let events = events.clone();
+    interrupt::hangups(move || events.send(Event::Reload).is_ok()).map_err(|error| {
+        Failure::said(
+            Exit::Unavailable,
+            format!("listening for signals: {error}"),
+            "",
+        )
+    })
+}
 
 /// Passes on what machines tell of, one thread a node, each with a view of its own.
 pub(super) fn machines(

@@ -1,0 +1,232 @@
+//! One pass of `up`: the engine over what is declared, then the workers.
+use crd::{
+    declaration::Declaration,
+    id::NodeName,
+    plan::Plan,
+    step::{Action, Step, WorkerRequest},
+};
+
+use super::{Up, apply, goals, stage::Stage};
+use crate::{
+    engine::{Engine, Settled, approve::Asking},
+    exit::Exit,
+    failure::Failure,
+    render::plan::{Detail, Frame},
+    supervise::{Crew, DRAIN_SECONDS},
+};
+
+/// Whether it is the first pass, which is printed whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    First,
+    Later,
+}
+
+/// What a pass is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All that is declared.
+    Everything,
+    /// Cards and settings. Workers that run are left alone: a pass of the engine touches none but those that it drains.
+    Cards,
+}
+
+impl Up<'_> {
+    /// The first pass. `Some` ends `up`.
+    pub(super) fn begin(&mut self) -> Result<Option<Exit>, Failure> {
+        match self.stage {
+            Stage::Standby => {
+                self.stand_by();
+                return Ok(None);
+            }
+            Stage::Starting(_) => return self.start_up(Which::First),
+            Stage::Keeping => {}
+        }
+        let first = self.pass(Which::First, Scope::Everything)?;
+        if !is_settled(&first) {
+            return Ok(Some(self.gives_up(&first)));
+        }
+        // The first plan was printed whole.
+        self.blocked = goals::blocked(&first.plan);
+        self.stands(&first, None);
+        self.work(&first.plan)?;
+        if let Some(failure) = self.nothing_to_ask(&first) {
+            return Err(failure);
+        }
+        if self.args.ask.is_none() {
+            self.console
+                .note("up: keeping it so; Ctrl-C or `shardplane down` ends it");
+        }
+        Ok(None)
+    }
+
+    /// A look at the machine and the files. `Some` ends `up`.
+    pub(super) fn look(&mut self) -> Result<Option<Exit>, Failure> {
+        self.read_again();
+        match self.stage {
+            Stage::Standby => {
+                self.console.notify().ready(&self.standing.status());
+                return Ok(None);
+            }
+            Stage::Starting(_) => return self.start_up(Which::Later),
+            Stage::Keeping => {}
+        }
+        match self.pass(Which::Later, Scope::Everything) {
+            Ok(settled) if is_settled(&settled) => {
+                self.said.remove("pass");
+                self.goals(&settled.plan);
+                let worked = self.work(&settled.plan);
+                self.told("work", worked)?;
+                self.stands(&settled, None);
+            }
+            Ok(settled) => self.cards_at_least(&settled.why),
+            Err(failure) => self.cards_at_least(&failure.chain()),
+        }
+        Ok(None)
+    }
+
+    /// A pass over everything came to nothing, for a model that cannot be built, say: cards and settings are put right
+    /// all the same.
+    fn cards_at_least(&mut self, why: &str) {
+        self.say("pass", why);
+        match self.pass(Which::Later, Scope::Cards) {
+            Ok(settled) if is_settled(&settled) => self.stands(&settled, Some(why)),
+            Ok(settled) => self.stands_still(&settled.why),
+            Err(failure) => self.stands_still(&failure.chain()),
+        }
+    }
+
+    /// A look at cards and settings while a service manager waits. What a person has to approve keeps nobody waiting; a
+    /// step that failed ends it, so that the service manager knows.
+    fn start_up(&mut self, which: Which) -> Result<Option<Exit>, Failure> {
+        match self.pass(which, Scope::Cards) {
+            Ok(settled) if is_settled(&settled) => {
+                match which {
+                    Which::First => self.blocked = goals::blocked(&settled.plan),
+                    Which::Later => self.goals(&settled.plan),
+                }
+                self.stands(&settled, None);
+                Ok(None)
+            }
+            Ok(settled) => Ok(Some(self.gives_up(&settled))),
+            Err(failure) if failure.exit() == Exit::Blocked => {
+                self.say("pass", &failure.chain());
+                self.stands_still(&failure.chain());
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn gives_up(&self, settled: &Settled) -> Exit {
+        self.console
+            .note(apply::outcome(settled, self.console).trim_end());
+        settled.exit
+    }
+
+    /// One pass of the engine.
+    fn pass(&mut self, which: Which, scope: Scope) -> Result<Settled, Failure> {
+        let leave = self.args.leave.clone();
+        let wanted = match scope {
+            Scope::Everything => self.declaration.clone(),
+            Scope::Cards => self.cards(),
+        };
+        let (console, title) = (self.console, self.setting.room.title.clone());
+        let asks_only = self.args.ask.is_some();
+        let first = which == Which::First;
+        let mut engine = Engine {
+            room: &self.setting.room,
+            declaration: &wanted,
+            place: &self.place,
+            binary: &self.setting.binary,
+            toolchain: self.setting.toolchain.clone(),
+            console,
+            stop: self.stop,
+            leave: &leave,
+            asking: if first { Asking::Up } else { Asking::Timer },
+            crew: Crew::Supervised(&mut self.supervisor),
+        };
+        engine.converge(|plan: &Plan| {
+            if first || plan.applyable {
+                let frame = Frame {
+                    observed: &title,
+                    next: None,
+                };
+                let text =
+                    crate::render::plan::text(plan, &frame, console.err_paint(), Detail::Normal);
+                // The answer alone is the result of `--ask`.
+                if asks_only || !first {
+                    console.note(text.trim_end());
+                } else {
+                    console.result(&text);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Carries out the worker steps of a plan.
+    fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
+        self.supervisor.set_drain(self.drain_seconds());
+        for node in &plan.nodes {
+            for Step { action, .. } in &node.work {
+                match action {
+                    Action::StartWorker { worker } => self.start(worker, &node.node)?,
+                    Action::StopWorker { worker } => {
+                        self.drain(&format!("draining worker {worker}"), worker)?;
+                    }
+                    Action::ReplaceWorker { worker } => {
+                        self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
+                        self.start(worker, &node.node)?;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, what: &str, worker: &crd::id::WorkerId) -> Result<(), Failure> {
+        let seconds = self.drain_seconds();
+        let work = self.console.work(what, self.drain_limit());
+        self.supervisor.stop(worker, seconds, &self.setting.room)?;
+        work.done();
+        Ok(())
+    }
+
+    fn start(&mut self, worker: &WorkerRequest, node: &NodeName) -> Result<(), Failure> {
+        self.console.note(&format!("starting worker {}", worker.id));
+        match self.supervisor.start(worker, node, &self.setting.room) {
+            Err(failure) if self.args.ask.is_none() => {
+                self.console
+                    .note(&format!("worker {}: {}", worker.id, failure.chain()));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// What is declared of cards and settings.
+    fn cards(&self) -> Declaration {
+        Declaration {
+            policies: self.declaration.policies.clone(),
+            groups: self.declaration.groups.clone(),
+            ..Declaration::default()
+        }
+    }
+
+    /// The longest drain that a policy declares.
+    pub(super) fn drain_seconds(&self) -> u32 {
+        self.declaration
+            .policies
+            .iter()
+            .filter_map(|policy| policy.spec.drain.as_ref())
+            .map(|drain| drain.timeout_seconds)
+            .max()
+            .unwrap_or(DRAIN_SECONDS)
+    }
+}
+
+fn is_settled(settled: &Settled) -> bool {
+    matches!(settled.exit, Exit::Ok | Exit::Blocked)
+}

@@ -1,0 +1,223 @@
+//! The same relaxation at boot, for those who prefer the kernel's command line: which parameter names exactly the ports
+//! that the declared groups need, and what it does beyond that.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    declaration::{Declaration, Declared},
+    id::{NodeName, PciAddress, PciPath, Word},
+    kind::P2PGroupSpec,
+    plan::ReportReason,
+    snapshot::{Acs, HardwareSnapshot, LedgerTarget},
+    step::ACS_REDIRECT_MASK,
+};
+use serde::Serialize;
+
+use super::groups::{Assessed, assess};
+use crate::{
+    drift,
+    placement::place,
+    view::{View, in_order},
+};
+
+/// The oldest kernels that know each parameter (kernel's admin guide).
+const DISABLE_ACS_REDIR: (u32, u32) = (4, 20);
+const CONFIG_ACS: (u32, u32) = (6, 11);
+/// Bits that `config_acs` has, `DT` to `SV`.
+const CONFIG_BITS: u16 = 7;
+/// What an x86 kernel keeps of its command line.
+const COMMAND_LINE_LIMIT: usize = 2048;
+
+/// What one node's kernel command line would say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BootParameters {
+    /// The node.
+    pub node: NodeName,
+    /// Its kernel's release, where known.
+    pub kernel: Option<String>,
+    /// The ports, ordered by path; empty where no group needs one.
+    pub ports: Vec<BootPort>,
+    /// `pci=disable_acs_redir=…`, for kernels from 4.20.
+    pub disable_acs_redir: Option<String>,
+    /// `pci=config_acs=…`, for kernels from 6.11. Keeps every bit that is not a redirect bit as the port has it now.
+    pub config_acs: Option<String>,
+    /// Which of the two this node's kernel knows.
+    pub known: Vec<&'static str>,
+    /// What to know before one of them is used.
+    pub caveats: Vec<String>,
+    /// Groups whose ports are left out, each with why.
+    pub left_out: Vec<String>,
+}
+
+/// A port to be relaxed at boot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BootPort {
+    /// Its path from the root port, which is how the kernel finds it whatever its bus number.
+    pub path: PciPath,
+    /// Its address now.
+    pub address: PciAddress,
+    /// The word that `config_acs` leaves there.
+    pub word: Word,
+}
+
+/// Works them out for one node. It cannot fail: what stands against a group leaves its ports out, with why.
+pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -> BootParameters {
+    let snapshot = in_order(snapshot);
+    let view = View::of(&snapshot, declaration);
+    let mut left_out: Vec<String> = Vec::new();
+    let mut ports = BTreeSet::new();
+    if drift::renumbered(&snapshot).is_empty() {
+        let mut groups: Vec<&Declared<P2PGroupSpec>> = declaration.groups.iter().collect();
+        groups.sort_by(|a, b| a.object.cmp(&b.object));
+        let placement = place(&view, &groups);
+        left_out.extend(placement.missing.into_iter().map(|missing| missing.message));
+        for placed in &placement.groups {
+            let group = assess(&view, placed, false);
+            match in_the_way(&group) {
+                Some(why) => left_out.push(why),
+                None => ports.extend(needed(&view, &group)),
+            }
+        }
+    } else {
+        left_out.push("ports or SoCs are not where the ledger knows them".into());
+    }
+    let ports: Vec<BootPort> = ports.into_iter().collect();
+    let list = |entry: &dyn Fn(&BootPort) -> String| {
+        let entries: Vec<String> = ports.iter().map(entry).collect();
+        (!entries.is_empty()).then(|| entries.join(";"))
+    };
+    let disable_acs_redir = list(&|port| port.path.to_string())
+        .map(|entries| format!("pci=disable_acs_redir={entries}"));
+    let config_acs = list(&|port| format!("{}@{}", flags(port.word), port.path))
+        .map(|entries| format!("pci=config_acs={entries}"));
+    let kernel = snapshot.host.kernel.get().cloned();
+    let caveats = if ports.is_empty() {
+        Vec::new()
+    } else {
+        caveats(&view, [&disable_acs_redir, &config_acs])
+    };
+    BootParameters {
+        node: view.node().clone(),
+        known: known(kernel.as_deref()),
+        kernel,
+        ports,
+        disable_acs_redir,
+        config_acs,
+        caveats,
+        left_out,
+    }
+}
+
+/// Why a group's ports are not named: what a boot cannot cure either, or what would open them to a stranger.
+fn in_the_way(group: &Assessed<'_>) -> Option<String> {
+    group
+        .obstacles
+        .iter()
+        .find(|obstacle| !is_passing(obstacle.reason))
+        .map(|obstacle| obstacle.message.clone())
+}
+
+/// Whether an obstacle is about the state of SoCs or about who may write the word now, and not about the ports.
+fn is_passing(reason: ReportReason) -> bool {
+    matches!(
+        reason,
+        ReportReason::AcsUnmanaged
+            | ReportReason::Lockdown
+            | ReportReason::HeldByForeign
+            | ReportReason::Initializing
+            | ReportReason::NotReady
+            | ReportReason::MdpUnknown
+            | ReportReason::MdpOff
+            | ReportReason::SdkTooOld
+            | ReportReason::ToolMissing
+            | ReportReason::BudgetTooSmall
+    )
+}
+
+/// The group's divergence ports that have ACS, with the word that each is to have.
+fn needed(view: &View<'_>, group: &Assessed<'_>) -> Vec<BootPort> {
+    let recorded: BTreeMap<PciAddress, Word> = view
+        .snapshot
+        .ledger
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.target {
+            LedgerTarget::Acs { port, path: _ } => Some((*port, entry.pre_image.parse().ok()?)),
+            LedgerTarget::Mdp { soc: _ }
+            | LedgerTarget::Driver { name: _ }
+            | LedgerTarget::Sysctl { name: _ }
+            | LedgerTarget::File { file: _ } => None,
+        })
+        .collect();
+    let word = |port: PciAddress| match view.topology.function(port)?.acs.get()? {
+        Acs::None => None,
+        Acs::Present { control, .. } => {
+            let before = recorded.get(&port).copied().unwrap_or(*control);
+            Some(Word(before.0 & !ACS_REDIRECT_MASK))
+        }
+    };
+    group
+        .ports
+        .iter()
+        .filter_map(|port| {
+            Some(BootPort {
+                path: port.path.clone(),
+                address: port.address,
+                word: word(port.address)?,
+            })
+        })
+        .collect()
+}
+
+/// `config_acs`'s flags, most significant bit first: redirect bits cleared, bits that stand kept, the rest left alone.
+fn flags(word: Word) -> String {
+    (0..CONFIG_BITS)
+        .rev()
+        .map(|bit| match 1 << bit {
+            bit if ACS_REDIRECT_MASK & bit != 0 => '0',
+            bit if word.0 & bit != 0 => '1',
+            _ => 'x',
+        })
+        .collect()
+}
+
+/// The parameters that a kernel release has.
+fn known(release: Option<&str>) -> Vec<&'static str> {
+    let mut numbers = release.unwrap_or_default().split(['.', '-']);
+    let mut number = || numbers.next().and_then(|text| text.parse::<u32>().ok());
+    let Some(version) = number().zip(number()) else {
+        return Vec::new();
+    };
+    [
+        (DISABLE_ACS_REDIR, "disable_acs_redir"),
+        (CONFIG_ACS, "config_acs"),
+    ]
+    .into_iter()
+    .filter(|(since, _)| version >= *since)
+    .map(|(_, parameter)| parameter)
+    .collect()
+}
+
+fn caveats(view: &View<'_>, parameters: [&Option<String>; 2]) -> Vec<String> {
+    let mut caveats: Vec<String> = [
+        "give one of the two, and quote it where a boot loader's file is a shell's: it holds semicolons",
+        "the kernel then counts all that lies below these ports into one IOMMU group, so none of it can be given away alone",
+        "disable_acs_redir clears more on newer kernels: 6.1 left 0x0011 (SV and UF stay), 7.3 left 0x0000",
+        "config_acs starts from what firmware left, which is why the bits to be kept are named; kernels before 6.11 refuse it, and some from 6.11 on take its first port alone",
+        "a port that a path does not find is passed over in silence: after moving a card, ask for these lines again",
+        "only ACS is set at boot; partitioning, settings and the proof of P2P are still Shardplane's to do",
+    ]
+    .map(str::to_owned)
+    .into();
+    let line = view.snapshot.host.command_line.get().map_or(0, String::len);
+    let longest = parameters.into_iter().flatten().map(String::len).max();
+    if let Some(length) = longest.map(|length| line + 1 + length)
+        && length >= COMMAND_LINE_LIMIT
+    {
+        caveats.push(format!(
+            "the command line would have {length} characters, and an x86 kernel keeps {COMMAND_LINE_LIMIT}"
+        ));
+    }
+    caveats
+}
