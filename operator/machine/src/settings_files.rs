@@ -36,14 +36,6 @@ pub(crate) fn assignments(file: SettingsFile, text: &str) -> Vec<(String, String
     }
 }
 
-/// A line of this sort of file that makes one setting; [`assignments`] reads it back.
-pub(crate) fn line(file: SettingsFile, name: &str, value: &str) -> String {
-    match file {
-        SettingsFile::Sysctl => format!("{name} = {value}\n"),
-        SettingsFile::Modprobe => format!("options {MODULE} {name}={value}\n"),
-    }
-}
-
 /// `key = value`; a `-` before the key only makes a failure silent, and slashes may stand for dots.
 fn sysctl(line: &str) -> Option<(String, String)> {
     let line = line.trim();
@@ -126,13 +118,6 @@ mod tests {
             "# vm.max_map_count = 1\n; vm.max_map_count = 2\n\nvm.max_map_count=3\n  -vm/max_map_count =  4 \nnonsense\n",
             &[("vm.max_map_count", "3"), ("vm.max_map_count", "4")],
         );
-    }
-
-    #[test]
-    fn a_written_line_is_read_back() {
-        for file in SettingsFile::ALL {
-            check(file, &line(file, "a.b_c", "17"), &[("a.b_c", "17")]);
-        }
     }
 
     #[test]

@@ -42,10 +42,10 @@ pub(super) fn alternative(patient: &Patient<'_>, ports: &[PciAddress]) -> String
             "this kernel has no parameter that does it at boot (from 4.20 on)".to_owned()
         }
         Some(version) if version >= CONFIG_ACS.to_vec() => format!(
-            "or at each boot, by pci=disable_acs_redir={named}{more} on the kernel's command line, or pci=config_acs=, which this kernel has too"
+            "or at each boot, by pci=disable_acs_redir={named}{more} on the kernel's command line, or pci=config_acs=, which this kernel has too (`shardplane plan --boot-parameters` prints both)"
         ),
         Some(_) | None => format!(
-            "or at each boot, by pci=disable_acs_redir={named}{more} on the kernel's command line (kernels from 4.20 on)"
+            "or at each boot, by pci=disable_acs_redir={named}{more} on the kernel's command line, from kernel 4.20 on (`shardplane plan --boot-parameters` prints it)"
         ),
     }
 }

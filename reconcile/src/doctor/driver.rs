@@ -142,7 +142,7 @@ pub(super) fn control_timeout(patient: &Patient<'_>) -> Vec<Seen> {
         ];
     };
     let fix = format!(
-        "declare `driver.controlResponseTimeoutSeconds: {PATIENCE}` in a CardPolicy and `shardplane apply`: it is lost whenever the driver is loaded again"
+        "declare `driver.controlResponseTimeoutSeconds: {PATIENCE}` in a CardPolicy and `shardplane apply`; with `persistence: Persist` beside it, it is not lost when the driver is loaded again"
     );
     vec![Seen::told(fact, |value| {
         let seconds = value / unit;

@@ -91,7 +91,7 @@ pub(super) fn max_map_count(patient: &Patient<'_>) -> Vec<Seen> {
                 "",
             )
             .mended_by_apply(format!(
-                "declare `host.maxMapCount: {MAX_MAP_COUNT}` in a CardPolicy and `shardplane apply`"
+                "declare `host.maxMapCount: {MAX_MAP_COUNT}` in a CardPolicy and `shardplane apply`; with `persistence: Persist` beside it, it outlives boots"
             ))
         }
     })]

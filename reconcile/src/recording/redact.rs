@@ -1,7 +1,7 @@
 //! Replaces what tells whose machine a snapshot is of, the same thing by the same pseudonym, so that plans stay the same.
 //!
-//! Replaced: the node's name, labels, boot ids, serials of SoCs and boards, process ids, command names, and of the kernel's
-//! command line all but what decides about cards. Kept: addresses, paths, words, versions, sizes, and names of declared objects,
+//! Replaced: the node's name, labels, boot ids, serials of SoCs and boards, process ids, command names, files of
+//! other people's settings, and of the kernel's command line all but what decides about cards. Kept: addresses, paths, words, versions, sizes, and names of declared objects,
 //! which whoever reads the plan has anyway. Every struct that holds something to replace is taken apart whole here: a
 //! field that is added to one must be thought about.
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,9 @@ use crd::{
     Fact,
     id::{BootId, GroupId, MhiSerial, NodeName},
     snapshot::{
-        GroupRecord, HardwareSnapshot, Holder, Ledger, LedgerEntry, PresentWorker, Redaction,
-        SnapshotMetadata, Soc, SocIdentity, Verification,
+        GroupRecord, HardwareSnapshot, Holder, KeptSettings, Ledger, LedgerEntry,
+        OverrulingSetting, PresentWorker, Redaction, Settings, SnapshotMetadata, Soc, SocIdentity,
+        Verification,
     },
 };
 
@@ -28,6 +29,8 @@ const PARAMETERS: [&str; 8] = [
     "pci",
     "pcie_acs_override",
 ];
+/// Parameters of the driver stand there by the module's name.
+const DRIVER: &str = "qaic.";
 /// What a holder that is a binding and no process is called.
 const VFIO: &str = "vfio";
 
@@ -107,7 +110,7 @@ impl Pseudonyms {
     fn command_line(&self, line: &str) -> String {
         let kept = |word: &&str| {
             let name = word.split('=').next().unwrap_or_default();
-            PARAMETERS.contains(&name)
+            PARAMETERS.contains(&name) || name.starts_with(DRIVER)
         };
         let mut words: Vec<String> = (line.split_whitespace().filter(kept))
             .map(str::to_owned)
@@ -116,6 +119,44 @@ impl Pseudonyms {
             words.push(self.name("redacted", line));
         }
         words.join(" ")
+    }
+
+    /// Files of a site are named after it.
+    fn file(&self, path: &str) -> String {
+        match path.rsplit_once('/') {
+            Some(("/proc", _)) | None => path.to_owned(),
+            // Read after ours, as the one that it stands for.
+            Some((folder, name)) => format!("{folder}/{}.conf", self.name("99-file", name)),
+        }
+    }
+
+    fn settings(&self, settings: Settings) -> Settings {
+        let Settings {
+            driver,
+            sysctl,
+            mut kept,
+        } = settings;
+        for fact in kept.values_mut() {
+            if let Some(KeptSettings {
+                image: _,
+                overruled,
+            }) = &mut fact.value
+            {
+                for OverrulingSetting {
+                    name: _,
+                    value: _,
+                    by,
+                } in overruled
+                {
+                    *by = self.file(by);
+                }
+            }
+        }
+        Settings {
+            driver,
+            sysctl,
+            kept,
+        }
     }
 
     fn soc(&self, soc: Soc) -> Soc {
@@ -296,7 +337,7 @@ pub fn redact(snapshot: &HardwareSnapshot, pseudonyms: &Pseudonyms) -> HardwareS
         functions,
         socs: socs.into_iter().map(|soc| pseudonyms.soc(soc)).collect(),
         host,
-        settings,
+        settings: pseudonyms.settings(settings),
         tools,
         prerequisites,
         programs,

@@ -88,6 +88,14 @@ fn names(plain: &HardwareSnapshot, redacted: &HardwareSnapshot) -> BTreeMap<Stri
     for (one, other) in boots {
         names.insert(other.unwrap().to_string(), one.unwrap().to_string());
     }
+    let files = |snapshot: &HardwareSnapshot| -> Vec<String> {
+        let kept = snapshot.settings.kept.values().filter_map(Fact::get);
+        let by = kept.flat_map(|kept| kept.overruled.iter().map(|setting| setting.by.clone()));
+        by.collect()
+    };
+    for (one, other) in files(plain).into_iter().zip(files(redacted)) {
+        names.insert(other, one);
+    }
     for (one, other) in plain.holders.iter().zip(&redacted.holders) {
         names.insert(other.name.clone(), one.name.clone());
         if let (Some(one), Some(other)) = (one.pid, other.pid) {

@@ -33,14 +33,14 @@ pub struct Roots {
     pub dev: PathBuf,
     /// Stands for `/opt`.
     pub opt: PathBuf,
+    /// Stands for `/var`.
+    pub var: PathBuf,
     /// Stands for `/etc`.
     pub etc: PathBuf,
     /// Stands for `/run`.
     pub run: PathBuf,
     /// Stands for `/usr`.
     pub usr: PathBuf,
-    /// Stands for `/var`.
-    pub var: PathBuf,
     /// Where programs without a path are looked for, in order.
     pub search: Vec<PathBuf>,
     /// The node's name; absent means the host name.
@@ -54,10 +54,10 @@ impl Default for Roots {
             proc: "/proc".into(),
             dev: "/dev".into(),
             opt: "/opt".into(),
+            var: "/var".into(),
             etc: "/etc".into(),
             run: "/run".into(),
             usr: "/usr".into(),
-            var: "/var".into(),
             search: [
                 "/usr/local/sbin",
                 "/usr/local/bin",
@@ -218,10 +218,10 @@ fn place(roots: &Roots, path: &str) -> PathBuf {
         ("/proc", &roots.proc),
         ("/dev", &roots.dev),
         ("/opt", &roots.opt),
+        ("/var", &roots.var),
         ("/etc", &roots.etc),
         ("/run", &roots.run),
         ("/usr", &roots.usr),
-        ("/var", &roots.var),
     ];
     for (prefix, root) in known {
         if let Ok(rest) = Path::new(path).strip_prefix(prefix) {

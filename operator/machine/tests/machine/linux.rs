@@ -17,10 +17,10 @@ pub(crate) fn fixture(folder: &Path) -> Machine {
         proc: folder.join("proc"),
         dev: folder.join("dev"),
         opt: folder.join("opt"),
+        var: folder.join("var"),
         etc: folder.join("etc"),
         run: folder.join("run"),
         usr: folder.join("usr"),
-        var: folder.join("var"),
         search: vec![folder.join("bin")],
         node: Some("fixture".into()),
     })

@@ -26,6 +26,7 @@ pub(super) enum Deed {
     Unplug(usize),
     Reset(usize),
     ShortReads(usize),
+    File(&'static str, &'static str),
     Qmonitor,
     ToolHangs,
     Reboot,
@@ -77,6 +78,7 @@ pub(super) fn act(server: &RackServer, seen: &HardwareSnapshot, deed: &Deed) {
                 server.fault(Fault::ShortReads(port)).unwrap();
             }
         }
+        Deed::File(path, text) => server.set(path, text).unwrap(),
         Deed::Qmonitor => {
             server.set("qmonitor", "running").unwrap();
             server.reboot().unwrap();
@@ -98,6 +100,9 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         2 => at.clone().prop_map(Deed::Unplug),
         2 => at.clone().prop_map(Deed::Reset),
         1 => at.prop_map(Deed::ShortReads),
+        1 => Just(Deed::File("/etc/sysctl.d/90-shardplane.conf", "vm.max_map_count = 2048000")),
+        1 => Just(Deed::File("/etc/sysctl.d/99-local.conf", "vm.max_map_count = 70000")),
+        1 => Just(Deed::File("/etc/modprobe.d/95-x.conf", "options qaic control_resp_timeout_s=61")),
         1 => Just(Deed::Qmonitor),
         1 => Just(Deed::ToolHangs),
         1 => Just(Deed::Reboot),

@@ -5,7 +5,6 @@ use crd::{
 };
 
 use super::{PARAMETERS, is_short};
-use crate::rack::etc::is_configuration;
 
 /// What the rack made of a recording will show otherwise, a sentence each.
 pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
@@ -60,20 +59,5 @@ pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
             said.push(format!("{name} is rounded down to whole seconds"));
         }
     }
-    for (file, kept) in &snapshot.settings.kept {
-        let Some(kept) = kept.get() else {
-            said.push(format!("{file} could not be read, and is absent there"));
-            continue;
-        };
-        let mut others = kept.overruled.iter().map(|other| &other.by);
-        if let Some(by) = others.find(|by| elsewhere(by)) {
-            said.push(format!("{by} overrules {file}, and is not there"));
-        }
-    }
     said
-}
-
-/// Whether a file is one that a rack's server does not have: neither below `/etc` nor the kernel's command line.
-fn elsewhere(path: &str) -> bool {
-    !is_configuration(path) && path != "/proc/cmdline"
 }

@@ -10,9 +10,9 @@ mod seed;
 mod tree;
 
 use crd::{
-    Unknown,
+    Fact, Unknown,
     kind::rack::{Access, Fault, NodeSettings, Sdk, Server, Tenant, VendorTool, VirtualHost},
-    snapshot::{HardwareSnapshot, HolderKind},
+    snapshot::{HardwareSnapshot, HolderKind, LedgerTarget},
 };
 
 pub use losses::losses;
@@ -81,15 +81,35 @@ pub(crate) fn plain(server: &Server) -> Result<Server, String> {
         }),
         settings: Some(NodeSettings {
             control_response_timeout_seconds: parameter(snapshot).and_then(|(name, unit)| {
-                let value = settings.driver.get(name)?.get()?;
+                let target = LedgerTarget::Driver { name: name.into() };
+                let value = after_boot(snapshot, &target, settings.driver.get(name))?;
                 u32::try_from(value / unit).ok()
             }),
-            max_map_count: count.and_then(|count| u32::try_from(*count.get()?).ok()),
+            max_map_count: after_boot(
+                snapshot,
+                &LedgerTarget::Sysctl {
+                    name: "vm.max_map_count".into(),
+                },
+                count,
+            )
+            .and_then(|count| u32::try_from(count).ok()),
         }),
         tenants: tenants(snapshot),
         faults,
         ..server.clone()
     })
+}
+
+/// What a setting is after a boot: what stood there before we wrote it, where we did; else what was seen.
+fn after_boot(
+    snapshot: &HardwareSnapshot,
+    target: &LedgerTarget,
+    now: Option<&Fact<u64>>,
+) -> Option<u64> {
+    let mut entries = snapshot.ledger.entries.iter();
+    let ours = entries.find(|entry| entry.target == *target);
+    ours.and_then(|entry| entry.pre_image.parse().ok())
+        .or_else(|| now?.get().copied())
 }
 
 /// Whether a reason is that configuration space ended early.

@@ -3,12 +3,15 @@ use std::fmt::Write;
 
 use crd::{
     Fact, Unknown,
-    snapshot::{HardwareSnapshot, Prerequisites},
+    snapshot::{HardwareSnapshot, Prerequisites, SettingsFile},
 };
 
-use crate::rack::{
-    files::{Entry, View, sorted, text},
-    world::{Function, Shown},
+use crate::{
+    rack::{
+        files::{Entry, View, sorted, text},
+        world::{Function, Shown},
+    },
+    settings_files::folders,
 };
 
 /// `IORESOURCE_UNSET`: a size without addresses.
@@ -41,7 +44,40 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Answer> {
         ["proc", "self", "status"] => return Some(Answer(text(&status(snapshot)?))),
         _ => {}
     }
+    if let Some(answer) = settings_files(view, snapshot, &path) {
+        return Some(answer);
+    }
     premises(snapshot.prerequisites.as_ref()?, parts)
+}
+
+/// Folders of settings files and what lies in them: those that were recorded, and what was written since.
+fn settings_files(view: &View<'_>, snapshot: &HardwareSnapshot, path: &str) -> Option<Answer> {
+    let files = &view.live().files;
+    SettingsFile::ALL.iter().find_map(|file| {
+        let [ours, others @ ..] = folders(*file);
+        let inside = |folder: &str| -> Vec<String> {
+            let prefix = format!("{folder}/");
+            let within = files.keys().filter_map(|path| path.strip_prefix(&prefix));
+            within.map(str::to_owned).collect()
+        };
+        if path == ours {
+            let there = snapshot.settings.kept.contains_key(file);
+            return Some(Answer(there.then(|| Entry::Folder(inside(ours)))));
+        }
+        if let Some(folder) = others.iter().find(|folder| path == **folder) {
+            let names = inside(folder);
+            return Some(Answer((!names.is_empty()).then_some(Entry::Folder(names))));
+        }
+        let within = |folder: &&&str| {
+            path.strip_prefix(**folder)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        others.iter().find(within)?;
+        let text = files
+            .get(path)
+            .map(|text| Entry::File(text.clone().into_bytes()));
+        Some(Answer(text))
+    })
 }
 
 /// What a recording says of a path: an entry, or that there is none.
@@ -256,6 +292,7 @@ fn unreadable(snapshot: &HardwareSnapshot, path: &str) -> Option<Unknown> {
     ];
     facts.extend(settings.driver.values().map(of));
     facts.extend(settings.sysctl.values().map(of));
+    facts.extend(settings.kept.values().map(of));
     if let Some(asked) = prerequisites {
         // Without the SDK's folder nothing below it is there either.
         let sdk = &asked.installed;

@@ -1,17 +1,15 @@
 //! Registers of a recorded server's first boot: the words, numbers and settings that the recording shows.
 use crd::{
+    Fact,
     kind::rack::Server,
-    snapshot::{Acs, FileImage, HardwareSnapshot, KeptSettings},
+    snapshot::{Acs, FileImage, HardwareSnapshot, OverrulingSetting, SettingsFile},
 };
 
-use crate::{
-    rack::{
-        etc::is_configuration,
-        live::{Live, Times},
-        registers::acs_offset,
-        world::World,
-    },
-    settings_files,
+use super::parameter;
+use crate::rack::{
+    live::{Live, Times},
+    registers::acs_offset,
+    world::World,
 };
 
 /// Puts what was recorded where the first boot drew or set something else.
@@ -27,6 +25,7 @@ pub(crate) fn seed(live: &mut Live, server: &Server, world: &World) {
         live.rack_ms += Times::of(server).qmonitor;
         live.qmonitor_ms = Some(0);
     }
+    settings(live, snapshot);
     for function in &world.functions {
         let Some(shown) = &function.shown else {
             continue;
@@ -52,21 +51,34 @@ pub(crate) fn seed(live: &mut Live, server: &Server, world: &World) {
         }
     }
     apart(live, world);
-    files(live, snapshot);
 }
 
-/// Our settings files as they stood, and of others' files below `/etc` the lines that were read after ours.
-fn files(live: &mut Live, snapshot: &HardwareSnapshot) {
-    for (&file, kept) in &snapshot.settings.kept {
-        let Some(KeptSettings { image, overruled }) = kept.get() else {
-            continue;
-        };
-        if let FileImage::Text(text) = image {
+/// Settings as they stood, which a boot may have given otherwise, and the files that keep them.
+fn settings(live: &mut Live, snapshot: &HardwareSnapshot) {
+    let recorded = &snapshot.settings;
+    if let Some((name, unit)) = parameter(snapshot)
+        && let Some(value) = recorded.driver.get(name).and_then(Fact::get)
+    {
+        live.control_timeout_s = value / unit;
+    }
+    if let Some(count) = recorded.sysctl.get("vm.max_map_count").and_then(Fact::get) {
+        live.max_map_count = *count;
+    }
+    for (file, kept) in &recorded.kept {
+        let Some(kept) = kept.get() else { continue };
+        if let FileImage::Text(text) = &kept.image {
             live.files.insert(file.path().to_owned(), text.clone());
         }
-        for other in overruled.iter().filter(|other| is_configuration(&other.by)) {
-            let text = live.files.entry(other.by.clone()).or_default();
-            text.push_str(&settings_files::line(file, &other.name, &other.value));
+        for OverrulingSetting { name, value, by } in &kept.overruled {
+            // What the command line says it says still.
+            if by == "/proc/cmdline" {
+                continue;
+            }
+            let line = match file {
+                SettingsFile::Sysctl => format!("{name} = {value}\n"),
+                SettingsFile::Modprobe => format!("options qaic {name}={value}\n"),
+            };
+            live.files.entry(by.clone()).or_default().push_str(&line);
         }
     }
 }
