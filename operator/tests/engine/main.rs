@@ -11,5 +11,6 @@ mod exits;
 mod journal;
 mod lab;
 mod plans;
+mod removal;
 mod rights;
 mod supervision;
