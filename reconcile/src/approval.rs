@@ -55,10 +55,17 @@ pub fn decide(node: &NodePlan, rollout: &RolloutDigest, offered: &[Digest]) -> A
         },
         ApprovalMode::Manual => ApprovalDecision::Wanted {
             digest_only: true,
-            why: format!(
-                "a policy of {} wants its plans approved by digest",
-                node.node
-            ),
+            why: if node.governance.policies.is_empty() {
+                format!(
+                    "the policy under which {} was configured wanted its plans approved by digest, and so does its removal",
+                    node.node
+                )
+            } else {
+                format!(
+                    "a policy of {} wants its plans approved by digest",
+                    node.node
+                )
+            },
         },
     }
 }

@@ -1,6 +1,7 @@
 //! What the ledger becomes once a step is verified.
 use crd::{
     id::{BootId, PciAddress, Word},
+    plan::NodePlan,
     snapshot::{
         GroupRecord, HardwareSnapshot, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification,
     },
@@ -189,6 +190,21 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
     next.entries.sort_by(|a, b| a.target.cmp(&b.target));
     next.groups.sort_by(|a, b| a.group.cmp(&b.group));
     next
+}
+
+/// The ledger with the approval that governs what it holds: that of the policies in force, else what it kept; none where
+/// it holds nothing and nothing is about to be done.
+pub fn governed(ledger: &Ledger, plan: &NodePlan) -> Ledger {
+    let idle = ledger.entries.is_empty() && ledger.groups.is_empty() && plan.steps.is_empty();
+    let approval = if plan.governance.policies.is_empty() {
+        ledger.approval
+    } else {
+        Some(plan.governance.approval)
+    };
+    Ledger {
+        approval: approval.filter(|_| !idle),
+        ..ledger.clone()
+    }
 }
 
 /// Identities matter only while something of ours is on the machine: a ledger that has nothing to undo lets cards move.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::SettingsFile;
 use crate::{
     id::{BootId, GroupId, MhiSerial, ObjectRef, PciAddress, PciPath, Word},
-    kind::DeletionRule,
+    kind::{ApprovalMode, DeletionRule},
 };
 
 /// Everything we changed on one node. Kept by the node, read by the planner, so that a removal can be planned in CI.
@@ -21,6 +21,10 @@ pub struct Ledger {
     /// Every group's last members, ordered by id: automatic membership is sticky.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupRecord>,
+    /// The approval that the node's policies asked for when it was last worked on: it still governs the removal of what
+    /// they left, once none of them is declared any more. Absent while nothing is left of us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalMode>,
 }
 
 /// One register or setting that we changed.

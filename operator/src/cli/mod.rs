@@ -57,6 +57,10 @@ pub enum Verb {
     /// Show what is there and what runs.
     Status(StatusArgs),
     /// Stop the models and put the machine back as the deletion rules say.
+    ///
+    /// The deletion rules and the approval that the policies asked for when they were last applied still govern: Automatic
+    /// goes ahead, AutomaticIfNotDisruptive wants --yes where it resets SoCs or stops workers, Manual wants
+    /// --approve-digest. Without leave nothing stops and nothing is touched. A running `shardplane up` does it and ends.
     Down(DownArgs),
 }
 

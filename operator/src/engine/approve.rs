@@ -8,14 +8,12 @@ use crate::{cli::Leave, console::Console, exit::Exit, failure::Failure};
 /// Who is asked, and whose word counts for a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asking {
-    /// The policies; on a terminal a person sees every disruptive plan before it starts.
+    /// The policies, for a removal those that were; on a terminal a person sees every disruptive plan before it starts.
     Apply,
     /// The policies; on a terminal a person is asked where they want somebody's word.
     Up,
-    /// The policies alone: nobody waits at the terminal any more.
+    /// The policies alone: whoever wants this is not at this terminal.
     Timer,
-    /// The person who said `down`: putting back what we changed needs leave only where it is disruptive.
-    Removal,
 }
 
 /// Whether the plan may go ahead now; an error says what is missing.
@@ -66,18 +64,14 @@ pub fn approve(
         }
         match approval::decide(node, &plan.digest, &offered) {
             ApprovalDecision::Automatic | ApprovalDecision::Approved { .. } => {}
-            ApprovalDecision::Wanted { .. } if asking == Asking::Removal && !node.disruptive => {}
             ApprovalDecision::Wanted {
                 digest_only: false, ..
             } if leave.yes => {}
-            ApprovalDecision::Wanted { .. } if asking == Asking::Removal && leave.yes => {}
-            ApprovalDecision::Wanted { digest_only, why } => {
-                wanted.push((digest_only && asking != Asking::Removal, why));
-            }
+            ApprovalDecision::Wanted { digest_only, why } => wanted.push((digest_only, why)),
         }
     }
     let can_ask = asking != Asking::Timer && console.can_ask();
-    let sees = can_ask && matches!(asking, Asking::Apply | Asking::Removal);
+    let sees = can_ask && asking == Asking::Apply;
     let disruptive = plan.nodes.iter().any(|node| node.disruptive);
     match wanted.as_slice() {
         [] if !disruptive || leave.yes || !offered.is_empty() || !sees => Ok(()),
@@ -90,9 +84,7 @@ pub fn approve(
                 plan.digest.0
             ),
         )),
-        [(false, _), ..]
-            if console.can_ask() && wanted.iter().all(|(digest_only, _)| !digest_only) =>
-        {
+        [(false, _), ..] if can_ask && wanted.iter().all(|(digest_only, _)| !digest_only) => {
             ask(console)
         }
         [(false, why), ..] => Err(Failure::said(

@@ -124,6 +124,7 @@ impl Engine<'_> {
                 None => {}
             }
             if !plan.applyable {
+                self.govern(&plan)?;
                 let exit = if plan.complete && !plan.errored {
                     Exit::Ok
                 } else {
@@ -146,13 +147,8 @@ impl Engine<'_> {
                     why: "stopped before anything was begun".to_owned(),
                 });
             }
-            approve::approve(
-                &plan,
-                self.asking,
-                self.leave,
-                self.console,
-                (self.now(), self.declaration),
-            )?;
+            self.approve(&plan)?;
+            self.govern(&plan)?;
             match self.run(&plan)? {
                 Ran::All { steps: ran } => steps += ran,
                 Ran::Void { steps: ran, why } => {
@@ -188,6 +184,30 @@ impl Engine<'_> {
             format!("the machine still wants steps after {ROUNDS} rounds"),
             "something else changes it at the same time; find out what, then run again",
         ))
+    }
+
+    /// Whether a plan may go ahead now; an error says what is missing.
+    pub fn approve(&self, plan: &Plan) -> Result<(), Failure> {
+        approve::approve(
+            plan,
+            self.asking,
+            self.leave,
+            self.console,
+            (self.now(), self.declaration),
+        )
+    }
+
+    /// Keeps in each node's ledger what governs the removal of what it holds.
+    fn govern(&self, plan: &Plan) -> Result<(), Failure> {
+        for node_plan in &plan.nodes {
+            let folder = self.room.state.node(&node_plan.node)?;
+            let kept = ledger::read(&folder)?;
+            let governed = reconcile::ledger::governed(&kept, node_plan);
+            if governed != kept {
+                ledger::write(&folder, &governed)?;
+            }
+        }
+        Ok(())
     }
 
     /// Closes what a crash left open on any node.

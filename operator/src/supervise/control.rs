@@ -66,6 +66,8 @@ pub enum Reply {
         code: u8,
         /// Why, in one sentence; empty when all is well.
         why: String,
+        /// What to do about it; empty when there is nothing.
+        hint: String,
     },
 }
 
@@ -209,6 +211,7 @@ mod tests {
                 .send(Reply::Ended {
                     code: 0,
                     why: String::new(),
+                    hint: String::new(),
                 })
                 .unwrap();
         });
@@ -218,7 +221,8 @@ mod tests {
                 true,
                 vec![Reply::Ended {
                     code: 0,
-                    why: String::new()
+                    why: String::new(),
+                    hint: String::new(),
                 }]
             )
         );

@@ -51,7 +51,7 @@ pub fn run(
         console,
         stop,
         leave: &args.leave,
-        asking: Asking::Removal,
+        asking: Asking::Apply,
         crew: Crew::Nobody,
     };
     let people = matches!(args.printing.output, Format::Text | Format::Wide);
@@ -102,7 +102,7 @@ fn through_up(
         yes,
         approve_digest,
     } = args.leave.clone();
-    let mut ended: Option<(u8, String)> = None;
+    let mut ended: Option<(u8, String, String)> = None;
     // Draining takes as long as the policy says: no deadline of ours, Ctrl-C ends the wait.
     let asked = control::ask(
         root,
@@ -113,7 +113,7 @@ fn through_up(
         None,
         |reply| match reply {
             Reply::Note { text } => console.note(&text),
-            Reply::Ended { code, why } => ended = Some((code, why)),
+            Reply::Ended { code, why, hint } => ended = Some((code, why, hint)),
             Reply::Status { workers: _ } => {}
         },
     );
@@ -128,16 +128,18 @@ fn through_up(
         Ok(false) => Ok(None),
         Err(error) => Err(broken(error.to_string())),
         Ok(true) => {
-            let (code, why) =
+            let (code, why, hint) =
                 ended.ok_or_else(|| broken("it ended without an answer".to_owned()))?;
             let exit = TABLE
                 .iter()
                 .find(|row| row.code == code)
                 .map_or(Exit::Internal, |row| row.exit);
+            if exit != Exit::Ok {
+                return Err(Failure::said(exit, why, hint));
+            }
             match args.printing.output {
-                Format::Text | Format::Wide if exit == Exit::Ok => console
+                Format::Text | Format::Wide => console
                     .result("Down: workers stopped, machine put back as the deletion rules say.\n"),
-                Format::Text | Format::Wide => return Err(Failure::said(exit, why, "")),
                 format @ (Format::Json | Format::Yaml) => console.result(&document::print(
                     &json!({ "why": why, "exit": document::exit_json(exit) }),
                     format,

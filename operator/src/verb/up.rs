@@ -19,7 +19,7 @@ use machine::{Clock, Happening, Machine, Roots, Timestamp};
 
 use super::{apply, setting};
 use crate::{
-    cli::{Environment, UpArgs},
+    cli::{Environment, Leave, UpArgs},
     console::{Console, Tone},
     engine::interrupt::StopFlag,
     exit::Exit,
@@ -289,14 +289,19 @@ impl Up<'_> {
                     },
                 reply,
             }) => {
-                let ended = self.down(yes, approve_digest, &reply);
-                let (exit, why) = match ended {
-                    Ok(settled) => (settled.exit, settled.why),
-                    Err(failure) => (failure.exit(), failure.chain()),
+                let leave = Leave {
+                    yes,
+                    approve_digest,
+                };
+                let ended = self.down(&leave, &reply);
+                let (exit, why, hint) = match ended {
+                    Ok(settled) => (settled.exit, settled.why, String::new()),
+                    Err(failure) => (failure.exit(), failure.chain(), failure.hint().to_owned()),
                 };
                 let _ = reply.send(Reply::Ended {
                     code: exit.code(),
                     why,
+                    hint,
                 });
                 if exit == Exit::Ok {
                     Ok(Next::End(Exit::Ok))

@@ -16,6 +16,7 @@ mod notified;
 mod plans;
 mod reboot;
 mod recordings;
+mod removal;
 mod replica;
 mod rights;
 mod supervision;

@@ -118,6 +118,30 @@ fn down_reaches_the_holder_and_puts_the_machine_back() {
 }
 
 #[test]
+fn a_down_without_leave_stops_no_worker() {
+    let lab = Lab::new();
+    let policy = lab.path("declared/policy.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    std::fs::write(&policy, text.replace("mode: Automatic", "mode: Manual")).unwrap();
+    let digest = |said: &str| {
+        let (_, digest) = said.split_once("--approve-digest ").unwrap();
+        digest.split_whitespace().next().unwrap().to_owned()
+    };
+    let refused = lab.run("state", &["apply", "-f", "declared"]).expect(12);
+    let approved = digest(&refused.stderr);
+    let arguments = ["up", "-f", "declared", "--approve-digest", &approved];
+    let mut up = Up::start(&lab, &arguments);
+    up.hears("serves on");
+    let running = workers(&lab);
+    let refused = lab.run("state", &["down", "--yes"]).expect(12);
+    assert_eq!(workers(&lab)[0]["pid"], running[0]["pid"]);
+    let approved = digest(&refused.stderr);
+    lab.run("state", &["down", "--approve-digest", &approved])
+        .expect(0);
+    assert_eq!(up.ends().code(), Some(0));
+}
+
+#[test]
 fn a_killed_worker_comes_back_and_a_killed_supervisor_leaves_none() {
     let lab = Lab::new();
     let up = Up::start(&lab, &["up", "-f", "declared"]);

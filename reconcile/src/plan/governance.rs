@@ -11,8 +11,9 @@ const DRAIN_SECONDS: u32 = 300;
 
 /// The strictest answers of the policies that select the node.
 ///
-/// Without one, the ledger governs: what is left of us is put back or forgotten as it says. Putting back goes ahead
-/// unless it stops a worker or resets a SoC.
+/// Without one, the ledger governs: what is left of us is put back or forgotten as it says, under the approval that the
+/// policies asked for while there were any. Where it kept none, putting back goes ahead unless it stops a worker or
+/// resets a SoC.
 pub(super) fn of(view: &View<'_>) -> Governance {
     let policies = &view.selection.policies;
     let mut approved: Vec<_> = policies
@@ -38,6 +39,7 @@ pub(super) fn of(view: &View<'_>) -> Governance {
             .iter()
             .map(|policy| policy.spec.approval.mode)
             .max()
+            .or(view.snapshot.ledger.approval)
             .unwrap_or(ApprovalMode::AutomaticIfNotDisruptive),
         approved,
         on_failure: if compensates && !policies.is_empty() {

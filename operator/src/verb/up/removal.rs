@@ -5,59 +5,59 @@ use crd::{declaration::Declaration, plan::Plan};
 
 use super::Up;
 use crate::{
-    engine::{Engine, Settled, approve::Asking},
+    cli::Leave,
+    console::Paint,
+    engine::{Engine, Settled, approve::Asking, observe::Effort},
     failure::Failure,
     render::plan::{Detail, Frame},
     supervise::{Crew, control::Reply},
 };
 
 impl Up<'_> {
-    /// Stops the workers and puts the machine back.
+    /// Stops the workers and puts the machine back. Without leave nothing stops.
     pub(super) fn down(
         &mut self,
-        yes: bool,
-        approve_digest: Vec<String>,
+        leave: &Leave,
         reply: &SyncSender<Reply>,
     ) -> Result<Settled, Failure> {
         let note = |text: String| {
+            // Whoever went away hears nothing.
             let _ = reply.send(Reply::Note { text });
         };
+        let title = self.setting.room.title.clone();
+        let show = |plan: &Plan| {
+            let frame = Frame {
+                observed: &title,
+                next: None,
+            };
+            let text = crate::render::plan::text(plan, &frame, Paint::Plain, Detail::Normal);
+            note(text.trim_end().to_owned());
+        };
+        let nothing = Declaration::default();
+        let engine = self.removal(&nothing, leave);
+        let planned = engine.plan(&engine.observe()?, Effort::Remembered)?;
+        engine.approve(&planned).inspect_err(|_| show(&planned))?;
         note("stopping workers".to_owned());
         self.stop_workers()?;
-        let nothing = Declaration::default();
-        let leave = crate::cli::Leave {
-            yes,
-            approve_digest,
-        };
-        let mut engine = Engine {
+        self.removal(&nothing, leave).converge(|plan: &Plan| {
+            show(plan);
+            Ok(())
+        })
+    }
+
+    /// An engine for an empty declaration. Nobody is asked: whoever said `down` sits at another terminal.
+    fn removal<'e>(&'e mut self, nothing: &'e Declaration, leave: &'e Leave) -> Engine<'e> {
+        Engine {
             room: &self.setting.room,
-            declaration: &nothing,
+            declaration: nothing,
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
             console: self.console,
             stop: self.stop,
-            leave: &leave,
-            asking: Asking::Removal,
+            leave,
+            asking: Asking::Timer,
             crew: Crew::Supervised(&mut self.supervisor),
-        };
-        let title = self.setting.room.title.clone();
-        engine.converge(|plan: &Plan| {
-            let frame = Frame {
-                observed: &title,
-                next: None,
-            };
-            note(
-                crate::render::plan::text(
-                    plan,
-                    &frame,
-                    crate::console::Paint::Plain,
-                    Detail::Normal,
-                )
-                .trim_end()
-                .to_owned(),
-            );
-            Ok(())
-        })
+        }
     }
 }
