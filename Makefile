@@ -1,9 +1,10 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static openai lab bench ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
+STATIC_PROFILE ?= release
 VENV := .cache/venv
 
 help: ## list the tasks
@@ -39,7 +40,17 @@ purity: ## show that each way out of the pure crates is caught
 	tests/purity/run
 
 static: ## static binaries; --target keeps +crt-static off the proc macros
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --bins --target $(STATIC_TARGET)
+	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile $(STATIC_PROFILE) -p operator -p runtime --bins --target $(STATIC_TARGET)
+
+man: ## write the manual pages to target/man
+	$(CARGO) run --quiet -p operator --example man -- target/man
+	$(CARGO) run --quiet -p runtime --example man -- target/man
+
+deb: static man ## make the Debian package in target/deb
+	packaging/deb target/$(STATIC_TARGET)/$(STATIC_PROFILE:dev=debug) target/man target/deb
+
+package: deb ## check the package: units, lintian, install to purge (as root, on a copy of this system)
+	packaging/check target/deb/shardplane_*.deb
 
 openai: $(VENV)/installed ## drive the server with an unmodified OpenAI client
 	PYTHON=$(VENV)/bin/python tests/serving/run

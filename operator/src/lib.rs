@@ -88,7 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let at_work = thread::Builder::new()
         .name("verb".to_owned())
         .spawn(move || {
-            let exit = verb::run(cli.verb, &environment, &console, &flag);
+            let exit = to_its_end(|| verb::run(cli.verb, &environment, &console, &flag));
             // Nobody waits any more after a second signal.
             let _ = endings.send(Ending::Verb(exit));
         });
@@ -102,10 +102,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
             Ok(Ending::Signal(stop)) if !patient => return stop.exit(),
             Ok(Ending::Signal(_)) if asked == 0 => asked += 1,
             Ok(Ending::Signal(_)) => return Exit::Partial,
-            // The verb's thread died without a word: a fault of ours.
+            // Nobody is left to tell anything: a fault of ours.
             Err(mpsc::RecvError) => return Exit::Internal,
         }
     }
+}
+
+/// What a verb comes to. One that panics has said so on standard error; that it is over must be told all the same, since
+/// whoever watches signals keeps the channel open.
+fn to_its_end(verb: impl FnOnce() -> Exit) -> Exit {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(verb)).unwrap_or(Exit::Internal)
 }
 
 /// Prints what clap has to say. A wrong command line is 64, never clap's own 2, which would read as "changes".
@@ -123,5 +129,17 @@ fn usage(error: &clap::Error, console: &Console) -> Exit {
             console.note(text.trim_end());
             Exit::Usage
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verb_that_panics_has_an_end() {
+        assert_eq!(to_its_end(|| Exit::Ok), Exit::Ok);
+        let panics = || -> Exit { std::panic::panic_any("a fault") };
+        assert_eq!(to_its_end(panics), Exit::Internal);
     }
 }

@@ -292,7 +292,7 @@ pub struct UpArgs {
 /// `status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Wait until the running `up` says that the machine is as declared, at most this long.
+    /// Only wait until the running `up` says that the machine is as declared, at most this long.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub wait: Option<u64>,
     #[command(flatten)]

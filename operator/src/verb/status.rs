@@ -30,14 +30,19 @@ pub fn run(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let setting = setting::open(&args.place, environment, console, Opening::Look)?;
     if let Some(seconds) = args.wait {
-        as_declared(
-            setting.room.state.root(),
-            Duration::from_secs(seconds),
-            console,
-        )?;
+        let room = setting::open_room(&args.place, environment, console, Opening::Look)?;
+        as_declared(room.state.root(), Duration::from_secs(seconds), console)?;
+        console.result(&match args.printing.output {
+            Format::Text | Format::Wide => "The machine is as declared.\n".to_owned(),
+            format @ (Format::Json | Format::Yaml) => {
+                let said = json!({ "asDeclared": true, "exit": document::exit_json(Exit::Ok) });
+                document::print(&said, format)?
+            }
+        });
+        return Ok(Exit::Ok);
     }
+    let setting = setting::open(&args.place, environment, console, Opening::Look)?;
     let room = &setting.room;
     let root = room.state.root();
     let mut workers: Vec<WorkerReport> = Vec::new();

@@ -1,5 +1,6 @@
 //! The same relaxation at boot, for those who prefer the kernel's command line: which parameter names exactly the ports
-//! that the declared groups need, and what it does beyond that.
+//! that the declared groups need, and what it does beyond that. What is said of kernels was seen in emulated machines with
+//! Debian's 6.1 and 7.3, ports named by path behind a switch; that some versions misread a list is in the kernel's history.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
@@ -204,7 +205,7 @@ fn caveats(view: &View<'_>, parameters: [&Option<String>; 2]) -> Vec<String> {
         "give one of the two, and quote it where a boot loader's file is a shell's: it holds semicolons",
         "the kernel then counts all that lies below these ports into one IOMMU group, so none of it can be given away alone",
         "disable_acs_redir clears more on newer kernels: 6.1 left 0x0011 (SV and UF stay), 7.3 left 0x0000",
-        "config_acs starts from what firmware left, which is why the bits to be kept are named; kernels before 6.11 refuse it, and some from 6.11 on take its first port alone",
+        "config_acs starts from what firmware left, which is why the bits to be kept are named: 7.3 left 0x0011 with x0100x1; kernels before 6.11 refuse it, and some from 6.11 on take its first port alone",
         "a port that a path does not find is passed over in silence: after moving a card, ask for these lines again",
         "only ACS is set at boot; partitioning, settings and the proof of P2P are still Shardplane's to do",
     ]

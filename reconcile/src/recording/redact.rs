@@ -250,11 +250,13 @@ impl Pseudonyms {
             entries,
             identities,
             groups,
+            approval,
         } = ledger;
         Ledger {
             entries: entries.into_iter().map(|e| self.entry(e)).collect(),
             identities: identities.into_iter().map(|i| self.identity(i)).collect(),
             groups: groups.into_iter().map(|g| self.record(g)).collect(),
+            approval,
         }
     }
 

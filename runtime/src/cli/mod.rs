@@ -14,10 +14,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Verb};
 use failure::{Exit, Failure};
+
+/// The command line's grammar, for whoever documents it.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
 
 /// Runs a command line, the program's own name first. `executable` is this program's file: ranks are started from it.
 pub fn run(

@@ -131,6 +131,7 @@ fn answer(waiting: &SyncSender<Reply>) {
     let _ = waiting.try_send(Reply::Ended {
         code: 0,
         why: String::new(),
+        hint: String::new(),
     });
 }
 
