@@ -10,6 +10,8 @@ pub(super) struct Tree {
     pub(super) before: Vec<Comment>,
     /// Whether `---` begins it.
     pub(super) begun: bool,
+    /// Comment on the line of `---`.
+    pub(super) beside: Option<String>,
     /// Comments above the first key, which stay on top whichever key comes first.
     pub(super) top: Vec<Comment>,
     /// Whether an empty line stands between them and the first key.
@@ -73,14 +75,20 @@ pub(super) fn tree(text: &str) -> Option<Tree> {
     let mut builder = Builder::new(text)?;
     let mut before = Vec::new();
     let mut begun = false;
+    let mut beside = None;
     let (top, apart, root) = loop {
         let (event, range) = builder.take()?;
         match event {
             Event::StreamStart | Event::DocumentStart(false, None) => {}
-            Event::Comment(..) => builder.comment(&range)?,
+            Event::Comment(..) => {
+                builder.comment(&range)?;
+                // Before the first key only `---` has a line to stand on.
+                beside = beside.or(builder.right.take());
+            }
             Event::DocumentStart(true, None) => {
                 let line = text.lines().find(|line| line.starts_with("---"))?;
-                if line.trim_end() != "---" {
+                let rest = line[3..].trim();
+                if !(rest.is_empty() || rest.starts_with('#')) {
                     return None;
                 }
                 before = std::mem::take(&mut builder.pending);
@@ -97,6 +105,7 @@ pub(super) fn tree(text: &str) -> Option<Tree> {
     let mut tree = Tree {
         before,
         begun,
+        beside,
         top,
         apart,
         root,

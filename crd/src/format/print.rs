@@ -6,7 +6,12 @@ pub(super) fn document(tree: &Tree) -> String {
     let mut out = String::new();
     comments(&tree.before, Apart::Dropped, 0, &mut out);
     if tree.begun {
-        out.push_str("---\n");
+        out.push_str("---");
+        if let Some(beside) = &tree.beside {
+            out.push(' ');
+            out.push_str(beside);
+        }
+        out.push('\n');
     }
     comments(&tree.top, Apart::Dropped, 0, &mut out);
     if tree.apart {

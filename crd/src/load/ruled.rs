@@ -65,7 +65,19 @@ fn diagnose(document: &Document<'_>, error: &ValidationError) -> Diagnostic {
     };
     Diagnostic::error(&rule.explanation, rule.message)
         .at(document.span(&spot(document, rule, &error.field_path)))
-        .help(rule.help)
+        .help(help(document, rule, &error.field_path))
+}
+
+/// What to do: the rule's words, or for a group that is merely odd the size that holds it.
+fn help(document: &Document<'_>, rule: &Rule, field_path: &str) -> String {
+    let size = document.value.pointer(&pointer(field_path));
+    match size.and_then(Value::as_u64) {
+        Some(size @ 0..16) if rule.explanation == rule::GROUP_SIZE.explanation => format!(
+            "take {}: no other size was ever seen to compile, and a model may use fewer shards than its group has SoCs",
+            size.next_power_of_two()
+        ),
+        Some(_) | None => rule.help.to_owned(),
+    }
 }
 
 /// What a person looks at: for the rule on the whole object, its name; for a list with equal entries, the second.

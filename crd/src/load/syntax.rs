@@ -25,7 +25,35 @@ pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>)
             Diagnostic::error(&catalog::MALFORMED, message).help(help)
         }
     };
+    let tab = is_about_tabs(error.kind()).then(|| tab_from(lines, chunk, at));
+    let at = tab.flatten().unwrap_or(at);
     diagnostic.at(lines.span(&one_character(lines, at)))
+}
+
+fn is_about_tabs(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabAtBlockScalarStart
+            | ErrorKind::TabInPlainScalar
+    )
+}
+
+/// The first tab that indents a line, from the line of `at` on: the parser stands beside it, or where it looked last.
+fn tab_from(lines: &Lines<'_>, chunk: &Range<usize>, at: usize) -> Option<usize> {
+    let text = &lines.text()[..chunk.end];
+    let mut start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    for line in text[start..].split_inclusive('\n') {
+        let filled = line.trim_start_matches([' ', '\t']);
+        let indentation = &line[..line.len() - filled.len()];
+        if let (Some(tab), false) = (indentation.find('\t'), filled.trim().is_empty()) {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// What is wrong and what to do, for a person who does not know the parser's states.
@@ -75,11 +103,7 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
             "the indentation fits nothing above".to_owned(),
             "indent all fields of one mapping, and all `- ` of one list, by the same number of spaces",
         ),
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => (
+        kind if is_about_tabs(kind) => (
             "a tab cannot indent YAML".to_owned(),
             "replace the tab by spaces, two for each level",
         ),
