@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static openai bench ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static openai bench fuzz ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -51,6 +51,9 @@ $(VENV)/installed: tests/serving/requirements.txt
 
 bench: ## measure kernels, planner and probe
 	$(CARGO) bench --workspace
+
+fuzz: ## feed every parser of foreign bytes with anything, for a bounded time
+	CARGO="$(CARGO)" fuzz/run
 
 ci: ## what the gate runs
 	.ci/run
