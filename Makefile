@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -68,6 +68,9 @@ lab: ## boot virtual machines and hold shardplane on a real kernel against a rac
 
 bench: ## measure kernels, planner and probe
 	$(CARGO) bench --workspace
+
+fuzz: ## feed every parser of foreign bytes with anything, for a bounded time
+	CARGO="$(CARGO)" fuzz/run
 
 ci: ## what the gate runs
 	.ci/run
