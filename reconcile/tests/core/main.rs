@@ -9,7 +9,9 @@
 )]
 mod changes;
 mod declare;
+mod found;
 mod honest;
+mod intent;
 mod mutations;
 mod programs;
 mod properties;
@@ -17,5 +19,6 @@ mod quickstart;
 mod random;
 mod scenarios;
 mod simulate;
+mod twist;
 mod undoing;
 mod world;
