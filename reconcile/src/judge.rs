@@ -132,9 +132,7 @@ pub fn held(soc: PciAddress, snapshot: &HardwareSnapshot) -> String {
             (HolderKind::Foreign, None) => holder.name.clone(),
         })
         .collect();
-    if holders.is_empty() {
-        holders.extend(unseen_holder(soc, snapshot));
-    }
+    holders.extend(unlisted_holder(soc, snapshot));
     holders.sort();
     holders.dedup();
     if holders.is_empty() {
@@ -155,22 +153,25 @@ pub fn foreign_holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> Vec<Stri
             None => holder.name.clone(),
         })
         .collect();
-    if !snapshot.holders.iter().any(|holder| holder.soc == soc) {
-        named.extend(unseen_holder(soc, snapshot));
-    }
+    named.extend(unlisted_holder(soc, snapshot));
     named.sort();
     named.dedup();
     named
 }
 
-fn unseen_holder(soc: PciAddress, snapshot: &HardwareSnapshot) -> Option<String> {
+/// A holder that no list of open files names.
+fn unlisted_holder(soc: PciAddress, snapshot: &HardwareSnapshot) -> Option<String> {
     let driver = snapshot
         .functions
         .iter()
         .find(|function| function.address == soc)
         .and_then(|function| function.driver.get());
+    // Our own worker may hold it still: whoever bound it to VFIO under the worker has it from then on.
     if let Some(driver) = driver.filter(|driver| driver.starts_with("vfio")) {
         return Some(format!("driver {driver}"));
+    }
+    if snapshot.holders.iter().any(|holder| holder.soc == soc) {
+        return None;
     }
     let soc = snapshot.socs.iter().find(|found| found.address == soc)?;
     match (soc.cores_free.get(), soc.cores.get()) {

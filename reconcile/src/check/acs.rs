@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use crd::{
     id::{GroupId, PciAddress, Word},
-    kind::{AcsMode, UntrustedNeighbours},
+    kind::{AcsMode, SpreadOver, UntrustedNeighbours},
     plan::NodePlan,
     snapshot::{LedgerTarget, Lockdown},
     step::{ACS_REDIRECT_MASK, Action, PortRef, Step},
@@ -154,9 +154,11 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
                     .iter()
                     .all(|soc| named.iter().any(|name| machine.is_named(*soc, name)))
             });
+            let per = spec.automatic.as_ref().map(|rules| rules.per);
             usize::try_from(spec.size) == Ok(members.len())
                 && counted.is_none_or(|count| group.index < count)
                 && named
+                && (per != Some(SpreadOver::Card) || machine.is_one_card(members))
         });
         let present = members.iter().filter(|soc| machine.soc(**soc).is_some());
         let governed = !machine.policies().is_empty()
@@ -168,7 +170,7 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
     sets
 }
 
-fn allows(group: &GroupId, members: &[PciAddress], machine: &Machine<'_>) -> bool {
+pub(super) fn allows(group: &GroupId, members: &[PciAddress], machine: &Machine<'_>) -> bool {
     let own = machine
         .group(&group.name)
         .and_then(|group| group.spec.isolation.as_ref());

@@ -96,22 +96,17 @@ fn windows(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
 
 /// SoCs that a worker of ours holds, of groups that the ledger knows at this port.
 fn relying(port: PciAddress, machine: &Machine<'_>) -> Vec<PciAddress> {
-    let sets = machine.snapshot.ledger.groups.iter().map(|record| {
-        record
-            .members
-            .iter()
-            .map(|member| member.address)
-            .collect::<Vec<_>>()
-    });
-    sets.filter(|members| machine.ports_of(members).contains(&port))
-        .flatten()
+    let sets = machine.snapshot.ledger.groups.iter();
+    sets.filter(|record| machine.recorded_ports(&record.members).contains(&port))
+        .flat_map(|record| record.members.iter().map(|member| member.address))
         .filter(|soc| {
             machine.soc(*soc).is_some() && machine.is_held(*soc) && !machine.is_foreign_held(*soc)
         })
         .collect()
 }
 
-/// SoCs that may be out of work at once: what the policies say, else one group's members, else one.
+/// SoCs that may be out of work at once: what the policies say, else one group's members and theirs who share a port
+/// with it, else one.
 fn limit(node: &NodePlan, machine: &Machine<'_>) -> usize {
     let stated = machine
         .policies()
@@ -133,17 +128,29 @@ fn limit(node: &NodePlan, machine: &Machine<'_>) -> usize {
     if node.steps.iter().any(whole) {
         return machine.snapshot.socs.len();
     }
-    let known = machine
-        .snapshot
-        .ledger
-        .groups
-        .iter()
-        .map(|record| record.members.len());
-    let assigned = node.steps.iter().map(|step| match &step.action {
-        Action::AssignGroup { members, .. } => members.len(),
-        _ => 1,
+    let known = machine.snapshot.ledger.groups.iter();
+    let assigned = node.steps.iter().filter_map(|step| match &step.action {
+        Action::AssignGroup { members, .. } => Some(members.as_slice()),
+        _ => None,
     });
-    known.chain(assigned).max().unwrap_or(1)
+    let sets: Vec<(BTreeSet<PciAddress>, BTreeSet<PciAddress>)> = known
+        .map(|record| record.members.as_slice())
+        .chain(assigned)
+        .map(|members| {
+            let addresses = members.iter().map(|member| member.address).collect();
+            (addresses, machine.recorded_ports(members))
+        })
+        .collect();
+    // What one port's restoring may stop: every set that shares a port with this one.
+    let together = |ports: &BTreeSet<PciAddress>| {
+        let beside = sets.iter().filter(|(_, other)| !other.is_disjoint(ports));
+        let socs: BTreeSet<PciAddress> = beside.flat_map(|(socs, _)| socs).copied().collect();
+        socs.len()
+    };
+    let widest = sets
+        .iter()
+        .map(|(socs, ports)| together(ports).max(socs.len()));
+    widest.max().unwrap_or(0).max(1)
 }
 
 /// Where a step stands within its batch.

@@ -75,9 +75,18 @@ impl<'a> Machine<'a> {
         self.bridges(address).contains(&port)
     }
 
+    /// The bridges from a function up, itself included where it is one.
+    fn upward(&self, address: PciAddress) -> Vec<PciAddress> {
+        let bridge = self.function(address).is_some_and(|f| f.port.is_some());
+        let own = bridge.then_some(address);
+        own.into_iter()
+            .chain(self.bridges(address).iter().copied())
+            .collect()
+    }
+
     /// The two ports just below the lowest common switch of two functions, where they have one.
     pub(super) fn ports_between(&self, a: PciAddress, b: PciAddress) -> Option<[PciAddress; 2]> {
-        let (up_a, up_b) = (self.bridges(a), self.bridges(b));
+        let (up_a, up_b) = (self.upward(a), self.upward(b));
         let meeting = up_a.iter().position(|bridge| up_b.contains(bridge))?;
         let bridge = up_a[meeting];
         if self.function(bridge)?.port != Some(PortKind::SwitchUpstream) {
@@ -107,6 +116,37 @@ impl<'a> Machine<'a> {
         ports
     }
 
+    /// Whether those of a set that are there share the switch of one card.
+    pub(super) fn is_one_card(&self, members: &[PciAddress]) -> bool {
+        let here: Vec<&Soc> = members.iter().filter_map(|soc| self.soc(*soc)).collect();
+        let switch = |soc: &Soc| self.bridges(soc.address).get(1).copied();
+        let one = here.iter().all(|soc| switch(soc) == switch(here[0]));
+        // Cards of one SoC each can share a switch of the host.
+        let sku = |soc: &Soc| soc.sku.get().is_none_or(|sku| sku.0.contains("Ultra"));
+        here.len() < 2 || one && switch(here[0]).is_some() && here.iter().all(|soc| sku(soc))
+    }
+
+    /// Divergence ports of a set as it was recorded: of members that are gone, as far as their ports are left.
+    pub(super) fn recorded_ports(&self, members: &[SocIdentity]) -> BTreeSet<PciAddress> {
+        let at = |member: &SocIdentity| {
+            if self.function(member.address).is_some() {
+                return Some(member.address);
+            }
+            // Cut from the end until something is there.
+            let mut path = member.path.0.as_str();
+            while let Some((above, _)) = path.rsplit_once('/') {
+                let left = self.snapshot.functions.iter().find(|f| f.path.0 == above);
+                if let Some(left) = left {
+                    return Some(left.address);
+                }
+                path = above;
+            }
+            None
+        };
+        let places: Vec<PciAddress> = members.iter().filter_map(at).collect();
+        self.ports_of(&places)
+    }
+
     /// Everybody who holds a SoC and is not one of our workers.
     pub(super) fn is_foreign_held(&self, soc: PciAddress) -> bool {
         let listed = |holder: &&crd::snapshot::Holder| holder.soc == soc;
@@ -114,6 +154,15 @@ impl<'a> Machine<'a> {
         let foreign = holders.any(|holder| holder.kind == HolderKind::Foreign);
         let driver = self.function(soc).and_then(|f| f.driver.get());
         foreign || driver.is_some_and(|driver| driver.starts_with("vfio"))
+    }
+
+    /// Whether cores are in use by nobody who can be seen.
+    pub(super) fn is_busy(&self, soc: PciAddress) -> bool {
+        let listed = self.snapshot.holders.iter().any(|holder| holder.soc == soc);
+        let cores = self
+            .soc(soc)
+            .and_then(|soc| soc.cores_free.get().zip(soc.cores.get()));
+        !listed && cores.is_some_and(|(free, all)| free < all)
     }
 
     pub(super) fn is_held(&self, soc: PciAddress) -> bool {

@@ -350,17 +350,20 @@ fn disturbance(node: &NodePlan, step: &Step, machine: &Machine<'_>, found: &mut 
                 .filter(|(_, members)| machine.ports_of(members).contains(&port.address))
                 .flat_map(|(_, members)| members)
                 .collect();
-            let lost: BTreeSet<PciAddress> = acs::joined(port.address, machine)
-                .difference(&members)
-                .copied()
-                .collect();
+            let joined = acs::joined(port.address, machine);
+            let lost: BTreeSet<PciAddress> = joined.difference(&members).copied().collect();
             let target = LedgerTarget::Acs {
                 port: port.address,
                 path: port.path.clone(),
             };
             let first = machine.entry(|entry| entry.target == target).is_none();
             let neighbours = said.isolation.as_ref().map(|change| &change.neighbours);
-            neighbours.is_some_and(|named| named.iter().copied().collect::<BTreeSet<_>>() == lost)
+            // Members of a set that is blocked may be named too.
+            let in_full = |named: &Vec<PciAddress>| {
+                let named: BTreeSet<PciAddress> = named.iter().copied().collect();
+                lost.is_subset(&named) && named.is_subset(&joined)
+            };
+            neighbours.is_some_and(in_full)
                 && said.class == DisruptionClass::Isolation
                 && said.disruptive == first
         }

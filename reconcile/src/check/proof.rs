@@ -1,9 +1,11 @@
 //! The rule that a changed group is proven: after its last change, before work comes back.
+use std::collections::BTreeSet;
+
 use crd::{
     id::{GroupId, PciAddress, Word},
-    kind::{MdpMode, VerificationMode},
+    kind::{AcsMode, MdpMode, ResetScope, VerificationMode},
     plan::NodePlan,
-    snapshot::SocStatus,
+    snapshot::{BAR4, Bar, SocStatus},
     step::{ACS_REDIRECT_MASK, Action, MdpSetting, Step},
 };
 
@@ -40,8 +42,11 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
             matches!(&step.action, Action::VerifyP2P { group: proven, members: of, .. }
                 if *proven == group && of.iter().map(|soc| soc.address).eq(members.iter().copied()))
         });
-        let reset = node.steps.iter().any(resets) && is_usable(node, &members, machine);
-        let worked_on = reset || node.steps.iter().any(|step| formed(step) || relaxes(step));
+        // A port may be relaxed for another set of the same group, while this one is blocked.
+        let changed = node.steps.iter().any(|step| resets(step) || relaxes(step));
+        let idle = |step: &Step| relaxes(step) && is_drained_for(node, step, &members);
+        let worked_on = node.steps.iter().any(|step| formed(step) || idle(step))
+            || changed && is_usable(node, &group, &members, machine);
         let last_change = node
             .steps
             .iter()
@@ -65,8 +70,32 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
     }
 }
 
+/// Whether a set's members are drained, not as part of the whole machine, in the batch of a step.
+fn is_drained_for(node: &NodePlan, step: &Step, members: &[PciAddress]) -> bool {
+    let batch = || node.steps.iter().filter(|other| other.batch == step.batch);
+    let whole = batch().any(|other| {
+        matches!(
+            other.action,
+            Action::Reset {
+                scope: ResetScope::Host,
+                ..
+            }
+        )
+    });
+    let drained = |other: &Step| match &other.action {
+        Action::Drain { socs, .. } => members.iter().all(|soc| socs.contains(soc)),
+        _ => false,
+    };
+    !whole && batch().any(drained)
+}
+
 /// Whether nothing that can be seen stands against a set once this plan is through: then its proof is missed.
-fn is_usable(node: &NodePlan, members: &[PciAddress], machine: &Machine<'_>) -> bool {
+fn is_usable(
+    node: &NodePlan,
+    group: &GroupId,
+    members: &[PciAddress],
+    machine: &Machine<'_>,
+) -> bool {
     let fit = |soc: &PciAddress| {
         let found = machine.soc(*soc);
         let ready = found.is_some_and(|soc| soc.status.get() == Some(&SocStatus::Ready));
@@ -82,8 +111,36 @@ fn is_usable(node: &NodePlan, members: &[PciAddress], machine: &Machine<'_>) -> 
         let plain = policies.iter().all(|policy| {
             policy.spec.require.is_none() && policy.spec.mdp != Some(MdpMode::Disabled)
         });
-        ready && on && plain && machine.is_enforced(*soc) && !machine.is_foreign_held(*soc)
+        let wide = machine.function(*soc).is_some_and(|function| {
+            let bar = |bar: &Bar| bar.index == BAR4 && bar.size_kib == 2 << 20;
+            function.bars.iter().any(bar)
+        });
+        let free = !machine.is_foreign_held(*soc) && !machine.is_busy(*soc);
+        ready && on && plain && wide && free && machine.is_enforced(*soc)
     };
+    let budgets = machine.policies().into_iter();
+    let budget = budgets.filter_map(|policy| policy.spec.rollout.as_ref()?.max_unavailable_socs);
+    let affordable = budget
+        .min()
+        .is_none_or(|budget| members.len() <= budget as usize);
+    let set: BTreeSet<PciAddress> = members.iter().copied().collect();
+    let opens = |port: &PciAddress| {
+        let word = machine.control(*port);
+        word.is_some_and(|word| word & ACS_REDIRECT_MASK != 0)
+    };
+    let opened: Vec<PciAddress> = (machine.ports_of(members).into_iter())
+        .filter(opens)
+        .collect();
+    let managed = members
+        .iter()
+        .flat_map(|soc| machine.policies_of(*soc))
+        .all(|policy| {
+            let acs = policy.spec.acs.as_ref();
+            acs.is_some_and(|acs| acs.mode == AcsMode::Minimal)
+        });
+    let alone = |port: &PciAddress| acs::untrusted(*port, &set, machine).is_empty();
+    let permitted = opened.is_empty()
+        || managed && (acs::allows(group, members, machine) || opened.iter().all(alone));
     let relaxed = |port: PciAddress| {
         let known = machine
             .function(port)
@@ -91,7 +148,10 @@ fn is_usable(node: &NodePlan, members: &[PciAddress], machine: &Machine<'_>) -> 
         let word = word_after(node, port, machine).map_or(0, |(_, word)| word.0);
         known && word & ACS_REDIRECT_MASK == 0
     };
-    members.iter().all(fit) && machine.ports_of(members).into_iter().all(relaxed)
+    affordable
+        && permitted
+        && members.iter().all(fit)
+        && machine.ports_of(members).into_iter().all(relaxed)
 }
 
 /// A port's word once this plan's relaxations are through.

@@ -6,7 +6,7 @@ use crd::{
     id::{PciAddress, Word},
     kind::{AcsMode, Enforcement, MdpMode, UntrustedNeighbours, VerificationMode},
     plan::ReportReason,
-    snapshot::{Acs, Lockdown},
+    snapshot::{Acs, GroupRecord, LedgerTarget, Lockdown},
     step::{ACS_REDIRECT_MASK, PortRef},
 };
 
@@ -38,6 +38,47 @@ pub(super) struct Assessed<'a> {
 impl Assessed<'_> {
     pub(super) fn fits(&self) -> bool {
         self.obstacles.is_empty()
+    }
+
+    /// Whether a member is no policy's any more: then what was done for the group is undone, like a deleted group's.
+    pub(super) fn released(&self) -> bool {
+        self.obstacles
+            .iter()
+            .any(|obstacle| obstacle.reason == ReportReason::NotGoverned)
+    }
+
+    /// Whether this is the set that the ledger remembers: a blocked one stays what it was, with fewer members perhaps; one
+    /// of other members only took its name.
+    pub(super) fn continues(&self, record: &GroupRecord) -> bool {
+        let known: Vec<PciAddress> = record.members.iter().map(|member| member.address).collect();
+        let now = &self.placed.members;
+        let same = *now == known || !self.fits() && now.iter().all(|soc| known.contains(soc));
+        self.placed.id == record.group && !self.released() && same
+    }
+
+    /// Whether this set was formed once and relies on what an entry is about, whoever that was written for.
+    pub(super) fn relies_on(&self, view: &View<'_>, target: &LedgerTarget) -> bool {
+        let mut records = view.snapshot.ledger.groups.iter();
+        let needed = match target {
+            LedgerTarget::Acs { port, path: _ } => {
+                self.ports.iter().any(|needed| needed.address == *port)
+            }
+            LedgerTarget::Mdp { soc } => {
+                let mode = view.policy(*soc).and_then(|policy| policy.spec.mdp);
+                self.placed.members.contains(soc)
+                    && !matches!(mode, Some(MdpMode::Enabled | MdpMode::Disabled))
+            }
+            LedgerTarget::Driver { name: _ }
+            | LedgerTarget::Sysctl { name: _ }
+            | LedgerTarget::File { file: _ } => false,
+        };
+        needed && records.any(|record| self.continues(record))
+    }
+
+    /// Whether one policy governs every member; policies that cancel each other govern none.
+    pub(super) fn is_governed(&self, view: &View<'_>) -> bool {
+        let members = &self.placed.members;
+        members.iter().all(|soc| view.policy(*soc).is_some())
     }
 
     /// SoCs that must be idle for what the group needs.

@@ -43,30 +43,38 @@ pub(super) fn needs<'a>(
     view: &View<'a>,
     declared_groups: &[&'a Declared<P2PGroupSpec>],
 ) -> Needs<'a> {
+    let placement = place(view, declared_groups);
+    let whole = governance::reset_scope(view) == ResetScope::Host;
+    let needs = with_resets(view, &placement, whole, false);
+    let asked = needs
+        .enforced
+        .units
+        .iter()
+        .any(|unit| !unit.requests.is_empty());
+    if whole && asked {
+        // Whoever asked for the reset, it reaches every group, and nothing is proven after it.
+        with_resets(view, &placement, whole, true)
+    } else {
+        needs
+    }
+}
+
+fn with_resets<'a>(
+    view: &View<'a>,
+    placement: &Placement<'a>,
+    whole: bool,
+    resets_all: bool,
+) -> Needs<'a> {
     let Placement {
         groups: placed,
         missing,
         advice,
-    } = place(view, declared_groups);
-    let mut groups: Vec<Assessed<'a>> = placed
+    } = placement.clone();
+    let groups: Vec<Assessed<'a>> = placed
         .iter()
-        .map(|placed| assess(view, placed, false))
+        .map(|placed| assess(view, placed, resets_all))
         .collect();
-    let (mut singles, mut obstacles) = singles(view, &groups);
-    let whole = governance::reset_scope(view) == ResetScope::Host;
-    let asked = |groups: &[Assessed<'_>], singles: &[Single<'_>]| {
-        groups
-            .iter()
-            .any(|g| g.fits() && g.enforced && !g.requests.is_empty())
-            || singles.iter().any(|single| enforces(single.policy))
-    };
-    if whole && asked(&groups, &singles) {
-        groups = placed
-            .iter()
-            .map(|placed| assess(view, placed, true))
-            .collect();
-        (singles, obstacles) = self::singles(view, &groups);
-    }
+    let (singles, mut obstacles) = singles(view, &groups);
     obstacles.extend(missing);
     obstacles.extend(groups.iter().flat_map(|group| group.obstacles.clone()));
     let mut needs = Needs {
@@ -197,11 +205,7 @@ fn wanted(view: &View<'_>, groups: &[Assessed<'_>]) -> Wanted {
     let mut wanted = Wanted::new();
     for group in groups {
         let object = &group.placed.declared.object;
-        let released = group
-            .obstacles
-            .iter()
-            .any(|obstacle| obstacle.reason == ReportReason::NotGoverned);
-        if released {
+        if group.released() {
             continue;
         }
         if group.fits() {
@@ -215,14 +219,10 @@ fn wanted(view: &View<'_>, groups: &[Assessed<'_>]) -> Wanted {
                 want(&mut wanted, acs_target(port), object, rule, group.enforced);
             }
         }
-        for entry in view
-            .snapshot
-            .ledger
-            .entries
-            .iter()
-            .filter(|e| e.owners.contains(object))
-        {
-            if !group.fits() {
+        let entries = &view.snapshot.ledger.entries;
+        for entry in entries.iter().filter(|_| !group.fits()) {
+            let relied_on = group.is_governed(view) && group.relies_on(view, &entry.target);
+            if relied_on || entry.owners.contains(object) {
                 want(
                     &mut wanted,
                     entry.target.clone(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     id::{ObjectRef, PciAddress},
     plan::ReportReason,
-    snapshot::{GroupRecord, LedgerEntry, LedgerTarget},
+    snapshot::{GroupRecord, LedgerEntry, LedgerTarget, SocIdentity},
     step::{Action, Ownership, StepReason, Subject},
 };
 
@@ -49,7 +49,11 @@ pub(super) fn plan<'a>(
             continue;
         }
         // Policies that cancel each other are a mistake to be reported, not a reason to undo.
-        if entry.owners.iter().any(|owner| in_conflict(view, owner)) {
+        let cancelled = groups
+            .iter()
+            .filter(|group| !group.released() && !group.is_governed(view))
+            .any(|group| group.relies_on(view, &entry.target));
+        if cancelled || entry.owners.iter().any(|owner| in_conflict(view, owner)) {
             continue;
         }
         let work = if enforced {
@@ -84,10 +88,17 @@ pub(super) fn plan<'a>(
             needs,
         ));
     }
-    units.extend(restores.into_values().map(|restore| Unit {
-        restores: vec![restore],
-        ..Unit::default()
-    }));
+    for restore in restores.into_values() {
+        let owner = restore.causes.iter().find_map(|cause| cause.object.clone());
+        let what = restore.port.address.to_string();
+        let unit = Unit {
+            idle: relying(view, std::slice::from_ref(&restore)),
+            drain_seconds: governance::drain_seconds(view),
+            restores: vec![restore],
+            ..Unit::default()
+        };
+        units.extend(within_budget(view, unit, owner, &what, needs));
+    }
     units.extend(requests.into_values().map(|request| Unit {
         idle: BTreeSet::from([request.soc.address]),
         drain_seconds: governance::drain_seconds(view),
@@ -119,11 +130,10 @@ fn dissolve(
         namespace: None,
         name: record.group.name.clone(),
     };
-    let same = placed.is_some_and(|group| !group.fits() || group.placed.members == members);
-    if same {
+    if placed.is_some_and(|group| group.continues(record)) {
         return None;
     }
-    let ports = relied_on(view, &members, restores);
+    let ports = view.topology.recorded_divergence(&record.members);
     let undone: Vec<Restore> = ports
         .iter()
         .filter_map(|port| restores.remove(port))
@@ -132,34 +142,15 @@ fn dissolve(
         .iter()
         .filter_map(|soc| requests.remove(soc))
         .collect();
-    // Work that relied on the group has to stop first. A foreign holder is not stopped, and does not keep isolation
-    // from coming back.
-    let idle: BTreeSet<PciAddress> = if undone.is_empty() {
-        switched.iter().map(|request| request.soc.address).collect()
-    } else {
-        members
-            .iter()
-            .copied()
-            .filter(|soc| {
-                view.soc(*soc).is_some() && foreign_holders(*soc, view.snapshot).is_empty()
-            })
-            .collect()
-    };
-    if governance::budget(view).is_some_and(|budget| idle.len() > budget as usize) {
-        needs.obstacles.push(Obstacle {
-            reason: ReportReason::BudgetTooSmall,
-            object,
-            pointer: "/spec".into(),
-            functions: idle.into_iter().collect(),
-            message: format!(
-                "undoing {} drains more SoCs at once than the rollout allows",
-                record.group
-            ),
-            hint: "raise `rollout.maxUnavailableSocs` to the group's size, or leave it out".into(),
-        });
-        return None;
+    let mut idle: BTreeSet<PciAddress> =
+        switched.iter().map(|request| request.soc.address).collect();
+    if !undone.is_empty() {
+        idle.extend(stoppable(view, &record.members));
+        idle.extend(relying(view, &undone));
     }
-    let forget = (placed.is_none() && !kept.contains(&object)).then(|| Assign {
+    // A set that is formed writes its members over the old ones.
+    let stale = placed.is_none_or(|group| !group.fits() && !group.released());
+    let forget = (stale && !kept.contains(&object)).then(|| Assign {
         group: record.group.clone(),
         members: Vec::new(),
         before: record.members.clone(),
@@ -169,44 +160,67 @@ fn dissolve(
             &format!("/groups/{}", record.group),
         )],
     });
-    Some(Unit {
+    let unit = Unit {
         idle,
         drain_seconds: governance::drain_seconds(view),
         restores: undone,
         requests: switched,
         assign: forget.into_iter().collect(),
         ..Unit::default()
-    })
+    };
+    let what = record.group.to_string();
+    within_budget(view, unit, Some(object), &what, needs)
 }
 
-/// The ports to be restored that this set relied on: its divergence ports. The ports of members that are gone lead
-/// nowhere now, and are those without a SoC below them beside one that leads to a member that is left.
-fn relied_on(
+/// The unit, unless it drains more SoCs at once than the rollout allows, which is said instead.
+fn within_budget(
     view: &View<'_>,
-    members: &[PciAddress],
-    restores: &BTreeMap<PciAddress, Restore>,
-) -> BTreeSet<PciAddress> {
-    let topology = &view.topology;
-    if let Ok(ports) = topology.divergence(members) {
-        return ports;
-    }
-    let above = |port: PciAddress| {
-        let left = members.iter().filter(|soc| view.soc(**soc).is_some());
-        left.into_iter().any(|soc| topology.is_below(*soc, port))
+    unit: Unit,
+    owner: Option<ObjectRef>,
+    what: &str,
+    needs: &mut Needs<'_>,
+) -> Option<Unit> {
+    let at_once = unit.idle.len();
+    let Some(budget) = governance::budget(view).filter(|budget| at_once > *budget as usize) else {
+        return Some(unit);
     };
-    let parent = |port: PciAddress| topology.function(port).and_then(|function| function.parent);
-    let leading: BTreeSet<PciAddress> = restores
-        .keys()
-        .copied()
-        .filter(|port| above(*port))
-        .collect();
-    let beside = |port: PciAddress| leading.iter().any(|other| parent(*other) == parent(port));
-    let empty = |port: PciAddress| !view.addresses().any(|soc| topology.is_below(soc, port));
-    let orphans = restores
-        .keys()
-        .copied()
-        .filter(|port| empty(*port) && beside(*port));
-    leading.iter().copied().chain(orphans).collect()
+    needs.obstacles.push(Obstacle {
+        reason: ReportReason::BudgetTooSmall,
+        object: owner.unwrap_or_else(|| ObjectRef {
+            kind: "Ledger".into(),
+            namespace: None,
+            name: what.to_owned(),
+        }),
+        pointer: "/spec".into(),
+        functions: unit.idle.into_iter().collect(),
+        message: format!(
+            "undoing {what} drains {at_once} SoCs at once and the rollout allows {budget}"
+        ),
+        hint: "raise `rollout.maxUnavailableSocs` to that, or leave it out".into(),
+    });
+    None
+}
+
+/// SoCs of every set in the ledger that relies on one of these ports: sets that followed one another can share them.
+fn relying(view: &View<'_>, undone: &[Restore]) -> BTreeSet<PciAddress> {
+    let sets = view.snapshot.ledger.groups.iter();
+    sets.filter(|record| {
+        let ports = view.topology.recorded_divergence(&record.members);
+        undone
+            .iter()
+            .any(|restore| ports.contains(&restore.port.address))
+    })
+    .flat_map(|record| stoppable(view, &record.members))
+    .collect()
+}
+
+/// Those whose work can be stopped. A foreign holder is not stopped, and does not keep isolation from coming back.
+fn stoppable(view: &View<'_>, members: &[SocIdentity]) -> Vec<PciAddress> {
+    let ours = |soc: &PciAddress| {
+        view.soc(*soc).is_some() && foreign_holders(*soc, view.snapshot).is_empty()
+    };
+    let members = members.iter().map(|member| member.address);
+    members.filter(ours).collect()
 }
 
 /// Whether a settings step of this plan writes the entry anyway.

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{PciAddress, Word},
-    snapshot::{Acs, HardwareSnapshot, PciFunction, PortKind},
+    snapshot::{Acs, HardwareSnapshot, PciFunction, PortKind, SocIdentity},
 };
 
 /// The PCI tree of one node.
@@ -121,6 +121,38 @@ impl<'a> Topology<'a> {
             }
         }
         Ok(ports)
+    }
+
+    /// The divergence ports of a set as it was recorded, those of pairs with a common switch. A member that is gone counts
+    /// at the deepest bridge that is left of its path: that is where its way parts from the others'.
+    pub fn recorded_divergence(&self, members: &[SocIdentity]) -> BTreeSet<PciAddress> {
+        let places: BTreeSet<PciAddress> = members
+            .iter()
+            .filter_map(|member| self.place_of(member))
+            .collect();
+        let pairs = places.iter().flat_map(|first| {
+            places
+                .range(first..)
+                .skip(1)
+                .map(|second| (*first, *second))
+        });
+        pairs
+            .filter_map(|(first, second)| self.parting(first, second).ok())
+            .flat_map(|parting| [parting.first, parting.second])
+            .collect()
+    }
+
+    fn place_of(&self, soc: &SocIdentity) -> Option<PciAddress> {
+        if self.functions.contains_key(&soc.address) {
+            return Some(soc.address);
+        }
+        let above = |function: &&&PciFunction| {
+            let rest = soc.path.0.strip_prefix(function.path.0.as_str());
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let left = self.functions.values().filter(above);
+        left.max_by_key(|function| function.path.0.len())
+            .map(|function| function.address)
     }
 
     /// The known ACS control words of a set's divergence ports, ordered by port. Ports without ACS have none.

@@ -1,4 +1,5 @@
-//! Properties over random worlds, each followed through two declarations, a twist between them, and a removal.
+//! Properties over random worlds, each followed through two declarations, twists between them, a run that is cut off,
+//! and a removal.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
@@ -13,8 +14,10 @@ use proptest::{prelude::*, test_runner::Config};
 use reconcile::{NodeInput, check};
 
 use crate::{
-    random::{Twist, World, apply_twist, build, declaration, twist, world},
+    intent::declaration,
+    random::{build, world},
     simulate::{apply, plan_of},
+    twist::{Twist, apply_twist, twist},
     world::word,
 };
 
@@ -51,9 +54,19 @@ proptest! {
         first in declaration(),
         between in proptest::collection::vec(twist(), 0..3),
         second in declaration(),
+        cut in proptest::option::weighted(0.3, 0_usize..40),
+        late in proptest::collection::vec(twist(), 0..2),
         workers in any::<bool>(),
     ) {
-        follow(&world, &first, &between, &second, workers)?;
+        let mut nodes = vec![build(&world, "node-a")];
+        settle(&first, &mut nodes, workers)?;
+        twisted(&mut nodes, &between);
+        if let Some(cut) = cut {
+            cut_off(&second, &mut nodes, cut)?;
+        }
+        settle(&second, &mut nodes, workers)?;
+        twisted(&mut nodes, &late);
+        settle(&Declaration::default(), &mut nodes, workers)?;
     }
 }
 
@@ -81,26 +94,27 @@ proptest! {
     }
 }
 
-fn follow(
-    world: &World,
-    first: &Declaration,
-    between: &[Twist],
-    second: &Declaration,
-    workers: bool,
-) -> Result<(), TestCaseError> {
-    let fresh = build(world, "node-a");
-    let mut nodes = vec![fresh.clone()];
-    settle(first, &mut nodes, workers)?;
-    for twist in between {
+fn twisted(nodes: &mut [HardwareSnapshot], twists: &[Twist]) {
+    for twist in twists {
         apply_twist(&mut nodes[0], *twist);
     }
-    settle(second, &mut nodes, workers)?;
-    settle(&Declaration::default(), &mut nodes, workers)?;
+}
+
+/// Carries out the first steps of a plan only, as a run does that is killed.
+fn cut_off(
+    declaration: &Declaration,
+    nodes: &mut [HardwareSnapshot],
+    after: usize,
+) -> Result<(), TestCaseError> {
+    let mut plan = plan_of(declaration, nodes);
+    plan.nodes[0].steps.truncate(after);
+    let wrong = apply(&plan, nodes, false);
+    prop_assert!(wrong.is_empty(), "{wrong:?}");
     Ok(())
 }
 
 /// Plans and applies until nothing is to do, reading every plan on the way.
-fn settle(
+pub fn settle(
     declaration: &Declaration,
     nodes: &mut [HardwareSnapshot],
     workers: bool,

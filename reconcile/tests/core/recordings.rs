@@ -11,9 +11,11 @@ use reconcile::recording::{Pseudonyms, difference, redact};
 use serde_json::Value;
 
 use crate::{
+    intent::declaration,
     properties::config,
-    random::{apply_twist, build, declaration, twist, world},
+    random::{build, world},
     simulate::{apply, plan_of},
+    twist::{apply_twist, twist},
     world::{acs, set_acs, two_ultras},
 };
 

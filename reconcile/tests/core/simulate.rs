@@ -129,17 +129,13 @@ fn carry_out(
             }
         }
         Action::Drain {
-            socs,
+            socs: _,
             workers,
             timeout_seconds: _,
         } => {
-            snapshot
-                .workers
-                .retain(|worker| !workers.contains(&worker.id));
-            snapshot.holders.retain(|holder| {
-                let ours = matches!(&holder.kind, crd::snapshot::HolderKind::Worker { id } if workers.contains(id));
-                !(ours && socs.contains(&holder.soc))
-            });
+            for worker in workers {
+                stop(snapshot, worker);
+            }
         }
         Action::SetDriver {
             name,
@@ -198,9 +194,21 @@ fn carry_out(
 
 fn stop(snapshot: &mut HardwareSnapshot, id: &crd::id::WorkerId) {
     snapshot.workers.retain(|worker| worker.id != *id);
-    snapshot.holders.retain(|holder| {
-        !matches!(&holder.kind, crd::snapshot::HolderKind::Worker { id: held } if held == id)
-    });
+    let its = |holder: &crd::snapshot::Holder| matches!(&holder.kind, crd::snapshot::HolderKind::Worker { id: held } if held == id);
+    let held: Vec<PciAddress> = snapshot
+        .holders
+        .iter()
+        .filter(|holder| its(holder))
+        .map(|holder| holder.soc)
+        .collect();
+    snapshot.holders.retain(|holder| !its(holder));
+    for soc in snapshot
+        .socs
+        .iter_mut()
+        .filter(|soc| held.contains(&soc.address))
+    {
+        soc.cores_free = soc.cores.clone();
+    }
 }
 
 fn start(snapshot: &mut HardwareSnapshot, worker: &WorkerRequest) {

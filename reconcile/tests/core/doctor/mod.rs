@@ -18,9 +18,11 @@ use reconcile::doctor;
 
 use crate::{
     declare::{automatic, object, policy},
+    intent::declaration,
     properties::config,
-    random::{apply_twist, build, declaration, twist, world},
+    random::{build, world},
     simulate::{apply, plan_of},
+    twist::{apply_twist, twist},
     world::{Builder, acs, set_acs, two_ultras},
 };
 
