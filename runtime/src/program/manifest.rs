@@ -1,6 +1,5 @@
 //! `program.json`: what a program directory says about itself, and how that is checked.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use thiserror::Error;
 
 use super::PACK_FORMAT;
 use crate::model::ModelShape;
+use crate::regular;
 
 /// Name of the manifest inside a program directory.
 pub const MANIFEST: &str = "program.json";
@@ -150,7 +150,7 @@ impl Manifest {
     /// Reads and checks the manifest of a program directory, and the length of every file it names.
     pub fn read(directory: &Path) -> Result<Self, ProgramError> {
         let path = directory.join(MANIFEST);
-        let mut file = match File::open(&path) {
+        let mut file = match regular::open(&path) {
             Ok(file) => file.take(MANIFEST_LIMIT),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(ProgramError::NotAProgram {
@@ -311,7 +311,7 @@ impl ProgramFile {
         };
         let mut hasher = blake3::Hasher::new();
         let bytes =
-            std::io::copy(&mut File::open(&path).map_err(read)?, &mut hasher).map_err(read)?;
+            std::io::copy(&mut regular::open(&path).map_err(read)?, &mut hasher).map_err(read)?;
         Ok(Self {
             name: name.to_owned(),
             bytes,
