@@ -191,3 +191,24 @@ fn without_the_worker_nothing_is_touched() {
     );
     assert_eq!(lab.registers("state"), untouched);
 }
+
+/// The worker knows the model's heads; only the declaration knows where the number stands.
+#[test]
+fn a_build_that_fails_names_the_line_that_declares_the_shards() {
+    let lab = Lab::new();
+    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
+    let refusing = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/engine/bin/refusing/shardplane-worker"
+    );
+    std::os::unix::fs::symlink(refusing, lab.path("bin/shardplane-worker")).unwrap();
+    let ended = lab.run("state", &["up", "-f", "declared"]).expect(65);
+    assert!(
+        ended.stderr.contains("cannot cut the model into 2 shards")
+            && ended
+                .stderr
+                .contains("(`shards: 2` is declared at declared/model.yaml:10)"),
+        "{}",
+        ended.stderr
+    );
+}
