@@ -19,6 +19,7 @@ pub mod cli;
 pub mod model;
 pub mod program;
 pub mod ranks;
+mod regular;
 pub mod sample;
 pub mod serve;
 pub mod text;

@@ -2,6 +2,7 @@
 use std::{ffi::OsString, path::Path, time::Duration};
 
 use crd::{
+    declaration::Declaration,
     id::{Digest, ProgramKey},
     kind::{Precision, Target},
     program::ProgramRequest,
@@ -178,13 +179,38 @@ fn slice(
             Ok(BuildEnd::failed(
                 exit,
                 format!(
-                    "building {} from {}: {said}",
+                    "building {} from {}: {said}{}",
                     request.object,
-                    model.display()
+                    model.display(),
+                    declared_shards(engine.declaration, request),
                 ),
             ))
         }
     }
+}
+
+/// Which line asks for so many shards; nothing where what is declared has no such object any more.
+fn declared_shards(declaration: &Declaration, request: &ProgramRequest) -> String {
+    let Declaration {
+        policies: _,
+        groups: _,
+        builds,
+        models,
+    } = declaration;
+    let model = models
+        .iter()
+        .find(|model| model.object == request.object)
+        .and_then(|model| model.span("/spec/shards"));
+    let build = builds
+        .iter()
+        .find(|build| build.object == request.object)
+        .and_then(|build| build.span("/spec/topology/shards"));
+    model.or(build).map_or_else(String::new, |span| {
+        format!(
+            " (`shards: {}` is declared at {}:{})",
+            request.topology.shards, span.file, span.line
+        )
+    })
 }
 
 /// The worker's exit codes are ours.

@@ -243,3 +243,24 @@ fn a_file_that_cannot_be_read_hides_nothing_else() {
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["diagnostics"].as_array().unwrap().len(), 2, "{said}");
 }
+
+/// The worker knows the model's heads; only the declaration knows where the number stands.
+#[test]
+fn a_build_that_fails_names_the_line_that_declares_the_shards() {
+    let lab = Lab::new();
+    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
+    let refusing = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/engine/bin/refusing/shardplane-worker"
+    );
+    std::os::unix::fs::symlink(refusing, lab.path("bin/shardplane-worker")).unwrap();
+    let ended = lab.run("state", &["up", "-f", "declared"]).expect(65);
+    assert!(
+        ended.stderr.contains("cannot cut the model into 2 shards")
+            && ended
+                .stderr
+                .contains("(`shards: 2` is declared at declared/model.yaml:10)"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -35,8 +35,17 @@ fn usual_context(architecture: Architecture) -> u32 {
 /// The window that every family with windows assumes where `sliding_window` is absent; null means none.
 const USUAL_WINDOW: u32 = 4096;
 
+/// A model as its configuration describes it.
+#[derive(Debug)]
+pub struct Described {
+    /// The model.
+    pub shape: ModelShape,
+    /// What is odd in the configuration and changes no numbers.
+    pub warnings: Vec<String>,
+}
+
 /// Reads the shape of the model in `folder`.
-pub fn read(folder: &Path) -> Result<ModelShape, CheckpointError> {
+pub fn read(folder: &Path) -> Result<Described, CheckpointError> {
     let path = folder.join("config.json");
     let config = object(
         &path,
@@ -53,13 +62,10 @@ pub fn read(folder: &Path) -> Result<ModelShape, CheckpointError> {
 
 fn object(path: &Path, missing: &'static str) -> Result<Map<String, Value>, CheckpointError> {
     let bytes = read_small(path, missing)?;
-    serde_json::from_slice(&bytes).map_err(|source| CheckpointError::Json {
-        path: path.to_path_buf(),
-        source,
-    })
+    serde_json::from_slice(&bytes).map_err(|source| CheckpointError::json(path, source))
 }
 
-fn shape(mut keys: Keys, mut generation: Keys) -> Result<ModelShape, CheckpointError> {
+fn shape(mut keys: Keys, mut generation: Keys) -> Result<Described, CheckpointError> {
     let architecture = architecture(&mut keys)?;
     for (key, values) in FIXED {
         keys.only(key, values)?;
@@ -137,11 +143,26 @@ fn shape(mut keys: Keys, mut generation: Keys) -> Result<ModelShape, CheckpointE
         bos: either(&mut generation, &mut keys, "bos_token_id")?,
         eos: either(&mut generation, &mut keys, "eos_token_id")?,
     };
+    let mut warnings = Vec::new();
+    for keys in [&mut generation, &mut keys] {
+        for key in ["bos_token_id", "eos_token_id"] {
+            keys.tokens_below(key, shape.vocab)?;
+        }
+        // Nothing is padded here, and checkpoints whose padding was never trained say -1 or the vocabulary's size.
+        if keys
+            .take("pad_token_id")
+            .and_then(|id| id.as_u64())
+            .is_some_and(|id| id >= u64::from(shape.vocab))
+        {
+            let odd = keys.token_beyond("pad_token_id", shape.vocab);
+            warnings.push(odd.to_string());
+        }
+    }
     if let Err(what) = shape.check() {
         return Err(keys.contradiction(what));
     }
     keys.finish()?;
-    Ok(shape)
+    Ok(Described { shape, warnings })
 }
 
 fn architecture(keys: &mut Keys) -> Result<Architecture, CheckpointError> {

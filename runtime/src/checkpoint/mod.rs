@@ -7,6 +7,7 @@ mod rope;
 pub mod tensors;
 mod tied;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -14,6 +15,7 @@ use thiserror::Error;
 pub use tensors::{Dtype, Tensor, Tensors};
 
 use crate::model::ModelShape;
+use crate::regular;
 
 /// A checkpoint folder whose configuration and tensor headers were read and checked; no weight was.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Checkpoint {
     pub folder: PathBuf,
     /// The model.
     pub shape: ModelShape,
+    /// What is odd in the configuration and changes no numbers.
+    pub warnings: Vec<String>,
     /// Where every tensor lies.
     pub tensors: Tensors,
 }
@@ -34,12 +38,13 @@ impl Checkpoint {
                 folder: folder.to_path_buf(),
             });
         }
-        let shape = config::read(folder)?;
+        let config::Described { shape, warnings } = config::read(folder)?;
         let tensors = Tensors::open(folder)?;
         tensors.check(&shape)?;
         Ok(Self {
             folder: folder.to_path_buf(),
             shape,
+            warnings,
             tensors,
         })
     }
@@ -79,6 +84,15 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
         /// The cause.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A file is JSON, and not what belongs there.
+    #[error("{path} is JSON, but not of the shape that belongs there; fetch it again")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What was found, and what was expected.
         #[source]
         source: serde_json::Error,
     },
@@ -244,11 +258,28 @@ pub enum CheckpointError {
     },
 }
 
+impl CheckpointError {
+    /// What is wrong with a file that does not parse.
+    fn json(path: &Path, source: serde_json::Error) -> Self {
+        let path = path.to_path_buf();
+        if source.is_data() {
+            Self::Content { path, source }
+        } else {
+            Self::Json { path, source }
+        }
+    }
+}
+
 /// Reads a whole small file.
 fn read_small(path: &Path, missing: &'static str) -> Result<Vec<u8>, CheckpointError> {
-    match std::fs::read(path) {
+    let read = || {
+        let mut bytes = Vec::new();
+        regular::open(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(bytes),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if std::io::Error::kind(&error) == std::io::ErrorKind::NotFound => {
             Err(CheckpointError::Missing {
                 path: path.to_path_buf(),
                 what: missing,

@@ -204,6 +204,21 @@ impl Keys {
             .collect()
     }
 
+    /// Refuses a token id that no row of the embedding has.
+    pub(super) fn tokens_below(&mut self, key: &str, vocab: u32) -> Result<(), CheckpointError> {
+        match self.tokens(key)?.into_iter().find(|id| *id >= vocab) {
+            Some(_) => Err(self.token_beyond(key, vocab)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn token_beyond(&self, key: &str, vocab: u32) -> CheckpointError {
+        self.value(
+            key,
+            &format!("nothing but ids below {vocab}, the `vocab_size`"),
+        )
+    }
+
     /// Refuses any value but null and those given.
     pub(super) fn only(&mut self, key: &str, implemented: &[&str]) -> Result<(), CheckpointError> {
         match self.take(key) {

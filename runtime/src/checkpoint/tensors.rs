@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{CheckpointError, read_small};
 use crate::model::ModelShape;
+use crate::regular;
 
 /// Longest header that the format's own library reads.
 const HEADER_LIMIT: u64 = 100_000_000;
@@ -107,7 +108,7 @@ impl Tensors {
 
     fn add(&mut self, path: PathBuf) -> Result<(), CheckpointError> {
         const MISSING: &str = "it holds the weights: fetch every file of the checkpoint (pickled .bin files are not read)";
-        let file = match File::open(&path) {
+        let file = match regular::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(CheckpointError::Missing {
@@ -246,10 +247,8 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>, CheckpointError> 
         weight_map: BTreeMap<String, String>,
     }
     let bytes = read_small(path, "it says which file holds which tensor")?;
-    let index: Index = serde_json::from_slice(&bytes).map_err(|source| CheckpointError::Json {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let index: Index =
+        serde_json::from_slice(&bytes).map_err(|source| CheckpointError::json(path, source))?;
     // A name that leaves the folder would read files that nobody gave us.
     let inside = |name: &str| !name.is_empty() && !name.contains('/') && name != "..";
     match index.weight_map.values().find(|name| !inside(name)) {

@@ -9,8 +9,10 @@ use serde_json::json;
 use super::arguments::{Build, Format, Room};
 use super::failure::Failure;
 use super::{model, output};
-use crate::program::build::BuildOutcome;
+use crate::program::build::{BuildOutcome, check_place};
 use crate::program::{BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
+use crate::serve::chain;
+use crate::serve::clock::Clock;
 use crate::text::ModelText;
 
 /// Long enough for another builder to pack a model of several GiB.
@@ -28,12 +30,25 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
     } = arguments;
     let Room { slots, context } = *room;
     let seen = inspect(checkpoint, *shards)?;
+    check_place(out)?;
     let context = match context {
         Some(context) => context,
         None => model::default_context(seen.shape.context),
     };
     // Hours of packing would end in a program that nobody can talk to.
-    ModelText::load(checkpoint, &[])?;
+    let text = ModelText::load(checkpoint, &[])?;
+    for warning in &seen.warnings {
+        output::note(&format!("warning: {warning}"));
+    }
+    if let Some(Err(error)) = text
+        .template
+        .map(|template| template.check(Clock::start().civil()))
+    {
+        output::note(&format!(
+            "warning: chat requests will be refused, completions work: {}",
+            chain(&error)
+        ));
+    }
     let shown = Cell::new(u64::MAX);
     let terminal = std::io::stderr().is_terminal();
     let progress = |BuildProgress { done, total }: BuildProgress| {

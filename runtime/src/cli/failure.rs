@@ -165,6 +165,7 @@ impl From<TextError> for Failure {
             | TextError::Encode { .. }
             | TextError::Decode { .. }
             | TextError::TemplateSyntax { .. }
+            | TextError::TemplateText { .. }
             | TextError::TemplateShape { .. }
             | TextError::Refused { .. }
             | TextError::Render { .. } => Exit::BadInput,

@@ -76,6 +76,7 @@ fn describe_checkpoint(inspection: &Inspection) -> String {
         bytes,
         kv_bytes_per_token,
         shard_counts,
+        warnings,
     } = inspection;
     let counts: Vec<String> = shard_counts.iter().map(ToString::to_string).collect();
     let mut lines = vec![
@@ -100,6 +101,11 @@ fn describe_checkpoint(inspection: &Inspection) -> String {
             output::bytes(most)
         ));
     }
+    lines.extend(
+        warnings
+            .iter()
+            .map(|warning| format!("warning      {warning}")),
+    );
     lines.join("\n")
 }
 

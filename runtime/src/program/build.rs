@@ -15,6 +15,7 @@ use super::{
     Manifest, PACK_FORMAT, Precision, Program, ProgramError, ProgramFile, Refusal, can_slice,
 };
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::regular;
 
 /// What the serving side reads from beside the slices, copied as it is.
 const COPIES: [&str; 5] = [
@@ -176,6 +177,11 @@ pub enum BuildError {
     Verify(#[source] ProgramError),
 }
 
+/// Refuses a place where no program can be made, before any weight is read.
+pub fn check_place(out: &Path) -> Result<(), BuildError> {
+    Place::check(out)
+}
+
 /// Builds a program, or finds the same one in place.
 pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     let BuildRequest {
@@ -191,6 +197,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
         progress,
     } = *request;
     let checkpoint = Checkpoint::open(checkpoint)?;
+    check_place(out)?;
     let shape = &checkpoint.shape;
     let slices = can_slice(shape, shards)?;
     let layouts = layouts(shape, &slices, precision);
@@ -313,7 +320,7 @@ fn digest(checkpoint: &Checkpoint) -> Result<String, CheckpointError> {
             path: path.clone(),
             source,
         };
-        let file = File::open(&path).map_err(read)?;
+        let file = regular::open(&path).map_err(read)?;
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())

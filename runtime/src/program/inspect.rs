@@ -41,6 +41,8 @@ pub struct Inspection {
     pub kv_bytes_per_token: u64,
     /// Every shard count that can cut the model.
     pub shard_counts: Vec<u32>,
+    /// What is odd in the checkpoint and changes no numbers.
+    pub warnings: Vec<String>,
 }
 
 /// Reads a checkpoint's configuration and headers.
@@ -77,6 +79,7 @@ pub fn inspect(checkpoint: &Path, shards: u32) -> Result<Inspection, BuildError>
         shard_counts: (1..=MAX_SHARDS)
             .filter(|count| can_slice(&shape, *count).is_ok())
             .collect(),
+        warnings: checkpoint.warnings,
         shape,
     })
 }

@@ -25,8 +25,13 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits for other builders of `out`, and clears what a killed one left.
-    pub(super) fn take(out: &Path, patience: Duration) -> Result<Self, BuildError> {
+    /// Whether a program can be made there at all: known before any work is done.
+    pub(super) fn check(out: &Path) -> Result<(), BuildError> {
+        Self::parts(out).map(drop)
+    }
+
+    /// The folder that a program is to lie in, and its name there.
+    fn parts(out: &Path) -> Result<(PathBuf, &str), BuildError> {
         let place = |why| BuildError::Place {
             path: out.to_path_buf(),
             why,
@@ -45,6 +50,12 @@ impl Place {
                 "the folder that it is to lie in does not exist; create that first",
             ));
         }
+        Ok((parent, name))
+    }
+
+    /// Waits for other builders of `out`, and clears what a killed one left.
+    pub(super) fn take(out: &Path, patience: Duration) -> Result<Self, BuildError> {
+        let (parent, name) = Self::parts(out)?;
         let path = parent.join(format!(".{name}.lock"));
         let write = |source| BuildError::Write {
             path: path.clone(),

@@ -34,7 +34,7 @@ pub enum TextError {
         limit: u64,
     },
     /// A file is not the JSON object that it should be.
-    #[error("{} is not a JSON object", path.display())]
+    #[error("{} is not a JSON object; fetch it again", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -42,7 +42,11 @@ pub enum TextError {
         source: Option<serde_json::Error>,
     },
     /// `tokenizer.json` describes nothing that the tokenizers library can build.
-    #[error("loading the tokenizer in {}", path.display())]
+    #[error(
+        "{} does not describe a tokenizer; fetch it again, or make it with transformers \
+         (`AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`)",
+        path.display()
+    )]
     Tokenizer {
         /// The file.
         path: PathBuf,
@@ -64,13 +68,27 @@ pub enum TextError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The chat template does not parse.
-    #[error("compiling the model's chat template")]
+    #[error(
+        "the chat template in {} does not compile; fetch the file again, correct the template, or remove it to do \
+         without chat",
+        path.display()
+    )]
     TemplateSyntax {
+        /// The file.
+        path: PathBuf,
         /// The template engine's reason, with the line.
         source: minijinja::Error,
     },
+    /// The file of the chat template is no text.
+    #[error("the chat template in {} is not UTF-8; fetch it again, or save it as UTF-8", path.display())]
+    TemplateText {
+        /// The file.
+        path: PathBuf,
+        /// Where it breaks.
+        source: std::str::Utf8Error,
+    },
     /// `chat_template` is neither a string nor a list of named strings.
-    #[error("chat_template in {} is neither a string nor a list of {{name, template}}", path.display())]
+    #[error("chat_template in {} is neither a string nor a list of {{name, template}}; fetch the file again", path.display())]
     TemplateShape {
         /// The file.
         path: PathBuf,
@@ -82,8 +100,14 @@ pub enum TextError {
         message: String,
     },
     /// The chat template failed on this conversation.
-    #[error("rendering the model's chat template")]
+    #[error(
+        "the model's chat template does not render this conversation; use /v1/completions, or correct the template in \
+         {}",
+        path.file_name().unwrap_or_default().display()
+    )]
     Render {
+        /// The file that holds the template.
+        path: PathBuf,
         /// The template engine's reason, with the line.
         source: minijinja::Error,
     },

@@ -1,12 +1,12 @@
 //! Bounded reads of the small files beside a model's weights.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::TextError;
+use crate::regular;
 
 /// The largest published `tokenizer.json` has some 35 MB; ten times that is no tokenizer.
 const LIMIT: u64 = 256 * 1024 * 1024;
@@ -15,7 +15,7 @@ const LIMIT: u64 = 256 * 1024 * 1024;
 pub(super) fn bytes(directory: &Path, name: &str) -> Result<Option<Vec<u8>>, TextError> {
     let path = directory.join(name);
     let read = || -> std::io::Result<(u64, Vec<u8>)> {
-        let file = File::open(&path)?;
+        let file = regular::open(&path)?;
         let size = file.metadata()?.len();
         let mut content = Vec::new();
         if size <= LIMIT {

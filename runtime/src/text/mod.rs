@@ -44,7 +44,7 @@ impl ModelText {
         let names = template::SpecialNames::collect(&tokenizer, &special);
         let endings = Endings::collect(endings, names.eos(), &vocabulary);
         let template = template::find(directory, &tokenizer)?
-            .map(|source| ChatTemplate::compile(&source, names))
+            .map(|source| ChatTemplate::compile(source, names))
             .transpose()?;
         Ok(Self {
             vocabulary,

@@ -1,16 +1,22 @@
 //! Chat templates, rendered as the library that the hub's models are written for renders them.
 
 mod dump;
+mod environment;
 mod methods;
+mod operators;
+mod python;
 mod source;
+mod strings;
+
+use std::path::PathBuf;
 
 use jiff::civil::DateTime;
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, Value};
-use serde_json::Map;
+use serde_json::{Map, Value as Json, json};
 
-pub(super) use source::{SpecialNames, find};
+use environment::REFUSAL;
+pub(super) use source::{Found, SpecialNames, find};
 
 use super::TextError;
 
@@ -19,6 +25,8 @@ use super::TextError;
 pub struct ChatTemplate {
     environment: Environment<'static>,
     names: SpecialNames,
+    /// Where it was found.
+    path: PathBuf,
 }
 
 /// One rendering: what the template may know.
@@ -45,35 +53,21 @@ pub enum GenerationPrompt {
 
 const NAME: &str = "chat_template";
 
-/// What `raise_exception` puts before its message, so that it is told from a broken template.
-const REFUSAL: &str = "refused by the template: ";
-
 impl ChatTemplate {
-    pub(super) fn compile(source: &str, names: SpecialNames) -> Result<Self, TextError> {
-        let mut environment = Environment::new();
-        environment.set_syntax(
-            SyntaxConfig::builder()
-                .trim_blocks(true)
-                .lstrip_blocks(true)
-                .build()
-                .map_err(|source| TextError::TemplateSyntax { source })?,
-        );
-        environment.set_unknown_method_callback(methods::python);
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.add_filter("tojson", dump::tojson);
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> Result<Value, Error> {
-                Err(Error::new(
-                    ErrorKind::InvalidOperation,
-                    format!("{REFUSAL}{message}"),
-                ))
-            },
-        );
-        environment
-            .add_template_owned(NAME, source::without_generation_marks(source))
-            .map_err(|source| TextError::TemplateSyntax { source })?;
-        Ok(Self { environment, names })
+    pub(super) fn compile(found: Found, names: SpecialNames) -> Result<Self, TextError> {
+        let Found { text, path } = found;
+        let syntax = |source| TextError::TemplateSyntax {
+            path: path.clone(),
+            source,
+        };
+        let text = operators::with_format_filters(&source::without_generation_marks(&text));
+        let mut environment = environment::environment().map_err(syntax)?;
+        environment.add_template_owned(NAME, text).map_err(syntax)?;
+        Ok(Self {
+            environment,
+            names,
+            path,
+        })
     }
 
     /// The prompt text of a conversation. The template writes the framing tokens itself.
@@ -84,33 +78,81 @@ impl ChatTemplate {
             extra,
             now,
         } = conversation;
-        let mut context: Vec<(String, Value)> = extra
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(Serde(value))))
-            .collect();
-        context.extend(
-            self.names
-                .iter()
-                .map(|(name, value)| (name.to_owned(), Value::from(Serde(value)))),
-        );
         let clock = *now;
-        context.extend([
-            ("messages".to_owned(), Value::from(Serde(messages))),
-            (
-                "add_generation_prompt".to_owned(),
-                Value::from(*prompt == GenerationPrompt::Open),
-            ),
+        // Later ones win: what the library's own globals are called, a caller may call something else.
+        let mut context = vec![
             (
                 "strftime_now".to_owned(),
                 Value::from_function(move |format: String, rest: Kwargs| {
                     strftime(clock, &format, &rest)
                 }),
             ),
+            // Always there and usually none: templates test for one or the other.
+            ("tools".to_owned(), Value::from(())),
+            ("documents".to_owned(), Value::from(())),
+        ];
+        let named = self
+            .names
+            .iter()
+            .chain(extra.iter().map(|(name, value)| (name.as_str(), value)));
+        context.extend(named.map(|(name, value)| (name.to_owned(), Value::from(Serde(value)))));
+        let messages: Vec<Json> = messages.iter().map(source::plain_message).collect();
+        context.extend([
+            ("messages".to_owned(), Value::from(Serde(messages))),
+            (
+                "add_generation_prompt".to_owned(),
+                Value::from(*prompt == GenerationPrompt::Open),
+            ),
         ]);
         self.environment
             .get_template(NAME)
             .and_then(|template| template.render(Value::from_pairs(context)))
-            .map_err(failure)
+            .map_err(|error| self.failure(error))
+    }
+
+    /// Renders plain conversations, and says why the template cannot be used with any; a conversation that it
+    /// refuses in its own words is none of its faults.
+    pub fn check(&self, now: DateTime) -> Result<(), TextError> {
+        let say = |role: &str, content: &str| json!({"role": role, "content": content});
+        let question = vec![say("user", "Hello")];
+        let exchange = vec![
+            say("system", "Be brief."),
+            say("user", "Hello"),
+            say("assistant", "Hello."),
+            say("user", "Bye"),
+        ];
+        for (messages, prompt) in [
+            (&question, GenerationPrompt::Open),
+            (&exchange, GenerationPrompt::Open),
+        ] {
+            let rendered = self.render(&Conversation {
+                messages,
+                prompt,
+                extra: &Map::new(),
+                now,
+            });
+            match rendered {
+                Ok(_) | Err(TextError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// A template that refuses says why in its own words; the rest is the engine's error.
+    fn failure(&self, source: minijinja::Error) -> TextError {
+        match source
+            .detail()
+            .and_then(|detail| detail.strip_prefix(REFUSAL))
+        {
+            Some(message) => TextError::Refused {
+                message: message.to_owned(),
+            },
+            None => TextError::Render {
+                path: self.path.clone(),
+                source,
+            },
+        }
     }
 }
 
@@ -123,19 +165,6 @@ fn strftime(now: DateTime, format: &str, rest: &Kwargs) -> Result<String, Error>
         )
         .with_source(error)
     })
-}
-
-/// A template that refuses says why in its own words; the rest is the engine's error.
-fn failure(source: minijinja::Error) -> TextError {
-    match source
-        .detail()
-        .and_then(|detail| detail.strip_prefix(REFUSAL))
-    {
-        Some(message) => TextError::Refused {
-            message: message.to_owned(),
-        },
-        None => TextError::Render { source },
-    }
 }
 
 #[cfg(test)]

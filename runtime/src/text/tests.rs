@@ -47,22 +47,56 @@ fn broken_files_are_named() {
     check(
         "tokenizer.json",
         "{",
-        "loading the tokenizer in F/tokenizer.json",
+        "F/tokenizer.json does not describe a tokenizer; fetch it again, or make it with transformers \
+         (`AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`)",
     );
     check(
         "tokenizer_config.json",
         "[]",
-        "F/tokenizer_config.json is not a JSON object",
+        "F/tokenizer_config.json is not a JSON object; fetch it again",
     );
     check(
         "generation_config.json",
         "{",
-        "F/generation_config.json is not a JSON object",
+        "F/generation_config.json is not a JSON object; fetch it again",
+    );
+    check(
+        "tokenizer.json",
+        "{}",
+        "F/tokenizer.json does not describe a tokenizer; fetch it again, or make it with transformers \
+         (`AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)`)",
     );
     check(
         "chat_template.jinja",
         "{% if %}",
-        "compiling the model's chat template",
+        "the chat template in F/chat_template.jinja does not compile; fetch the file again, correct the template, or \
+         remove it to do without chat",
+    );
+}
+
+#[test]
+fn a_template_is_text() {
+    let folder = folder(&[]);
+    fs::write(folder.path().join("chat_template.jinja"), b"\xff\xfe").unwrap();
+    let error = ModelText::load(folder.path(), &[]).unwrap_err().to_string();
+    assert!(
+        error.ends_with("chat_template.jinja is not UTF-8; fetch it again, or save it as UTF-8"),
+        "{error}"
+    );
+}
+
+/// Opening a pipe would wait for its writer without end.
+#[test]
+fn a_pipe_is_no_file() {
+    let folder = folder(&[]);
+    let path = folder.path().join("tokenizer_config.json");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let error = crate::serve::chain(&ModelText::load(folder.path(), &[]).unwrap_err());
+    assert!(
+        error.ends_with(
+            "tokenizer_config.json: a pipe is there, not a regular file; put the file itself there"
+        ),
+        "{error}"
     );
 }
 

@@ -63,7 +63,10 @@ fn files_that_are_missing_or_no_json() {
     );
     check(
         write("config.json", "[]"),
-        &["config.json is not valid JSON"],
+        &[
+            "config.json is JSON, but not of the shape",
+            "expected a map",
+        ],
     );
     check(
         write("generation_config.json", "{"),
@@ -77,7 +80,21 @@ fn files_that_are_missing_or_no_json() {
             fs::write(folder.join("model.safetensors.index.json"), text).expect("write");
         }
     };
-    check(index("{}"), &["index.json is not valid JSON", "weight_map"]);
+    check(
+        index("{}"),
+        &["index.json is JSON, but not of the shape", "weight_map"],
+    );
+    // A pipe would be waited for without end.
+    for name in ["config.json", "generation_config.json", "model.safetensors"] {
+        check(
+            |folder| {
+                let path = folder.join(name);
+                let _ = fs::remove_file(&path);
+                nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
+            },
+            &[name, "a pipe is there, not a regular file"],
+        );
+    }
     check(
         index("{\"weight_map\": {\"x\": \"../other.safetensors\"}}"),
         &["is no name inside the folder"],

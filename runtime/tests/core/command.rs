@@ -135,7 +135,7 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
                 "1",
             ],
             65,
-            "loading the tokenizer",
+            "does not describe a tokenizer; fetch it again",
         ),
         (
             &["serve", "--program", built, "--instruction-set", "sse"],
@@ -167,6 +167,20 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
                 "build",
                 "--checkpoint",
                 checkpoint,
+                "--out",
+                deep,
+                "--shards",
+                "1",
+            ],
+            73,
+            "does not exist",
+        ),
+        // The place is looked at before the tokenizer and the weights are.
+        (
+            &[
+                "build",
+                "--checkpoint",
+                mute,
                 "--out",
                 deep,
                 "--shards",
@@ -287,6 +301,53 @@ impl Drop for Serving {
 }
 
 /// Runs something that may wait, and gives up on it after a while.
+/// A template that nothing can be done with costs chat, not the model; `build` says so before anybody asks.
+#[test]
+fn a_template_that_cannot_be_used_is_told_by_build() {
+    let checkpoint = speaking();
+    let template = "{{ messages[0].content | urlize }}";
+    fs::write(checkpoint.path().join("chat_template.jinja"), template).expect("template");
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("program");
+    let (checkpoint, out) = (text(checkpoint.path()), text(&out));
+    let build = [
+        "build",
+        "--checkpoint",
+        checkpoint,
+        "--out",
+        out,
+        "--shards",
+        "1",
+    ];
+    let built = worker(&build).output().expect("a run");
+    let said = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{said}");
+    assert!(
+        said.contains("warning: chat requests will be refused, completions work: ")
+            && said.contains("chat_template.jinja")
+            && said.contains("urlize"),
+        "{said}"
+    );
+    let chat = ["generate", "--program", out, "--prompt", "w1", "--chat"];
+    let refused = worker(&chat).output().expect("a run");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(
+        said.contains("does not render this conversation; use /v1/completions"),
+        "{said}"
+    );
+    let plain = [
+        "generate",
+        "--program",
+        out,
+        "--prompt",
+        "w1",
+        "--max-tokens",
+        "1",
+    ];
+    assert!(worker(&plain).output().expect("a run").status.success());
+}
+
 fn within<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, done) = mpsc::channel();
     std::thread::spawn(move || drop(sender.send(work())));

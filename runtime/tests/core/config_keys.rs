@@ -237,6 +237,16 @@ fn anything_else_is_refused_by_name() {
         ),
         (
             "llama",
+            json!({"eos_token_id": [2, 99999]}),
+            "`eos_token_id` is [2,99999], expected nothing but ids below 131, the `vocab_size`",
+        ),
+        (
+            "llama",
+            json!({"bos_token_id": 131}),
+            "`bos_token_id` is 131, expected nothing but ids below 131",
+        ),
+        (
+            "llama",
             json!({"tie_word_embeddings": "yes"}),
             "`tie_word_embeddings` is \"yes\", expected true or false",
         ),
@@ -247,6 +257,35 @@ fn anything_else_is_refused_by_name() {
             "{keys}: {error}"
         );
     }
+}
+
+#[test]
+fn token_ids_beyond_the_vocabulary_are_told() {
+    let folder = Recipe::new("llama", ODD, json!({"pad_token_id": 131})).write();
+    let seen = inspect(folder.path(), 1).expect("nothing is padded");
+    let [warning] = seen.warnings.as_slice() else {
+        panic!("{:?}", seen.warnings);
+    };
+    assert!(
+        warning.contains("config.json: `pad_token_id` is 131, expected nothing but ids below 131"),
+        "{warning}"
+    );
+    let path = folder.path().join("generation_config.json");
+    std::fs::write(path, r#"{"eos_token_id": 99999}"#).expect("write");
+    let error = inspect(folder.path(), 1).expect_err("no such token");
+    assert!(
+        chain(&error).contains("generation_config.json: `eos_token_id` is 99999"),
+        "{}",
+        chain(&error)
+    );
+    // Unlearned padding by convention.
+    let folder = Recipe::new("llama", ODD, json!({"pad_token_id": -1})).write();
+    assert!(
+        inspect(folder.path(), 1)
+            .expect("inspect")
+            .warnings
+            .is_empty()
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn acs_three_ways_at_the_ports_that_matter() {
     assert_eq!(set.mender, Some(Mender::Apply));
     for (kernel, said) in [
         ("4.19.0", "no parameter"),
-        ("5.15.0", "from 4.20 on"),
+        ("5.15.0", "from kernel 4.20 on"),
         ("6.11.0", "config_acs="),
     ] {
         let seen = check(

@@ -215,6 +215,7 @@ pub(super) fn text_error(param: &str, error: &TextError) -> ApiError {
         | TextError::Tokenizer { .. }
         | TextError::Decode { .. }
         | TextError::TemplateSyntax { .. }
+        | TextError::TemplateText { .. }
         | TextError::TemplateShape { .. } => ApiError::internal(message),
     }
 }

@@ -1,8 +1,21 @@
-//! String methods of Python that the template engine's own set leaves out.
+//! Methods of Python's values: the engine's own set, and what that leaves out.
 
-use minijinja::value::from_args;
-use minijinja::{Error, State, Value};
+use minijinja::value::{Kwargs, ValueKind, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
+
+use super::{python as spelling, strings};
+
+pub(super) use strings::center;
+
+/// Methods whose arguments may be given by name, with the names in order.
+const NAMED: [(&str, &[&str]); 5] = [
+    ("split", &["sep", "maxsplit"]),
+    ("rsplit", &["sep", "maxsplit"]),
+    ("splitlines", &["keepends"]),
+    ("expandtabs", &["tabsize"]),
+    ("replace", &["old", "new", "count"]),
+];
 
 /// Methods that the engine does not know itself.
 pub(super) fn python(
@@ -11,51 +24,137 @@ pub(super) fn python(
     method: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
-    match (value.as_str(), method) {
-        (Some(text), "rsplit") => rsplit(text, args),
-        (Some(text), "removeprefix") => {
-            let (prefix,): (&str,) = from_args(args)?;
-            Ok(Value::from(text.strip_prefix(prefix).unwrap_or(text)))
+    let names = NAMED.iter().find(|(name, _)| *name == method);
+    let mut ordered = match names {
+        Some((_, names)) => {
+            let (given, named): (&[Value], Kwargs) = from_args(args)?;
+            in_order(given, &named, names)?
         }
-        (Some(text), "removesuffix") => {
-            let (suffix,): (&str,) = from_args(args)?;
-            Ok(Value::from(text.strip_suffix(suffix).unwrap_or(text)))
+        None => args.to_vec(),
+    };
+    while names.is_some() && ordered.last().is_some_and(Value::is_undefined) {
+        ordered.pop();
+    }
+    let args = ordered.as_slice();
+    if let Some(text) = value.as_str() {
+        if method == "format" {
+            return format(state, value, text, args);
         }
-        (Some(text), "partition") => {
-            let (mark,): (&str,) = from_args(args)?;
-            let (before, after) = text.split_once(mark).unwrap_or((text, ""));
-            let found = if text.contains(mark) { mark } else { "" };
-            Ok(Value::from_iter([before, found, after]))
+        if let Some(found) = strings::method(state, text, method, args) {
+            return found;
         }
+    }
+    match (value.kind(), method) {
+        (ValueKind::Seq | ValueKind::Map, "copy") => {
+            let () = from_args(args)?;
+            Ok(value.clone())
+        }
+        (ValueKind::Seq, "index") => index(value, args),
         _ => pycompat::unknown_method_callback(state, value, method, args),
     }
 }
 
-/// From the right, at most so many cuts; without a mark, at runs of white space.
-fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
-    let (mark, most): (Option<&str>, Option<i64>) = from_args(args)?;
-    let most = most.and_then(|most| usize::try_from(most).ok());
-    let mut parts: Vec<&str> = match (mark, most) {
-        (Some(mark), Some(most)) => text.rsplitn(most + 1, mark).collect(),
-        (Some(mark), None) => text.rsplit(mark).collect(),
-        (None, None) => text.split_whitespace().rev().collect(),
-        (None, Some(most)) => words_from_the_right(text, most),
-    };
-    parts.reverse();
-    Ok(Value::from_iter(parts))
+/// Arguments in the order of their names; those not given are undefined.
+pub(super) fn in_order(
+    given: &[Value],
+    named: &Kwargs,
+    names: &[&str],
+) -> Result<Vec<Value>, Error> {
+    if given.len() > names.len() {
+        return Err(ErrorKind::TooManyArguments.into());
+    }
+    let mut all = given.to_vec();
+    for name in &names[given.len()..] {
+        all.push(named.get::<Option<Value>>(name)?.unwrap_or_default());
+    }
+    named.assert_all_used()?;
+    Ok(all)
 }
 
-fn words_from_the_right(text: &str, most: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = text.trim();
-    while parts.len() < most
-        && let Some((before, word)) = rest.rsplit_once(char::is_whitespace)
-    {
-        parts.push(word);
-        rest = before.trim_end();
+fn index(list: &Value, args: &[Value]) -> Result<Value, Error> {
+    let (wanted, start): (&Value, Option<usize>) = from_args(args)?;
+    let found = list
+        .try_iter()?
+        .enumerate()
+        .skip(start.unwrap_or(0))
+        .find(|(_, item)| item == wanted);
+    match found {
+        Some((at, _)) => Ok(Value::from(at)),
+        None => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            format!("{} is not in list", spelling::repr(wanted)),
+        )),
     }
-    if !rest.is_empty() {
-        parts.push(rest);
+}
+
+/// `str.format` with the conversions `!r` and `!s`, which the engine's own does not have: a converted field becomes
+/// one of its own name, and the others get the numbers that they would have had.
+fn format(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    text: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    if !["!r", "!s", "!a"].iter().any(|mark| text.contains(mark)) {
+        return pycompat::unknown_method_callback(state, value, "format", args);
     }
-    parts
+    let bad = |what: &str| Error::new(ErrorKind::InvalidOperation, format!("{text:?}: {what}"));
+    let (given, named): (&[Value], Kwargs) = from_args(args)?;
+    let mut fields: Vec<(String, Value)> = Vec::new();
+    for name in named.args() {
+        fields.push((name.to_owned(), named.get(name)?));
+    }
+    let (mut out, mut rest) = (String::new(), text);
+    let (mut counted, mut numbered) = (0_usize, false);
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        if from.starts_with("{{") || from.starts_with("}}") {
+            out.push_str(&from[..2]);
+            rest = &from[2..];
+            continue;
+        }
+        let end = from.find('}').filter(|end| *end > 0);
+        let end = end.ok_or_else(|| bad("a brace stands alone"))?;
+        let (field, spec) = match from[1..end].split_once(':') {
+            Some((field, spec)) => (field, format!(":{spec}")),
+            None => (&from[1..end], String::new()),
+        };
+        let (name, conversion) = field.split_once('!').unwrap_or((field, ""));
+        let name = if name.is_empty() {
+            counted += 1;
+            (counted - 1).to_string()
+        } else {
+            numbered |= name.starts_with(|c: char| c.is_ascii_digit());
+            name.to_owned()
+        };
+        if counted > 0 && numbered {
+            return Err(bad("fields are numbered by hand and counted at once"));
+        }
+        let name = if conversion.is_empty() {
+            name
+        } else {
+            let found = match name.parse::<usize>() {
+                Ok(place) => given.get(place).cloned(),
+                Err(_) => named.get::<Option<Value>>(&name)?,
+            };
+            let found = found.ok_or_else(|| bad(&format!("nothing is given for {name}")))?;
+            let converted = match conversion {
+                "r" | "a" => spelling::repr(&found),
+                "s" => spelling::text(&found).unwrap_or_else(|| found.to_string()),
+                _ => return Err(bad("a conversion is r, s or a")),
+            };
+            let name = format!("converted{}", fields.len());
+            fields.push((name.clone(), Value::from(converted)));
+            name
+        };
+        for part in ["{", &name, &spec, "}"] {
+            out.push_str(part);
+        }
+        rest = &from[end + 1..];
+    }
+    out.push_str(rest);
+    let mut args = given.to_vec();
+    args.push(Value::from(fields.into_iter().collect::<Kwargs>()));
+    pycompat::unknown_method_callback(state, &Value::from(out), "format", &args)
 }

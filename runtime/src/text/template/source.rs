@@ -1,6 +1,6 @@
 //! Where a chat template and the names of special tokens are found in a checkpoint.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -59,30 +59,39 @@ impl SpecialNames {
     }
 }
 
-/// The template's text: the file of its own wins over the tokenizer's configuration.
+/// A template as published.
+#[derive(Debug)]
+pub(in crate::text) struct Found {
+    pub(in crate::text) text: String,
+    /// The file that holds it.
+    pub(in crate::text) path: PathBuf,
+}
+
+/// The template: the file of its own wins over the tokenizer's configuration.
 pub(in crate::text) fn find(
     directory: &Path,
     tokenizer: &Map<String, Value>,
-) -> Result<Option<String>, TextError> {
+) -> Result<Option<Found>, TextError> {
     const FILE: &str = "chat_template.jinja";
+    let path = directory.join(FILE);
     if let Some(content) = files::bytes(directory, FILE)? {
         return match String::from_utf8(content) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) => Err(TextError::Read {
-                path: directory.join(FILE),
-                source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
+            Ok(text) => Ok(Some(Found { text, path })),
+            Err(error) => Err(TextError::TemplateText {
+                path,
+                source: error.utf8_error(),
             }),
         };
     }
-    let shape = || TextError::TemplateShape {
-        path: directory.join("tokenizer_config.json"),
+    let path = directory.join("tokenizer_config.json");
+    let shape = || TextError::TemplateShape { path: path.clone() };
+    let text = match tokenizer.get("chat_template") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(Value::Array(named)) => pick(named, shape)?,
+        Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => return Err(shape()),
     };
-    match tokenizer.get("chat_template") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(Value::Array(named)) => pick(named, shape),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Object(_)) => Err(shape()),
-    }
+    Ok(text.map(|text| Found { text, path }))
 }
 
 /// Of several named templates, `default`, or none where no one is called that; of a single one, that. An error where
@@ -131,4 +140,22 @@ pub(super) fn without_generation_marks(source: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// A message as templates are given it: nothing that is null, and what was thought under every name it goes by.
+pub(super) fn plain_message(message: &Value) -> Value {
+    const THOUGHTS: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+    let Value::Object(fields) = message else {
+        return message.clone();
+    };
+    let mut plain: Map<String, Value> = fields
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if let Some(thought) = THOUGHTS.iter().find_map(|name| plain.get(*name)).cloned() {
+        plain.entry("thinking").or_insert_with(|| thought.clone());
+        plain.insert("reasoning_content".to_owned(), thought);
+    }
+    Value::Object(plain)
 }

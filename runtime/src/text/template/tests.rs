@@ -1,7 +1,6 @@
 //! Templates in the idioms that published models use, against what each is meant to print.
 
 use super::*;
-use serde_json::{Value as Json, json};
 
 const CHATML: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are helpful.<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
@@ -69,8 +68,15 @@ fn names() -> SpecialNames {
     SpecialNames::collect(config.as_object().unwrap(), &Map::new())
 }
 
+fn found(text: &str) -> Found {
+    Found {
+        text: text.to_owned(),
+        path: PathBuf::from("F"),
+    }
+}
+
 fn render(template: &str, messages: &Json, extra: &Json) -> Result<String, TextError> {
-    let template = ChatTemplate::compile(template, names())?;
+    let template = ChatTemplate::compile(found(template), names())?;
     template.render(&Conversation {
         messages: messages.as_array().unwrap(),
         prompt: GenerationPrompt::Open,
@@ -81,6 +87,38 @@ fn render(template: &str, messages: &Json, extra: &Json) -> Result<String, TextE
 
 fn check(template: &str, messages: &Json, expected: &str) {
     assert_eq!(render(template, messages, &json!({})).unwrap(), expected);
+}
+
+/// Small templates, one feature each, beside what the library that they are written for renders of them
+/// (`tests/numerics/chat_templates.py`). Null is where it raises.
+#[test]
+fn every_feature_is_rendered_as_the_reference_renders_it() {
+    let file: Json = serde_json::from_str(include_str!("rendered.json")).unwrap();
+    let names = SpecialNames::collect(file["special"].as_object().unwrap(), &Map::new());
+    let mut differ = Vec::new();
+    for row in file["rendered"].as_array().unwrap() {
+        let [template, expected] = [&row[0], &row[1]].map(Json::as_str);
+        let found =
+            ChatTemplate::compile(found(template.unwrap()), names.clone()).and_then(|template| {
+                template.render(&Conversation {
+                    messages: file["messages"].as_array().unwrap(),
+                    prompt: GenerationPrompt::Open,
+                    extra: &Map::new(),
+                    now: jiff::civil::date(2026, 3, 9).at(14, 5, 0, 0),
+                })
+            });
+        if found.as_deref().ok() != expected {
+            differ.push(format!(
+                "{} is {}, not {expected:?}",
+                row[0],
+                found.map_or_else(
+                    |error| crate::serve::chain(&error),
+                    |text| format!("{text:?}")
+                )
+            ));
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
 #[test]
@@ -149,7 +187,7 @@ fn small_idioms() {
         ("{{ messages[0].content }}\n", "Ünï <b>'q'</b>"),
         (
             "{{ messages[0] | tojson }}",
-            r#"{"role": "user", "content": "Ünï <b>'q'</b>", "n": 1.0, "ok": true, "none": null}"#,
+            r#"{"role": "user", "content": "Ünï <b>'q'</b>", "n": 1.0, "ok": true}"#,
         ),
         (
             "{{ {'b': [1, 2], 'a': {}} | tojson }}",
@@ -176,7 +214,7 @@ fn small_idioms() {
         ),
         (
             "{{ messages[0].get('missing', 'x') }}{% for k, v in messages[0].items() %}{{ k[0] }}{% endfor %}",
-            "xrcnon",
+            "xrcno",
         ),
         (
             "{{ 'a,b'.split(',') | join('+') }} {{ 'Ab'.upper() }} {{ 'x' in 'xyz' }}",
@@ -226,19 +264,64 @@ fn refusals_are_told_from_breakage() {
     );
     check(
         "{{ messages[0].content.nope() }}",
-        "rendering the model's chat template",
+        "the model's chat template does not render this conversation; use /v1/completions, or correct the template in F",
     );
     check(
         "{{ missing.attribute.deeper }}",
-        "rendering the model's chat template",
+        "the model's chat template does not render this conversation; use /v1/completions, or correct the template in F",
     );
-    check("{% if %}", "compiling the model's chat template");
+    check(
+        "{% if %}",
+        "the chat template in F does not compile; fetch the file again, correct the template, or remove it to do without chat",
+    );
+}
+
+#[test]
+fn a_template_that_no_conversation_suits_is_found_without_one() {
+    let check = |text: &str, expected: Option<&str>| {
+        let template = ChatTemplate::compile(found(text), names()).unwrap();
+        let found = template.check(jiff::civil::date(2026, 3, 9).at(14, 5, 0, 0));
+        let found = found.err().map(|error| crate::serve::chain(&error));
+        match (found.as_deref(), expected) {
+            (None, None) => {}
+            (Some(found), Some(expected)) => assert!(found.contains(expected), "{found}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    check(CHATML, None);
+    check(INST, None);
+    check("{{ raise_exception('no system messages') }}", None);
+    check("{{ messages[0].content|urlize }}", Some("urlize"));
+    check(
+        "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content.encode() }}{% endif %}{% endfor %}",
+        Some("encode"),
+    );
+}
+
+#[test]
+fn what_the_caller_names_wins_over_what_the_model_names() {
+    let template = "{{ bos_token }}{{ tools|length }}{{ messages|length }}";
+    let extra = json!({"bos_token": "<b>", "tools": [1, 2], "messages": []});
+    let found = render(template, &json!([{"role": "user", "content": "x"}]), &extra);
+    assert_eq!(found.unwrap(), "<b>21");
+}
+
+#[test]
+fn messages_are_plain() {
+    check(
+        "{{ messages[0]|tojson }}",
+        &json!([{"role": "assistant", "content": null, "reasoning": "hm", "name": null}]),
+        r#"{"role": "assistant", "reasoning": "hm", "thinking": "hm", "reasoning_content": "hm"}"#,
+    );
 }
 
 #[test]
 fn templates_are_found_where_checkpoints_keep_them() {
     let folder = tempfile::tempdir().unwrap();
-    let find = |config: Json| super::find(folder.path(), config.as_object().unwrap());
+    let find = |config: Json| {
+        let found = super::find(folder.path(), config.as_object().unwrap());
+        found.map(|found| found.map(|found| found.text))
+    };
     assert_eq!(find(json!({})).unwrap(), None);
     assert_eq!(
         find(json!({"chat_template": "T"})).unwrap().as_deref(),

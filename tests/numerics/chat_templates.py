@@ -1,0 +1,229 @@
+"""Records what transformers renders of small chat templates, one feature each, for the tests of `runtime`.
+
+    python tests/numerics/chat_templates.py > runtime/src/text/template/rendered.json
+
+The reference is `transformers.utils.chat_template_utils.render_jinja_template`, called as `apply_chat_template` calls
+it: with `tools=None`, `documents=None` and the map of special tokens. Each entry is a template and its text, or null
+where the reference raises.
+"""
+
+import json
+
+from transformers.utils.chat_template_utils import render_jinja_template
+
+MESSAGES = [
+    {"role": "system", "content": "Hello wOrld"},
+    {"role": "user", "content": "What now?", "score": 1e20, "note": "é\u007f<\"'>", "list": [1.5, 1e-7, "it's", None, True]},
+]
+SPECIAL = {"bos_token": "<s>", "eos_token": "</s>"}
+
+# What a template is given.
+TEMPLATES = [
+    "{% if tools is not none %}T{% endif %}",
+    "{{ tools is defined }}{{ documents is defined }}{{ tools is none }}{{ documents is none }}",
+    "{% if not tools %}none{% endif %}",
+    "{% if documents is not none %}D{% endif %}",
+    "{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}",
+    "{{ add_generation_prompt }}",
+    "{% for m in messages %}{% generation %}{{ m.role }}{% endgeneration %};{% endfor %}",
+    "{%- generation -%}  x  {%- endgeneration -%} y",
+    "{% for x in [1, 2, 3] %}{% if x == 2 %}{% continue %}{% endif %}{{ x }}{% endfor %}",
+    # The name of a role does not make a format of it.
+    "{{ 'a %s b' }}{# '%s' % x #}{% raw %}{{ '%s' % x }}{% endraw %}",
+]
+
+EXPRESSIONS = r"""
+true
+none
+1.0
+1e20
+-1e16
+1e15
+1e-5
+0.0001
+123456789.125
+[1, 'a', none, true]
+[1e20, 0.1, 1e-7]
+[["it's", 'say "so"', 'both \' and "']]
+{'k': 1e20, 'b': [true, 'x']}
+{'k': true}
+(1, 2)
+(1,)
+messages[1].score
+messages[1].list
+-7 // 2
+-7 % 3
+10 / 4
+2 ** -1
+true + 1
+1e20|string
+1e20|tojson
+1.0|tojson
+{'a': [1, {'b': none}], 'c': 'é'}|tojson
+{'a': [1, {'b': none}], 'c': 'é'}|tojson(indent=2)
+{'a': [], 'b': {}}|tojson(indent=4)
+[1, [2]]|tojson(indent=0)
+[1, [2]]|tojson(indent='\t')
+{'b': 1, 'a': 2}|tojson(sort_keys=true)
+{'b': 1, 'a': 2}|tojson(separators=(',', ':'))
+{'b': [1, 2]}|tojson(separators=(' ,', ' : '), indent=1)
+messages[1].note|tojson(ensure_ascii=true)
+messages[1].note|tojson
+'𝄞'|tojson(true)
+'é'|tojson(true, 2)
+undefined_thing|tojson
+'ab'.zfill(5)
+'-7'.zfill(4)
+'aXb'.swapcase()
+'a'.center(4)
+'ab'.center(5, '*')
+'ab'.ljust(4) ~ '|'
+'ab'.rjust(4, '.')
+'ßX'.casefold()
+'abc'.index('c')
+'abc'.index('z')
+'abcb'.rindex('b')
+'abcabc'.find('b', 2)
+'abcabc'.rfind('b', 0, 3)
+'a-b-c'.rpartition('-')
+'a-b-c'.partition('-')
+'abc'.rpartition('-')
+'a\tb'.expandtabs(4)
+'Ab Cd'.istitle()
+'Ab cd'.istitle()
+'abc'.isidentifier()
+'1abc'.isidentifier()
+'a b'.isprintable()
+'a\tb'.isprintable()
+'12'.isdecimal()
+'12'.isnumeric()
+'AB'.isupper()
+'abc'.startswith(('a', 'b'))
+'abc'.startswith('b', 1)
+'abc'.endswith(('x', 'c'))
+'a b c'.split(none, 1)
+'a,b,c'.split(',', maxsplit=1)
+'a,b,c'.split(sep=',')
+'a,b,c'.rsplit(',', maxsplit=1)
+'a\nb'.splitlines()
+'a\nb'.splitlines(keepends=true)
+'abc'.count('')
+'aaa'.count('a', 1)
+'aaa'.replace('a', 'b', 2)
+'é'.isascii()
+'x'.join(['a', 'b'])
+"they're bill's".title()
+'hello wORLD'.capitalize()
+'abc'.removeprefix('a').removesuffix('c')
+'{:>5}|{:.2f}|{!r}'.format('x', 2.5, 'q')
+'{!r:>6}|{!s}|{0!r}'.format('x', 2)
+'{!r:>6}|{!s}'.format('x', 2)
+'{a!r} {{!r}}'.format(a="it's")
+'{0}{1!r}{0}'.format('x', none)
+'%s' % 'a'
+'%s and %d' % ('a', 3)
+'x' + '%s' % messages[0].role|upper + 'y'
+'%5.1f|%-4s|' % (2.55, 'ab')
+'%(a)s' % {'a': 1}
+'%s' % (1,)
+'%s' % ('a' ~ 'b')
+'100%' ~ '%'
+7 % 4
+[1, 2].index(2)
+[1, 2].index(3)
+[1, 2, 2].count(2)
+['a', 'b', 'a'].index('a', 1)
+{'a': 1}.copy()
+'a b  c'|wordcount
+'abcdef'|truncate(4)
+'abc def ghi jkl'|truncate(9)
+'abc def ghi jkl'|truncate(9, true)
+'abcdefghijklm'|truncate(9, true, '..', 0)
+'a b'|title
+'x'|center(5) ~ '|'
+'x'|center(width=4) ~ '|'
+'<b>x</b>  y'|striptags
+{'a': 1, 'b': none, 'c': 'x"<'}|xmlattr
+{'a': 1}|xmlattr(false)
+1234567|filesizeformat
+1|filesizeformat
+2048|filesizeformat(true)
+[1, 2]|random is number
+'abc'|reverse
+[1, 2, 3]|batch(2)|list
+[1, 2, 3, 4]|slice(2)|list
+'a<b'|escape
+'"a"&\'b\''|e
+[1, 2]|join(d='+')
+'abc def ghi jkl'|truncate(length=9, end='!')
+[{'a': 1}, {'a': 2}]|groupby('a')|list|length
+[{'a': 1}]|sum(attribute='a')
+joiner(',')() ~ joiner()()
+cycler('a', 'b').next()
+range(3)|list
+dict(a=1)
+dict({'a': 1}, b=2)
+namespace(a=1).a
+messages[0].content.title()
+messages[-1]['content'][:4]
+1 if false
+1 == 1.0
+'a' ~ 1 ~ none
+[1, 2, 3][::2]
+'b' not in 'abc'
+{'a': 1, 'b': 2}.items()|list
+{'a': 1}.get('b', 2)
+'0x1f'|int(base=16)
+'z'|int(5)
+3|float
+'1e20'|float
+[3, 1]|max
+'abc' is filter
+'upper' is filter
+messages|map(attribute='role')|join(',')
+messages|selectattr('role', 'equalto', 'user')|list|length
+messages|rejectattr('role', 'in', ['user'])|map(attribute='role')|first
+'a\nb'|indent(2)
+'%s-%s'|format('a', 1)
+42.55|round(1)
+42|round
+[1, 2]|join('-')
+[1.5, 1e20]|join(' ')
+'abc'|list
+'abc'|length
+{'a': 1}|items|list
+{'b': 1, 'a': 2}|dictsort
+'hello'|replace('l', 'L', 1)
+' x '|trim
+'xxaxx'|trim('x')
+'x' is string
+1 is integer
+messages is iterable
+messages[0] is mapping
+'A'.lower() is lower
+""".strip("\n").split("\n")
+
+TEMPLATES += ["{{ %s }}" % expression for expression in EXPRESSIONS]
+TEMPLATES += [
+    "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}",
+    "{% set j = joiner(', ') %}{% for x in [1, 2, 3] %}{{ j() }}{{ x }}{% endfor %}",
+    "{% set ns = namespace(n=0) %}{% for x in [1, 2] %}{% set ns.n = ns.n + x %}{% endfor %}{{ ns.n }}",
+    "{% macro m(a, b='z') %}{{ a }}{{ b }}{% endmacro %}{{ m('x') }}{{ m('x', b='y') }}",
+    "{% set x %}a{% endset %}{{ x ~ '%s' % x }}",
+    "{% call(x) m() %}{% endcall %}",
+]
+
+
+def render(template):
+    try:
+        texts, _ = render_jinja_template(
+            [MESSAGES], tools=None, documents=None, chat_template=template, add_generation_prompt=True, **SPECIAL
+        )
+        return texts[0]
+    except Exception:
+        return None
+
+
+rows = ",\n".join(json.dumps([template, render(template)], ensure_ascii=False) for template in TEMPLATES)
+head = ",\n".join(f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in [("messages", MESSAGES), ("special", SPECIAL)])
+print(f'{{{head},\n"rendered": [\n{rows}\n]}}')
