@@ -11,4 +11,5 @@ mod exits;
 mod journal;
 mod lab;
 mod plans;
+mod ports;
 mod supervision;
