@@ -19,4 +19,5 @@ mod recordings;
 mod removal;
 mod replica;
 mod rights;
+mod ports;
 mod supervision;
