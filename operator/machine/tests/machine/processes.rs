@@ -37,6 +37,14 @@ fn runs(folder: &Path, note: &str) -> bool {
         .is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+/// Whether it ends: the signal was sent before the call returned, and a busy kernel delivers it when it comes to it.
+fn ends(folder: &Path, note: &str) -> bool {
+    (0..500_000).any(|_| {
+        std::thread::yield_now();
+        !runs(folder, note)
+    })
+}
+
 #[test]
 fn a_hanging_tool_goes_with_its_grandchildren() {
     let folder = tempfile::tempdir().unwrap();
@@ -44,7 +52,7 @@ fn a_hanging_tool_goes_with_its_grandchildren() {
     assert_eq!((output.status, output.timed_out), (None, true));
     assert_eq!(output.stdout, "early\n");
     for note in ["tool", "child", "grandchild"] {
-        assert!(!runs(folder.path(), note), "{note}");
+        assert!(ends(folder.path(), note), "{note}");
     }
 }
 
@@ -54,7 +62,7 @@ fn what_a_tool_leaves_running_goes_too() {
     let output = stubborn("leftover", folder.path(), LONG);
     assert_eq!((output.status, output.timed_out), (Some(0), false));
     assert_eq!(output.stdout, "done\n");
-    assert!(!runs(folder.path(), "child"));
+    assert!(ends(folder.path(), "child"));
 }
 
 /// What left the group is not ours to find; but it cannot hold the call up.
