@@ -71,6 +71,8 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
 fn outcome(problem: &Diagnostic) -> Exit {
     if [catalog::SNAPSHOT_EDITED.id, catalog::SNAPSHOT_EXPIRED.id].contains(&problem.id()) {
         Exit::Stale
+    } else if problem.id() == catalog::UNREADABLE_SOURCE.id {
+        Exit::Missing
     } else {
         Exit::Input
     }
