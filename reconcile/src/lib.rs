@@ -2,7 +2,7 @@
 //!
 //! In the order in which facts flow: [`selection`] (whose is a SoC), [`topology`] (what reaches what), [`isolation`]
 //! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`mod@plan`] (what to
-//! do), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind).
+//! do, and [`rollout`]: on which node first), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind).
 //!
 //! Invariants, and what holds each:
 //! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod placement;
 pub mod plan;
 pub mod program;
+pub mod rollout;
 pub mod selection;
 pub mod topology;
 pub mod view;

@@ -12,4 +12,5 @@ mod journal;
 mod lab;
 mod plans;
 mod ports;
+mod rollout;
 mod supervision;

@@ -17,6 +17,7 @@ mod programs;
 mod properties;
 mod quickstart;
 mod random;
+mod rollout;
 mod scenarios;
 mod simulate;
 mod twist;
