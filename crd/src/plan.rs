@@ -32,6 +32,8 @@ pub struct Plan {
     pub summary: Summary,
     /// Every declared object, changed or not, ordered by kind, namespace and name.
     pub objects: Vec<ObjectPlan>,
+    /// The nodes that have something to run, in the order in which they are worked on: canaries first, then by name.
+    pub order: Vec<NodeName>,
     /// Each node's steps, ordered by node.
     pub nodes: Vec<NodePlan>,
     /// Lines of the report: blocked goals, advice, drift, what Observe would do.
@@ -93,6 +95,12 @@ pub struct Governance {
     /// SoCs that may be drained at once; absent for one group's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_unavailable_socs: Option<u32>,
+    /// Whether a policy has it go first: the others wait until it has converged, and a failure of it ends the rollout.
+    pub canary: bool,
+    /// Failed nodes at which the rollout stops, this one among them.
+    pub failure_threshold: u32,
+    /// Nodes that may be worked on at once, this one among them.
+    pub max_unavailable_nodes: u32,
 }
 
 /// What the plan does to one declared object.

@@ -2,8 +2,9 @@
 //!
 //! In the order in which facts flow: [`selection`] (whose is a SoC), [`topology`] (what reaches what), [`isolation`]
 //! (what is kept apart), [`drift`] (what moved under us), [`placement`] (which SoCs form a group), [`mod@plan`] (what to
-//! do), [`mod@check`] (is that safe), [`mod@judge`] (is that still right), [`ledger`] (what is left behind). Beside
-//! that path: [`mod@doctor`] (is the machine ready at all), [`recording`] (snapshots that leave the machine).
+//! do, and [`rollout`]: on which node first), [`mod@check`] (is that safe), [`mod@judge`] (is that still right),
+//! [`ledger`] (what is left behind). Beside that path: [`mod@doctor`] (is the machine ready at all), [`recording`]
+//! (snapshots that leave the machine).
 //!
 //! Invariants, and what holds each:
 //! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
@@ -25,6 +26,7 @@ pub mod placement;
 pub mod plan;
 pub mod program;
 pub mod recording;
+pub mod rollout;
 pub mod selection;
 pub mod topology;
 pub mod view;

@@ -40,7 +40,7 @@ use approve::Asking;
 use interrupt::StopFlag;
 use journaled::Journaled;
 use observe::{Effort, Surroundings};
-use run::Ran;
+use run::{Failures, Ran};
 
 /// Rounds after which a machine that still wants steps is given up: one for the plan, one for what only shows after it,
 /// and some for a machine that changes under us.
@@ -115,6 +115,7 @@ impl Engine<'_> {
         self.recover()?;
         let mut first = Some(first);
         let mut steps = 0;
+        let mut failures = Failures::default();
         for round in 0..ROUNDS {
             let nodes = self.observe()?;
             let plan = self.plan(&nodes, Effort::Read)?;
@@ -149,7 +150,7 @@ impl Engine<'_> {
             }
             self.approve(&plan)?;
             self.govern(&plan)?;
-            match self.run(&plan)? {
+            match self.run(&plan, &mut failures)? {
                 Ran::All { steps: ran } => steps += ran,
                 Ran::Void { steps: ran, why } => {
                     steps += ran;

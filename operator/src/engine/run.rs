@@ -1,10 +1,14 @@
 //! One plan, node by node: each step begun, carried out, verified and recorded before the next.
+use std::collections::{BTreeMap, BTreeSet};
+
 use crd::{
+    id::NodeName,
     journal::{Event, RunOutcome},
     kind::FailurePolicy,
     plan::{NodePlan, Plan},
     step::{Action, Step},
 };
+use reconcile::rollout::{self, Next, Progress};
 
 use super::{Engine, boot_unknown, journaled::Journaled, observe, step::Stepped, undo};
 use crate::{exit::Exit, failure::Failure, room::Node, state::Journal};
@@ -35,17 +39,63 @@ pub enum Ran {
     },
 }
 
+/// Nodes on which a step failed since the command began, with the worst outcome and what is to be said of each.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    nodes: BTreeSet<NodeName>,
+    exit: Option<Exit>,
+    said: Vec<String>,
+}
+
+impl Failures {
+    fn add(&mut self, node: &NodeName, exit: Exit, why: String) {
+        self.nodes.insert(node.clone());
+        self.exit = Some(self.exit.map_or(exit, |worst| worst.worse(exit)));
+        self.said.push(why);
+    }
+
+    /// How the run ended by them, where there are any; `stop` says why the rest was not begun.
+    fn ended(&self, steps: u32, stop: Option<String>) -> Option<Ran> {
+        let why: Vec<String> = self.said.iter().cloned().chain(stop).collect();
+        self.exit.map(|exit| Ran::Ended {
+            steps,
+            exit,
+            why: why.join("; "),
+        })
+    }
+}
+
 impl Engine<'_> {
-    /// Carries out a plan, one node after the other: no two disruptive actions at once.
-    pub(super) fn run(&mut self, plan: &Plan) -> Result<Ran, Failure> {
+    /// Carries out a plan, one node after the other in the order and as far as the core says.
+    pub(super) fn run(&mut self, plan: &Plan, failures: &mut Failures) -> Result<Ran, Failure> {
         let mut steps = 0;
         let room = self.room;
-        for node_plan in &plan.nodes {
-            let Some(node) = room.node(&node_plan.node) else {
-                continue;
+        let earlier = failures.nodes.iter().cloned();
+        let mut begun: BTreeMap<NodeName, Progress> =
+            earlier.map(|node| (node, Progress::Failed)).collect();
+        loop {
+            let name = match rollout::next(plan, &begun) {
+                // One at a time: whoever may begin beside it begins after it.
+                Next::Begin(nodes) => nodes.into_iter().next(),
+                Next::Stop { why } => {
+                    return Ok(failures
+                        .ended(steps, Some(why))
+                        .unwrap_or(Ran::All { steps }));
+                }
+                Next::Done => None,
+            };
+            let found = name.and_then(|name| {
+                let plan = plan.nodes.iter().find(|node| node.node == name)?;
+                Some((room.node(&name)?, plan))
+            });
+            let Some((node, node_plan)) = found else {
+                return Ok(failures.ended(steps, None).unwrap_or(Ran::All { steps }));
             };
             match self.run_node(node, node_plan)? {
-                Ran::All { steps: ran } => steps += ran,
+                Ran::All { steps: ran } => {
+                    steps += ran;
+                    begun.insert(node.name.clone(), Progress::Converged);
+                }
                 Ran::Void { steps: ran, why } => {
                     return Ok(Ran::Void {
                         steps: steps + ran,
@@ -57,15 +107,21 @@ impl Engine<'_> {
                     exit,
                     why,
                 } => {
-                    return Ok(Ran::Ended {
-                        steps: steps + ran,
-                        exit,
-                        why,
-                    });
+                    steps += ran;
+                    failures.add(&node.name, exit, why);
+                    begun.insert(node.name.clone(), Progress::Failed);
+                    // Somebody who asked for a stop waits for no further node.
+                    if exit == Exit::Partial {
+                        return Ok(failures.ended(steps, None).unwrap_or(Ran::All { steps }));
+                    }
+                    if let Next::Begin(_) = rollout::next(plan, &begun) {
+                        let last = failures.said.last().map_or("", String::as_str);
+                        self.console
+                            .note(&format!("{last}; going on with the next node"));
+                    }
                 }
             }
         }
-        Ok(Ran::All { steps })
     }
 
     fn run_node(&mut self, node: &Node, plan: &NodePlan) -> Result<Ran, Failure> {

@@ -36,7 +36,7 @@ pub fn text(plan: &Plan, frame: &Frame<'_>, paint: Paint, detail: Detail) -> Str
         frame.observed
     );
     line(&mut out, &paint.tone(Tone::Strong, title));
-    for node in &plan.nodes {
+    for node in in_order(plan) {
         if !node.steps.is_empty() || !node.work.is_empty() || detail == Detail::Wide {
             out.push('\n');
             node_text(&mut out, node, paint, detail);
@@ -46,6 +46,43 @@ pub fn text(plan: &Plan, frame: &Frame<'_>, paint: Paint, detail: Detail) -> Str
     objects(&mut out, plan, detail, paint);
     totals(&mut out, plan, frame, paint);
     out
+}
+
+/// Nodes as they are worked on, then those with nothing to run.
+fn in_order(plan: &Plan) -> Vec<&NodePlan> {
+    let mut nodes: Vec<&NodePlan> = plan.nodes.iter().collect();
+    nodes.sort_by_key(|node| {
+        let place = plan.order.iter().position(|name| *name == node.node);
+        (place.unwrap_or(usize::MAX), &node.node)
+    });
+    nodes
+}
+
+/// Which node goes first, and when the rollout stops; empty where there is only one.
+fn order(plan: &Plan) -> Option<String> {
+    let nodes: Vec<&NodePlan> = (in_order(plan).into_iter())
+        .filter(|node| plan.order.contains(&node.node))
+        .collect();
+    let threshold = nodes.iter().map(|node| node.governance.failure_threshold);
+    let threshold = threshold.min().filter(|_| nodes.len() > 1)?;
+    let canary = nodes.iter().any(|node| node.governance.canary);
+    let names: Vec<String> = nodes
+        .iter()
+        .map(|node| {
+            let role = if node.governance.canary {
+                " (canary)"
+            } else {
+                ""
+            };
+            format!("{}{role}", node.node)
+        })
+        .collect();
+    let canary = if canary { "a failed canary, or " } else { "" };
+    Some(format!(
+        "Order: {}; stops at {canary}{}.",
+        names.join(", "),
+        words::counted(threshold as usize, "failed node")
+    ))
 }
 
 fn node_text(out: &mut String, node: &NodePlan, paint: Paint, detail: Detail) {
@@ -211,6 +248,9 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
         "not disruptive"
     };
     line(out, &format!("Disruption: {} ({asks}).", class(worst)));
+    if let Some(order) = order(plan) {
+        line(out, &order);
+    }
     for node in plan.nodes.iter().filter(|node| !node.steps.is_empty()) {
         line(out, &format!("Digest: {}   {}", node.digest.0, node.node));
     }

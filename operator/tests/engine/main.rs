@@ -20,4 +20,5 @@ mod recordings;
 mod removal;
 mod replica;
 mod rights;
+mod rollout;
 mod supervision;

@@ -5,6 +5,7 @@ mod acs;
 mod flow;
 mod kept;
 mod machine;
+mod order;
 mod paper;
 mod partitioning;
 mod proof;
@@ -20,7 +21,7 @@ use crate::NodeInput;
 use machine::Machine;
 
 /// Every rule: its id, and what it holds.
-pub const RULES: [(&str, &str); 24] = [
+pub const RULES: [(&str, &str); 25] = [
     (
         "SP-C01",
         "a SoC is reset only when nobody holds it, or our own workers on it were drained",
@@ -93,6 +94,10 @@ pub const RULES: [(&str, &str); 24] = [
         "SP-C24",
         "an effect on a register or setting records for whom it was written",
     ),
+    (
+        "SP-C25",
+        "every node with something to run is in the order once, canaries before the others",
+    ),
 ];
 
 /// A rule that a plan breaks.
@@ -129,6 +134,7 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
         kept::read(node, &machine, &mut found);
         paper::read(node, &machine, &mut found);
         proof::read(node, &machine, &mut found);
+        order::read(node, plan, &machine, &mut found);
     }
     paper::totals(plan, &mut found);
     found.list.sort();

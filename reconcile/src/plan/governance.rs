@@ -1,6 +1,6 @@
 //! What governs a node: the strictest of its policies, or the ledger alone.
 use crd::{
-    kind::{ApprovalMode, Enforcement, FailurePolicy, ResetScope},
+    kind::{ApprovalMode, Enforcement, FailurePolicy, ResetScope, Rollout},
     plan::Governance,
 };
 
@@ -48,7 +48,21 @@ pub(super) fn of(view: &View<'_>) -> Governance {
             FailurePolicy::Halt
         },
         max_unavailable_socs: budget(view),
+        canary: policies.iter().any(|policy| {
+            let rollout = policy.spec.rollout.as_ref();
+            let canary = rollout.and_then(|rollout| rollout.canary.as_ref());
+            canary.is_some_and(|canary| canary.matches(&view.snapshot.metadata.labels))
+        }),
+        failure_threshold: strictest(view, |rollout| rollout.failure_threshold),
+        max_unavailable_nodes: strictest(view, |rollout| rollout.max_unavailable_nodes),
     }
+}
+
+/// The smallest count that a policy allows; one that states none allows 1, and so does no policy.
+fn strictest(view: &View<'_>, stated: impl Fn(&Rollout) -> Option<u32>) -> u32 {
+    let policies = view.selection.policies.iter();
+    let counts = policies.map(|policy| policy.spec.rollout.as_ref().and_then(&stated).unwrap_or(1));
+    counts.min().unwrap_or(1)
 }
 
 /// SoCs that may be drained at once, where a policy says.

@@ -39,6 +39,7 @@ use crate::{
     digest::{node_digest, rollout_digest},
     drift,
     placement::{House, Placed, Seat, place_models},
+    rollout,
     view::{View, in_order},
 };
 use node::Needs;
@@ -70,20 +71,15 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         format_version: PLAN_FORMAT.into(),
         kind: "Plan".into(),
         digest: rollout_digest(&nodes),
-        applyable: nodes.iter().any(can_run),
+        applyable: nodes.iter().any(rollout::has_work),
         complete: summary.blocked == 0 && !report.has(ReportKind::Error),
         errored: report.has(ReportKind::Error),
         summary,
         objects,
+        order: rollout::order(&nodes),
         nodes,
         report: report.lines(),
     }
-}
-
-/// Whether any step of a node counts as a change: its own steps and builds; worker steps never do.
-fn can_run(node: &NodePlan) -> bool {
-    let builds = |step: &Step| matches!(step.action, Action::Build { .. });
-    !node.steps.is_empty() || node.work.iter().any(builds)
 }
 
 /// The snapshots by node, in order; nodes that could not be read, or were read twice, are reported.

@@ -21,6 +21,7 @@ mod properties;
 mod quickstart;
 mod random;
 mod recordings;
+mod rollout;
 mod scenarios;
 mod simulate;
 mod twist;

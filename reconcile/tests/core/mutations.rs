@@ -347,6 +347,7 @@ fn every_rule_has_a_plan_that_breaks_it() {
         ("SP-C24", Case::fresh, |case| {
             case.step("acs.clear").record = None
         }),
+        ("SP-C25", Case::fresh, |case| case.plan.order.clear()),
     ];
     for make in [Case::fresh, Case::removal, keeping, keeping_no_more] {
         assert_eq!(

@@ -1,0 +1,99 @@
+//! Several servers: canaries first, and how far a rollout goes after a failure.
+use std::fs;
+
+use crate::lab::Lab;
+
+/// The first divergence port of the pair on every server.
+const PORT: &str = "0000:24:00.0";
+
+/// Three equal servers, the last of them a canary, under a policy with this rollout.
+fn servers(rollout: &str) -> Lab {
+    let lab = Lab::new();
+    let rack = lab.path("rack.yaml");
+    let text = fs::read_to_string(&rack).unwrap();
+    let (head, server) = text.split_once("    - name: aic-01\n").unwrap();
+    let of = |name: &str, labels: &str| format!("    - name: {name}\n{labels}{server}");
+    let text = [
+        head.to_owned(),
+        of("aic-01", ""),
+        of("aic-02", ""),
+        of("aic-03", "      labels: { stage: canary }\n"),
+    ];
+    fs::write(&rack, text.concat()).unwrap();
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, format!("{text}  rollout: {rollout}\n")).unwrap();
+    lab
+}
+
+fn fail(lab: &Lab, node: &str) {
+    let fault = format!("write-ignored:{PORT}");
+    lab.run("state", &["rack", "fault", "--node", node, &fault])
+        .expect(0);
+}
+
+/// Whether a node's journal says that a run began there.
+fn begun(lab: &Lab, node: &str) -> bool {
+    let journal = lab.path("state/lab").join(node).join("journal");
+    fs::read(journal).is_ok_and(|bytes| !bytes.is_empty())
+}
+
+#[test]
+fn a_failed_canary_leaves_the_others_untouched_and_says_why() {
+    let lab = servers("{ canary: { matchLabels: { stage: canary } }, failureThreshold: 3 }");
+    let plan = lab
+        .run("state", &["plan", "-f", "declared"])
+        .expect(0)
+        .stdout;
+    let order =
+        "Order: aic-03 (canary), aic-01, aic-02; stops at a failed canary, or 3 failed nodes.";
+    assert!(plan.contains(order), "{plan}");
+    let places = ["Node aic-03", "Node aic-01", "Node aic-02"].map(|node| plan.find(node).unwrap());
+    assert!(places.is_sorted(), "{plan}");
+
+    fail(&lab, "aic-03");
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    let why = ended.stdout.lines().last().unwrap();
+    assert!(
+        why.contains(PORT)
+            && why.ends_with("; aic-03 is a canary, so aic-01 and aic-02 were not begun"),
+        "{why}"
+    );
+    assert!(begun(&lab, "aic-03") && !begun(&lab, "aic-01") && !begun(&lab, "aic-02"));
+
+    lab.run("state", &["rack", "fault", "--node", "aic-03", "--clear"])
+        .expect(0);
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    assert!(begun(&lab, "aic-01") && begun(&lab, "aic-02"));
+}
+
+#[test]
+fn a_threshold_of_two_goes_on_after_one_failed_node() {
+    let lab = servers("{ failureThreshold: 2 }");
+    fail(&lab, "aic-01");
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    assert!(
+        ended.stderr.contains("going on with the next node"),
+        "{}",
+        ended.stderr
+    );
+    let plan = ["plan", "-f", "declared", "--detailed-exitcode", "--node"];
+    for (node, code) in [("aic-01", 2), ("aic-02", 0), ("aic-03", 0)] {
+        lab.run("state", &[&plan[..], &[node]].concat())
+            .expect(code);
+    }
+}
+
+#[test]
+fn the_second_failure_reaches_a_threshold_of_two() {
+    let lab = servers("{ failureThreshold: 2 }");
+    fail(&lab, "aic-01");
+    fail(&lab, "aic-02");
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    let why = ended.stdout.lines().last().unwrap();
+    assert!(
+        why.ends_with("; the rollout stops at 2 failed nodes, so aic-03 was not begun"),
+        "{why}"
+    );
+    assert!(begun(&lab, "aic-02") && !begun(&lab, "aic-03"));
+}

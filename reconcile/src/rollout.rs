@@ -1,0 +1,136 @@
+//! In which order nodes are worked on, and when a rollout goes no further: canaries first, and up to the failures that
+//! are allowed.
+use std::collections::BTreeMap;
+
+use crd::{
+    id::NodeName,
+    plan::{Governance, NodePlan, Plan},
+    step::{Action, Step},
+};
+
+/// The most nodes that a sentence names one by one.
+const NAMED: usize = 3;
+
+/// How far a node has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Its steps are being carried out.
+    Working,
+    /// Every step was verified.
+    Converged,
+    /// A step failed, whatever became of the others.
+    Failed,
+}
+
+/// What may happen next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// These nodes may begin; empty while nodes at work have to end first.
+    Begin(Vec<NodeName>),
+    /// Nothing more is begun, and some nodes never were.
+    Stop {
+        /// Why, as the end of a sentence: `it is a canary, so aic-02 was not begun`.
+        why: String,
+    },
+    /// Every node was begun.
+    Done,
+}
+
+/// Whether a node has something to run: its own steps or builds; worker steps are not a rollout's.
+pub fn has_work(node: &NodePlan) -> bool {
+    let builds = |step: &Step| matches!(step.action, Action::Build { .. });
+    !node.steps.is_empty() || node.work.iter().any(builds)
+}
+
+/// The nodes that have something to run, in the order in which they are worked on: canaries, then the others, by name.
+pub fn order(nodes: &[NodePlan]) -> Vec<NodeName> {
+    let mut order: Vec<&NodePlan> = nodes.iter().filter(|node| has_work(node)).collect();
+    order.sort_by_key(|node| (!node.governance.canary, &node.node));
+    order.into_iter().map(|node| node.node.clone()).collect()
+}
+
+/// Decides what may begin, from what was begun so far; failures of an earlier round count.
+///
+/// Others wait until every canary of the plan has converged. Failures count together, against the smallest threshold of
+/// the nodes that failed; nodes at work count against the smallest limit among them and the one that would join.
+pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Next {
+    let waiting: Vec<&NodePlan> = plan
+        .order
+        .iter()
+        .filter(|name| !begun.contains_key(*name))
+        .filter_map(|name| node(plan, name))
+        .collect();
+    if waiting.is_empty() {
+        return Next::Done;
+    }
+    if let Some(why) = stopped(plan, begun) {
+        return Next::Stop {
+            why: format!("{why}, so {}", left(&waiting)),
+        };
+    }
+    let working: Vec<&NodePlan> = plan
+        .nodes
+        .iter()
+        .filter(|node| begun.get(&node.node) == Some(&Progress::Working))
+        .collect();
+    let first = |node: &&NodePlan| node.governance.canary;
+    let canaries = waiting.iter().any(first) || working.iter().any(first);
+    let mut busy: Vec<&Governance> = working.iter().map(|node| &node.governance).collect();
+    let mut may = Vec::new();
+    for node in waiting.iter().filter(|node| !canaries || first(node)) {
+        busy.push(&node.governance);
+        let limit = busy
+            .iter()
+            .map(|governance| governance.max_unavailable_nodes);
+        if busy.len() > limit.min().unwrap_or(1) as usize {
+            break;
+        }
+        may.push(node.node.clone());
+    }
+    Next::Begin(may)
+}
+
+/// Why nothing more is begun, where that is so.
+fn stopped(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Option<String> {
+    let failed: Vec<&NodeName> = begun
+        .iter()
+        .filter(|(_, progress)| **progress == Progress::Failed)
+        .map(|(name, _)| name)
+        .collect();
+    let nodes = || failed.iter().filter_map(|name| node(plan, name));
+    if let Some(canary) = nodes().find(|node| node.governance.canary) {
+        return Some(format!("{} is a canary", canary.node));
+    }
+    // A node that the plan does not have any more failed all the same.
+    let threshold = nodes().map(|node| node.governance.failure_threshold).min();
+    let reached = !failed.is_empty() && failed.len() >= threshold.unwrap_or(1) as usize;
+    reached.then(|| match failed.len() {
+        1 => "the rollout stops at the first failed node".to_owned(),
+        count => format!("the rollout stops at {count} failed nodes"),
+    })
+}
+
+fn node<'a>(plan: &'a Plan, name: &NodeName) -> Option<&'a NodePlan> {
+    plan.nodes.iter().find(|node| node.node == *name)
+}
+
+/// `aic-02 and aic-03 were not begun`.
+fn left(waiting: &[&NodePlan]) -> String {
+    let mut names: Vec<String> = waiting
+        .iter()
+        .take(NAMED)
+        .map(|node| node.node.to_string())
+        .collect();
+    let more = waiting.len() - names.len();
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    let verb = if waiting.len() == 1 { "was" } else { "were" };
+    let last = names.pop().unwrap_or_default();
+    let names = if names.is_empty() {
+        last
+    } else {
+        format!("{} and {last}", names.join(", "))
+    };
+    format!("{names} {verb} not begun")
+}
