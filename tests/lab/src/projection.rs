@@ -38,7 +38,7 @@ pub(crate) fn snapshot(snapshot: &Value, roots: &[String]) -> Value {
             }
             kept.insert("acs".to_owned(), fact(&function["acs"]));
             kept.insert("group".to_owned(), group);
-            if function["port"].is_string() {
+            if function["port"].is_string() || is_soc(function) {
                 kept.insert("driver".to_owned(), fact(&function["driver"]));
             }
             if is_soc(function) {

@@ -134,7 +134,12 @@ impl Vm {
             wiring,
         };
         match vm.hear(BOOT).context("booting")? {
-            Reply::Ready => Ok(vm),
+            Reply::Ready => {
+                // Its files are in the machine's memory now, and a run has many machines.
+                fs::remove_file(&initrd)
+                    .with_context(|| format!("removing {}", initrd.display()))?;
+                Ok(vm)
+            }
             other => bail!("the agent's first word is {other:?}"),
         }
     }

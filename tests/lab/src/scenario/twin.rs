@@ -179,7 +179,7 @@ fn as_written(vm: &mut Vm) -> Result<()> {
     for path in &wiring.vfio {
         let at = address(path.as_str())?;
         vm.shell(&format!(
-            "echo vfio-pci > /sys/bus/pci/devices/{at}/driver_override; echo {at} > /sys/bus/pci/drivers_probe; test -e /sys/bus/pci/drivers/vfio-pci/{at}"
+            "cd /sys/bus/pci/devices/{at}; echo vfio-pci > driver_override; if test -e driver; then echo {at} > driver/unbind; fi; echo {at} > /sys/bus/pci/drivers_probe; test -e /sys/bus/pci/drivers/vfio-pci/{at}"
         ))?;
     }
     Ok(())
