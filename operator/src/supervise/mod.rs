@@ -6,6 +6,7 @@ mod report;
 pub mod running;
 mod speech;
 mod supervisor;
+mod worker;
 
 use std::collections::BTreeMap;
 

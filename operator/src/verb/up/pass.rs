@@ -1,10 +1,5 @@
 //! One pass of `up`: the engine over what is declared, then the workers.
-use crd::{
-    declaration::Declaration,
-    id::NodeName,
-    plan::Plan,
-    step::{Action, Step, WorkerRequest},
-};
+use crd::{declaration::Declaration, plan::Plan};
 
 use super::{Up, apply, goals, stage::Stage};
 use crate::{
@@ -163,47 +158,6 @@ impl Up<'_> {
             }
             Ok(())
         })
-    }
-
-    /// Carries out the worker steps of a plan.
-    fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
-        self.supervisor.set_drain(self.drain_seconds());
-        for node in &plan.nodes {
-            for Step { action, .. } in &node.work {
-                match action {
-                    Action::StartWorker { worker } => self.start(worker, &node.node)?,
-                    Action::StopWorker { worker } => {
-                        self.drain(&format!("draining worker {worker}"), worker)?;
-                    }
-                    Action::ReplaceWorker { worker } => {
-                        self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
-                        self.start(worker, &node.node)?;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn drain(&mut self, what: &str, worker: &crd::id::WorkerId) -> Result<(), Failure> {
-        let seconds = self.drain_seconds();
-        let work = self.console.work(what, self.drain_limit());
-        self.supervisor.stop(worker, seconds, &self.setting.room)?;
-        work.done();
-        Ok(())
-    }
-
-    fn start(&mut self, worker: &WorkerRequest, node: &NodeName) -> Result<(), Failure> {
-        self.console.note(&format!("starting worker {}", worker.id));
-        match self.supervisor.start(worker, node, &self.setting.room) {
-            Err(failure) if self.args.ask.is_none() => {
-                self.console
-                    .note(&format!("worker {}: {}", worker.id, failure.chain()));
-                Ok(())
-            }
-            other => other,
-        }
     }
 
     /// What is declared of cards and settings.
