@@ -2,6 +2,7 @@
 pub mod ask;
 pub mod control;
 pub mod process;
+mod readiness;
 mod report;
 pub mod running;
 mod speech;

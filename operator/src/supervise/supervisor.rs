@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, sync::mpsc::SyncSender, time::Duration};
 
 use crd::{
-    id::{NodeName, ObjectRef, WorkerId},
+    id::{NodeName, WorkerId},
     snapshot::WorkerState,
     step::WorkerRequest,
 };
@@ -42,8 +42,8 @@ pub struct Supervisor {
     binary: WorkerBinary,
     state: StateDir,
     events: SyncSender<Event>,
-    wall: Machine,
-    workers: BTreeMap<WorkerId, Worker>,
+    pub(super) wall: Machine,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
     generation: u64,
     drain_seconds: u32,
 }
@@ -269,27 +269,6 @@ impl Supervisor {
         Ok(Some(said))
     }
 
-    /// Workers that were to be ready by now and have not died either, each told once: nothing counts on them any more until
-    /// they are ready after all.
-    pub fn overdue(&mut self) -> Vec<WorkerId> {
-        let now = self.wall.now();
-        let mut overdue = Vec::new();
-        for (id, worker) in &mut self.workers {
-            if worker.state == WorkerState::Starting && worker.ready_by <= now {
-                worker.state = WorkerState::Failed;
-                "it is not ready in time".clone_into(&mut worker.why);
-                overdue.push(id.clone());
-            }
-        }
-        overdue
-    }
-
-    /// A worker's model, and why the worker is not ready as far as that is known.
-    pub fn standing(&self, id: &WorkerId) -> Option<(&ObjectRef, &str)> {
-        let worker = self.workers.get(id)?;
-        Some((&worker.request.model, &worker.why))
-    }
-
     /// Why a worker died last, with the outcome that its own exit code means.
     pub fn last_words(&self, id: &WorkerId) -> Option<(Exit, String)> {
         let worker = self.workers.get(id)?;
@@ -382,16 +361,21 @@ impl Supervisor {
     }
 
     fn remember(&self) -> Result<(), Failure> {
+        let own = process::identity(std::process::id());
         let recorded: Vec<RecordedWorker> = self
             .workers
             .values()
             .filter_map(|worker| {
-                let running = worker.running.as_ref()?;
+                let running = worker.running.as_ref();
+                // One that waits to be started again is there as long as we are: whoever looks on counts with it too.
+                let process = running.map(|running| running.process.clone());
                 Some(RecordedWorker {
                     id: worker.request.id.clone(),
                     node: worker.node.clone(),
-                    process: running.process.clone(),
-                    pids: running.pids.clone(),
+                    process: process.or_else(|| own.clone())?,
+                    pids: running
+                        .map(|running| running.pids.clone())
+                        .unwrap_or_default(),
                     present: Some(present(worker)),
                 })
             })

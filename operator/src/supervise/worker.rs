@@ -46,6 +46,12 @@ pub(super) struct Running {
     pub(super) generation: u64,
 }
 
+/// Whether its process has ended, as far as can be seen: the word of its end may still wait to be read.
+pub(super) fn has_ended(worker: &Worker) -> bool {
+    let running = worker.running.as_ref();
+    running.is_some_and(|running| !process::is_alive(&running.process))
+}
+
 /// A worker as it enters the snapshot.
 pub(super) fn present(worker: &Worker) -> PresentWorker {
     PresentWorker {
@@ -54,7 +60,11 @@ pub(super) fn present(worker: &Worker) -> PresentWorker {
         group: worker.request.group.clone(),
         socs: worker.request.socs.clone(),
         options: worker.request.options.clone(),
-        state: worker.state,
+        state: if has_ended(worker) {
+            WorkerState::Failed
+        } else {
+            worker.state
+        },
     }
 }
 

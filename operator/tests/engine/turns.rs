@@ -20,6 +20,8 @@ use crate::{
 /// A laboratory with two sets of SoCs, and a model with so many replicas and these lines of `rollout`.
 fn lab(replicas: u32, rollout: &str) -> Lab {
     let lab = Lab::new();
+    // Resets are watched, not waited for.
+    edit(&lab, "../rack.yaml", "seed: 7", "seed: 7\n  speedup: 200");
     edit(&lab, "group.yaml", "count: 1", "count: 2");
     let lines = format!("groupRef: pair\n  replicas: {replicas}\n{rollout}");
     edit(&lab, "model.yaml", "groupRef: pair\n", &lines);
@@ -70,6 +72,13 @@ fn a_program_that_does_not_start_stops_the_rollout_and_another_edit_mends_it() {
     up.hears("the rollout of ShardedModel/default/tiny stops: worker default/tiny-0 is not ready (no room for 7 slots); default/tiny-1 goes on as it was");
     up.hears("blocked: ShardedModel/default/tiny (TooFewServing): default/tiny-1 goes on as it was started: 1 of 2 replicas serves, and 1 must (rollout.maxUnavailable: 1)");
     assert_eq!(pid(&lab, "default/tiny-1"), old);
+    // Whoever looks on sees it stopped too, whether the new replica is being started again just now or not.
+    let plan = lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    assert!(
+        plan.stdout.contains("Nothing can run now; 1 goal blocked"),
+        "{}",
+        plan.stdout
+    );
     edit(&lab, "model.yaml", "slots: 7", "slots: 2");
     up.hears("no longer blocked: ShardedModel/default/tiny");
     up.hears("worker default/tiny-0 serves on");

@@ -103,7 +103,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn any_rollout()(
+    pub fn any_rollout()(
         max_unavailable in proptest::option::of(1_u32..4),
         min_available in proptest::option::of(0_u32..4),
         allow_downtime in proptest::option::of(any::<bool>()),

@@ -28,9 +28,9 @@ const ROUNDS: usize = 2;
 
 /// With workers there are more: a set whose replica has to come back before the next one's stops takes a round, and so
 /// does a surplus replica.
-const WORKER_ROUNDS: usize = 16;
+const WORKER_ROUNDS: usize = 6;
 
-/// 10,000 cases together, where the environment does not say otherwise for each property.
+/// 12,500 cases together with those of `serving.rs`, where the environment does not say otherwise for each property.
 pub fn config(cases: u32) -> Config {
     // `Config::default` reads PROPTEST_CASES; where it is not set it says proptest's own default.
     let stated = Config::default();

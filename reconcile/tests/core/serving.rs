@@ -1,16 +1,118 @@
-//! A plan carried out step by step on a machine that does what steps say: whoever counts who serves finds enough.
+//! A plan carried out step by step on a machine that does what steps say: whoever counts who serves finds enough, while
+//! running models are edited and their cards and workers fail.
 use std::collections::BTreeSet;
 
 use crd::{
     declaration::{Declaration, Declared},
-    kind::ShardedModelSpec,
-    plan::Plan,
+    kind::{Connectivity, ModelRollout, ShardedModelSpec, SpreadOver},
+    plan::{Plan, ReportReason},
     snapshot::{HardwareSnapshot, WorkerState},
     step::{Action, Step},
 };
 use proptest::prelude::*;
 
-use crate::simulate::carry_out_one;
+use crate::{
+    declare::{automatic, model as model_of, object, policy},
+    intent::{any_rollout, declaration},
+    properties::{config, settle},
+    random::{build, world},
+    simulate::{carry_out_one, plan_of},
+    twist::{Twist, apply_twist},
+};
+
+/// What happens to a running model.
+#[derive(Clone, Debug)]
+struct Edit {
+    slots: u32,
+    replicas: Option<u32>,
+    rollout: Option<ModelRollout>,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let replicas = proptest::option::weighted(0.3, 0_u32..4);
+    let rollout = proptest::option::weighted(0.8, any_rollout());
+    (0_u32..2, replicas, rollout).prop_map(|(slots, replicas, rollout)| Edit {
+        slots,
+        replicas,
+        rollout,
+    })
+}
+
+/// Models that run, with sets for some of them: nothing else is declared that could stand in the way.
+fn models() -> impl Strategy<Value = Declaration> {
+    let model = (1_u32..5, any::<bool>(), 1_u32..4);
+    let size = prop_oneof![Just(1_u32), Just(2), Just(4)];
+    let models = proptest::collection::vec(model, 1..3);
+    (models, proptest::option::weighted(0.8, size)).prop_map(|(models, size)| Declaration {
+        policies: vec![object("CardPolicy", "cards", policy())],
+        groups: size
+            .map(|size| object("P2PGroup", "sets", automatic(size, SpreadOver::Card, None)))
+            .into_iter()
+            .collect(),
+        builds: Vec::new(),
+        models: (0..)
+            .zip(models)
+            .map(|(at, (shards, direct, replicas))| {
+                let over = if direct {
+                    Connectivity::P2P
+                } else {
+                    Connectivity::ThroughHost
+                };
+                let mut spec = model_of(shards, over);
+                spec.replicas = replicas;
+                object("ShardedModel", &format!("model-{at}"), spec)
+            })
+            .collect(),
+    })
+}
+
+/// Partitioning that is lost, and workers that are not ready.
+fn trouble() -> impl Strategy<Value = Twist> {
+    let state = prop_oneof![
+        Just(WorkerState::Starting),
+        Just(WorkerState::Draining),
+        Just(WorkerState::Failed)
+    ];
+    prop_oneof![
+        2 => (0_usize..64).prop_map(|at| Twist::Mdp(at, Some(false))),
+        1 => (0_usize..8, state).prop_map(|(at, state)| Twist::Worker(at, state)),
+        1 => Just(Twist::Qmonitor),
+    ]
+}
+
+proptest! {
+    #![proptest_config(config(2_500))]
+
+    #[test]
+    fn edits_and_trouble_leave_enough_serving(
+        world in world(),
+        first in prop_oneof![1 => declaration(), 4 => models().boxed()],
+        edits in proptest::collection::vec(edit(), 3),
+        troubles in proptest::collection::vec(trouble(), 0..5),
+    ) {
+        let mut nodes = vec![build(&world, "node-a")];
+        settle(&first, &mut nodes, true)?;
+        let mut second = first;
+        for (model, edit) in second.models.iter_mut().zip(edits) {
+            let Edit { slots, replicas, rollout } = edit;
+            model.spec.serving.slots += slots;
+            model.spec.replicas = replicas.unwrap_or(model.spec.replicas);
+            model.spec.rollout = rollout;
+        }
+        for trouble in troubles {
+            apply_twist(&mut nodes[0], trouble);
+        }
+        settle(&second, &mut nodes, true)?;
+        // Whoever was not ready is, and what waited for that goes on.
+        for worker in &mut nodes[0].workers {
+            worker.state = WorkerState::Ready;
+        }
+        settle(&second, &mut nodes, true)?;
+        let surplus = |id: &str| id.ends_with("-surplus");
+        let waits = plan_of(&second, &nodes).report.iter().any(|line| line.reason == ReportReason::TooFewServing);
+        prop_assert!(waits || !nodes[0].workers.iter().any(|worker| surplus(worker.id.as_str())));
+    }
+}
 
 /// No step leaves fewer replicas of a model than its rollout asks for, where it allows no downtime. Steps run as `up` runs
 /// them: cards first, then workers batch by batch, of a batch those first that only stop. Whoever starts is ready at once,

@@ -47,6 +47,11 @@ impl Up<'_> {
                 match &step.action {
                     Action::StartWorker { worker } => self.start(worker, &node.node, limit)?,
                     Action::ReplaceWorker { worker } => {
+                        // The batch was made for those that were ready then; a drain takes its time.
+                        if self.supervisor.has_lost_one() {
+                            self.waiting.blocked = true;
+                            return Ok(());
+                        }
                         self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
                         self.start(worker, &node.node, limit)?;
                     }
