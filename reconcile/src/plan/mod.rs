@@ -42,7 +42,7 @@ use crd::{
 };
 
 use crate::{
-    Inputs, NodeInput,
+    Inputs, NodeInput, Scope,
     digest::{node_digest, rollout_digest},
     drift,
     placement::{House, Placed, Seat, place_models, place_surplus},
@@ -53,7 +53,7 @@ use keeping::{Keeping, keep};
 use node::Needs;
 use replicas::{Downtime, Replicas, replicas};
 use report::Report;
-use roster::roles;
+use roster::{Role, roles};
 use work::NodeWork;
 
 /// Plans all nodes. Never fails: what cannot be used becomes a line of the report. The same inputs give the same
@@ -89,11 +89,17 @@ fn attempt(
     };
     let Keeping { sites, waits } = keep(inputs, snapshots, replicas, downtime);
     let houses: Vec<House<'_>> = sites.iter().map(Site::house).collect();
-    let (mut placed, unplaced) = place_models(inputs.declaration, &houses);
+    let (mut placed, unplaced) = match inputs.scope {
+        Scope::Everything => place_models(inputs.declaration, &houses),
+        Scope::Cards => Default::default(),
+    };
     for obstacle in unplaced {
         report.blocked(None, obstacle);
     }
-    let builds = loose::builds(inputs, &placed, &houses, &sites, &mut report);
+    let builds = match inputs.scope {
+        Scope::Everything => loose::builds(inputs, &placed, &houses, &sites, &mut report),
+        Scope::Cards => BTreeMap::new(),
+    };
     let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
         let sites = sites.iter();
         sites
@@ -103,7 +109,12 @@ fn attempt(
     let mut works = work(&placed);
     let mut roles = roles(replicas, &works, &waits, downtime);
     let mut more = Vec::new();
-    for role in roles.iter().filter(|role| role.wants_surplus()) {
+    let may_give = |_: &&Role<'_>| inputs.scope == Scope::Everything;
+    for role in roles
+        .iter()
+        .filter(may_give)
+        .filter(|role| role.wants_surplus())
+    {
         let known: Vec<Placed<'_>> = placed.iter().chain(&more).cloned().collect();
         more.extend(place_surplus(
             inputs.declaration,
@@ -117,7 +128,10 @@ fn attempt(
         works = work(&placed);
         roles = roster::roles(replicas, &works, &waits, downtime);
     }
-    let needy = roles.iter().filter(|role| role.wants_downtime());
+    let needy = roles
+        .iter()
+        .filter(may_give)
+        .filter(|role| role.wants_downtime());
     let needy: BTreeSet<ObjectRef> = needy
         .map(|role| role.replicas.model.object.clone())
         .collect();
@@ -235,7 +249,7 @@ impl<'a> Site<'a> {
     ) -> NodeWork {
         let (view, name) = (&self.view, self.view.node());
         let drained = drained(&sequence::sequence(view, self.needs.enforced.clone()));
-        if !self.moved.is_empty() {
+        if !self.moved.is_empty() || inputs.scope == Scope::Cards {
             return NodeWork::none(name, drained);
         }
         let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();

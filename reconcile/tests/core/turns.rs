@@ -1,4 +1,6 @@
 //! Who of a model's replicas may stop when: batches, surplus replicas, downtime, and what is blocked with which numbers.
+use std::collections::BTreeMap;
+
 use crd::{
     Fact,
     declaration::Declaration,
@@ -7,7 +9,7 @@ use crd::{
     snapshot::{HardwareSnapshot, WorkerState},
     step::{Action, StepReason},
 };
-use reconcile::{NodeInput, check};
+use reconcile::{Inputs, NodeInput, Scope, check};
 
 use crate::{
     declare::{model, quickstart},
@@ -307,4 +309,24 @@ fn a_surplus_replica_serves_while_its_siblings_card_is_reset() {
     assert_eq!(batches(&plan), [["start 0"], ["stop surplus"]]);
     settle(&declaration, &mut nodes, true).expect("it settles");
     assert_eq!(nodes[0].workers.len(), 1);
+}
+
+#[test]
+fn cards_alone_keep_to_the_numbers_too() {
+    let declaration = declared(2, (None, None, None));
+    let mut nodes = running(&declaration);
+    unpartitioned(&mut nodes);
+    let given: Vec<NodeInput> = nodes.iter().cloned().map(NodeInput::Read).collect();
+    // What is declared now cannot be built, say: workers are left as they are.
+    let declaration = edited(declaration);
+    let plan = reconcile::plan(&Inputs {
+        declaration: &declaration,
+        nodes: &given,
+        models: &BTreeMap::new(),
+        scope: Scope::Cards,
+    });
+    assert_eq!(check(&plan, &declaration, &given), Vec::new());
+    assert_eq!((resets(&plan), batches(&plan).len()), (4, 0));
+    assert_eq!(blocked(&plan).len(), 1);
+    assert!(plan.nodes[0].work.is_empty());
 }

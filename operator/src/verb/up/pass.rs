@@ -1,5 +1,6 @@
 //! One pass of `up`: the engine over what is declared, then the workers.
-use crd::{declaration::Declaration, plan::Plan};
+use crd::plan::Plan;
+use reconcile::Scope;
 
 use super::{Up, apply, goals, stage::Stage};
 use crate::{
@@ -15,15 +16,6 @@ use crate::{
 pub(super) enum Which {
     First,
     Later,
-}
-
-/// What a pass is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// All that is declared.
-    Everything,
-    /// Cards and settings. Workers that run are left alone: a pass of the engine touches none but those that it drains.
-    Cards,
 }
 
 impl Up<'_> {
@@ -122,16 +114,13 @@ impl Up<'_> {
     /// One pass of the engine.
     fn pass(&mut self, which: Which, scope: Scope) -> Result<Settled, Failure> {
         let leave = self.args.leave.clone();
-        let wanted = match scope {
-            Scope::Everything => self.declaration.clone(),
-            Scope::Cards => self.cards(),
-        };
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
         let first = which == Which::First;
         let mut engine = Engine {
             room: &self.setting.room,
-            declaration: &wanted,
+            declaration: &self.declaration,
+            scope,
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
@@ -158,15 +147,6 @@ impl Up<'_> {
             }
             Ok(())
         })
-    }
-
-    /// What is declared of cards and settings.
-    fn cards(&self) -> Declaration {
-        Declaration {
-            policies: self.declaration.policies.clone(),
-            groups: self.declaration.groups.clone(),
-            ..Declaration::default()
-        }
     }
 
     /// The longest drain that a policy declares.
