@@ -135,10 +135,8 @@ fn a_surplus_replica_serves_on_the_free_set_meanwhile() {
     }
 }
 
-#[test]
-fn cards_are_reset_under_one_replica_after_the_other() {
-    let lab = lab(2, "");
-    let up = up(&lab, 2);
+/// Partitioning of a SoC of each set is lost while `up` does not look.
+fn lose_partitioning(lab: &Lab, up: &Up, meanwhile: impl FnOnce()) {
     let snapshot = lab.run("state", &["snapshot", "-o", "json"]).expect(0);
     let snapshot: Value = serde_json::from_str(&snapshot.stdout).unwrap();
     up.signal(Signal::SIGSTOP);
@@ -146,7 +144,31 @@ fn cards_are_reset_under_one_replica_after_the_other() {
         let mdp = format!("{}/mdp", worker["socs"][0].as_str().unwrap());
         lab.run("state", &["rack", "set", &mdp, "off"]).expect(0);
     }
+    meanwhile();
     up.signal(Signal::SIGCONT);
+}
+
+#[test]
+fn cards_of_a_model_that_cannot_be_built_any_more_leave_one_serving() {
+    let lab = lab(2, "");
+    let up = up(&lab, 2);
+    let old = pid(&lab, "default/tiny-1");
+    lose_partitioning(&lab, &up, || {
+        edit(&lab, "model.yaml", "path: tiny", "path: gone");
+    });
+    // Once in the plan for everything, which comes to nothing, and once in the one for cards.
+    for _ in 0..2 {
+        up.hears("x P2PGroup/pair on aic-01: TooFewServing");
+    }
+    up.hears("node.untaint");
+    assert_eq!(pid(&lab, "default/tiny-1"), old);
+}
+
+#[test]
+fn cards_are_reset_under_one_replica_after_the_other() {
+    let lab = lab(2, "");
+    let up = up(&lab, 2);
+    lose_partitioning(&lab, &up, || ());
     for said in [
         "soc.reset",
         "blocked: P2PGroup/pair on aic-01 (TooFewServing): its SoCs would have to be idle, and default/tiny-1 there would stop: 1 of 2 replicas serves, and 1 must (rollout.maxUnavailable: 1)",
