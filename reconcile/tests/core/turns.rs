@@ -286,6 +286,26 @@ fn cards_are_reset_under_no_more_replicas_than_may_be_missing() {
 }
 
 #[test]
+fn the_numbers_are_over_all_nodes() {
+    let declaration = declared(4, (None, None, None));
+    let mut nodes = vec![two_ultras("a"), two_ultras("b")];
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    let counts: Vec<usize> = nodes.iter().map(|node| node.workers.len()).collect();
+    assert_eq!(counts, [2, 2]);
+    let plan = checked(&edited(declaration.clone()), &nodes);
+    let one_by_one = [["replace 0"], ["replace 1"], ["replace 2"], ["replace 3"]];
+    assert_eq!(batches(&plan), one_by_one);
+    for at in 0..2 {
+        unpartitioned(&mut nodes[at..=at]);
+    }
+    let plan = checked(&declaration, &nodes);
+    assert_eq!((resets(&plan), plan.order.len()), (4, 1));
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    let off = nodes.iter().flat_map(|node| &node.socs);
+    assert_eq!(off.filter(|soc| soc.mdp.get() == Some(&false)).count(), 0);
+}
+
+#[test]
 fn a_surplus_replica_serves_while_its_siblings_card_is_reset() {
     let declaration = declared(1, (Some(1), None, None));
     let mut nodes = running(&declaration);
