@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     declaration::Span,
-    id::{BootId, Digest, NodeName, ObjectRef, PciAddress, StepId},
+    id::{BootId, Digest, NodeName, ObjectRef, PciAddress, StepId, WorkerId},
     kind::{ApprovalMode, Enforcement, FailurePolicy},
     step::{DisruptionClass, Step},
 };
@@ -36,6 +36,9 @@ pub struct Plan {
     pub order: Vec<NodeName>,
     /// Each node's steps, ordered by node.
     pub nodes: Vec<NodePlan>,
+    /// Models whose serving replicas are replaced or stopped, ordered; outside every digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<ModelTurns>,
     /// Lines of the report: blocked goals, advice, drift, what Observe would do.
     pub report: Vec<ReportLine>,
 }
@@ -75,6 +78,27 @@ pub struct NodePlan {
     pub disruption: DisruptionClass,
     /// Whether any of `steps` needs approval where approval depends on disruption.
     pub disruptive: bool,
+}
+
+/// Whose turn it is when, while a model's replicas are replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelTurns {
+    /// The model.
+    pub model: ObjectRef,
+    /// Its declared replicas.
+    pub replicas: u32,
+    /// Those that serve when the first batch begins, a surplus one among them.
+    pub serving: u32,
+    /// How many serve at any time until the last batch is ready.
+    pub least: u32,
+    /// Batches from the first: each begins when every replica of those before it is ready. Step `batch` counts them.
+    pub batches: Vec<Vec<WorkerId>>,
+    /// The surplus replica that serves meanwhile, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surplus: Option<WorkerId>,
+    /// Whether fewer serve than the numbers ask for, as `allowDowntime` permits.
+    pub downtime: bool,
 }
 
 /// What governs a node's plan.
@@ -279,6 +303,10 @@ pub enum ReportReason {
     FewCpus,
     /// A reset of the whole machine's SoCs is planned.
     WholeHostReset,
+    /// Too few replicas of a model would go on serving.
+    TooFewServing,
+    /// Fewer replicas serve for a while than the model asks for, as it permits.
+    Downtime,
     /// What ACS change the policy's deletion rule leaves behind.
     Retained,
 }

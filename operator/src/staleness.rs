@@ -63,6 +63,7 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
         declaration: &saved.declaration,
         nodes: &nodes,
         models: &BTreeMap::new(),
+        scope: reconcile::Scope::Everything,
     });
     let all = |plan: &Plan| -> Vec<Step> {
         plan.nodes

@@ -16,6 +16,18 @@ pub struct Inputs<'a> {
     pub nodes: &'a [NodeInput],
     /// Computed digests of the sources of `ModelBuild` and `ShardedModel` objects, where known.
     pub models: &'a BTreeMap<ObjectRef, Digest>,
+    /// What of it is planned.
+    pub scope: Scope,
+}
+
+/// What of a declaration is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All that is declared.
+    Everything,
+    /// Cards and settings. Nothing is built and no worker starts or stops but those that card work drains; of models only
+    /// counts how many replicas are to go on serving.
+    Cards,
 }
 
 /// One node as it could be looked at.

@@ -24,7 +24,20 @@ pub struct View<'a> {
     pub topology: Topology<'a>,
     /// Who governs what.
     pub selection: Selection<'a>,
+    /// SoCs that must stay in use for now.
+    pub spared: BTreeMap<PciAddress, Spared>,
     socs: BTreeMap<PciAddress, &'a Soc>,
+}
+
+/// Why SoCs must stay in use for now: replicas on them have to go on serving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spared {
+    /// The SoCs.
+    pub functions: Vec<PciAddress>,
+    /// Why, in one sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
 }
 
 impl<'a> View<'a> {
@@ -34,6 +47,7 @@ impl<'a> View<'a> {
             snapshot,
             topology: Topology::of(snapshot),
             selection: select(declaration, snapshot),
+            spared: BTreeMap::new(),
             socs: snapshot.socs.iter().map(|soc| (soc.address, soc)).collect(),
         }
     }

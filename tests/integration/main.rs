@@ -7,3 +7,4 @@
 
 mod quickstart;
 mod tidy;
+mod turns;

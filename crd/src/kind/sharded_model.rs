@@ -103,21 +103,29 @@ pub struct Serving {
     pub port: Option<u16>,
 }
 
-/// How a new revision replaces the old.
+/// How a new revision replaces the old, and what work on cards may stop meanwhile.
+///
+/// A replica serves while it runs and is ready. Replicas are replaced in batches, each when all before it are ready; work
+/// on cards keeps to the same numbers. Fewer replicas, or none, is no rollout. Without `rollout` one replica may be
+/// missing at once: a single one is stopped and started again, and of several all but one serve.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelRollout {
-    /// Replicas that may be missing at once, 1 to 1000; absent means 1.
+    /// Replicas that may be missing at once, 1 to 1000; absent means 1. One that has no place or is not ready is missing
+    /// too, so that a program that does not start stops the rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_unavailable: Option<u32>,
-    /// Replicas that must stay ready while groups are worked on, 0 to 1000; absent means 0.
+    /// Replicas that must go on serving, 0 to 1000; absent means 0. Where that is all of them, a surplus replica is started
+    /// first, on a free group where it needs one and on the port after the last, and stopped at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub min_available: Option<u32>,
-    /// Whether a single replica without a spare group may be stopped for work on its group; absent means no.
+    /// Whether fewer may serve where the numbers allow no replica to be stopped and there is no place for a surplus one:
+    /// then one replica at a time, or those on the SoCs that must be idle together; absent means no, and the rollout is a
+    /// blocked goal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_downtime: Option<bool>,
 }

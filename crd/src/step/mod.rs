@@ -27,7 +27,8 @@ pub struct Step {
     pub action: Action,
     /// The symbol that stands for it in text.
     pub symbol: Symbol,
-    /// Which batch of its node it belongs to, from 0; a batch's SoCs are drained together.
+    /// Which batch it belongs to, from 0: of its node, whose SoCs are drained together; for work, of its model, which begins
+    /// when every replica of the batches before is ready.
     pub batch: u32,
     /// Why.
     pub reason: StepReason,
@@ -137,6 +138,10 @@ pub enum StepReason {
     WorkerGone,
     /// A running worker was started from another declaration.
     WorkerDiffers,
+    /// A replica can only be stopped while one more than declared serves.
+    SurplusNeeded,
+    /// All declared replicas serve again.
+    SurplusDone,
 }
 
 /// What caused a step: a declared line, a fact, or both.

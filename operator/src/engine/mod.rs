@@ -15,6 +15,8 @@ mod undo;
 
 pub use step::chain;
 
+use std::collections::BTreeMap;
+
 use crd::{
     Fact,
     declaration::Declaration,
@@ -23,7 +25,7 @@ use crd::{
     snapshot::{HardwareSnapshot, WorkerToolchain},
 };
 use machine::{Machine, Roots, Timestamp};
-use reconcile::{Inputs, NodeInput};
+use reconcile::{Inputs, NodeInput, Scope};
 
 use crate::{
     cli::Leave,
@@ -55,6 +57,8 @@ pub struct Engine<'a> {
     pub room: &'a Room,
     /// What is declared.
     pub declaration: &'a Declaration,
+    /// What of it is worked on.
+    pub scope: Scope,
     /// Where declared paths start.
     pub place: &'a SourcePlace,
     /// The worker binary.
@@ -96,11 +100,16 @@ impl Engine<'_> {
 
     /// Plans for what was seen, and checks the plan.
     pub fn plan(&self, nodes: &[NodeInput], effort: Effort) -> Result<Plan, Failure> {
-        let models = observe::models(self.declaration, self.place, self.room, effort)?;
+        let models = match self.scope {
+            Scope::Everything => observe::models(self.declaration, self.place, self.room, effort)?,
+            // No model is built, so none has to be read.
+            Scope::Cards => BTreeMap::new(),
+        };
         let inputs = Inputs {
             declaration: self.declaration,
             nodes,
             models: &models,
+            scope: self.scope,
         };
         let plan = reconcile::plan(&inputs);
         checked(plan, self.declaration, nodes)

@@ -8,4 +8,5 @@ pub mod machine;
 pub mod plan;
 pub mod report;
 pub mod status;
+mod turns;
 pub mod words;

@@ -6,7 +6,7 @@ use crd::{
     step::{DisruptionClass, Step},
 };
 
-use super::{block, report, words};
+use super::{block, report, turns, words};
 use crate::console::{Paint, Tone};
 
 /// How much is shown.
@@ -133,13 +133,7 @@ fn node_text(out: &mut String, node: &NodePlan, paint: Paint, detail: Detail) {
         block::section(out, &title, &steps, paint, detail);
         at = end;
     }
-    block::section(
-        out,
-        "deferred to `shardplane up`, which owns the workers",
-        &workers,
-        paint,
-        detail,
-    );
+    turns::section(out, &workers, paint, detail);
 }
 
 fn is_build(step: &Step) -> bool {
@@ -214,6 +208,7 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
             &format!("{}{blocked}.", paint.tone(Tone::Strong, verdict)),
         );
         deferred(out, sum.deferred);
+        turns::lines(out, &plan.turns);
         return;
     }
     let counts = [
@@ -236,6 +231,7 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
         ),
     );
     deferred(out, sum.deferred);
+    turns::lines(out, &plan.turns);
     let worst = plan
         .nodes
         .iter()

@@ -246,6 +246,10 @@ pub fn reason(reason: StepReason) -> &'static str {
         StepReason::WorkerMissing => "a declared replica is not running",
         StepReason::WorkerGone => "this worker is declared no more",
         StepReason::WorkerDiffers => "this worker was started from another declaration",
+        StepReason::SurplusNeeded => {
+            "no declared replica may be missing: one more serves while they are stopped in turn"
+        }
+        StepReason::SurplusDone => "every declared replica serves again",
     }
 }
 

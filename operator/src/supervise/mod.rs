@@ -2,10 +2,12 @@
 pub mod ask;
 pub mod control;
 pub mod process;
+mod readiness;
 mod report;
 pub mod running;
 mod speech;
 mod supervisor;
+mod worker;
 
 use std::collections::BTreeMap;
 

@@ -1,22 +1,18 @@
 //! The supervisor: starts workers, restarts those that die, drains and stops them. It owns every worker process.
-use std::{
-    collections::BTreeMap,
-    process::{Child, ChildStdin},
-    sync::mpsc::SyncSender,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::mpsc::SyncSender, time::Duration};
 
 use crd::{
     id::{NodeName, WorkerId},
-    snapshot::{PresentWorker, WorkerState},
+    snapshot::WorkerState,
     step::WorkerRequest,
 };
-use machine::{Claim, KnownWorker, Machine, Roots, Timestamp};
+use machine::{KnownWorker, Machine, Roots, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::{
     Event, WorkerReport, process,
     speech::{arguments, last_line, listen, open_log},
+    worker::{Running, Worker, claim, end, present, release},
 };
 use crate::{
     exit::Exit,
@@ -40,41 +36,14 @@ pub const DRAIN_SECONDS: u32 = 300;
 /// After a drain's own time, how long a worker has after SIGTERM.
 pub const TERM_LIMIT: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-struct Worker {
-    request: WorkerRequest,
-    node: NodeName,
-    running: Option<Running>,
-    state: WorkerState,
-    address: Option<String>,
-    restarts: u32,
-    pause: Duration,
-    start_at: Option<Timestamp>,
-    ready_since: Option<Timestamp>,
-    why: String,
-    /// Why we ended it before it served.
-    refused: Option<String>,
-    last_code: Option<i32>,
-}
-
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    /// Dropping it tells the worker to drain.
-    stdin: Option<ChildStdin>,
-    process: ProcessIdentity,
-    pids: Vec<u32>,
-    generation: u64,
-}
-
 /// Owns every worker process.
 #[derive(Debug)]
 pub struct Supervisor {
     binary: WorkerBinary,
     state: StateDir,
     events: SyncSender<Event>,
-    wall: Machine,
-    workers: BTreeMap<WorkerId, Worker>,
+    pub(super) wall: Machine,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
     generation: u64,
     drain_seconds: u32,
 }
@@ -135,11 +104,13 @@ impl Supervisor {
             .collect()
     }
 
-    /// Starts a worker for a node. One that cannot be started is started again later, like one that died.
+    /// Starts a worker for a node, to be ready within `limit`. One that cannot be started is started again later, like one
+    /// that died.
     pub fn start(
         &mut self,
         request: &WorkerRequest,
         node: &NodeName,
+        limit: Duration,
         room: &Room,
     ) -> Result<(), Failure> {
         let worker = Worker {
@@ -151,6 +122,7 @@ impl Supervisor {
             restarts: 0,
             pause: FIRST_PAUSE,
             start_at: None,
+            ready_by: self.wall.now().plus(limit),
             ready_since: None,
             why: String::new(),
             refused: None,
@@ -191,7 +163,6 @@ impl Supervisor {
             pids: vec![pid],
             generation,
         });
-        worker.state = WorkerState::Starting;
         worker.refused = None;
         // Recorded before it holds anything: whoever looks in between must not take it for somebody else's.
         self.remember()?;
@@ -390,67 +361,25 @@ impl Supervisor {
     }
 
     fn remember(&self) -> Result<(), Failure> {
+        let own = process::identity(std::process::id());
         let recorded: Vec<RecordedWorker> = self
             .workers
             .values()
             .filter_map(|worker| {
-                let running = worker.running.as_ref()?;
+                let running = worker.running.as_ref();
+                // One that waits to be started again is there as long as we are: whoever looks on counts with it too.
+                let process = running.map(|running| running.process.clone());
                 Some(RecordedWorker {
                     id: worker.request.id.clone(),
                     node: worker.node.clone(),
-                    process: running.process.clone(),
-                    pids: running.pids.clone(),
+                    process: process.or_else(|| own.clone())?,
+                    pids: running
+                        .map(|running| running.pids.clone())
+                        .unwrap_or_default(),
                     present: Some(present(worker)),
                 })
             })
             .collect();
         Ok(workers::write(&self.state.workers(), &recorded)?)
     }
-}
-
-/// A worker as it enters the snapshot.
-fn present(worker: &Worker) -> PresentWorker {
-    PresentWorker {
-        id: worker.request.id.clone(),
-        program: worker.request.program.key.clone(),
-        group: worker.request.group.clone(),
-        socs: worker.request.socs.clone(),
-        options: worker.request.options.clone(),
-        state: worker.state,
-    }
-}
-
-fn end(running: &mut Running, drain: Duration) {
-    let gone = |running: &mut Running, limit| {
-        process::wait_for(limit, || !matches!(running.child.try_wait(), Ok(None)))
-    };
-    if gone(running, drain) {
-        return;
-    }
-    process::signal(&running.process, Signal::SIGTERM);
-    if !gone(running, TERM_LIMIT) {
-        process::signal(&running.process, Signal::SIGKILL);
-        let _ = running.child.wait();
-    }
-}
-
-/// Holds the worker's SoCs in its name.
-fn claim(worker: &Worker, pid: u32, room: &Room) -> Result<(), Failure> {
-    if let Some(node) = room.node(&worker.node) {
-        for soc in &worker.request.socs {
-            let claim = Claim {
-                worker: worker.request.id.clone(),
-                pid,
-            };
-            node.machine.claim(*soc, &claim)?;
-        }
-    }
-    Ok(())
-}
-
-fn release(worker: &Worker, room: &Room) -> Result<(), Failure> {
-    if let Some(node) = room.node(&worker.node) {
-        node.machine.release_claims(&worker.request.id)?;
-    }
-    Ok(())
 }

@@ -56,6 +56,7 @@ pub fn run(
     let mut engine = Engine {
         room: &setting.room,
         declaration: &declared.declaration,
+        scope: reconcile::Scope::Everything,
         place: &place,
         binary: &setting.binary,
         toolchain: setting.toolchain.clone(),

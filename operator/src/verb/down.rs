@@ -45,6 +45,7 @@ pub fn run(
     let mut engine = Engine {
         room: &setting.room,
         declaration: &nothing,
+        scope: reconcile::Scope::Everything,
         place: &place,
         binary: &setting.binary,
         toolchain: setting.toolchain.clone(),

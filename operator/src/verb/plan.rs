@@ -34,6 +34,7 @@ pub fn run(
         let engine = Engine {
             room: &setting.room,
             declaration: &declared.declaration,
+            scope: reconcile::Scope::Everything,
             place: &place,
             binary: &setting.binary,
             toolchain: setting.toolchain.clone(),
@@ -185,6 +186,7 @@ fn offline(
         declaration: &declared.declaration,
         nodes: &nodes,
         models: &models,
+        scope: reconcile::Scope::Everything,
     });
     Ok((engine::checked(plan, &declared.declaration, &nodes)?, nodes))
 }

@@ -6,6 +6,7 @@ mod ready;
 mod removal;
 mod reread;
 mod stage;
+mod turns;
 mod watch;
 
 use std::{
@@ -33,6 +34,7 @@ use crate::{
     },
 };
 use stage::{Stage, Standing};
+use turns::Waiting;
 
 /// Events that may wait; senders are few and each waits for room.
 const EVENTS: usize = 1024;
@@ -105,6 +107,7 @@ pub fn run(
         wall: Machine::linux(Roots::default()),
         said: BTreeMap::new(),
         blocked: BTreeMap::new(),
+        waiting: Waiting::default(),
         asked: Answer::Waiting,
         setting,
     };
@@ -142,6 +145,8 @@ struct Up<'a> {
     said: BTreeMap<&'static str, String>,
     /// Goals that were blocked when the machine was last looked at.
     blocked: goals::Blocked,
+    /// What waits for workers to be ready.
+    waiting: Waiting,
     asked: Answer,
     setting: setting::Setting,
 }
@@ -167,7 +172,13 @@ impl Up<'_> {
                     .note("stopping: draining workers; the machine stays as it is");
                 return Ok(Exit::Ok);
             }
-            match self.wait(next_look)? {
+            let waited = self.wait(next_look)?;
+            // Where a rollout has stopped, what is left to do shows at a look.
+            let next = match waited {
+                Next::Wait if self.gives_up_waiting() => Next::Look,
+                other => other,
+            };
+            match next {
                 Next::Wait => {}
                 Next::End(exit) => return Ok(exit),
                 Next::Look => {
@@ -223,7 +234,11 @@ impl Up<'_> {
                         .note(&format!("worker {id} serves on http://{address}"));
                     self.ask(&address)?;
                 }
-                Ok(Next::Wait)
+                Ok(if listens && self.may_go_on() {
+                    Next::Look
+                } else {
+                    Next::Wait
+                })
             }
             Event::Ended { id, generation } => {
                 let ended = self.supervisor.ended(&id, generation, &self.setting.room);
@@ -241,6 +256,9 @@ impl Up<'_> {
                         return Err(Failure::said(exit, format!("worker {id} ended: {why}"), ""));
                     }
                     self.console.note(&said);
+                    if self.stops_rollout(&id) {
+                        return Ok(Next::Look);
+                    }
                 }
                 Ok(Next::Wait)
             }

@@ -22,3 +22,4 @@ mod replica;
 mod rights;
 mod rollout;
 mod supervision;
+mod turns;

@@ -15,16 +15,16 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// A running `up`, stopped when the test is done with it.
-struct Up {
+pub struct Up {
     child: Child,
     said: std::sync::mpsc::Receiver<String>,
 }
 
 /// No machine is so slow that what is waited for takes longer.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Up {
-    fn start(lab: &Lab, arguments: &[&str]) -> Self {
+    pub fn start(lab: &Lab, arguments: &[&str]) -> Self {
         let mut child = lab.start("state", arguments);
         let (lines, said) = std::sync::mpsc::channel();
         let pipe = BufReader::new(child.stderr.take().unwrap());
@@ -38,7 +38,7 @@ impl Up {
 
     /// Waits until a line holds `words`.
     #[track_caller]
-    fn hears(&self, words: &str) {
+    pub fn hears(&self, words: &str) {
         let mut heard = Vec::new();
         while let Ok(line) = self.said.recv_timeout(PATIENCE) {
             if line.contains(words) {
@@ -49,7 +49,7 @@ impl Up {
         panic!("never heard `{words}` but:\n{}", heard.join("\n"));
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill(
             Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
             signal,
@@ -71,7 +71,7 @@ impl Drop for Up {
     }
 }
 
-fn workers(lab: &Lab) -> Vec<Value> {
+pub fn workers(lab: &Lab) -> Vec<Value> {
     let status = lab.run("state", &["status", "-o", "json"]).expect(0);
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     status["workers"].as_array().unwrap().clone()

@@ -9,6 +9,7 @@ mod order;
 mod paper;
 mod partitioning;
 mod proof;
+mod serving;
 
 use crd::{
     declaration::Declaration,
@@ -21,7 +22,7 @@ use crate::NodeInput;
 use machine::Machine;
 
 /// Every rule: its id, and what it holds.
-pub const RULES: [(&str, &str); 25] = [
+pub const RULES: [(&str, &str); 26] = [
     (
         "SP-C01",
         "a SoC is reset only when nobody holds it, or our own workers on it were drained",
@@ -98,6 +99,10 @@ pub const RULES: [(&str, &str); 25] = [
         "SP-C25",
         "every node with something to run is in the order once, canaries before the others",
     ),
+    (
+        "SP-C26",
+        "at no point do fewer replicas of a model serve than its rollout asks for, unless that can never be and downtime is allowed",
+    ),
 ];
 
 /// A rule that a plan breaks.
@@ -137,6 +142,11 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
         order::read(node, plan, &machine, &mut found);
     }
     paper::totals(plan, &mut found);
+    let read = nodes.iter().filter_map(|input| match input {
+        NodeInput::Read(snapshot) => Some((&snapshot.metadata.name, snapshot)),
+        NodeInput::Unreadable { node: _, why: _ } => None,
+    });
+    serving::read(plan, &declaration.models, &read.collect(), &mut found);
     found.list.sort();
     found.list
 }

@@ -18,6 +18,7 @@ pub(super) fn goals(patient: &Patient<'_>) -> Vec<Seen> {
         declaration,
         nodes: &nodes,
         models: &BTreeMap::new(),
+        scope: crate::Scope::Everything,
     });
     let node = &patient.snapshot.metadata.name;
     // A goal that this node has no part in is another node's.

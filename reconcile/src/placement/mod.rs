@@ -6,5 +6,5 @@ mod models;
 mod served;
 
 pub use groups::{Obstacle, PlacedGroup, Placement, place};
-pub use models::{House, Placed, Seat, place_models, worker_id};
+pub use models::{House, Placed, Seat, place_models, place_surplus, surplus_id, worker_id};
 pub use served::build_request;

@@ -128,6 +128,37 @@ pub fn worker_id(model: &ObjectRef, replica: u32) -> WorkerId {
     WorkerId(format!("{namespace}/{}-{replica}", model.name))
 }
 
+/// `<namespace>/<model>-surplus`: the replica that serves while another is stopped.
+pub fn surplus_id(model: &ObjectRef) -> WorkerId {
+    let namespace = model.namespace.as_deref().unwrap_or("default");
+    WorkerId(format!("{namespace}/{}-surplus", model.name))
+}
+
+/// Places one replica more than is declared: where it runs already, or on what no other replica is on or leaves.
+pub fn place_surplus<'a>(
+    declaration: &'a Declaration,
+    houses: &[House<'_>],
+    placed: &[Placed<'a>],
+    model: &'a Declared<ShardedModelSpec>,
+) -> Option<Placed<'a>> {
+    let program = program(declaration, model).ok()?;
+    let running = houses.iter().flat_map(|house| house.workers);
+    let left = running
+        .filter(|worker| placed.iter().any(|placed| placed.id == worker.id))
+        .filter_map(|worker| worker.group.clone());
+    let taken = placed.iter().filter_map(|placed| placed.group.clone());
+    let mut taken: BTreeSet<GroupId> = taken.chain(left).collect();
+    let want = Want {
+        id: surplus_id(&model.object),
+        model,
+        replica: model.spec.replicas,
+        grouped: needs_group(declaration, &model.spec, &program),
+        program,
+    };
+    want.stay(houses, &mut taken)
+        .or_else(|| want.settle(houses, &mut taken, placed).ok())
+}
+
 struct Want<'a> {
     id: WorkerId,
     model: &'a Declared<ShardedModelSpec>,

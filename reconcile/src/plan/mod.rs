@@ -2,23 +2,30 @@
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
-//! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects). Beside it: [`boot`], the same relaxation by the kernel's command line.
+//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
+//! model's replicas may stop when, for card work and for worker steps), [`report`] (lines and objects). Beside it: [`boot`],
+//! the same relaxation by the kernel's command line.
 pub mod boot;
+mod builds;
 mod draft;
 mod effects;
 mod fate;
 mod governance;
 mod groups;
+mod keeping;
 mod kept;
 mod loose;
 mod node;
 mod removal;
+mod replicas;
 mod report;
+mod roster;
 mod sequence;
 mod serving;
 mod settings;
 mod socs;
 mod tally;
+mod turns;
 mod unit;
 mod units;
 mod work;
@@ -27,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::Declared,
-    id::{NodeName, PciAddress},
+    id::{NodeName, ObjectRef, PciAddress},
     kind::{Enforcement, ModelBuildSpec, P2PGroupSpec},
     plan::{NodePlan, PLAN_FORMAT, Plan, ReportKind, ReportReason},
     snapshot::HardwareSnapshot,
@@ -35,39 +42,118 @@ use crd::{
 };
 
 use crate::{
-    Inputs, NodeInput,
+    Inputs, NodeInput, Scope,
     digest::{node_digest, rollout_digest},
     drift,
-    placement::{House, Placed, Seat, place_models},
+    placement::{House, Placed, Seat, place_models, place_surplus},
     rollout,
-    view::{View, in_order},
+    view::{Spared, View, in_order},
 };
+use keeping::{Keeping, keep};
 use node::Needs;
+use replicas::{Downtime, Replicas, replicas};
 use report::Report;
+use roster::{Role, roles};
+use work::NodeWork;
 
 /// Plans all nodes. Never fails: what cannot be used becomes a line of the report. The same inputs give the same
 /// bytes, in whatever order nodes and lists come.
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let mut report = Report::new(inputs.declaration);
     let snapshots = readable(inputs.nodes, &mut report);
-    let sites: Vec<Site<'_>> = snapshots
-        .values()
-        .map(|snapshot| Site::of(inputs, snapshot))
-        .collect();
+    let replicas = replicas(inputs.declaration, &snapshots.values());
+    let mut down = BTreeSet::new();
+    loop {
+        match attempt(inputs, &snapshots, &replicas, &down, report.clone()) {
+            Ok(plan) => return *plan,
+            // Each is added once, so this ends.
+            Err(models) => down.extend(models),
+        }
+    }
+}
+
+/// Plans with downtime of these models; an error names those that need it too.
+fn attempt(
+    inputs: &Inputs<'_>,
+    snapshots: &BTreeMap<NodeName, HardwareSnapshot>,
+    replicas: &[Replicas<'_>],
+    down: &BTreeSet<ObjectRef>,
+    mut report: Report<'_>,
+) -> Result<Box<Plan>, BTreeSet<ObjectRef>> {
+    let downtime = |model: &ObjectRef| {
+        if down.contains(model) {
+            Downtime::Chosen
+        } else {
+            Downtime::Refused
+        }
+    };
+    let Keeping { sites, waits } = keep(inputs, snapshots, replicas, downtime);
     let houses: Vec<House<'_>> = sites.iter().map(Site::house).collect();
-    let (placed, unplaced) = place_models(inputs.declaration, &houses);
+    let (mut placed, unplaced) = match inputs.scope {
+        Scope::Everything => place_models(inputs.declaration, &houses),
+        Scope::Cards => Default::default(),
+    };
     for obstacle in unplaced {
         report.blocked(None, obstacle);
     }
-    let builds = loose::builds(inputs, &placed, &houses, &sites, &mut report);
-    let mut nodes = Vec::new();
-    for site in sites {
-        nodes.push(site.finish(inputs, &placed, &builds, &mut report));
+    let builds = match inputs.scope {
+        Scope::Everything => loose::builds(inputs, &placed, &houses, &sites, &mut report),
+        Scope::Cards => BTreeMap::new(),
+    };
+    let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
+        let sites = sites.iter();
+        sites
+            .map(|site| site.work(inputs, placed, &builds))
+            .collect()
+    };
+    let mut works = work(&placed);
+    let mut roles = roles(replicas, &works, &waits, downtime);
+    let mut more = Vec::new();
+    let may_give = |_: &&Role<'_>| inputs.scope == Scope::Everything;
+    for role in roles
+        .iter()
+        .filter(may_give)
+        .filter(|role| role.wants_surplus())
+    {
+        let known: Vec<Placed<'_>> = placed.iter().chain(&more).cloned().collect();
+        more.extend(place_surplus(
+            inputs.declaration,
+            &houses,
+            &known,
+            role.replicas.model,
+        ));
     }
+    if !more.is_empty() {
+        placed.extend(more);
+        works = work(&placed);
+        roles = roster::roles(replicas, &works, &waits, downtime);
+    }
+    let needy = roles
+        .iter()
+        .filter(may_give)
+        .filter(|role| role.wants_downtime());
+    let needy: BTreeSet<ObjectRef> = needy
+        .map(|role| role.replicas.model.object.clone())
+        .collect();
+    if !needy.is_empty() {
+        return Err(needy);
+    }
+    let said = roster::assign(&roles, &mut works);
+    for obstacle in said.obstacles {
+        report.blocked(None, obstacle);
+    }
+    for obstacle in said.advice {
+        report.advice(None, obstacle);
+    }
+    let nodes: Vec<NodePlan> = sites
+        .into_iter()
+        .zip(works)
+        .map(|(site, work)| site.finish(work, &mut report))
+        .collect();
     report.groups_without_sets(&nodes);
     let objects = report.objects(&nodes, snapshots.values());
     let summary = report.summary(&nodes);
-    Plan {
+    Ok(Box::new(Plan {
         format_version: PLAN_FORMAT.into(),
         kind: "Plan".into(),
         digest: rollout_digest(&nodes),
@@ -78,8 +164,9 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         objects,
         order: rollout::order(&nodes),
         nodes,
+        turns: said.turns,
         report: report.lines(),
-    }
+    }))
 }
 
 /// The snapshots by node, in order; nodes that could not be read, or were read twice, are reported.
@@ -113,8 +200,13 @@ struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    fn of(inputs: &Inputs<'a>, snapshot: &'a HardwareSnapshot) -> Self {
-        let view = View::of(snapshot, inputs.declaration);
+    fn of(
+        inputs: &Inputs<'a>,
+        snapshot: &'a HardwareSnapshot,
+        spared: BTreeMap<PciAddress, Spared>,
+    ) -> Self {
+        let mut view = View::of(snapshot, inputs.declaration);
+        view.spared = spared;
         let moved = drift::renumbered(snapshot);
         let mut declared: Vec<&Declared<P2PGroupSpec>> = inputs.declaration.groups.iter().collect();
         declared.sort_by(|a, b| a.object.cmp(&b.object));
@@ -148,17 +240,29 @@ impl<'a> Site<'a> {
         }
     }
 
-    fn finish(
-        self,
+    /// What the node builds and runs once its cards are as declared.
+    fn work(
+        &self,
         inputs: &Inputs<'_>,
         placed: &[Placed<'_>],
         builds: &BTreeMap<NodeName, Vec<&Declared<ModelBuildSpec>>>,
-        report: &mut Report<'_>,
-    ) -> NodePlan {
+    ) -> NodeWork {
+        let (view, name) = (&self.view, self.view.node());
+        let drained = drained(&sequence::sequence(view, self.needs.enforced.clone()));
+        if !self.moved.is_empty() || inputs.scope == Scope::Cards {
+            return NodeWork::none(name, drained);
+        }
+        let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();
+        let builds = builds.get(name).map(Vec::as_slice).unwrap_or_default();
+        let mut work = work::plan(inputs, view, &here, builds, &drained);
+        work.enforced = governance::of(view).enforcement == Enforcement::Enforce;
+        work
+    }
+
+    fn finish(self, work: NodeWork, report: &mut Report<'_>) -> NodePlan {
         let Self { view, needs, moved } = self;
         let name = view.node().clone();
         let governance = governance::of(&view);
-        let sealed = !moved.is_empty();
         report.node(&view, &needs, &moved);
         let Needs {
             groups: _,
@@ -170,27 +274,16 @@ impl<'a> Site<'a> {
         let steps = sequence::sequence(&view, enforced);
         let seen = sequence::sequence(&view, observed);
         report.observed(&name, &seen);
-        for obstacle in obstacles {
+        for obstacle in obstacles.into_iter().chain(work.obstacles) {
             report.blocked(Some(&name), obstacle);
         }
-        for obstacle in advice {
+        for obstacle in advice.into_iter().chain(work.advice) {
             report.advice(Some(&name), obstacle);
         }
-        let mut work = Vec::new();
-        if !sealed {
-            let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == name).collect();
-            let builds = builds.get(&name).map(Vec::as_slice).unwrap_or_default();
-            let done = work::plan(inputs, &view, &here, builds, &drained(&steps));
-            for obstacle in done.obstacles {
-                report.blocked(Some(&name), obstacle);
-            }
-            for obstacle in done.advice {
-                report.advice(Some(&name), obstacle);
-            }
-            match governance.enforcement {
-                Enforcement::Enforce => work = done.steps,
-                Enforcement::Observe => report.observed(&name, &done.steps),
-            }
+        let mut carried = Vec::new();
+        match governance.enforcement {
+            Enforcement::Enforce => carried = work.steps,
+            Enforcement::Observe => report.observed(&name, &work.steps),
         }
         report.reset_of_all(&name, &steps);
         let worst = steps.iter().map(|step| step.disruption.class).max();
@@ -202,7 +295,7 @@ impl<'a> Site<'a> {
             disruption: worst.unwrap_or(DisruptionClass::None),
             disruptive: steps.iter().any(|step| step.disruption.disruptive),
             steps,
-            work,
+            work: carried,
         }
     }
 }

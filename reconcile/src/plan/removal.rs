@@ -14,6 +14,7 @@ use super::{
     governance,
     groups::Assessed,
     node::{Needs, Wanted},
+    socs,
     unit::{Assign, Request, Restore, Unit},
 };
 use crate::{
@@ -172,7 +173,8 @@ fn dissolve(
     within_budget(view, unit, Some(object), &what, needs)
 }
 
-/// The unit, unless it drains more SoCs at once than the rollout allows, which is said instead.
+/// The unit, unless it drains more SoCs at once than the rollout allows, or one on which a replica has to go on serving,
+/// which is said instead.
 fn within_budget(
     view: &View<'_>,
     unit: Unit,
@@ -181,16 +183,21 @@ fn within_budget(
     needs: &mut Needs<'_>,
 ) -> Option<Unit> {
     let at_once = unit.idle.len();
+    let object = owner.unwrap_or_else(|| ObjectRef {
+        kind: "Ledger".into(),
+        namespace: None,
+        name: what.to_owned(),
+    });
+    if let Some(spared) = unit.idle.iter().find_map(|soc| view.spared.get(soc)) {
+        needs.obstacles.push(socs::kept_serving(&object, spared));
+        return None;
+    }
     let Some(budget) = governance::budget(view).filter(|budget| at_once > *budget as usize) else {
         return Some(unit);
     };
     needs.obstacles.push(Obstacle {
         reason: ReportReason::BudgetTooSmall,
-        object: owner.unwrap_or_else(|| ObjectRef {
-            kind: "Ledger".into(),
-            namespace: None,
-            name: what.to_owned(),
-        }),
+        object,
         pointer: "/spec".into(),
         functions: unit.idle.into_iter().collect(),
         message: format!(

@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// The report while it grows. Lines are a set: order and repetition of what is said do not matter.
+#[derive(Clone)]
 pub(super) struct Report<'a> {
     pub(super) declaration: &'a Declaration,
     pub(super) lines: BTreeSet<ReportLine>,

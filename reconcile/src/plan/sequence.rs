@@ -15,7 +15,7 @@ use super::{
 use crate::view::View;
 
 /// Everything that one node's steps are made from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Work {
     pub(super) units: Vec<Unit>,
     pub(super) budget: Option<u32>,
@@ -23,6 +23,16 @@ pub(super) struct Work {
     pub(super) settings: Vec<Draft>,
     /// Changes to the ledger's owners and rules, and entries to be forgotten.
     pub(super) bookkeeping: Vec<Draft>,
+}
+
+impl Work {
+    /// The SoCs that each unit wants idle, in the order in which units run.
+    pub(super) fn idle(&self) -> impl Iterator<Item = BTreeSet<PciAddress>> {
+        let units = self.units.iter().filter(|unit| !unit.is_empty());
+        units
+            .map(|unit| unit.idle.clone())
+            .filter(|idle| !idle.is_empty())
+    }
 }
 
 /// Orders the work of one node: batch by batch; inside a batch taint and drain, ACS, qmonitor, partitioning and resets,

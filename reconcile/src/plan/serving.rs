@@ -12,9 +12,10 @@ use crate::{digest::canonical, placement::Placed};
 /// How a placed replica is started.
 pub(super) fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> WorkerRequest {
     let serving = &placed.model.spec.serving;
+    // A declared replica's port is one; only the surplus one may find none left, and then takes any.
     let port = serving
         .port
-        .map(|port| port.saturating_add(u16::try_from(placed.replica).unwrap_or(u16::MAX)));
+        .and_then(|port| port.checked_add(u16::try_from(placed.replica).ok()?));
     let mut request = WorkerRequest {
         id: placed.id.clone(),
         model: placed.model.object.clone(),

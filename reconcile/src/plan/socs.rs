@@ -8,7 +8,12 @@ use crd::{
 };
 
 use super::governance;
-use crate::{judge::foreign_holders, placement::Obstacle, selection::version, view::View};
+use crate::{
+    judge::foreign_holders,
+    placement::Obstacle,
+    selection::version,
+    view::{Spared, View},
+};
 
 /// The first Platform SDK with multi-device partitioning (vendor's documentation).
 const MDP_SDK: &str = "1.17";
@@ -173,22 +178,36 @@ fn whole_reset_obstacles(view: &View<'_>, object: &ObjectRef) -> Vec<Obstacle> {
     obstacles
 }
 
-/// Somebody else who holds it, by pid.
+/// Somebody else who holds it, by pid, or a replica of ours that has to go on serving.
 pub(super) fn held_obstacle(
     view: &View<'_>,
     soc: PciAddress,
     object: &ObjectRef,
 ) -> Option<Obstacle> {
     let holders = foreign_holders(soc, view.snapshot);
-    (!holders.is_empty()).then(|| {
-        of(
+    if !holders.is_empty() {
+        return Some(of(
             object,
             ReportReason::HeldByForeign,
             soc,
             format!("SoC {soc} is held by {}", holders.join(", ")),
             "stop it and plan again; only our own workers are drained",
-        )
-    })
+        ));
+    }
+    let spared = view.spared.get(&soc)?;
+    Some(kept_serving(object, spared))
+}
+
+/// A replica has to go on serving on these SoCs.
+pub(super) fn kept_serving(object: &ObjectRef, spared: &Spared) -> Obstacle {
+    Obstacle {
+        reason: ReportReason::TooFewServing,
+        object: object.clone(),
+        pointer: "/spec".into(),
+        functions: spared.functions.clone(),
+        message: spared.message.clone(),
+        hint: spared.hint.clone(),
+    }
 }
 
 fn sdk_obstacle(

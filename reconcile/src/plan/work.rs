@@ -2,32 +2,32 @@
 use std::collections::BTreeSet;
 
 use crd::{
-    declaration::{Declaration, Declared},
-    id::{ObjectRef, PciAddress, StepId, WorkerId},
-    kind::{Connectivity, ModelBuildSpec, Precision, Target},
+    declaration::Declared,
+    id::{NodeName, ObjectRef, PciAddress, StepId, WorkerId},
+    kind::{ModelBuildSpec, Target},
     plan::ReportReason,
     program::ProgramRequest,
     snapshot::{HolderKind, PresentWorker},
     step::{Action, Disruption, DisruptionClass, Step, StepReason, Subject},
 };
 
+use super::builds::Site;
 use super::draft::{Draft, declared, fact, owned, quiet, verb};
 use super::serving::{same, worker_request};
 use crate::{
     Inputs,
-    placement::{Obstacle, Placed, build_request},
-    program,
+    placement::{Obstacle, Placed, build_request, surplus_id},
     view::View,
 };
 
-/// The vendor advises this much memory for large models through the host, in MiB (1 TB).
-const ADVISED_MIB: u64 = 1_000_000_000_000 / (1024 * 1024);
-/// And this many CPUs.
-const ADVISED_CPUS: u32 = 32;
-
 /// What a node builds and runs, and what is to be said about it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct NodeWork {
+    pub(super) node: NodeName,
+    /// Whether it is carried out, and not only reported.
+    pub(super) enforced: bool,
+    /// SoCs that card work frees first; whoever worked there is started again.
+    pub(super) drained: BTreeSet<PciAddress>,
     pub(super) steps: Vec<Step>,
     pub(super) obstacles: Vec<Obstacle>,
     pub(super) advice: Vec<Obstacle>,
@@ -54,8 +54,21 @@ pub(super) fn holding(view: &View<'_>, socs: &[PciAddress]) -> Vec<WorkerId> {
     workers.into_iter().collect()
 }
 
-/// Plans one node's builds and workers. `builds` are those that no replica asks for; `drained` are the SoCs that this
-/// plan frees, whose workers are started again.
+impl NodeWork {
+    /// A node on which nothing is built or run.
+    pub(super) fn none(node: &NodeName, drained: BTreeSet<PciAddress>) -> Self {
+        Self {
+            node: node.clone(),
+            enforced: false,
+            drained,
+            steps: Vec::new(),
+            obstacles: Vec::new(),
+            advice: Vec::new(),
+        }
+    }
+}
+
+/// Plans one node's builds and workers. `builds` are those that no replica asks for.
 pub(super) fn plan(
     inputs: &Inputs<'_>,
     view: &View<'_>,
@@ -63,7 +76,7 @@ pub(super) fn plan(
     builds: &[&Declared<ModelBuildSpec>],
     drained: &BTreeSet<PciAddress>,
 ) -> NodeWork {
-    let mut work = NodeWork::default();
+    let mut work = NodeWork::none(view.node(), drained.clone());
     let mut site = Site {
         inputs,
         view,
@@ -77,8 +90,14 @@ pub(super) fn plan(
         let all: Vec<PciAddress> = view.addresses().collect();
         site.build(request, &all, &mut built);
     }
+    let models = &inputs.declaration.models;
     for worker in &view.snapshot.workers {
-        if !placed.iter().any(|placed| placed.id == worker.id) {
+        let placed = placed.iter().any(|placed| placed.id == worker.id);
+        // A surplus replica stops when its model's turns say so.
+        let surplus = models
+            .iter()
+            .any(|model| surplus_id(&model.object) == worker.id);
+        if !placed && !surplus {
             stops.push(stop(view, worker));
         }
     }
@@ -119,130 +138,7 @@ pub(super) fn plan(
     work
 }
 
-struct Site<'a, 'b> {
-    inputs: &'a Inputs<'a>,
-    view: &'a View<'a>,
-    work: &'b mut NodeWork,
-}
-
 impl Site<'_, '_> {
-    /// The request with its keys, and the step that builds it where it is not there yet. `None` where it cannot be built.
-    fn build(
-        &mut self,
-        mut request: ProgramRequest,
-        near: &[PciAddress],
-        built: &mut Vec<(ProgramRequest, Option<StepId>)>,
-    ) -> Option<(ProgramRequest, Option<StepId>)> {
-        let tools = &self.view.snapshot.tools;
-        if request.model.is_none() {
-            request.model = self.inputs.models.get(&request.object).cloned();
-        }
-        let ready = match request.target {
-            Target::CPU => tools.worker.get().is_some(),
-            Target::AI100 => {
-                request.topology.cores = request
-                    .topology
-                    .cores
-                    .or_else(|| least_cores(self.view, near));
-                tools.compiler.get().is_some()
-            }
-        };
-        if !ready {
-            self.work.obstacles.push(obstacle(
-                &request.object,
-                "/spec/target",
-                ReportReason::CompilerMissing,
-                format!(
-                    "{} has nothing that builds for target {:?}",
-                    self.view.node(),
-                    request.target
-                ),
-                match request.target {
-                    Target::CPU => "put shardplane-worker beside shardplane or on PATH",
-                    Target::AI100 => "install the Apps SDK",
-                },
-            ));
-            return None;
-        }
-        request.key = program::key(&request, tools);
-        if let Some(done) = built.iter().find(|(done, _)| *done == request) {
-            return Some(done.clone());
-        }
-        self.unbuildable(&request)?;
-        self.advise(&request);
-        let present = request.key.as_ref().is_some_and(|key| {
-            let programs = &self.view.snapshot.programs;
-            programs.iter().any(|program| program.key == *key)
-        });
-        let step = (!present).then(|| {
-            let draft = build_draft(self.inputs.declaration, &request);
-            push(self.view, &mut self.work.steps, draft, None)
-        });
-        built.push((request.clone(), step.clone()));
-        Some((request, step))
-    }
-
-    /// `Some` where the target can take the request.
-    fn unbuildable(&mut self, request: &ProgramRequest) -> Option<()> {
-        let why = match (request.target, request.precision) {
-            (Target::AI100, Precision::Fp16 | Precision::Mxfp6) => {
-                program::compiler_call(request, &self.view.snapshot.tools)
-                    .err()
-                    .map(|e| e.to_string())
-            }
-            (Target::CPU, Precision::F32 | Precision::Bf16 | Precision::Int8 | Precision::Int4) => {
-                None
-            }
-            (
-                Target::AI100,
-                Precision::F32 | Precision::Bf16 | Precision::Int8 | Precision::Int4,
-            )
-            | (Target::CPU, Precision::Fp16 | Precision::Mxfp6) => Some(format!(
-                "precision {:?} is not one of target {:?}",
-                request.precision, request.target
-            )),
-        };
-        match why {
-            None => Some(()),
-            Some(why) => {
-                self.work.obstacles.push(obstacle(
-                    &request.object,
-                    "/spec",
-                    ReportReason::BuildMismatch,
-                    why,
-                    "Fp16 and Mxfp6 are for AI100; F32, Bf16, Int8 and Int4 for CPU",
-                ));
-                None
-            }
-        }
-    }
-
-    fn advise(&mut self, request: &ProgramRequest) {
-        let through_host = request.topology.connectivity == Connectivity::ThroughHost;
-        if request.target != Target::AI100 || !through_host {
-            return;
-        }
-        let host = &self.view.snapshot.host;
-        if let Some(mib) = host.memory_mib.get().filter(|mib| **mib < ADVISED_MIB) {
-            self.work.advice.push(obstacle(
-                &request.object,
-                "/spec/topology/connectivity",
-                ReportReason::LowMemory,
-                format!("{} has {mib} MiB of memory; the vendor advises 1 TB for large models through the host", self.view.node()),
-                "",
-            ));
-        }
-        if let Some(cpus) = host.cpus.get().filter(|cpus| **cpus < ADVISED_CPUS) {
-            self.work.advice.push(obstacle(
-                &request.object,
-                "/spec/topology/connectivity",
-                ReportReason::FewCpus,
-                format!("{} has {cpus} CPUs; the vendor advises {ADVISED_CPUS} for large models through the host", self.view.node()),
-                "",
-            ));
-        }
-    }
-
     /// The step that makes a replica run as declared; `None` where it does.
     fn worker(
         &self,
@@ -260,7 +156,13 @@ impl Site<'_, '_> {
         let subject = Subject::Worker {
             id: placed.id.clone(),
         };
-        let causes = vec![declared(placed.model, "/spec")];
+        let surplus = placed.id == surplus_id(&placed.model.object);
+        let (missing, pointer) = if surplus {
+            (StepReason::SurplusNeeded, "/spec/rollout")
+        } else {
+            (StepReason::WorkerMissing, "/spec")
+        };
+        let causes = vec![declared(placed.model, pointer)];
         let leaves = [fact(subject.clone(), request.options.0.clone())];
         let target = placed.id.0.clone();
         let draft = match running {
@@ -281,7 +183,7 @@ impl Site<'_, '_> {
                 Draft::new(
                     target,
                     Action::StartWorker { worker: request },
-                    StepReason::WorkerMissing,
+                    missing,
                     causes,
                 )
                 .expects([fact(subject, "absent")])
@@ -289,47 +191,6 @@ impl Site<'_, '_> {
             }
         };
         Some(draft.leaves(leaves))
-    }
-}
-
-/// The fewest cores of these SoCs, which is what a program over them can use.
-fn least_cores(view: &View<'_>, socs: &[PciAddress]) -> Option<u32> {
-    let cores = socs.iter().map(|soc| view.soc(*soc)?.cores.get().copied());
-    cores.collect::<Option<Vec<u32>>>()?.into_iter().min()
-}
-
-fn build_draft(declaration: &Declaration, request: &ProgramRequest) -> Draft {
-    let of_build = declaration
-        .builds
-        .iter()
-        .find(|build| build.object == request.object);
-    let of_model = declaration
-        .models
-        .iter()
-        .find(|model| model.object == request.object);
-    let causes = of_build
-        .map(|build| declared(build, "/spec"))
-        .or_else(|| of_model.map(|model| declared(model, "/spec")))
-        .into_iter()
-        .collect();
-    let action = Action::Build {
-        program: request.clone(),
-    };
-    let draft = Draft::new(
-        target(&request.object),
-        action,
-        StepReason::ProgramMissing,
-        causes,
-    )
-    .never_undone("a program is content-addressed and stays in the store");
-    match &request.key {
-        Some(key) => {
-            let subject = Subject::Program { key: key.clone() };
-            draft
-                .expects([fact(subject.clone(), "absent")])
-                .leaves([fact(subject, "present")])
-        }
-        None => draft,
     }
 }
 
@@ -361,12 +222,7 @@ fn stops(worker: &PresentWorker) -> Disruption {
     }
 }
 
-fn target(object: &ObjectRef) -> String {
-    let namespace = object.namespace.as_deref().unwrap_or("default");
-    format!("{namespace}/{}", object.name)
-}
-
-fn obstacle(
+pub(super) fn obstacle(
     object: &ObjectRef,
     pointer: &str,
     reason: ReportReason,
@@ -383,7 +239,12 @@ fn obstacle(
     }
 }
 
-fn push(view: &View<'_>, steps: &mut Vec<Step>, draft: Draft, after: Option<StepId>) -> StepId {
+pub(super) fn push(
+    view: &View<'_>,
+    steps: &mut Vec<Step>,
+    draft: Draft,
+    after: Option<StepId>,
+) -> StepId {
     let Draft { target, mut step } = draft;
     let base = format!("{}/{}/{target}", view.node(), verb(&step.action));
     let mut id = StepId(base.clone());

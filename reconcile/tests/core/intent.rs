@@ -5,8 +5,8 @@ use crd::{
     kind::{
         AcsMode, AcsPolicy, CardPolicySpec, CardRequirements, Connectivity, DeletionPolicy,
         DeletionRule, DeviceSelector, DriverPolicy, Enforcement, GroupIsolation, GroupVerification,
-        MdpMode, Member, ModelBuildSpec, ModelSource, P2PGroupSpec, Precision, ProgramShapes,
-        ResetScope, Rollout, ShardedModelSpec, SpreadOver, Target, TopologyShape,
+        MdpMode, Member, ModelBuildSpec, ModelRollout, ModelSource, P2PGroupSpec, Precision,
+        ProgramShapes, ResetScope, Rollout, ShardedModelSpec, SpreadOver, Target, TopologyShape,
         UntrustedNeighbours, VerificationMode,
     },
 };
@@ -103,6 +103,16 @@ prop_compose! {
 }
 
 prop_compose! {
+    pub fn any_rollout()(
+        max_unavailable in proptest::option::of(1_u32..4),
+        min_available in proptest::option::of(0_u32..4),
+        allow_downtime in proptest::option::of(any::<bool>()),
+    ) -> ModelRollout {
+        ModelRollout { max_unavailable, min_available, allow_downtime }
+    }
+}
+
+prop_compose! {
     fn any_model()(
         shards in prop_oneof![Just(1_u32), Just(2), Just(3), Just(4)],
         direct in any::<bool>(),
@@ -111,9 +121,11 @@ prop_compose! {
         build in proptest::option::weighted(0.2, 0_usize..3),
         slots in 1_u32..3,
         on_cards in proptest::bool::weighted(0.1),
+        rollout in proptest::option::weighted(0.6, any_rollout()),
     ) -> ShardedModelSpec {
         let mut spec = model(shards, if direct { Connectivity::P2P } else { Connectivity::ThroughHost });
         spec.replicas = replicas;
+        spec.rollout = rollout;
         spec.serving.slots = slots;
         spec.group_ref = group.map(|at| format!("group-{at}"));
         if on_cards {

@@ -8,6 +8,7 @@
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
 mod boot;
+mod cases;
 mod changes;
 mod declare;
 mod doctor;
@@ -23,7 +24,9 @@ mod random;
 mod recordings;
 mod rollout;
 mod scenarios;
+mod serving;
 mod simulate;
+mod turns;
 mod twist;
 mod undoing;
 mod world;

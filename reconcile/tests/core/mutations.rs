@@ -1,96 +1,17 @@
 //! For each rule of the checker a plan that breaks it: one of ours, changed in one place.
 use crd::{
     Fact,
-    declaration::Declaration,
     id::{StepId, Word},
     kind::{Enforcement, ResetScope, Rollout},
-    plan::Plan,
-    snapshot::{FileImage, HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus},
-    step::{Action, Inverse, MdpSetting, Step},
+    snapshot::{FileImage, Holder, HolderKind, Lockdown, SocStatus, WorkerState},
+    step::{Action, Inverse, MdpSetting},
 };
-use reconcile::{NodeInput, check, check::RULES};
+use reconcile::check::RULES;
 
 use crate::{
-    declare::{persistent, quickstart},
-    simulate::{apply, plan_of},
-    world::{Builder, two_ultras},
+    cases::{Case, beside_a_stranger, keeping, keeping_no_more, numbers, replacing, resetting},
+    declare::quickstart,
 };
-
-/// A plan with what it was made from, all of which a mutation may change.
-struct Case {
-    plan: Plan,
-    declaration: Declaration,
-    snapshot: HardwareSnapshot,
-}
-
-impl Case {
-    /// The quickstart's first plan.
-    fn fresh() -> Self {
-        Self::of(quickstart(), two_ultras("lab"))
-    }
-
-    /// The plan that takes the quickstart back.
-    fn removal() -> Self {
-        let mut nodes = vec![two_ultras("lab")];
-        assert!(apply(&plan_of(&quickstart(), &nodes), &mut nodes, false).is_empty());
-        let [snapshot] = nodes.try_into().expect("one node");
-        Self::of(Declaration::default(), snapshot)
-    }
-
-    fn of(declaration: Declaration, snapshot: HardwareSnapshot) -> Self {
-        let plan = plan_of(&declaration, std::slice::from_ref(&snapshot));
-        Self {
-            plan,
-            declaration,
-            snapshot,
-        }
-    }
-
-    fn steps(&mut self) -> &mut Vec<Step> {
-        &mut self.plan.nodes[0].steps
-    }
-
-    /// The first step with this verb.
-    fn step(&mut self, verb: &str) -> &mut Step {
-        let middle = format!("/{verb}/");
-        let found = self
-            .steps()
-            .iter_mut()
-            .find(|step| step.id.0.contains(&middle));
-        found.expect("the plan has such a step")
-    }
-
-    fn remove(&mut self, verb: &str) {
-        let middle = format!("/{verb}/");
-        let at = self
-            .steps()
-            .iter()
-            .position(|step| step.id.0.contains(&middle));
-        self.steps().remove(at.expect("the plan has such a step"));
-    }
-
-    fn rules(&self) -> Vec<&'static str> {
-        let nodes = [NodeInput::Read(self.snapshot.clone())];
-        let found = check(&self.plan, &self.declaration, &nodes);
-        found.into_iter().map(|violation| violation.rule).collect()
-    }
-}
-
-/// The first plan of a policy that keeps its settings.
-fn keeping() -> Case {
-    let mut declaration = quickstart();
-    declaration.policies[0].spec = persistent();
-    Case::of(declaration, two_ultras("lab"))
-}
-
-/// The plan that takes it back.
-fn keeping_no_more() -> Case {
-    let Case { plan, snapshot, .. } = keeping();
-    let mut nodes = vec![snapshot];
-    assert!(apply(&plan, &mut nodes, false).is_empty());
-    let [snapshot] = nodes.try_into().expect("one node");
-    Case::of(Declaration::default(), snapshot)
-}
 
 /// Changes what the first settings file is to hold.
 fn write_file(case: &mut Case, text: &str) {
@@ -182,26 +103,10 @@ fn reset_everything(case: &mut Case) {
     case.snapshot.socs[0].status = Fact::known(SocStatus::Initializing, "test");
 }
 
-/// A card whose switch also leads to a device that a virtual machine owns.
-fn beside_a_stranger() -> Case {
-    let mut builder = Builder::new("lab");
-    let root = builder.root();
-    let slots = builder.switch(root, 3, 0x10b5);
-    builder.ultra(slots[0]);
-    builder.ultra(slots[1]);
-    builder.device(slots[2], 0x10de, "mlx5_core");
-    let mut declaration = quickstart();
-    declaration.groups[0].spec = crate::declare::automatic(8, crd::kind::SpreadOver::Switch, None);
-    let allow = Some(crd::kind::UntrustedNeighbours::Allow);
-    if let Some(acs) = &mut declaration.policies[0].spec.acs {
-        acs.untrusted_neighbours = allow;
-    }
-    let mut case = Case::of(declaration, builder.build());
-    assert_eq!(case.rules(), Vec::<&str>::new());
-    if let Some(acs) = &mut case.declaration.policies[0].spec.acs {
-        acs.untrusted_neighbours = None;
-    }
-    case
+/// The first replica is as declared and not ready, and the second is replaced all the same.
+fn fail_the_first(case: &mut Case) {
+    case.snapshot.workers[0].state = WorkerState::Failed;
+    case.plan.nodes[0].work.retain(|step| step.batch > 0);
 }
 
 #[test]
@@ -348,8 +253,32 @@ fn every_rule_has_a_plan_that_breaks_it() {
             case.step("acs.clear").record = None
         }),
         ("SP-C25", Case::fresh, |case| case.plan.order.clear()),
+        ("SP-C26", replacing, |case| {
+            for step in &mut case.plan.nodes[0].work {
+                step.batch = 0;
+            }
+        }),
+        ("SP-C26", replacing, |case| {
+            case.declaration.models[0].spec.rollout = Some(numbers(Some(2), None, None));
+        }),
+        ("SP-C26", replacing, fail_the_first),
+        // Downtime is no leave to go on past a replica that is not ready.
+        ("SP-C26", replacing, |case| {
+            fail_the_first(case);
+            case.declaration.models[0].spec.rollout = Some(numbers(Some(2), None, Some(true)));
+        }),
+        ("SP-C26", resetting, |case| {
+            case.declaration.models[0].spec.rollout = None;
+        }),
     ];
-    for make in [Case::fresh, Case::removal, keeping, keeping_no_more] {
+    for make in [
+        Case::fresh,
+        Case::removal,
+        keeping,
+        keeping_no_more,
+        replacing,
+        resetting,
+    ] {
         assert_eq!(
             make().rules(),
             Vec::<&str>::new(),

@@ -29,6 +29,7 @@ pub fn plan_of(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
         declaration,
         nodes: &nodes,
         models: &models,
+        scope: reconcile::Scope::Everything,
     })
 }
 

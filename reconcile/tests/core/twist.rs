@@ -6,7 +6,7 @@ use crd::{
     snapshot::{
         Acs, FileImage, GroupRecord, HardwareSnapshot, Holder, HolderKind, KeptSettings,
         LedgerEntry, LedgerTarget, Lockdown, OverrulingSetting, PciFunction, PortKind,
-        SettingsFile, Soc, SocStatus,
+        SettingsFile, Soc, SocStatus, WorkerState,
     },
     step::ACS_REDIRECT_MASK,
 };
@@ -62,6 +62,8 @@ pub enum Twist {
     FormerSet(usize, usize),
     /// A SoC is found at another place than before.
     Moved(usize),
+    /// A worker is not ready.
+    Worker(usize, WorkerState),
 }
 
 pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
@@ -153,6 +155,12 @@ pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
             }
         }
         Twist::FormerSet(size, index) => former_set(snapshot, size, index),
+        Twist::Worker(at, state) => {
+            let count = snapshot.workers.len().max(1);
+            if let Some(worker) = snapshot.workers.get_mut(at % count) {
+                worker.state = state;
+            }
+        }
         Twist::Status(..)
         | Twist::Mdp(..)
         | Twist::SmallBar(_)
@@ -407,5 +415,14 @@ pub fn twist() -> BoxedStrategy<Twist> {
         2 => (1_usize..9, 0_usize..4).prop_map(|(size, index)| Twist::FormerSet(size, index)),
         1 => at.prop_map(Twist::Moved),
     ];
-    prop_oneof![22 => states.boxed(), 10 => machine.boxed(), 8 => past.boxed()].boxed()
+    let workers = (
+        0_usize..8,
+        prop_oneof![
+            Just(WorkerState::Starting),
+            Just(WorkerState::Draining),
+            Just(WorkerState::Failed)
+        ],
+    )
+        .prop_map(|(at, state)| Twist::Worker(at, state));
+    prop_oneof![22 => states.boxed(), 10 => machine.boxed(), 8 => past.boxed(), 5 => workers.boxed()].boxed()
 }

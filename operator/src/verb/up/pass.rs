@@ -1,10 +1,6 @@
 //! One pass of `up`: the engine over what is declared, then the workers.
-use crd::{
-    declaration::Declaration,
-    id::NodeName,
-    plan::Plan,
-    step::{Action, Step, WorkerRequest},
-};
+use crd::plan::Plan;
+use reconcile::Scope;
 
 use super::{Up, apply, goals, stage::Stage};
 use crate::{
@@ -20,15 +16,6 @@ use crate::{
 pub(super) enum Which {
     First,
     Later,
-}
-
-/// What a pass is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// All that is declared.
-    Everything,
-    /// Cards and settings. Workers that run are left alone: a pass of the engine touches none but those that it drains.
-    Cards,
 }
 
 impl Up<'_> {
@@ -127,16 +114,13 @@ impl Up<'_> {
     /// One pass of the engine.
     fn pass(&mut self, which: Which, scope: Scope) -> Result<Settled, Failure> {
         let leave = self.args.leave.clone();
-        let wanted = match scope {
-            Scope::Everything => self.declaration.clone(),
-            Scope::Cards => self.cards(),
-        };
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
         let first = which == Which::First;
         let mut engine = Engine {
             room: &self.setting.room,
-            declaration: &wanted,
+            declaration: &self.declaration,
+            scope,
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
@@ -163,56 +147,6 @@ impl Up<'_> {
             }
             Ok(())
         })
-    }
-
-    /// Carries out the worker steps of a plan.
-    fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
-        self.supervisor.set_drain(self.drain_seconds());
-        for node in &plan.nodes {
-            for Step { action, .. } in &node.work {
-                match action {
-                    Action::StartWorker { worker } => self.start(worker, &node.node)?,
-                    Action::StopWorker { worker } => {
-                        self.drain(&format!("draining worker {worker}"), worker)?;
-                    }
-                    Action::ReplaceWorker { worker } => {
-                        self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
-                        self.start(worker, &node.node)?;
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn drain(&mut self, what: &str, worker: &crd::id::WorkerId) -> Result<(), Failure> {
-        let seconds = self.drain_seconds();
-        let work = self.console.work(what, self.drain_limit());
-        self.supervisor.stop(worker, seconds, &self.setting.room)?;
-        work.done();
-        Ok(())
-    }
-
-    fn start(&mut self, worker: &WorkerRequest, node: &NodeName) -> Result<(), Failure> {
-        self.console.note(&format!("starting worker {}", worker.id));
-        match self.supervisor.start(worker, node, &self.setting.room) {
-            Err(failure) if self.args.ask.is_none() => {
-                self.console
-                    .note(&format!("worker {}: {}", worker.id, failure.chain()));
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    /// What is declared of cards and settings.
-    fn cards(&self) -> Declaration {
-        Declaration {
-            policies: self.declaration.policies.clone(),
-            groups: self.declaration.groups.clone(),
-            ..Declaration::default()
-        }
     }
 
     /// The longest drain that a policy declares.

@@ -50,6 +50,7 @@ impl Up<'_> {
         Engine {
             room: &self.setting.room,
             declaration: nothing,
+            scope: reconcile::Scope::Everything,
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),

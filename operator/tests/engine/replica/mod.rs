@@ -125,6 +125,7 @@ fn plan(declaration: &Declaration, snapshot: &HardwareSnapshot) -> crd::plan::Pl
         declaration,
         nodes: &[NodeInput::Read(snapshot.clone())],
         models: &BTreeMap::new(),
+        scope: reconcile::Scope::Everything,
     })
 }
 

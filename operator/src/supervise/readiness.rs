@@ -1,0 +1,36 @@
+//! Who is not ready, in time or any more: what a rollout goes on or stops by.
+use crd::{
+    id::{ObjectRef, WorkerId},
+    snapshot::WorkerState,
+};
+
+use super::{supervisor::Supervisor, worker::has_ended};
+
+impl Supervisor {
+    /// Workers that were to be ready by now and have not died either, each told once: nothing counts on them any more until
+    /// they are ready after all.
+    pub fn overdue(&mut self) -> Vec<WorkerId> {
+        let now = self.wall.now();
+        let mut overdue = Vec::new();
+        for (id, worker) in &mut self.workers {
+            if worker.state == WorkerState::Starting && worker.ready_by <= now {
+                worker.state = WorkerState::Failed;
+                "it is not ready in time".clone_into(&mut worker.why);
+                overdue.push(id.clone());
+            }
+        }
+        overdue
+    }
+
+    /// Whether one that was ready has ended since, and nobody has read of it yet.
+    pub fn has_lost_one(&self) -> bool {
+        let mut workers = self.workers.values();
+        workers.any(|worker| worker.state == WorkerState::Ready && has_ended(worker))
+    }
+
+    /// A worker's model, and why the worker is not ready as far as that is known.
+    pub fn standing(&self, id: &WorkerId) -> Option<(&ObjectRef, &str)> {
+        let worker = self.workers.get(id)?;
+        Some((&worker.request.model, &worker.why))
+    }
+}

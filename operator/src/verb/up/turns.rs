@@ -1,0 +1,136 @@
+//! Worker steps: one batch, then a wait until all of it is ready, then whatever the next plan says.
+//!
+//! A later batch is never carried out as it was planned: when a worker is ready the machine is looked at again, and what
+//! was the second batch is then the first. So a replica that does not come back stops its model's rollout by itself.
+use std::time::Duration;
+
+use crd::{
+    id::{NodeName, WorkerId},
+    plan::{ModelTurns, Plan, ReportReason},
+    step::{Action, Step, WorkerRequest},
+};
+
+use super::Up;
+use crate::failure::Failure;
+
+/// What waits for workers to be ready.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Models with batches to come.
+    turns: Vec<ModelTurns>,
+    /// Whether something is blocked that a ready worker may let go on.
+    blocked: bool,
+}
+
+impl Up<'_> {
+    /// Carries out the first batch of a plan's worker steps: first what only stops.
+    pub(super) fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
+        self.supervisor.set_drain(self.drain_seconds());
+        self.waiting = Waiting {
+            turns: plan
+                .turns
+                .iter()
+                .filter(|turns| turns.batches.len() > 1)
+                .cloned()
+                .collect(),
+            blocked: (plan.report.iter()).any(|line| line.reason == ReportReason::TooFewServing),
+        };
+        let now = |step: &&Step| step.batch == 0;
+        for step in plan.nodes.iter().flat_map(|node| &node.work).filter(now) {
+            if let Action::StopWorker { worker } = &step.action {
+                self.drain(&format!("draining worker {worker}"), worker)?;
+            }
+        }
+        for node in &plan.nodes {
+            for step in node.work.iter().filter(now) {
+                let limit = Duration::from_millis(step.estimate.limit_ms);
+                match &step.action {
+                    Action::StartWorker { worker } => self.start(worker, &node.node, limit)?,
+                    Action::ReplaceWorker { worker } => {
+                        // The batch was made for those that were ready then; a drain takes its time.
+                        if self.supervisor.has_lost_one() {
+                            self.waiting.blocked = true;
+                            return Ok(());
+                        }
+                        self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
+                        self.start(worker, &node.node, limit)?;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, what: &str, worker: &WorkerId) -> Result<(), Failure> {
+        let seconds = self.drain_seconds();
+        let work = self.console.work(what, self.drain_limit());
+        self.supervisor.stop(worker, seconds, &self.setting.room)?;
+        work.done();
+        Ok(())
+    }
+
+    fn start(
+        &mut self,
+        worker: &WorkerRequest,
+        node: &NodeName,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        self.console.note(&format!("starting worker {}", worker.id));
+        let started = self
+            .supervisor
+            .start(worker, node, limit, &self.setting.room);
+        match started {
+            Err(failure) if self.args.ask.is_none() => {
+                self.console
+                    .note(&format!("worker {}: {}", worker.id, failure.chain()));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether something may go on now that a worker is ready.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.waiting.blocked || !self.waiting.turns.is_empty()
+    }
+
+    /// A worker is not ready and will not be by itself: says so where its model's rollout waits for it. Whether it does.
+    pub(super) fn stops_rollout(&mut self, id: &WorkerId) -> bool {
+        let Some((model, why)) = self.supervisor.standing(id) else {
+            return false;
+        };
+        let mut waiting = self.waiting.turns.iter();
+        let Some(turns) = waiting.find(|turns| turns.model == *model) else {
+            return false;
+        };
+        let left = turns.batches.iter().skip(1).flatten();
+        let left: Vec<&str> = left
+            .filter(|left| *left != id && turns.surplus.as_ref() != Some(*left))
+            .map(WorkerId::as_str)
+            .collect();
+        let rest = match left.as_slice() {
+            [] => String::new(),
+            [one] => format!("; {one} goes on as it was"),
+            several => format!("; {} go on as they were", several.join(", ")),
+        };
+        self.console.note(&format!(
+            "the rollout of {} stops: worker {id} is not ready ({why}){rest}",
+            turns.model
+        ));
+        let model = turns.model.clone();
+        self.waiting.turns.retain(|turns| turns.model != model);
+        true
+    }
+
+    /// Workers that were to be ready by now. Whether a rollout waited for one.
+    pub(super) fn gives_up_waiting(&mut self) -> bool {
+        let mut stopped = false;
+        for id in self.supervisor.overdue() {
+            self.console
+                .note(&format!("worker {id} is not ready in time"));
+            stopped |= self.stops_rollout(&id);
+        }
+        stopped
+    }
+}

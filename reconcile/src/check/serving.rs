@@ -1,0 +1,174 @@
+//! The rule about replicas: at no point of a plan do fewer of a model serve than its rollout asks for. Read anew from the
+//! snapshots, the declared numbers and the order of steps alone.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    declaration::Declared,
+    id::{NodeName, PciAddress},
+    kind::ShardedModelSpec,
+    plan::{NodePlan, Plan},
+    snapshot::{HardwareSnapshot, WorkerState},
+    step::{Action, Step},
+};
+
+use super::Findings;
+
+/// One model while the plan is read.
+struct Read<'a> {
+    model: &'a Declared<ShardedModelSpec>,
+    /// Its declared replicas, and the surplus one last.
+    names: Vec<String>,
+    /// Who serves at this point of the plan.
+    serving: BTreeSet<String>,
+}
+
+pub(super) fn read(
+    plan: &Plan,
+    models: &[Declared<ShardedModelSpec>],
+    snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>,
+    found: &mut Findings,
+) {
+    for model in models {
+        let stem = format!(
+            "{}/{}",
+            model.object.namespace.as_deref().unwrap_or("default"),
+            model.object.name
+        );
+        let declared = (0..model.spec.replicas).map(|index| format!("{stem}-{index}"));
+        let names = declared.chain([format!("{stem}-surplus")]).collect();
+        let mut read = Read {
+            model,
+            names,
+            serving: BTreeSet::new(),
+        };
+        read.serving = read.in_state(snapshots, WorkerState::Ready);
+        read.cards(plan, snapshots, found);
+        read.workers(plan, snapshots, found);
+    }
+}
+
+impl Read<'_> {
+    /// Replicas in a state, on SoCs that are all there.
+    fn in_state(
+        &self,
+        snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>,
+        state: WorkerState,
+    ) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for snapshot in snapshots.values() {
+            let there: BTreeSet<PciAddress> = snapshot.socs.iter().map(|s| s.address).collect();
+            for worker in &snapshot.workers {
+                let whole = worker.socs.iter().all(|soc| there.contains(soc));
+                let ours = self.names.contains(&worker.id.0);
+                if ours && whole && worker.state == state {
+                    names.insert(worker.id.0.clone());
+                }
+            }
+        }
+        names
+    }
+
+    /// Drains, node by node: nobody who is stopped by one comes back before the last.
+    fn cards(
+        &mut self,
+        plan: &Plan,
+        snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>,
+        found: &mut Findings,
+    ) {
+        let place = |node: &NodePlan| plan.order.iter().position(|name| *name == node.node);
+        let mut nodes: Vec<&NodePlan> = plan.nodes.iter().collect();
+        nodes.sort_by_key(|node| place(node));
+        for node in nodes {
+            let Some(snapshot) = snapshots.get(&node.node) else {
+                continue;
+            };
+            for step in &node.steps {
+                let Action::Drain { socs, .. } = &step.action else {
+                    continue;
+                };
+                let workers = snapshot.workers.iter();
+                let freed = workers.filter(|w| w.socs.iter().any(|soc| socs.contains(soc)));
+                let freed: Vec<String> = freed.map(|worker| worker.id.0.clone()).collect();
+                let before = self.serving.len();
+                self.serving.retain(|name| !freed.contains(name));
+                self.judge(step, before, found);
+            }
+        }
+    }
+
+    /// Worker steps, batch by batch: first all of a batch stop, then all of it serve.
+    fn workers(
+        &mut self,
+        plan: &Plan,
+        snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>,
+        found: &mut Findings,
+    ) {
+        let steps: Vec<&Step> = plan.nodes.iter().flat_map(|node| &node.work).collect();
+        let mut touched = BTreeSet::new();
+        let mut batches = BTreeSet::new();
+        for step in &steps {
+            if let Some((name, _)) = effect(step).filter(|(name, _)| self.names.contains(name)) {
+                touched.insert(name);
+                batches.insert(step.batch);
+            }
+        }
+        let mut coming = self.in_state(snapshots, WorkerState::Starting);
+        coming.retain(|name| !touched.contains(name));
+        for batch in batches {
+            if batch > 0 {
+                self.serving.append(&mut coming);
+            }
+            let now = || steps.iter().filter(|step| step.batch == batch);
+            for step in now() {
+                let Some((name, stops)) = effect(step) else {
+                    continue;
+                };
+                let before = self.serving.len();
+                if stops && self.serving.remove(&name) {
+                    self.judge(step, before, found);
+                }
+            }
+            for step in now() {
+                match &step.action {
+                    Action::StartWorker { worker } | Action::ReplaceWorker { worker }
+                        if self.names.contains(&worker.id.0) =>
+                    {
+                        coming.insert(worker.id.0.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Whether those that still serve are enough after a step; `before` served before it.
+    fn judge(&self, step: &Step, before: usize, found: &mut Findings) {
+        let after = self.serving.len();
+        let stopped = before - after;
+        let rollout = self.model.spec.rollout.as_ref();
+        let least = rollout.and_then(|r| r.min_available).unwrap_or(0) as usize;
+        let missing = rollout.and_then(|r| r.max_unavailable).unwrap_or(1) as usize;
+        let replicas = self.names.len() - 1;
+        let must = least.max(replicas.saturating_sub(missing));
+        let permits = rollout.and_then(|r| r.allow_downtime).unwrap_or(false);
+        // Where all serve and the numbers still forbid it, there is no better moment.
+        let no_better = replicas < must + stopped && before >= replicas;
+        let holds = stopped == 0 || after >= must || permits && no_better;
+        found.expect("SP-C26", step, holds, || {
+            format!(
+                "{after} of {replicas} replicas of {} would serve, and {must} must",
+                self.model.object
+            )
+        });
+    }
+}
+
+/// The replica that a step stops or starts, and whether it stops it.
+fn effect(step: &Step) -> Option<(String, bool)> {
+    match &step.action {
+        Action::StartWorker { worker } => Some((worker.id.0.clone(), false)),
+        Action::ReplaceWorker { worker } => Some((worker.id.0.clone(), true)),
+        Action::StopWorker { worker } => Some((worker.0.clone(), true)),
+        _ => None,
+    }
+}

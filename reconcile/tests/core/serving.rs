@@ -1,0 +1,222 @@
+//! A plan carried out step by step on a machine that does what steps say: whoever counts who serves finds enough, while
+//! running models are edited and their cards and workers fail.
+use std::collections::BTreeSet;
+
+use crd::{
+    declaration::{Declaration, Declared},
+    kind::{Connectivity, ModelRollout, ShardedModelSpec, SpreadOver},
+    plan::{Plan, ReportReason},
+    snapshot::{HardwareSnapshot, WorkerState},
+    step::{Action, Step},
+};
+use proptest::prelude::*;
+
+use crate::{
+    declare::{automatic, model as model_of, object, policy},
+    intent::{any_rollout, declaration},
+    properties::{config, settle},
+    random::{build, world},
+    simulate::{carry_out_one, plan_of},
+    twist::{Twist, apply_twist},
+};
+
+/// What happens to a running model.
+#[derive(Clone, Debug)]
+struct Edit {
+    slots: u32,
+    replicas: Option<u32>,
+    rollout: Option<ModelRollout>,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let replicas = proptest::option::weighted(0.3, 0_u32..4);
+    let rollout = proptest::option::weighted(0.8, any_rollout());
+    (0_u32..2, replicas, rollout).prop_map(|(slots, replicas, rollout)| Edit {
+        slots,
+        replicas,
+        rollout,
+    })
+}
+
+/// Models that run, with sets for some of them: nothing else is declared that could stand in the way.
+fn models() -> impl Strategy<Value = Declaration> {
+    let model = (1_u32..5, any::<bool>(), 1_u32..4);
+    let size = prop_oneof![Just(1_u32), Just(2), Just(4)];
+    let models = proptest::collection::vec(model, 1..3);
+    (models, proptest::option::weighted(0.8, size)).prop_map(|(models, size)| Declaration {
+        policies: vec![object("CardPolicy", "cards", policy())],
+        groups: size
+            .map(|size| object("P2PGroup", "sets", automatic(size, SpreadOver::Card, None)))
+            .into_iter()
+            .collect(),
+        builds: Vec::new(),
+        models: (0..)
+            .zip(models)
+            .map(|(at, (shards, direct, replicas))| {
+                let over = if direct {
+                    Connectivity::P2P
+                } else {
+                    Connectivity::ThroughHost
+                };
+                let mut spec = model_of(shards, over);
+                spec.replicas = replicas;
+                object("ShardedModel", &format!("model-{at}"), spec)
+            })
+            .collect(),
+    })
+}
+
+/// Partitioning that is lost, and workers that are not ready.
+fn trouble() -> impl Strategy<Value = Twist> {
+    let state = prop_oneof![
+        Just(WorkerState::Starting),
+        Just(WorkerState::Draining),
+        Just(WorkerState::Failed)
+    ];
+    prop_oneof![
+        2 => (0_usize..64).prop_map(|at| Twist::Mdp(at, Some(false))),
+        1 => (0_usize..8, state).prop_map(|(at, state)| Twist::Worker(at, state)),
+        1 => Just(Twist::Qmonitor),
+    ]
+}
+
+proptest! {
+    #![proptest_config(config(2_500))]
+
+    #[test]
+    fn edits_and_trouble_leave_enough_serving(
+        world in world(),
+        first in prop_oneof![1 => declaration(), 4 => models().boxed()],
+        edits in proptest::collection::vec(edit(), 3),
+        troubles in proptest::collection::vec(trouble(), 0..5),
+    ) {
+        let mut nodes = vec![build(&world, "node-a")];
+        settle(&first, &mut nodes, true)?;
+        let mut second = first;
+        for (model, edit) in second.models.iter_mut().zip(edits) {
+            let Edit { slots, replicas, rollout } = edit;
+            model.spec.serving.slots += slots;
+            model.spec.replicas = replicas.unwrap_or(model.spec.replicas);
+            model.spec.rollout = rollout;
+        }
+        for trouble in troubles {
+            apply_twist(&mut nodes[0], trouble);
+        }
+        settle(&second, &mut nodes, true)?;
+        // Whoever was not ready is, and what waited for that goes on.
+        for worker in &mut nodes[0].workers {
+            worker.state = WorkerState::Ready;
+        }
+        settle(&second, &mut nodes, true)?;
+        let surplus = |id: &str| id.ends_with("-surplus");
+        let waits = plan_of(&second, &nodes).report.iter().any(|line| line.reason == ReportReason::TooFewServing);
+        prop_assert!(waits || !nodes[0].workers.iter().any(|worker| surplus(worker.id.as_str())));
+    }
+}
+
+/// No step leaves fewer replicas of a model than its rollout asks for, where it allows no downtime. Steps run as `up` runs
+/// them: cards first, then workers batch by batch, of a batch those first that only stop. Whoever starts is ready at once,
+/// so that a batch that stops too many shows only while it stops them: all of its stops are counted before its starts.
+pub fn serves_throughout(
+    declaration: &Declaration,
+    nodes: &[HardwareSnapshot],
+    plan: &Plan,
+) -> Result<(), TestCaseError> {
+    let mut nodes = nodes.to_vec();
+    let work = || plan.nodes.iter().flat_map(|node| &node.work);
+    for node in &plan.nodes {
+        for step in &node.steps {
+            do_one(declaration, &mut nodes, node.node.as_str(), step)?;
+        }
+    }
+    let batches: BTreeSet<u32> = work().map(|step| step.batch).collect();
+    for batch in batches {
+        if batch > 0 {
+            // What was starting has become ready: nobody goes on before.
+            for worker in nodes.iter_mut().flat_map(|node| &mut node.workers) {
+                if worker.state == WorkerState::Starting {
+                    worker.state = WorkerState::Ready;
+                }
+            }
+        }
+        let steps = |node: &crd::plan::NodePlan| -> Vec<Step> {
+            let steps = node.work.iter().filter(|step| step.batch == batch);
+            steps.cloned().collect()
+        };
+        for node in &plan.nodes {
+            for step in steps(node) {
+                let stopped = match &step.action {
+                    Action::ReplaceWorker { worker } => worker.id.clone(),
+                    Action::StopWorker { worker } => worker.clone(),
+                    _ => continue,
+                };
+                let stop = Step {
+                    action: Action::StopWorker { worker: stopped },
+                    ..step
+                };
+                do_one(declaration, &mut nodes, node.node.as_str(), &stop)?;
+            }
+        }
+        for node in &plan.nodes {
+            for step in steps(node) {
+                if !matches!(step.action, Action::StopWorker { .. }) {
+                    do_one(declaration, &mut nodes, node.node.as_str(), &step)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn do_one(
+    declaration: &Declaration,
+    nodes: &mut [HardwareSnapshot],
+    node: &str,
+    step: &Step,
+) -> Result<(), TestCaseError> {
+    let count = |model, nodes: &[HardwareSnapshot]| serving(model, nodes);
+    let models = &declaration.models;
+    let before: Vec<usize> = models.iter().map(|model| count(model, nodes)).collect();
+    let snapshot = nodes.iter_mut().find(|s| s.metadata.name.as_str() == node);
+    if let Some(snapshot) = snapshot {
+        carry_out_one(step, snapshot);
+    }
+    for (model, before) in models.iter().zip(before) {
+        let after = count(model, nodes);
+        let rollout = model.spec.rollout.clone().unwrap_or_default();
+        let missing = rollout.max_unavailable.unwrap_or(1);
+        let least = rollout.min_available.unwrap_or(0);
+        let must = least.max(model.spec.replicas.saturating_sub(missing)) as usize;
+        prop_assert!(
+            after >= before || after >= must || rollout.allow_downtime == Some(true),
+            "{}: {after} serve after {} and {must} must",
+            model.object,
+            step.id
+        );
+    }
+    Ok(())
+}
+
+/// Declared replicas of a model that are ready on SoCs that are there, and its surplus one.
+fn serving(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot]) -> usize {
+    let stem = format!("default/{}-", model.object.name);
+    let counts = |id: &str| {
+        id.strip_prefix(&stem).is_some_and(|end| {
+            end == "surplus"
+                || end
+                    .parse()
+                    .is_ok_and(|index: u32| index < model.spec.replicas)
+        })
+    };
+    let mut serving = BTreeSet::new();
+    for node in nodes {
+        let there = |soc| node.socs.iter().any(|found| found.address == soc);
+        for worker in &node.workers {
+            let whole = worker.socs.iter().all(|soc| there(*soc));
+            if counts(worker.id.as_str()) && whole && worker.state == WorkerState::Ready {
+                serving.insert(worker.id.clone());
+            }
+        }
+    }
+    serving.len()
+}
