@@ -279,6 +279,6 @@ pub enum ReportReason {
     FewCpus,
     /// A reset of the whole machine's SoCs is planned.
     WholeHostReset,
-    /// What ACS change the policy's deletion rule leaves behind.
+    /// What the policy's deletion rule leaves behind, or what we started and nothing stops.
     Retained,
 }

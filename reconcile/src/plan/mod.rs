@@ -1,6 +1,6 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
-//! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`settings`], [`kept`],
+//! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`work`] (builds and workers), [`report`] (lines and objects). Beside it: [`boot`], the same relaxation by the kernel's command line.
 pub mod boot;
@@ -12,6 +12,7 @@ mod groups;
 mod kept;
 mod loose;
 mod node;
+mod ports;
 mod removal;
 mod report;
 mod sequence;

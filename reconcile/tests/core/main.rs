@@ -22,6 +22,7 @@ mod quickstart;
 mod random;
 mod recordings;
 mod rollout;
+mod said;
 mod scenarios;
 mod simulate;
 mod twist;
