@@ -1,5 +1,5 @@
-//! `validate`, `fmt` and `schema`: files alone, no machine.
-use std::{fs, path::Path};
+//! `validate` and `fmt`: files alone, no machine.
+use std::path::Path;
 
 use crd::{
     diagnostic::{self, Diagnostic, Severity},
@@ -8,7 +8,7 @@ use crd::{
 use serde_json::json;
 
 use crate::{
-    cli::{FmtArgs, Format, SchemaArgs, SchemaForm, ValidateArgs},
+    cli::{FmtArgs, Format, ValidateArgs},
     console::Console,
     declared, document,
     exit::Exit,
@@ -122,54 +122,4 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
     } else {
         Exit::Ok
     })
-}
-
-/// `schema`
-pub fn schema(args: &SchemaArgs, console: &Console) -> Result<Exit, Failure> {
-    let mut files = match args.form {
-        SchemaForm::Crd => crd::schema::crds(),
-        SchemaForm::JsonSchema => crd::schema::json_schemas(),
-    };
-    if let Some(kind) = &args.kind {
-        let wanted = kind.to_lowercase();
-        let known: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
-        files.retain(|(name, _)| {
-            let plain = name.to_lowercase().replace('_', "");
-            plain
-                .rsplit('/')
-                .next()
-                .is_some_and(|file| file.starts_with(&wanted))
-        });
-        if files.is_empty() {
-            return Err(Failure::said(
-                Exit::Usage,
-                format!("no schema of a kind `{kind}`"),
-                format!("there are {}", known.join(", ")),
-            ));
-        }
-    }
-    match &args.out {
-        None => {
-            for (_, text) in &files {
-                if files.len() > 1 && args.form == SchemaForm::Crd && !text.starts_with("---") {
-                    console.result("---\n");
-                }
-                console.result(text);
-            }
-        }
-        Some(folder) => {
-            for (name, text) in &files {
-                let path = folder.join(name);
-                let write = |source| Failure::Write {
-                    path: path.display().to_string(),
-                    source,
-                };
-                if let Some(parent) = path.parent() {
-                    fs::create_dir_all(parent).map_err(write)?;
-                }
-                durable::replace(&path, text.as_bytes()).map_err(write)?;
-            }
-        }
-    }
-    Ok(Exit::Ok)
 }

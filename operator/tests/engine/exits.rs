@@ -264,3 +264,38 @@ fn a_build_that_fails_names_the_line_that_declares_the_shards() {
         ended.stderr
     );
 }
+
+#[test]
+fn a_schema_has_every_name_of_its_kind() {
+    let lab = Lab::new();
+    let schema = |arguments: &[&str]| lab.plain(&[&["schema"], arguments].concat());
+    for name in [
+        "CardPolicy",
+        "cpol",
+        "cardpolicies",
+        "cardpolicies.shardplane.dev.yaml",
+    ] {
+        let stdout = schema(&[name]).expect(0).stdout;
+        assert!(
+            stdout.contains("kind: CustomResourceDefinition"),
+            "{name}: {stdout}"
+        );
+    }
+    // The README of the racks names it: what no cluster stores has a JSON Schema alone.
+    for name in [
+        "Rack",
+        "rack",
+        "racks",
+        "shardplane.dev/rack_v1alpha1.json",
+        "plan",
+    ] {
+        let stdout = schema(&[name]).expect(0).stdout;
+        serde_json::from_str::<serde_json::Value>(&stdout).expect(name);
+    }
+    let ended = schema(&["rack", "--as", "crd"]).expect(64);
+    assert!(ended.stderr.contains("--as crd"), "{}", ended.stderr);
+    let ended = schema(&["Pod"]).expect(64);
+    for name in ["`Pod`", "CardPolicy", "Rack", "HardwareSnapshot", "plan"] {
+        assert!(ended.stderr.contains(name), "{name}: {}", ended.stderr);
+    }
+}
