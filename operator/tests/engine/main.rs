@@ -9,6 +9,7 @@ mod compile;
 mod crash;
 mod doctor;
 mod exits;
+mod full;
 mod journal;
 mod lab;
 mod looking;
