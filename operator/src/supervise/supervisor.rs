@@ -1,6 +1,7 @@
 //! The supervisor: starts workers, restarts those that die, drains and stops them. It owns every worker process.
 use std::{
     collections::BTreeMap,
+    os::unix::process::ExitStatusExt,
     process::{Child, ChildStdin},
     sync::mpsc::SyncSender,
     time::Duration,
@@ -26,7 +27,7 @@ use crate::{
         StateDir,
         workers::{self, ProcessIdentity, RecordedWorker},
     },
-    toolchain::WorkerBinary,
+    toolchain::{WorkerBinary, killed_by},
 };
 
 /// The first pause before a worker that died is started again; each further one doubles it.
@@ -277,6 +278,7 @@ impl Supervisor {
         worker.why = worker
             .refused
             .take()
+            .or_else(|| Some(killed_by(status?.signal()?)))
             .or_else(|| last_line(&self.state, id))
             .unwrap_or_else(|| "it said nothing".to_owned());
         worker.state = WorkerState::Failed;

@@ -299,3 +299,18 @@ fn a_schema_has_every_name_of_its_kind() {
         assert!(ended.stderr.contains(name), "{name}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn a_build_that_is_killed_names_the_signal_and_what_is_likely() {
+    let lab = Lab::new();
+    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
+    let killed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/engine/bin/killed/shardplane-worker"
+    );
+    std::os::unix::fs::symlink(killed, lab.path("bin/shardplane-worker")).unwrap();
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(69);
+    for said in ["SIGKILL", "memory", "40 %", "nothing was touched"] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+}

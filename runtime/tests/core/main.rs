@@ -16,4 +16,5 @@ mod programs;
 mod published;
 mod ranks;
 mod reference;
+mod rows;
 mod support;
