@@ -12,6 +12,7 @@ mod bits;
 mod checkpoint_errors;
 mod command;
 mod config_keys;
+mod local_time;
 mod programs;
 mod published;
 mod ranks;
