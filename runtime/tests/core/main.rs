@@ -17,5 +17,6 @@ mod programs;
 mod published;
 mod ranks;
 mod reference;
+mod refused;
 mod rows;
 mod support;
