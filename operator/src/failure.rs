@@ -143,8 +143,8 @@ impl Failure {
             | Self::Rack(RackError::State { .. })
             | Self::Journal(_)
             | Self::Lock(_) => self.cure(About::State),
-            Self::Source(_)
-            | Self::Room(_)
+            Self::Source(error) => error.diagnostic().help,
+            Self::Room(_)
             | Self::Rack(_)
             | Self::Model(_)
             | Self::Invalid(_)
@@ -204,6 +204,11 @@ impl Failure {
         }
         text
     }
+}
+
+/// What to do about an error of the system; empty where there is nothing to say.
+pub fn cure(error: &io::Error) -> &'static str {
+    system::hint(error, About::File)
 }
 
 /// What to do about the system's error that a failed effect ended with; empty where there is nothing to say.

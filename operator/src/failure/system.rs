@@ -47,8 +47,14 @@ pub fn hint(error: &io::Error, about: About) -> &'static str {
         (io::ErrorKind::NotADirectory, About::File) => {
             "a part of the path is no folder: name another"
         }
+        (io::ErrorKind::AlreadyExists, About::File) => {
+            "a file is where a folder should be: name another place"
+        }
         (io::ErrorKind::IsADirectory, About::File) => "it is a folder: name a file",
         (io::ErrorKind::NotFound, About::File) => "check the path",
+        (io::ErrorKind::NotFound, About::State) => {
+            "its file system takes no folder there: name another with --state-dir"
+        }
         (io::ErrorKind::InvalidFilename, _) => "the name is too long: choose a shorter one",
         _ => by_number(error),
     }
@@ -67,6 +73,9 @@ fn by_number(error: &io::Error) -> &'static str {
         nix::errno::Errno::ENOMEM => "the system is out of memory: free some and run again",
         nix::errno::Errno::EIO => {
             "the disk or its connection fails: look at the kernel's log before anything else"
+        }
+        nix::errno::Errno::ENXIO => {
+            "nobody is at its other end: name a file, or have it read first"
         }
         nix::errno::Errno::ELOOP => "links in its path lead in a circle: name the file itself",
         // The rest says nothing that a person could act on.

@@ -1,5 +1,5 @@
 //! `validate` and `fmt`: files alone, no machine.
-use std::path::Path;
+use std::path::PathBuf;
 
 use crd::{
     diagnostic::{self, Diagnostic, Severity},
@@ -62,16 +62,13 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
         let style = declared::style(console.err_paint());
         console.note(diagnostic::render(&unread, &texts, style).trim_end());
     }
-    let sources: Vec<SourceText> = sources
+    let sources: Vec<(SourceText, Option<PathBuf>)> = sources
         .into_iter()
-        .map(|source| SourceText {
-            label: source.label,
-            text: source.text,
-        })
+        .map(|source| (SourceText::new(source.label, source.text), source.path))
         .collect();
     let mut changed = 0;
     let mut refused = 0;
-    for source in &sources {
+    for (source, path) in &sources {
         let formatted = match crd::format::format(source) {
             Ok(formatted) => formatted,
             Err(problems) => {
@@ -83,10 +80,10 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
                 continue;
             }
         };
-        if source.label == "-" {
+        let Some(path) = path else {
             console.result(&formatted);
             continue;
-        }
+        };
         if formatted == source.text {
             continue;
         }
@@ -94,11 +91,9 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
         if args.check {
             console.result(&format!("{} would change\n", source.label));
         } else {
-            durable::replace(Path::new(&source.label), formatted.as_bytes()).map_err(|error| {
-                Failure::Write {
-                    path: source.label.clone(),
-                    source: error,
-                }
+            durable::replace(path, formatted.as_bytes()).map_err(|error| Failure::Write {
+                path: source.label.clone(),
+                source: error,
             })?;
             console.result(&format!("{} rewritten\n", source.label));
         }

@@ -314,3 +314,23 @@ fn a_build_that_is_killed_names_the_signal_and_what_is_likely() {
         assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
     }
 }
+
+#[test]
+fn a_file_of_any_name_is_formatted_in_its_place() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let lab = Lab::new();
+    let folder = lab.path("names");
+    std::fs::create_dir(&folder).unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"gr\xffup.yaml");
+    std::fs::copy(lab.path("declared/group.yaml"), folder.join(name)).unwrap();
+    let mut text = std::fs::read_to_string(folder.join(name)).unwrap();
+    text.push_str("\n\n");
+    std::fs::write(folder.join(name), &text).unwrap();
+    lab.plain(&["fmt", "-f", "names"]).expect(0);
+    let names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, [name]);
+    assert_ne!(std::fs::read_to_string(folder.join(name)).unwrap(), text);
+}
