@@ -38,7 +38,7 @@ use clap::{Parser, error::ErrorKind};
 
 use cli::{Cli, Environment, Verb};
 use console::{ColorChoice, Console};
-use engine::interrupt::{self, Stop, StopFlag};
+use engine::interrupt::{self, Hangup, Stop, StopFlag};
 use exit::Exit;
 use notify::Notify;
 
@@ -81,7 +81,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
     let (endings, ended) = mpsc::sync_channel(16);
     let signals = endings.clone();
-    if let Err(error) = interrupt::watch(flag.clone(), move |stop| {
+    // `up` takes SIGHUP for a reload; reading verbs may simply end.
+    let hangup = match cli.verb {
+        Verb::Apply(_) | Verb::Down(_) => Hangup::Stops,
+        _ => Hangup::Elsewhere,
+    };
+    if let Err(error) = interrupt::watch(flag.clone(), hangup, move |stop| {
         signals.send(Ending::Signal(stop)).is_ok()
     }) {
         refused(&told, "listening for signals", &error);

@@ -10,6 +10,7 @@ mod crash;
 mod doctor;
 mod exits;
 mod full;
+mod hangup;
 mod journal;
 mod lab;
 mod looking;
