@@ -307,6 +307,6 @@ pub enum ReportReason {
     TooFewServing,
     /// Fewer replicas serve for a while than the model asks for, as it permits.
     Downtime,
-    /// What ACS change the policy's deletion rule leaves behind.
+    /// What the policy's deletion rule leaves behind, or what we started and nothing stops.
     Retained,
 }

@@ -1,7 +1,11 @@
 //! Why a command failed: what we were doing, what to do about it, and the exit code it leads to.
+mod system;
+
 use std::{error::Error, io};
 
 use machine::{RackError, StepError, ToolError};
+
+use system::About;
 
 use crate::{
     exit::Exit,
@@ -55,6 +59,14 @@ pub enum Failure {
         /// The system's error.
         source: io::Error,
     },
+    /// Steps that change the machine were begun, and what became of them could not be recorded.
+    #[error("stopped with the machine changed ({} begun)", crate::render::words::counted(*begun as usize, "step"))]
+    CutOff {
+        /// Steps that change the machine and were begun.
+        begun: u32,
+        /// What could not be done.
+        source: Box<Failure>,
+    },
 }
 
 impl Failure {
@@ -101,39 +113,80 @@ impl Failure {
             Self::Invalid(_) => Exit::Input,
             Self::Said { exit, .. } => *exit,
             Self::Write { source, .. } => io_exit(source, Exit::CannotWrite),
+            Self::CutOff { .. } => Exit::Partial,
         }
     }
 
     /// What to do about it; empty when the message says all.
-    pub fn hint(&self) -> &str {
+    pub fn hint(&self) -> String {
         match self {
             Self::Lock(LockError::Held { .. }) => {
-                "wait until it ends, or stop it with `shardplane down` or Ctrl-C there"
+                "wait until it ends, or stop it with `shardplane down` or Ctrl-C there".into()
             }
             Self::Journal(JournalError::Damaged { .. }) => {
-                "somebody edited it: put the file back, or move it and ledger.json away and run `shardplane plan` to see what is left to undo"
+                "somebody edited it: put the file back, or move it and ledger.json away and run `shardplane plan` to see what is left to undo".into()
             }
-            Self::State(error) | Self::Room(RoomError::State(error)) => match error {
-                StateError::Damaged { .. } => {
-                    "put the file back from a backup, or move it away knowing that what it recorded is lost"
-                }
-                StateError::Read { source, .. } | StateError::Write { source, .. } => {
-                    state_hint(source)
-                }
-            },
-            Self::Rack(RackError::State { source, .. })
-            | Self::Room(RoomError::Rack(RackError::State { source, .. }))
-            | Self::Journal(
-                JournalError::Read { source, .. } | JournalError::Write { source, .. },
-            )
-            | Self::Lock(LockError::Io { source, .. }) => state_hint(source),
-            Self::Said { hint, .. } => hint,
-            Self::Source(_)
-            | Self::Room(_)
+            Self::State(StateError::Damaged { .. })
+            | Self::Room(RoomError::State(StateError::Damaged { .. })) => {
+                "put the file back from a backup, or move it away knowing that what it recorded is lost".into()
+            }
+            Self::Said { hint, .. } => hint.clone(),
+            Self::CutOff { source, .. } => {
+                let cure = match source.hint() {
+                    cure if cure.is_empty() => String::new(),
+                    cure => format!("{cure}; "),
+                };
+                format!("{cure}the journal holds what was begun: the next run looks what became of it, and goes on")
+            }
+            Self::State(_)
+            | Self::Room(RoomError::State(_) | RoomError::Rack(RackError::State { .. }))
+            | Self::Rack(RackError::State { .. })
+            | Self::Journal(_)
+            | Self::Lock(_) => self.cure(About::State),
+            Self::Source(error) => error.diagnostic().help,
+            Self::Room(_)
             | Self::Rack(_)
             | Self::Model(_)
             | Self::Invalid(_)
-            | Self::Write { .. } => "",
+            | Self::Write { .. } => self.cure(About::File),
+        }
+    }
+
+    /// What to do about the system's error below it, where there is one.
+    fn cure(&self, about: About) -> String {
+        system::of(self)
+            .map_or("", |error| system::hint(error, about))
+            .to_owned()
+    }
+
+    /// The same, where steps that change the machine were begun before it: that they were must not be hidden by a file
+    /// that could not be written. What already tells of them, or asks for leave, stays as it is.
+    #[must_use]
+    pub fn after(self, begun: u32) -> Self {
+        match self.exit() {
+            _ if begun == 0 => self,
+            Exit::Partial
+            | Exit::RolledBack
+            | Exit::NotRolledBack
+            | Exit::Blocked
+            | Exit::Stale
+            | Exit::Interrupted
+            | Exit::Terminated => self,
+            Exit::Ok
+            | Exit::Failed
+            | Exit::Changes
+            | Exit::Policy
+            | Exit::Usage
+            | Exit::Input
+            | Exit::Missing
+            | Exit::Unavailable
+            | Exit::Internal
+            | Exit::CannotWrite
+            | Exit::Locked
+            | Exit::NoPermission => Self::CutOff {
+                begun,
+                source: Box::new(self),
+            },
         }
     }
 
@@ -151,6 +204,16 @@ impl Failure {
         }
         text
     }
+}
+
+/// What to do about an error of the system; empty where there is nothing to say.
+pub fn cure(error: &io::Error) -> &'static str {
+    system::hint(error, About::File)
+}
+
+/// What to do about the system's error that a failed effect ended with; empty where there is nothing to say.
+pub fn cure_of(error: &StepError) -> &'static str {
+    system::of(error).map_or("", |error| system::hint(error, About::File))
 }
 
 /// The outcome that a failed effect has of its own, where its error shows that nothing was touched: the system refused
@@ -187,23 +250,6 @@ fn io_exit(error: &io::Error, otherwise: Exit) -> Exit {
         | io::ErrorKind::ReadOnlyFilesystem
         | io::ErrorKind::QuotaExceeded => Exit::CannotWrite,
         _ => otherwise,
-    }
-}
-
-/// What to do about a state directory that the system does not let us use.
-fn state_hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "run as the user whose state it is, or name another folder with --state-dir"
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on its disk and run again, or name another folder with --state-dir"
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "name a folder with --state-dir"
-        }
-        // Kinds of errors are not ours, and the message says what there is to say.
-        _ => "",
     }
 }
 

@@ -38,7 +38,7 @@ use clap::{Parser, error::ErrorKind};
 
 use cli::{Cli, Environment, Verb};
 use console::{ColorChoice, Console};
-use engine::interrupt::{self, Stop, StopFlag};
+use engine::interrupt::{self, Hangup, Stop, StopFlag};
 use exit::Exit;
 use notify::Notify;
 
@@ -77,12 +77,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     // A verb that changes machines is given the time to end its step; any other is simply left.
     let patient = matches!(cli.verb, Verb::Apply(_) | Verb::Up(_) | Verb::Down(_));
     let flag = StopFlag::default();
+    // The verb takes the console along.
+    let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
     let (endings, ended) = mpsc::sync_channel(16);
     let signals = endings.clone();
-    if let Err(error) = interrupt::watch(flag.clone(), move |stop| {
+    // `up` takes SIGHUP for a reload; reading verbs may simply end.
+    let hangup = match cli.verb {
+        Verb::Apply(_) | Verb::Down(_) => Hangup::Stops,
+        _ => Hangup::Elsewhere,
+    };
+    if let Err(error) = interrupt::watch(flag.clone(), hangup, move |stop| {
         signals.send(Ending::Signal(stop)).is_ok()
     }) {
-        console.note(&format!("error: listening for signals: {error}"));
+        refused(&told, "listening for signals", &error);
         return Exit::Unavailable;
     }
     let at_work = thread::Builder::new()
@@ -92,7 +99,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
             // Nobody waits any more after a second signal.
             let _ = endings.send(Ending::Verb(exit));
         });
-    if at_work.is_err() {
+    if let Err(error) = at_work {
+        refused(&told, "starting a thread", &error);
         return Exit::Unavailable;
     }
     let mut asked = 0;
@@ -105,6 +113,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
             // Nobody is left to tell anything: a fault of ours.
             Err(mpsc::RecvError) => return Exit::Internal,
         }
+    }
+}
+
+/// Says what the system refused before the verb could begin, and what to do about it.
+fn refused(console: &Console, what: &str, error: &std::io::Error) {
+    console.note(&format!("error: {what}: {error}"));
+    match failure::cure(error) {
+        "" => {}
+        cure => console.note(&format!("  help: {cure}")),
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, Read},
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -10,6 +11,7 @@ use crd::{
     declaration::Span,
     diagnostic::{Diagnostic, catalog},
 };
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 /// More than any declaration has; a mistaken path to a disk image ends here.
 const FILE_LIMIT: u64 = 16 << 20;
@@ -23,6 +25,8 @@ pub struct Source {
     pub label: String,
     /// What it holds.
     pub text: String,
+    /// Where it lies, byte for byte: a label shows it, and two paths may look alike. None for standard input.
+    pub path: Option<PathBuf>,
 }
 
 /// Why a source cannot be read.
@@ -146,7 +150,7 @@ fn standard_input() -> Result<Source, SourceError> {
         .take(FILE_LIMIT + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    text("-".to_owned(), bytes)
+    text("-".to_owned(), None, bytes)
 }
 
 /// The file itself, or the declarations of a folder.
@@ -203,11 +207,28 @@ pub fn read_file(path: &Path) -> Result<Source, SourceError> {
         label: label.clone(),
         source,
     };
+    let bytes = read_some(path, FILE_LIMIT + 1).map_err(unreadable)?;
+    text(label, Some(path.to_owned()), bytes)
+}
+
+/// Up to so many bytes of a file. A pipe that has a writer, as the shell's `<(…)`, is read to its end; one that nobody
+/// writes to is an error, and is not waited for.
+pub fn read_some(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+    let is_pipe = file.metadata()?.file_type().is_fifo();
     let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
-        .map_err(unreadable)?;
-    text(label, bytes)
+    file.take(most).read_to_end(&mut bytes)?;
+    if is_pipe && bytes.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a pipe is there, and nobody writes to it",
+        ));
+    }
+    Ok(bytes)
 }
 
 /// The path as given, without a leading `./`.
@@ -216,7 +237,7 @@ fn label(path: &Path) -> String {
     shown.display().to_string()
 }
 
-fn text(label: String, bytes: Vec<u8>) -> Result<Source, SourceError> {
+fn text(label: String, path: Option<PathBuf>, bytes: Vec<u8>) -> Result<Source, SourceError> {
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(SourceError::TooLarge {
             label,
@@ -224,7 +245,7 @@ fn text(label: String, bytes: Vec<u8>) -> Result<Source, SourceError> {
         });
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source { label, text }),
+        Ok(text) => Ok(Source { label, text, path }),
         Err(error) => {
             let wrong = error.utf8_error();
             let at = wrong.valid_up_to();
@@ -280,6 +301,12 @@ mod tests {
         let said = |path: PathBuf| read_all(&[path]).unwrap().problems[0].to_string();
         assert!(said(folder.path().to_owned()).ends_with("holds no .yaml, .yml or .json file"));
         assert!(said(folder.path().join("gone.yaml")).ends_with("gone.yaml"));
+        let pipe = folder.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let waited = read_all(std::slice::from_ref(&pipe)).unwrap();
+        assert!(
+            matches!(&waited.problems[..], [SourceError::Unreadable { source, .. }] if source.to_string().contains("nobody writes"))
+        );
         let binary = folder.path().join("x.yaml");
         fs::write(&binary, b"a: b\n\xc3\xa4: \xff").unwrap();
         assert!(said(binary).ends_with("x.yaml:2:4 is not UTF-8 text"));

@@ -2,7 +2,7 @@
 use std::{
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read},
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use crd::{Fact, Unknown, snapshot::WorkerToolchain};
+use nix::sys::signal::Signal;
 
 use crate::{engine::interrupt::StopFlag, exit::Exit, failure::Failure};
 
@@ -35,6 +36,8 @@ pub enum Called {
     Ended {
         /// Its exit code; absent when a signal ended it.
         code: Option<i32>,
+        /// The signal that ended it; absent when it ended by itself.
+        signal: Option<i32>,
         /// Standard output.
         stdout: String,
         /// The last lines of standard error.
@@ -42,6 +45,21 @@ pub enum Called {
     },
     /// Somebody asked for a stop, and it was stopped.
     Stopped,
+}
+
+/// What a signal that ended a process says of why.
+pub fn killed_by(signal: i32) -> String {
+    let name = Signal::try_from(signal).map_or_else(
+        |_| format!("signal {signal}"),
+        |signal| signal.as_str().to_owned(),
+    );
+    if signal == Signal::SIGKILL as i32 {
+        format!(
+            "killed by {name}, most likely because memory ran out: look at the kernel's log (`dmesg`) or the memory limit of its cgroup, then free memory or declare a smaller precision, context or batch"
+        )
+    } else {
+        format!("killed by {name}")
+    }
 }
 
 impl WorkerBinary {
@@ -201,6 +219,7 @@ fn call(
     kept.extend(said.try_iter());
     Ok(Called::Ended {
         code: status.code(),
+        signal: status.signal(),
         stdout: printed.join().unwrap_or_default(),
         stderr: kept.join("\n"),
     })

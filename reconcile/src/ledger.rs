@@ -169,13 +169,13 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
                 found.deletion = *deletion;
             }
         }
+        Action::StartQmonitor {} => next.qmonitor_started = Some(boot),
         Action::Taint { socs: _ }
         | Action::Drain {
             socs: _,
             workers: _,
             timeout_seconds: _,
         }
-        | Action::StartQmonitor {}
         | Action::WaitReady {
             socs: _,
             timeout_seconds: _,

@@ -129,6 +129,53 @@ undefined_thing|tojson
 '%s' % ('a' ~ 'b')
 '100%' ~ '%'
 7 % 4
+7 % 2.5
+-7 % 3
+7 % -3
+2 * 7 % 4
+2 ** 3 % 5
+7 % 2 ** 2
+17 % 10 % 4
+7 % 0
+messages[0].role % 1
+messages[0].content ~ ': %s' % messages[0].role
+('%s-' ~ '%s') % ('a', 'b')
+('%s %s')|replace('s', 'd') % (1, 2)
+'%s'.upper().lower() % 'x'
+['%s'][0] % none
+{'f': '%05.1f|%x'}.f % (2.25, 255)
+'a %% b' % ()
+'%s' % [1, 2]
+'%s' % {'a': 1}
+'a' % 'b'
+'%s %s' % 'a'
+(messages|length) % 2 == 0
+messages|length % 2
+'%s' % ('%s' % 1)
+'%d%%' % 50
+1 if 5 % 2 else 0
+not 4 % 2
+'é'.encode()
+"it's".encode('utf-8')
+'a\nb\\'.encode('ascii')
+'é'.encode('ascii')
+'é'.encode('ascii', 'replace')
+'é'.encode('latin-1', errors='ignore')
+'é'.encode().decode()
+'é'.encode()|length
+['a'.encode()]
+'the quick brown fox jumps'|wordwrap(10)
+'the quick brown fox jumps'|wordwrap(width=9, wrapstring='|')
+'a well-known state-of-the-art thing'|wordwrap(8, wrapstring='|')
+'a well-known state-of-the-art thing'|wordwrap(8, wrapstring='|', break_on_hyphens=false)
+'averyveryverylongword and more'|wordwrap(6, wrapstring='|')
+'averyveryverylongword and more'|wordwrap(6, false, '|')
+'one\n\ntwo three'|wordwrap(6, wrapstring='|')
+'  lead  and   gaps  '|wordwrap(7, wrapstring='|')
+'so--called x-1 a-b-c -x foo-'|wordwrap(4, wrapstring='|')
+'abc-defghijk'|wordwrap(6, wrapstring='|')
+''|wordwrap(5)
+'a b'|wordwrap(0)
 [1, 2].index(2)
 [1, 2].index(3)
 [1, 2, 2].count(2)
@@ -206,6 +253,10 @@ messages[0] is mapping
 TEMPLATES += ["{{ %s }}" % expression for expression in EXPRESSIONS]
 TEMPLATES += [
     "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}",
+    "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.current }}{{ c.reset() }}{{ c.next() }}{{ c.items }}{{ c.pos }}",
+    "{% set f = '%s!' %}{{ f % 'x' }}{% if f % 'x' == 'x!' %}y{% endif %}{% set g = f % (1,) %}{{ g }}",
+    "{% for m in messages %}{{ loop.index0 % 2 }}{% if loop.index % 2 == 0 %}e{% endif %}{% endfor %}",
+    "{% for m in messages if m.content|length % 2 == 1 %}{{ m.role }}{% else %}none{% endfor %}",
     "{% set j = joiner(', ') %}{% for x in [1, 2, 3] %}{{ j() }}{{ x }}{% endfor %}",
     "{% set ns = namespace(n=0) %}{% for x in [1, 2] %}{% set ns.n = ns.n + x %}{% endfor %}{{ ns.n }}",
     "{% macro m(a, b='z') %}{{ a }}{{ b }}{% endmacro %}{{ m('x') }}{{ m('x', b='y') }}",

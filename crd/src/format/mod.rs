@@ -71,14 +71,31 @@ fn document_text(text: &str, value: &Value) -> String {
         return text.to_owned();
     };
     let quoted = quoted(text);
-    if let Some(mut tree) = build::tree(&quoted) {
+    if !is_same(text, &quoted) {
+        return text.to_owned();
+    }
+    arranged(&quoted, kind).unwrap_or(quoted)
+}
+
+/// How often a text is arranged before it has no form that stays: comments that move may meet others.
+const MOST_ROUNDS: usize = 4;
+
+/// A document in the order and layout of its kind; `None` where that would lose something, or never come to rest.
+fn arranged(text: &str, kind: Kind) -> Option<String> {
+    let mut current = text.to_owned();
+    for _ in 0..MOST_ROUNDS {
+        let mut tree = build::tree(&current)?;
         order::sort(&mut tree.root, order::schema(kind));
         let printed = print::document(&tree);
-        if is_same(&quoted, &printed) {
-            return printed;
+        if printed == current {
+            return Some(printed);
         }
+        if !is_same(&current, &printed) {
+            return None;
+        }
+        current = printed;
     }
-    quoted
+    None
 }
 
 /// Whether two texts hold the same value and the same comments.

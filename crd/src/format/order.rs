@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::build::{Block, Node};
+use super::build::{Block, Entry, Node};
 use crate::kind::{
     CardNodeSpec, CardPolicySpec, ChangePlanSpec, Kind, ModelBuildSpec, P2PGroupSpec,
     ShardedModelSpec, rack::RackSpec,
@@ -49,6 +49,20 @@ fn sort_items(list: &mut Block, schema: &Value) {
             Node::List(inner) => sort_items(inner, &items),
             Node::Empty | Node::Lines { .. } => {}
         }
+        raise(entry);
+    }
+}
+
+/// Comments above the first field of a list's entry stand above its `-`: a field that begins on that line has no place for them.
+fn raise(entry: &mut Entry) {
+    let (Node::Map(inner) | Node::List(inner)) = &mut entry.node else {
+        return;
+    };
+    if let Some(first) = inner.entries.first_mut()
+        && !first.above.is_empty()
+    {
+        entry.above.append(&mut first.above);
+        entry.apart = first.apart;
     }
 }
 

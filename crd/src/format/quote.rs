@@ -52,7 +52,8 @@ fn quote(text: &str, wanted: impl Fn(&str, &Range<usize>) -> bool) -> String {
             }
         }
     }
-    ranges.retain(|range| wanted(text, range));
+    // Where nothing is written there is nothing to quote, and the place is that of whatever comes next.
+    ranges.retain(|range| !range.is_empty() && wanted(text, range));
     ranges.sort_by_key(|range| range.start);
     let mut out = String::with_capacity(text.len() + 2 * ranges.len());
     let mut at = 0;

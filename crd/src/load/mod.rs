@@ -87,8 +87,9 @@ pub fn load(sources: &[SourceText]) -> Loaded {
     let mut known = Vec::new();
     for source in sources {
         let lines = Lines::new(source);
-        for chunk in chunks(&source.text) {
-            if let Some(document) = document::read(&lines, chunk, &mut loaded.diagnostics) {
+        let chunks = chunks(&source.text).into_iter();
+        for entry in chunks.flat_map(|chunk| chunk::entries(&source.text, chunk)) {
+            if let Some(document) = document::read(&lines, entry, &mut loaded.diagnostics) {
                 take(&document, &mut known, &mut loaded);
             }
         }

@@ -1,6 +1,7 @@
 //! Schemas generated from the types: custom resource definitions for a cluster, JSON Schemas for editors and the loader.
 mod definition;
 mod document;
+mod named;
 mod tidy;
 
 use std::sync::OnceLock;
@@ -11,6 +12,7 @@ use crate::{kind::Kind, write};
 
 pub(crate) use definition::server_schema;
 pub(crate) use document::document_schema;
+pub use named::{Schema, all, named};
 
 /// Every custom resource definition as `(file name, YAML)`, for `charts/shardplane/crds/`.
 pub fn crds() -> Vec<(String, String)> {

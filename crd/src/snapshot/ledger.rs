@@ -25,6 +25,9 @@ pub struct Ledger {
     /// they left, once none of them is declared any more. Absent while nothing is left of us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalMode>,
+    /// The boot on which we started qmonitor. Nothing stops it again: whoever removes the rest is told that it runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qmonitor_started: Option<BootId>,
 }
 
 /// One register or setting that we changed.

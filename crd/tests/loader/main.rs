@@ -12,8 +12,10 @@
 mod corpus;
 mod formatted;
 mod generated;
+mod mutated;
 mod numbers;
 mod racks;
 mod recorded;
+mod styled;
 mod tampered;
 mod written;

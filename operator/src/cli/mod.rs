@@ -38,7 +38,7 @@ pub enum Verb {
     Validate(ValidateArgs),
     /// Rewrite declared files in one form; comments stay.
     Fmt(FmtArgs),
-    /// Print the kinds as CRDs or JSON Schemas.
+    /// Print the kinds, and the documents that we write, as CRDs or JSON Schemas.
     Schema(SchemaArgs),
     /// Make and handle a virtual machine room.
     Rack(RackArgs),
@@ -172,10 +172,9 @@ pub struct FmtArgs {
 }
 
 /// Which form of the schemas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SchemaForm {
     /// CustomResourceDefinitions.
-    #[default]
     Crd,
     /// JSON Schemas.
     JsonSchema,
@@ -184,11 +183,13 @@ pub enum SchemaForm {
 /// `schema`
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// Only this kind.
+    /// Only this one: a kind by its name, plural, short name or file name, in any case; or plan, record, diagnosis,
+    /// difference.
+    #[arg(value_name = "KIND")]
     pub kind: Option<String>,
-    /// Which form.
-    #[arg(long = "as", value_enum, default_value_t, value_name = "FORM")]
-    pub form: SchemaForm,
+    /// Which form [default: crd, and json-schema of what no cluster stores].
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Option<SchemaForm>,
     /// Write one file a kind into this folder.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     room::Node,
     state::{models::ModelDigests, programs::ProgramStore},
-    toolchain::Called,
+    toolchain::{Called, killed_by},
 };
 
 /// The vendor's compiler takes up to an hour for large models; a day is beyond doubt.
@@ -169,12 +169,28 @@ fn slice(
             })?;
             Ok(BuildEnd::Built)
         }
-        Called::Ended { code, stderr, .. } => {
+        Called::Ended {
+            code,
+            signal,
+            stderr,
+            ..
+        } => {
             let exit = code.and_then(from_worker).unwrap_or(Exit::Unavailable);
-            let said = if stderr.trim().is_empty() {
-                format!("the worker ended with {code:?} and said nothing")
-            } else {
-                stderr.trim().to_owned()
+            let last = stderr.trim();
+            let said = match (signal, code) {
+                (Some(signal), _) if last.is_empty() => {
+                    format!("the worker was {}", killed_by(signal))
+                }
+                (Some(signal), _) => {
+                    format!(
+                        "the worker was {} (it last said: {last})",
+                        killed_by(signal)
+                    )
+                }
+                (None, Some(code)) if last.is_empty() => {
+                    format!("the worker ended with exit code {code} and said nothing")
+                }
+                (None, _) => last.to_owned(),
             };
             Ok(BuildEnd::failed(
                 exit,
@@ -277,9 +293,14 @@ fn compile(
             .rev()
             .collect::<Vec<_>>()
             .join("\n");
+        let ended = match output.status {
+            Some(code) => format!("ended with exit code {code}"),
+            None if output.timed_out => "took too long and was stopped".to_owned(),
+            None => "was killed by a signal; where that was SIGKILL, most likely memory ran out (`dmesg` says)".to_owned(),
+        };
         return Ok(BuildEnd::failed(
             Exit::Unavailable,
-            format!("`{}` failed: {said}", call.program),
+            format!("`{}` {ended}: {said}", call.program),
         ));
     }
     // Beside the program: how it was made, so that a person can make it again.

@@ -7,7 +7,8 @@ use std::{
     thread,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use nix::sys::signal::Signal;
+use tokio::signal::unix::{Signal as Watched, SignalKind, signal};
 
 use crate::exit::Exit;
 
@@ -73,17 +74,36 @@ pub fn hangups(tell: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> 
     Ok(())
 }
 
+/// What SIGHUP means: the terminal of whoever runs a command went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hangup {
+    /// The same as SIGTERM: a machine is not left in the middle of a step.
+    Stops,
+    /// Somebody else's, or the system's own.
+    Elsewhere,
+}
+
 /// Watches SIGINT and SIGTERM for the life of the process: sets the flag and tells of every signal, until `tell` says
 /// that nobody listens.
-pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> std::io::Result<()> {
+pub fn watch(
+    flag: StopFlag,
+    hangup: Hangup,
+    tell: impl Fn(Stop) -> bool + Send + 'static,
+) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (mut interrupt, mut terminate) = {
+    let (mut interrupt, mut terminate, mut hangup) = {
         let _inside = runtime.enter();
+        let hangup = match hangup {
+            // Whoever said `nohup` wants it ignored.
+            Hangup::Stops if !is_ignored(Signal::SIGHUP) => Some(signal(SignalKind::hangup())?),
+            Hangup::Stops | Hangup::Elsewhere => None,
+        };
         (
             signal(SignalKind::interrupt())?,
             signal(SignalKind::terminate())?,
+            hangup,
         )
     };
     thread::Builder::new()
@@ -91,10 +111,11 @@ pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> st
         .spawn(move || {
             runtime.block_on(async {
                 loop {
-                    // Both receivers only wait: whichever is dropped loses nothing, the kernel's signal stays pending in it.
+                    // The receivers only wait: whichever is dropped loses nothing, the kernel's signal stays pending in it.
                     let stop = tokio::select! {
                         _ = interrupt.recv() => Stop::Interrupt,
                         _ = terminate.recv() => Stop::Terminate,
+                        () = hung_up(&mut hangup) => Stop::Terminate,
                     };
                     flag.ask(stop);
                     if !tell(stop) {
@@ -104,4 +125,22 @@ pub fn watch(flag: StopFlag, tell: impl Fn(Stop) -> bool + Send + 'static) -> st
             });
         })?;
     Ok(())
+}
+
+/// Waits for SIGHUP; for ever where nobody asked for it.
+async fn hung_up(hangup: &mut Option<Watched>) {
+    match hangup {
+        Some(hangup) => drop(hangup.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with a signal ignored.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask >> (signal as i32 - 1) & 1 == 1)
 }

@@ -121,6 +121,17 @@ impl Engine<'_> {
         &mut self,
         first: impl FnOnce(&Plan) -> Result<(), Failure>,
     ) -> Result<Settled, Failure> {
+        let mut begun = 0;
+        self.rounds(first, &mut begun)
+            .map_err(|failure| failure.after(begun))
+    }
+
+    /// The rounds of [`Self::converge`]; `begun` counts steps that change the machine from before each acts.
+    fn rounds(
+        &mut self,
+        first: impl FnOnce(&Plan) -> Result<(), Failure>,
+        begun: &mut u32,
+    ) -> Result<Settled, Failure> {
         self.recover()?;
         let mut first = Some(first);
         let mut steps = 0;
@@ -159,7 +170,7 @@ impl Engine<'_> {
             }
             self.approve(&plan)?;
             self.govern(&plan)?;
-            match self.run(&plan, &mut failures)? {
+            match self.run(&plan, &mut failures, begun)? {
                 Ran::All { steps: ran } => steps += ran,
                 Ran::Void { steps: ran, why } => {
                     steps += ran;

@@ -67,7 +67,12 @@ impl Failures {
 
 impl Engine<'_> {
     /// Carries out a plan, one node after the other in the order and as far as the core says.
-    pub(super) fn run(&mut self, plan: &Plan, failures: &mut Failures) -> Result<Ran, Failure> {
+    pub(super) fn run(
+        &mut self,
+        plan: &Plan,
+        failures: &mut Failures,
+        touched: &mut u32,
+    ) -> Result<Ran, Failure> {
         let mut steps = 0;
         let room = self.room;
         let earlier = failures.nodes.iter().cloned();
@@ -91,7 +96,7 @@ impl Engine<'_> {
             let Some((node, node_plan)) = found else {
                 return Ok(failures.ended(steps, None).unwrap_or(Ran::All { steps }));
             };
-            match self.run_node(node, node_plan)? {
+            match self.run_node(node, node_plan, touched)? {
                 Ran::All { steps: ran } => {
                     steps += ran;
                     begun.insert(node.name.clone(), Progress::Converged);
@@ -124,7 +129,7 @@ impl Engine<'_> {
         }
     }
 
-    fn run_node(&mut self, node: &Node, plan: &NodePlan) -> Result<Ran, Failure> {
+    fn run_node(&mut self, node: &Node, plan: &NodePlan, begun: &mut u32) -> Result<Ran, Failure> {
         let builds = plan
             .work
             .iter()
@@ -169,7 +174,7 @@ impl Engine<'_> {
                 });
             }
             let before = crate::state::ledger::read(&folder)?;
-            match self.step(node, &mut journal, step)? {
+            match self.step(node, &mut journal, step, begun)? {
                 Stepped::Already => {}
                 Stepped::Verified => {
                     touched += 1;

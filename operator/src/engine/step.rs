@@ -8,7 +8,7 @@ use crd::{
 };
 use machine::StepError;
 
-use super::{Engine, build, journaled::Journaled, keep, observe};
+use super::{Engine, build, journaled::Journaled, keep, observe, undo};
 use crate::{
     exit::Exit,
     failure::{self, Failure},
@@ -62,6 +62,7 @@ impl Engine<'_> {
         node: &Node,
         journal: &mut Journaled<'_>,
         step: &Step,
+        begun: &mut u32,
     ) -> Result<Stepped, Failure> {
         let snapshot = observe::node(self.room, node, &self.surroundings())?;
         match reconcile::judge(step, &snapshot) {
@@ -92,6 +93,7 @@ impl Engine<'_> {
             step: Box::new(step.clone()),
             attempt,
         })?;
+        *begun += u32::from(undo::touches_machine(step));
         match self.act(node, step, &work)? {
             Acted::Did => {}
             Acted::Stopped => {
@@ -208,7 +210,10 @@ fn acted(result: Result<(), StepError>) -> Acted {
             let exit = failure::untouched(&error);
             let why = match exit {
                 Some(Exit::NoPermission) => format!("{}; {MORE_RIGHTS}", chain(&error)),
-                _ => chain(&error),
+                _ => match failure::cure_of(&error) {
+                    "" => chain(&error),
+                    cure => format!("{}; {cure}", chain(&error)),
+                },
             };
             Acted::Failed { why, exit }
         }

@@ -1,5 +1,7 @@
 //! The supervisor: starts workers, restarts those that die, drains and stops them. It owns every worker process.
-use std::{collections::BTreeMap, sync::mpsc::SyncSender, time::Duration};
+use std::{
+    collections::BTreeMap, os::unix::process::ExitStatusExt, sync::mpsc::SyncSender, time::Duration,
+};
 
 use crd::{
     id::{NodeName, WorkerId},
@@ -22,7 +24,7 @@ use crate::{
         StateDir,
         workers::{self, ProcessIdentity, RecordedWorker},
     },
-    toolchain::WorkerBinary,
+    toolchain::{WorkerBinary, killed_by},
 };
 
 /// The first pause before a worker that died is started again; each further one doubles it.
@@ -248,6 +250,7 @@ impl Supervisor {
         worker.why = worker
             .refused
             .take()
+            .or_else(|| Some(killed_by(status?.signal()?)))
             .or_else(|| last_line(&self.state, id))
             .unwrap_or_else(|| "it said nothing".to_owned());
         worker.state = WorkerState::Failed;

@@ -1,5 +1,5 @@
-//! `validate`, `fmt` and `schema`: files alone, no machine.
-use std::{fs, path::Path};
+//! `validate` and `fmt`: files alone, no machine.
+use std::path::PathBuf;
 
 use crd::{
     diagnostic::{self, Diagnostic, Severity},
@@ -8,7 +8,7 @@ use crd::{
 use serde_json::json;
 
 use crate::{
-    cli::{FmtArgs, Format, SchemaArgs, SchemaForm, ValidateArgs},
+    cli::{FmtArgs, Format, ValidateArgs},
     console::Console,
     declared, document,
     exit::Exit,
@@ -62,16 +62,13 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
         let style = declared::style(console.err_paint());
         console.note(diagnostic::render(&unread, &texts, style).trim_end());
     }
-    let sources: Vec<SourceText> = sources
+    let sources: Vec<(SourceText, Option<PathBuf>)> = sources
         .into_iter()
-        .map(|source| SourceText {
-            label: source.label,
-            text: source.text,
-        })
+        .map(|source| (SourceText::new(source.label, source.text), source.path))
         .collect();
     let mut changed = 0;
     let mut refused = 0;
-    for source in &sources {
+    for (source, path) in &sources {
         let formatted = match crd::format::format(source) {
             Ok(formatted) => formatted,
             Err(problems) => {
@@ -83,10 +80,10 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
                 continue;
             }
         };
-        if source.label == "-" {
+        let Some(path) = path else {
             console.result(&formatted);
             continue;
-        }
+        };
         if formatted == source.text {
             continue;
         }
@@ -94,11 +91,9 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
         if args.check {
             console.result(&format!("{} would change\n", source.label));
         } else {
-            durable::replace(Path::new(&source.label), formatted.as_bytes()).map_err(|error| {
-                Failure::Write {
-                    path: source.label.clone(),
-                    source: error,
-                }
+            durable::replace(path, formatted.as_bytes()).map_err(|error| Failure::Write {
+                path: source.label.clone(),
+                source: error,
             })?;
             console.result(&format!("{} rewritten\n", source.label));
         }
@@ -122,54 +117,4 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
     } else {
         Exit::Ok
     })
-}
-
-/// `schema`
-pub fn schema(args: &SchemaArgs, console: &Console) -> Result<Exit, Failure> {
-    let mut files = match args.form {
-        SchemaForm::Crd => crd::schema::crds(),
-        SchemaForm::JsonSchema => crd::schema::json_schemas(),
-    };
-    if let Some(kind) = &args.kind {
-        let wanted = kind.to_lowercase();
-        let known: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
-        files.retain(|(name, _)| {
-            let plain = name.to_lowercase().replace('_', "");
-            plain
-                .rsplit('/')
-                .next()
-                .is_some_and(|file| file.starts_with(&wanted))
-        });
-        if files.is_empty() {
-            return Err(Failure::said(
-                Exit::Usage,
-                format!("no schema of a kind `{kind}`"),
-                format!("there are {}", known.join(", ")),
-            ));
-        }
-    }
-    match &args.out {
-        None => {
-            for (_, text) in &files {
-                if files.len() > 1 && args.form == SchemaForm::Crd && !text.starts_with("---") {
-                    console.result("---\n");
-                }
-                console.result(text);
-            }
-        }
-        Some(folder) => {
-            for (name, text) in &files {
-                let path = folder.join(name);
-                let write = |source| Failure::Write {
-                    path: path.display().to_string(),
-                    source,
-                };
-                if let Some(parent) = path.parent() {
-                    fs::create_dir_all(parent).map_err(write)?;
-                }
-                durable::replace(&path, text.as_bytes()).map_err(write)?;
-            }
-        }
-    }
-    Ok(Exit::Ok)
 }

@@ -7,6 +7,7 @@ mod plan;
 mod probe;
 mod rack;
 pub mod replica;
+mod schema;
 mod setting;
 mod snapshot;
 mod status;
@@ -29,7 +30,7 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
     let ended = match verb {
         Verb::Validate(args) => files::validate(&args, console),
         Verb::Fmt(args) => files::fmt(&args, console),
-        Verb::Schema(args) => files::schema(&args, console),
+        Verb::Schema(args) => schema::run(&args, console),
         Verb::Rack(args) => rack::run(args.verb, environment, console),
         Verb::Probe(args) => probe::probe(&args, environment, console),
         Verb::Doctor(args) => doctor::run(&args, environment, console),

@@ -314,7 +314,7 @@ impl Up<'_> {
                 let ended = self.down(&leave, &reply);
                 let (exit, why, hint) = match ended {
                     Ok(settled) => (settled.exit, settled.why, String::new()),
-                    Err(failure) => (failure.exit(), failure.chain(), failure.hint().to_owned()),
+                    Err(failure) => (failure.exit(), failure.chain(), failure.hint()),
                 };
                 let _ = reply.send(Reply::Ended {
                     code: exit.code(),

@@ -264,3 +264,73 @@ fn a_build_that_fails_names_the_line_that_declares_the_shards() {
         ended.stderr
     );
 }
+
+#[test]
+fn a_schema_has_every_name_of_its_kind() {
+    let lab = Lab::new();
+    let schema = |arguments: &[&str]| lab.plain(&[&["schema"], arguments].concat());
+    for name in [
+        "CardPolicy",
+        "cpol",
+        "cardpolicies",
+        "cardpolicies.shardplane.dev.yaml",
+    ] {
+        let stdout = schema(&[name]).expect(0).stdout;
+        assert!(
+            stdout.contains("kind: CustomResourceDefinition"),
+            "{name}: {stdout}"
+        );
+    }
+    // The README of the racks names it: what no cluster stores has a JSON Schema alone.
+    for name in [
+        "Rack",
+        "rack",
+        "racks",
+        "shardplane.dev/rack_v1alpha1.json",
+        "plan",
+    ] {
+        let stdout = schema(&[name]).expect(0).stdout;
+        serde_json::from_str::<serde_json::Value>(&stdout).expect(name);
+    }
+    let ended = schema(&["rack", "--as", "crd"]).expect(64);
+    assert!(ended.stderr.contains("--as crd"), "{}", ended.stderr);
+    let ended = schema(&["Pod"]).expect(64);
+    for name in ["`Pod`", "CardPolicy", "Rack", "HardwareSnapshot", "plan"] {
+        assert!(ended.stderr.contains(name), "{name}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_build_that_is_killed_names_the_signal_and_what_is_likely() {
+    let lab = Lab::new();
+    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
+    let killed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/engine/bin/killed/shardplane-worker"
+    );
+    std::os::unix::fs::symlink(killed, lab.path("bin/shardplane-worker")).unwrap();
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(69);
+    for said in ["SIGKILL", "memory", "40 %", "nothing was touched"] {
+        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_file_of_any_name_is_formatted_in_its_place() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let lab = Lab::new();
+    let folder = lab.path("names");
+    std::fs::create_dir(&folder).unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"gr\xffup.yaml");
+    std::fs::copy(lab.path("declared/group.yaml"), folder.join(name)).unwrap();
+    let mut text = std::fs::read_to_string(folder.join(name)).unwrap();
+    text.push_str("\n\n");
+    std::fs::write(folder.join(name), &text).unwrap();
+    lab.plain(&["fmt", "-f", "names"]).expect(0);
+    let names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, [name]);
+    assert_ne!(std::fs::read_to_string(folder.join(name)).unwrap(), text);
+}

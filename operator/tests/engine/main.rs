@@ -9,6 +9,8 @@ mod compile;
 mod crash;
 mod doctor;
 mod exits;
+mod full;
+mod hangup;
 mod journal;
 mod lab;
 mod looking;

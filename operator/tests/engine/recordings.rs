@@ -276,3 +276,33 @@ fn what_cannot_be_recorded_or_read_has_its_code() {
     assert!(planned.stderr.contains("SP-V0100"), "{}", planned.stderr);
     lab.plain(&["snapshot", "verify", "one.yaml"]).expect(65);
 }
+
+#[test]
+fn several_recordings_in_one_json_document_are_read_as_they_are_written() {
+    let lab = Lab::new();
+    let rack = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/racks/mixed.yaml");
+    let place = ["--rack", rack, "--state-dir", "state"];
+    for (format, file) in [("json", "all.json"), ("yaml", "all.yaml")] {
+        let arguments = ["snapshot", "-o", format, "--out", file];
+        lab.plain(&[&arguments[..], &place].concat()).expect(0);
+    }
+    assert!(text(&lab, "all.json").starts_with('['));
+    let plan = |file: &str| {
+        let arguments = ["plan", "-f", "declared", "-o", "json", "--snapshot", file];
+        let plan: Value = serde_json::from_str(&lab.plain(&arguments).expect(0).stdout).unwrap();
+        (
+            plan["nodes"].as_array().unwrap().len(),
+            plan["digest"].clone(),
+        )
+    };
+    assert_eq!(plan("all.json"), plan("all.yaml"));
+    assert_eq!(plan("all.json").0, 2);
+    let said = lab.plain(&["snapshot", "verify", "all.json"]).expect(0);
+    assert_eq!(said.stdout.matches("whole").count(), 2, "{}", said.stdout);
+    lab.plain(&["snapshot", "diff", "all.json", "all.yaml"])
+        .expect(0);
+    let edited = text(&lab, "all.json").replacen("0x001d", "0x0011", 1);
+    fs::write(lab.path("all.json"), edited).unwrap();
+    let said = lab.plain(&["snapshot", "verify", "all.json"]).expect(11);
+    assert!(said.stderr.contains("all.json:1:"), "{}", said.stderr);
+}

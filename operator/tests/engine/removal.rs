@@ -55,12 +55,13 @@ fn manual_wants_the_digest_of_the_removal_too() {
         lab.registers("state").words,
         Lab::new().registers("state").words
     );
-    // Nothing is left that anybody would have to approve.
+    // Nothing is left that anybody would have to approve; that the monitor is ours is remembered for as long as it runs.
     let ledger = fs::read_to_string(lab.path("state/lab/aic-01/ledger.json")).unwrap();
     let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
     let kept: Vec<&String> = ledger.as_object().unwrap().keys().collect();
-    assert_eq!(kept, ["checksum"]);
-    lab.run("state", &["down"]).expect(0);
+    assert_eq!(kept, ["qmonitorStarted", "checksum"]);
+    let said = lab.run("state", &["down"]).expect(0).stdout;
+    assert!(said.contains("qmonitor, which we started"), "{said}");
 }
 
 /// A policy that selects no node of the laboratory.

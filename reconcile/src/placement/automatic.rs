@@ -269,6 +269,9 @@ fn not_enough(
         }
         Some(SpreadOver::Switch) | None => (ReportReason::NoCommonSwitch, "switch"),
     };
+    if let Some(conflict) = in_conflict(view, group, formed, wanted, free.len(), taken) {
+        return conflict;
+    }
     let count = free.len();
     let unread = unread_bridges(view, &free);
     let message = format!(
@@ -298,6 +301,49 @@ fn not_enough(
         message,
         hint: "declare a smaller size or count, or a wider `automatic.per`; SoCs without a common switch can be used with connectivity ThroughHost".into(),
     }
+}
+
+/// The SoCs that would do if policies did not cancel each other on them: then no other size is the cure.
+fn in_conflict(
+    view: &View<'_>,
+    group: &Declared<P2PGroupSpec>,
+    formed: usize,
+    wanted: usize,
+    free: usize,
+    taken: &Taken,
+) -> Option<Obstacle> {
+    let size = group.spec.size as usize;
+    let conflicts: Vec<_> = view
+        .selection
+        .conflicts
+        .iter()
+        .filter(|(soc, _)| !taken.0.contains(soc))
+        .filter(|(soc, _)| size == 1 || view.bar4_kib(**soc) == P2P_BAR_KIB)
+        .collect();
+    if conflicts.is_empty() || conflicts.len() + free < size {
+        return None;
+    }
+    let names: BTreeSet<&str> = conflicts
+        .iter()
+        .flat_map(|(_, policies)| policies.iter().map(|policy| policy.object.name.as_str()))
+        .collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let socs = match conflicts.len() {
+        1 => "1 SoC".to_owned(),
+        many => format!("{many} SoCs"),
+    };
+    Some(Obstacle {
+        reason: ReportReason::PolicyConflict,
+        object: group.object.clone(),
+        pointer: "/spec/size".into(),
+        functions: conflicts.iter().map(|(soc, _)| **soc).collect(),
+        message: format!(
+            "{formed} of {wanted} sets fit on {}: {socs} would do, and the policies {} cancel each other there",
+            view.node(),
+            names.join(" and ")
+        ),
+        hint: "let one policy alone select them".into(),
+    })
 }
 
 /// Bridges above these SoCs of which nobody knows what they are, ordered by address.

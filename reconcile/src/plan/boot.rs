@@ -13,7 +13,10 @@ use crd::{
 };
 use serde::Serialize;
 
-use super::groups::{Assessed, assess};
+use super::{
+    groups::{Assessed, assess},
+    ports,
+};
 use crate::{
     drift,
     placement::place,
@@ -75,7 +78,7 @@ pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -
         left_out.extend(placement.missing.into_iter().map(|missing| missing.message));
         for placed in &placement.groups {
             let group = assess(&view, placed, false);
-            match in_the_way(&group) {
+            match in_the_way(&view, &group) {
                 Some(why) => left_out.push(why),
                 None => ports.extend(needed(&view, &group)),
             }
@@ -111,10 +114,12 @@ pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -
 }
 
 /// Why a group's ports are not named: what a boot cannot cure either, or what would open them to a stranger.
-fn in_the_way(group: &Assessed<'_>) -> Option<String> {
+fn in_the_way(view: &View<'_>, group: &Assessed<'_>) -> Option<String> {
+    let closed = ports::obstacles(view, std::slice::from_ref(group));
     group
         .obstacles
         .iter()
+        .chain(&closed)
         .find(|obstacle| !is_passing(obstacle.reason))
         .map(|obstacle| obstacle.message.clone())
 }

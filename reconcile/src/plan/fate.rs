@@ -10,6 +10,7 @@ use crd::{
 
 use super::{
     draft::{Draft, owned},
+    ports::Closed,
     settings, socs,
     unit::{Request, Restore},
 };
@@ -27,6 +28,8 @@ pub(super) enum Fate {
     Write(Box<Draft>),
     /// It cannot be undone now.
     Blocked(Vec<Obstacle>),
+    /// Nor can this port be written.
+    Closed(PciAddress, Closed),
 }
 
 /// Decides it, under the deletion rule that the ledger kept.
@@ -74,13 +77,7 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
         (Some(Acs::None), _) => return Fate::Forget,
         (Some(Acs::Present { control, .. }), _) => *control,
         (None, why) => {
-            let message = format!(
-                "the ACS control word of {} could not be read ({})",
-                port.address,
-                socs::why(why)
-            );
-            let hint = "run as root on the machine itself; an unknown word is not written";
-            return Fate::Blocked(vec![line(entry, ReportReason::AcsUnknown, message, hint)]);
+            return Fate::Closed(port.address, Closed::Unread(why));
         }
     };
     let Ok(pre_image) = entry.pre_image.parse::<Word>() else {
@@ -103,12 +100,7 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
     }
     match view.snapshot.host.lockdown.get() {
         Some(Lockdown::Integrity | Lockdown::Confidentiality) => {
-            let message = format!(
-                "{} is to be restored and kernel lockdown forbids writing it",
-                port.address
-            );
-            let hint = "reboot: the kernel sets the word again";
-            return Fate::Blocked(vec![line(entry, ReportReason::Lockdown, message, hint)]);
+            return Fate::Closed(port.address, Closed::LockedAgain);
         }
         Some(Lockdown::None) | None => {}
     }
@@ -301,7 +293,7 @@ pub(super) fn what(entry: &LedgerEntry) -> String {
     }
 }
 
-fn owner(entry: &LedgerEntry) -> ObjectRef {
+pub(super) fn owner(entry: &LedgerEntry) -> ObjectRef {
     entry.owners.first().cloned().unwrap_or(ObjectRef {
         kind: "Ledger".into(),
         namespace: None,

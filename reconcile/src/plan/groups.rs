@@ -2,7 +2,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
-    fact::Unknown,
     id::{PciAddress, Word},
     kind::{AcsMode, Enforcement, MdpMode, UntrustedNeighbours, VerificationMode},
     plan::ReportReason,
@@ -10,7 +9,7 @@ use crd::{
     step::{ACS_REDIRECT_MASK, PortRef},
 };
 
-use super::socs;
+use super::{ports::Closed, socs};
 use crate::{
     isolation::{self, Words},
     placement::{Obstacle, PlacedGroup},
@@ -31,13 +30,15 @@ pub(super) struct Assessed<'a> {
     pub(super) verify: bool,
     /// Why nothing is done for it; empty where it is or will be usable.
     pub(super) obstacles: Vec<Obstacle>,
+    /// Ports that cannot be relaxed, which stand against it as much.
+    pub(super) closed: BTreeMap<PciAddress, Closed>,
     /// Whether every policy of its members enforces.
     pub(super) enforced: bool,
 }
 
 impl Assessed<'_> {
     pub(super) fn fits(&self) -> bool {
-        self.obstacles.is_empty()
+        self.obstacles.is_empty() && self.closed.is_empty()
     }
 
     /// Whether a member is no policy's any more: then what was done for the group is undone, like a deleted group's.
@@ -110,6 +111,7 @@ pub(super) fn assess<'a>(
         placed: placed.clone(),
         ports: Vec::new(),
         clears: BTreeMap::new(),
+        closed: BTreeMap::new(),
         requests: Vec::new(),
         verify: false,
         enforced,
@@ -209,37 +211,21 @@ fn acs(view: &View<'_>, group: &mut Assessed<'_>) {
             (Some(Acs::None), _) => continue,
             (Some(Acs::Present { control, .. }), _) => *control,
             (None, why) => {
-                let reason = match why {
-                    Some(Unknown::Lockdown) => ReportReason::Lockdown,
-                    _ => ReportReason::AcsUnknown,
-                };
-                let why = why.map_or_else(|| "unknown".to_owned(), |why| format!("{why:?}"));
-                let found = obstacle(
-                    group,
-                    reason,
-                    vec![address],
-                    &format!("the ACS control word of {address} could not be read ({why})"),
-                    "run as root on the machine itself; an unknown word is never taken for a clear one",
-                );
-                group.obstacles.push(found);
+                group.closed.insert(address, Closed::Unread(why));
                 continue;
             }
         };
         let mask = Word(control.0 & ACS_REDIRECT_MASK);
         if mask.0 != 0 {
-            let found = write_obstacle(view, group, address, control);
-            group.obstacles.extend(found);
+            let closed = closed(view, group).map(|why| (address, why));
+            group.closed.extend(closed);
             group.clears.insert(address, (control, mask));
         }
     }
 }
 
-fn write_obstacle(
-    view: &View<'_>,
-    group: &Assessed<'_>,
-    port: PciAddress,
-    control: Word,
-) -> Option<Obstacle> {
+/// Why a port that redirects peer traffic of the group cannot be relaxed.
+fn closed(view: &View<'_>, group: &Assessed<'_>) -> Option<Closed> {
     let managed = group
         .placed
         .members
@@ -247,24 +233,10 @@ fn write_obstacle(
         .filter_map(|soc| view.policy(*soc))
         .all(|policy| policy.spec.acs.as_ref().map(|acs| acs.mode) == Some(AcsMode::Minimal));
     if !managed {
-        return Some(obstacle(
-            group,
-            ReportReason::AcsUnmanaged,
-            vec![port],
-            &format!("{port} redirects peer traffic ({control}) and no policy lets it be relaxed"),
-            "declare `acs: {mode: Minimal}` in the policy of the members",
-        ));
+        return Some(Closed::Unmanaged);
     }
     match view.snapshot.host.lockdown.get() {
-        Some(Lockdown::Integrity | Lockdown::Confidentiality) => Some(obstacle(
-            group,
-            ReportReason::Lockdown,
-            vec![port],
-            &format!(
-                "{port} redirects peer traffic ({control}) and kernel lockdown forbids writing it"
-            ),
-            "boot with what `shardplane plan --boot-parameters` prints, or without Secure Boot",
-        )),
+        Some(Lockdown::Integrity | Lockdown::Confidentiality) => Some(Closed::Locked),
         Some(Lockdown::None) | None => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
-//! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`settings`], [`kept`],
+//! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`report`] (lines and objects). Beside it: [`boot`],
@@ -16,6 +16,7 @@ mod keeping;
 mod kept;
 mod loose;
 mod node;
+mod ports;
 mod removal;
 mod replicas;
 mod report;

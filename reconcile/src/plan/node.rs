@@ -13,7 +13,7 @@ use crd::{
 use super::{
     governance,
     groups::{Assessed, assess},
-    removal,
+    ports, removal,
     sequence::Work,
     settings, socs,
     units::{merge_for_whole_reset, units},
@@ -77,6 +77,7 @@ fn with_resets<'a>(
     let (singles, mut obstacles) = singles(view, &groups);
     obstacles.extend(missing);
     obstacles.extend(groups.iter().flat_map(|group| group.obstacles.clone()));
+    obstacles.extend(ports::obstacles(view, &groups));
     let mut needs = Needs {
         obstacles,
         advice,

@@ -10,11 +10,11 @@ use crd::{
 
 use super::{
     draft::{Draft, fact, owned},
-    fate::{Fate, fate, what},
+    fate::{Fate, fate, owner, what},
     governance,
     groups::Assessed,
     node::{Needs, Wanted},
-    socs,
+    ports, socs,
     unit::{Assign, Request, Restore, Unit},
 };
 use crate::{
@@ -35,6 +35,7 @@ pub(super) fn plan<'a>(
     let mut restores: BTreeMap<PciAddress, Restore> = BTreeMap::new();
     let mut requests: BTreeMap<PciAddress, Request> = BTreeMap::new();
     let mut kept: BTreeSet<ObjectRef> = BTreeSet::new();
+    let mut closed: BTreeMap<_, BTreeSet<PciAddress>> = BTreeMap::new();
     for entry in &view.snapshot.ledger.entries {
         if let Some((ownership, enforced)) = wanted.get(&entry.target) {
             let written = rewritten.contains(&entry.target) || rewrites(needs, entry);
@@ -75,8 +76,14 @@ pub(super) fn plan<'a>(
                 kept.extend(entry.owners.iter().cloned());
                 needs.obstacles.extend(obstacles);
             }
+            Fate::Closed(port, why) => {
+                kept.extend(entry.owners.iter().cloned());
+                let key = (owner(entry), why);
+                closed.entry(key).or_default().insert(port);
+            }
         }
     }
+    needs.obstacles.extend(ports::lines(view, "", closed));
     let mut units = Vec::new();
     for record in &view.snapshot.ledger.groups {
         units.extend(dissolve(

@@ -14,7 +14,7 @@ use super::{draft::verb, node::Needs};
 use crate::{
     drift::{Drift, drifted},
     placement::Obstacle,
-    view::View,
+    view::{View, is_rebooted},
 };
 
 /// The report while it grows. Lines are a set: order and repetition of what is said do not matter.
@@ -169,6 +169,7 @@ impl<'a> Report<'a> {
         }
         self.conflicts(view);
         self.relaxed(view, needs);
+        self.qmonitor(view);
         self.unequal_cores(view, needs);
     }
 
@@ -250,6 +251,24 @@ impl<'a> Report<'a> {
             message,
             "",
         );
+    }
+
+    /// That qmonitor runs on where nothing of ours is declared any more, though we started it.
+    fn qmonitor(&mut self, view: &View<'_>) {
+        let running = view.snapshot.tools.qmonitor_running.get() == Some(&true);
+        let started = view.snapshot.ledger.qmonitor_started.as_ref();
+        let ours = started.is_some_and(|boot| !is_rebooted(boot, view.snapshot));
+        if view.selection.policies.is_empty() && running && ours {
+            self.plain(
+                ReportKind::Advice,
+                ReportReason::Retained,
+                view.node(),
+                Vec::new(),
+                "qmonitor, which we started to switch partitioning, stays running: others may ask the cards through it by now"
+                    .into(),
+                "stop qaic-monitor-grpc-server by hand where nothing else uses it",
+            );
+        }
     }
 
     fn unequal_cores(&mut self, view: &View<'_>, needs: &Needs<'_>) {

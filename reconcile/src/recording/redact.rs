@@ -251,12 +251,14 @@ impl Pseudonyms {
             identities,
             groups,
             approval,
+            qmonitor_started,
         } = ledger;
         Ledger {
             entries: entries.into_iter().map(|e| self.entry(e)).collect(),
             identities: identities.into_iter().map(|i| self.identity(i)).collect(),
             groups: groups.into_iter().map(|g| self.record(g)).collect(),
             approval,
+            qmonitor_started: qmonitor_started.map(|boot| self.boot(&boot)),
         }
     }
 

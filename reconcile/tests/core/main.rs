@@ -23,6 +23,7 @@ mod quickstart;
 mod random;
 mod recordings;
 mod rollout;
+mod said;
 mod scenarios;
 mod serving;
 mod simulate;

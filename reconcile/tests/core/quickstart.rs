@@ -60,7 +60,11 @@ fn it_is_planned_applied_and_undone() {
         nodes[0].settings.sysctl["vm.max_map_count"].get(),
         Some(&65530)
     );
-    assert_eq!(nodes[0].ledger, crd::snapshot::Ledger::default());
+    let trace = crd::snapshot::Ledger {
+        qmonitor_started: nodes[0].boot_id.get().cloned(),
+        ..crd::snapshot::Ledger::default()
+    };
+    assert_eq!(nodes[0].ledger, trace, "nothing but the monitor is left");
     let nothing = plan_of(&Declaration::default(), &nodes);
     assert!(!nothing.applyable, "{:#?}", nothing.nodes[0].steps);
 }

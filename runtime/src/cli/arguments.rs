@@ -86,7 +86,7 @@ pub(super) struct Serve {
     #[command(flatten)]
     pub(super) running: Running,
     /// Address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub(super) listen: SocketAddr,
     #[command(flatten)]
     pub(super) room: Room,
@@ -132,16 +132,16 @@ pub(super) struct Generate {
     #[arg(long, value_name = "TOKENS")]
     pub(super) max_tokens: Option<u32>,
     /// 0 takes the likeliest token each time
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = finite)]
     pub(super) temperature: Option<f32>,
     /// Only this many of the likeliest tokens
     #[arg(long, allow_negative_numbers = true)]
     pub(super) top_k: Option<i64>,
     /// Only the likeliest tokens that together reach this probability
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = finite)]
     pub(super) top_p: Option<f32>,
     /// Only tokens at least this likely relative to the likeliest
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = finite)]
     pub(super) min_p: Option<f32>,
     /// Fixes the draws
     #[arg(long, allow_negative_numbers = true)]
@@ -150,13 +150,13 @@ pub(super) struct Generate {
     #[arg(long, value_name = "TEXT")]
     pub(super) stop: Vec<String>,
     /// Makes tokens of prompt and answer less likely
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = finite)]
     pub(super) repetition_penalty: Option<f32>,
     /// Makes tokens of the answer less likely
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = finite)]
     pub(super) presence_penalty: Option<f32>,
     /// Makes tokens of the answer less likely each time they come
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = finite)]
     pub(super) frequency_penalty: Option<f32>,
     /// Go on after the model's end token
     #[arg(long)]
@@ -254,4 +254,18 @@ impl From<InstructionSetName> for InstructionSet {
             InstructionSetName::Portable => Self::Portable,
         }
     }
+}
+
+/// A number with an end: `nan` and `inf` mean nothing to a sampler, and JSON has no words for them.
+fn finite(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        Ok(_) | Err(_) => Err("write a number such as 0.7".to_owned()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "no socket address: write an IP address and a port below 65536, such as 127.0.0.1:8080 or [::]:8080; names are not looked up".to_owned()
+    })
 }

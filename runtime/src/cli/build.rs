@@ -37,6 +37,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
     };
     // Hours of packing would end in a program that nobody can talk to.
     let text = ModelText::load(checkpoint, &[])?;
+    text.vocabulary.fits(seen.shape.vocab)?;
     for warning in &seen.warnings {
         output::note(&format!("warning: {warning}"));
     }

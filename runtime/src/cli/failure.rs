@@ -162,6 +162,7 @@ impl From<TextError> for Failure {
             | TextError::TooLarge { .. }
             | TextError::Json { .. }
             | TextError::Tokenizer { .. }
+            | TextError::Rows { .. }
             | TextError::Encode { .. }
             | TextError::Decode { .. }
             | TextError::TemplateSyntax { .. }

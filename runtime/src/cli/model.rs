@@ -44,9 +44,11 @@ pub(super) fn open(directory: &Path) -> Result<Program, Failure> {
 /// What is served, by that name.
 pub(super) fn served(program: &Program, name: String, limits: Limits) -> Result<Served, Failure> {
     let shape = &program.manifest().shape;
+    let text = ModelText::load(program.directory(), &shape.eos)?;
+    text.vocabulary.fits(shape.vocab)?;
     Ok(Served {
         name,
-        text: Arc::new(ModelText::load(program.directory(), &shape.eos)?),
+        text: Arc::new(text),
         vocab: shape.vocab,
         limits,
     })

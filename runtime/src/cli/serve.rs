@@ -1,5 +1,6 @@
 //! `serve`: a program behind the OpenAI API, until told to stop.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -117,9 +118,18 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
         Ok(listener)
     };
     open().map_err(|error: std::io::Error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrNotAvailable => {
+                "this machine has no such address: choose one that it has with --listen, or 0.0.0.0 for all"
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 are for root, or for whom CAP_NET_BIND_SERVICE allows them: choose a higher one with --listen"
+            }
+            _ => "stop whoever uses the port, or choose another with --listen; port 0 takes a free one",
+        };
         Failure::new(Exit::Unavailable, &error)
             .doing(&format!("listening on {address}"))
-            .hint("stop whoever uses the port, or choose another with --listen; port 0 takes a free one")
+            .hint(hint)
     })
 }
 

@@ -30,8 +30,10 @@ impl Clock {
         jiff::Timestamp::now().as_second()
     }
 
-    /// Date and time of day in UTC, for chat templates that mention them.
+    /// Date and time of day where this machine is (`TZ`, `/etc/localtime`; UTC where neither says), for chat templates
+    /// that mention them: the library that they are written for takes local time.
     pub fn civil(&self) -> jiff::civil::DateTime {
-        jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now())
+        let here = jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC);
+        here.to_datetime(jiff::Timestamp::now())
     }
 }

@@ -53,6 +53,22 @@ pub enum TextError {
         /// The library's reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The tokenizer makes ids for which the model has no row.
+    #[error(
+        "{} makes token ids up to {id} (`{token}`), and the model's vocabulary has {rows} rows, for ids below that \
+         (`vocab_size`): fetch tokenizer and weights of the same model",
+        path.display()
+    )]
+    Rows {
+        /// The file.
+        path: PathBuf,
+        /// The largest id.
+        id: u32,
+        /// Its token.
+        token: String,
+        /// Rows of the model's embedding.
+        rows: u32,
+    },
     /// Text could not be encoded.
     #[error("encoding text into tokens")]
     Encode {

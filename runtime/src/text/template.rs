@@ -1,12 +1,16 @@
 //! Chat templates, rendered as the library that the hub's models are written for renders them.
 
+mod bytes;
+mod cycler;
 mod dump;
 mod environment;
 mod methods;
 mod operators;
+mod percent;
 mod python;
 mod source;
 mod strings;
+mod wrap;
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! The tokenizer of a model: text to token ids and back.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
 
@@ -20,6 +20,8 @@ pub enum SpecialTokens {
 pub struct Vocabulary {
     tokenizer: Tokenizer,
     bytes: ByteTokens,
+    /// Where it was read, for whoever finds that it does not fit.
+    path: PathBuf,
 }
 
 /// How a decoder treats tokens that stand for one byte.
@@ -40,10 +42,13 @@ impl Vocabulary {
         let path = directory.join("tokenizer.json");
         let content = files::bytes(directory, "tokenizer.json")?
             .ok_or_else(|| TextError::NoTokenizer { path: path.clone() })?;
-        Self::parse(&content).map_err(|source| TextError::Tokenizer { path, source })
+        Self::parse(&content, &path).map_err(|source| TextError::Tokenizer { path, source })
     }
 
-    fn parse(content: &[u8]) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    fn parse(
+        content: &[u8],
+        path: &Path,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut tokenizer = Tokenizer::from_bytes(content)?;
         tokenizer.with_truncation(None)?;
         tokenizer.with_padding(None);
@@ -54,7 +59,11 @@ impl Vocabulary {
         } else {
             ByteTokens::Free
         };
-        Ok(Self { tokenizer, bytes })
+        Ok(Self {
+            tokenizer,
+            bytes,
+            path: path.to_owned(),
+        })
     }
 
     /// Token ids of a text.
@@ -94,6 +103,20 @@ impl Vocabulary {
     /// How many ids there are, added tokens included.
     pub fn size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
+    }
+
+    /// Refuses a model that has no row for an id which text can become: the first question with that token would fail.
+    pub fn fits(&self, rows: u32) -> Result<(), TextError> {
+        let vocab = self.tokenizer.get_vocab(true);
+        match vocab.into_iter().max_by_key(|(_, id)| *id) {
+            Some((token, id)) if id >= rows => Err(TextError::Rows {
+                path: self.path.clone(),
+                id,
+                token,
+                rows,
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// What a token does to the text around it.
@@ -229,7 +252,11 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn vocabulary(file: &Value) -> Vocabulary {
-        Vocabulary::parse(&serde_json::to_vec(file).unwrap()).unwrap()
+        Vocabulary::parse(
+            &serde_json::to_vec(file).unwrap(),
+            Path::new("tokenizer.json"),
+        )
+        .unwrap()
     }
 
     pub(crate) fn byte_level() -> Vocabulary {

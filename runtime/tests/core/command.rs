@@ -29,7 +29,7 @@ fn worker(arguments: &[&str]) -> Command {
 }
 
 /// A checkpoint whose tokenizer knows the words `w0`, `w1`, ...
-fn speaking() -> TempDir {
+pub fn speaking() -> TempDir {
     let folder = Recipe::new("llama", ODD, json!({})).write();
     let vocab: Map<String, Value> = (0..ODD.vocab)
         .map(|id| (format!("w{id}"), json!(id)))

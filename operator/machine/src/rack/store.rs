@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -225,8 +225,13 @@ impl Store {
         let text = serde_json::to_vec(&live).map_err(|error| failed(error.into()))?;
         // As readable as any file that is made here: another user may look.
         let mut file = tempfile::Builder::new()
-            .permissions(fs::Permissions::from_mode(0o666))
-            .tempfile_in(&self.folder)
+            .make_in(&self.folder, |path| {
+                fs::OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o666)
+                    .open(path)
+            })
             .map_err(failed)?;
         file.as_file_mut().write_all(&text).map_err(failed)?;
         match self.clock {

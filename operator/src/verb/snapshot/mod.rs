@@ -2,7 +2,7 @@
 mod diff;
 mod verify;
 
-use std::{fs, io::Read, path::Path};
+use std::path::Path;
 
 use crd::{
     id::Digest,
@@ -21,6 +21,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     recorded,
+    source::{self, SourceError},
 };
 
 /// `snapshot`
@@ -126,14 +127,6 @@ fn pseudonyms(args: &RecordArgs) -> Result<Option<Pseudonyms>, Failure> {
 
 /// Up to so many bytes of a file.
 fn read_some(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(Failure::said(
-            Exit::Missing,
-            format!("reading {}: {error}", path.display()),
-            "",
-        )),
-    }
+    let label = path.display().to_string();
+    source::read_some(path, most).map_err(|source| SourceError::Unreadable { label, source }.into())
 }

@@ -213,6 +213,7 @@ pub(super) fn text_error(param: &str, error: &TextError) -> ApiError {
         | TextError::TooLarge { .. }
         | TextError::Json { .. }
         | TextError::Tokenizer { .. }
+        | TextError::Rows { .. }
         | TextError::Decode { .. }
         | TextError::TemplateSyntax { .. }
         | TextError::TemplateText { .. }

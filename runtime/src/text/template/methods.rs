@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
-use super::{python as spelling, strings};
+use super::{bytes, python as spelling, strings};
 
 pub(super) use strings::center;
 
@@ -40,9 +40,15 @@ pub(super) fn python(
         if method == "format" {
             return format(state, value, text, args);
         }
+        if method == "encode" {
+            return bytes::encode(text, args);
+        }
         if let Some(found) = strings::method(state, text, method, args) {
             return found;
         }
+    }
+    if let (ValueKind::Bytes, "decode", Some(found)) = (value.kind(), method, value.as_bytes()) {
+        return bytes::decode(found, args);
     }
     match (value.kind(), method) {
         (ValueKind::Seq | ValueKind::Map, "copy") => {

@@ -1,6 +1,9 @@
-//! `'…' % values`, which the engine does not have, as the filter that it has for the same.
+//! `%`, which the engine has for numbers alone, as a filter that formats text too.
 
-/// Rewrites every `%` that follows a literal string in a block; text, comments and raw blocks stay.
+/// The filter that stands for `%`.
+pub(super) const FILTER: &str = "percent__";
+
+/// Rewrites every `%` that may follow text; what stands outside of blocks, in comments and in raw blocks stays.
 pub(super) fn with_format_filters(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
@@ -81,60 +84,128 @@ fn string(text: &str) -> Option<usize> {
     None
 }
 
+/// What stands before a value, as far as it matters to `%`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing that binds the value.
+    Nothing,
+    /// A value: an operator follows.
+    Value,
+    /// An operator that binds as tightly, or a sign: the value belongs to it, and is a number.
+    Tight,
+}
+
+/// Words that are no values.
+const KEYWORDS: [&str; 22] = [
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "elif",
+    "for",
+    "set",
+    "do",
+    "call",
+    "filter",
+    "macro",
+    "recursive",
+    "with",
+    "without",
+    "context",
+    "import",
+    "include",
+    "from",
+    "as",
+];
+
 fn expression(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find(['\'', '"']) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let Some(length) = string(rest) else { break };
-        let (literal, after) = rest.split_at(length);
-        out.push_str(literal);
-        rest = after;
-        // A block's own `%}` is not in its inside; `- %}` cannot follow a string and an operator.
-        let Some(values) = after.trim_start().strip_prefix('%').map(str::trim_start) else {
+    let mut before = Before::Nothing;
+    while let Some(first) = rest.chars().next() {
+        if first.is_whitespace() {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
             continue;
+        }
+        let keyword = word(rest).filter(|length| KEYWORDS.contains(&&rest[..*length]));
+        if let Some(length) = keyword {
+            out.push_str(&rest[..length]);
+            rest = &rest[length..];
+            before = Before::Nothing;
+            continue;
+        }
+        if let Some(length) = operand(rest) {
+            let (value, after) = rest.split_at(length);
+            out.push_str(&inside(value));
+            rest = formatted(value, after, before, &mut out);
+            before = Before::Value;
+            continue;
+        }
+        // `**` and `//` bind as tightly as `*` and `/` do.
+        let tight = matches!(first, '*' | '/' | '%')
+            || matches!(first, '-' | '+') && before != Before::Value;
+        before = if tight {
+            Before::Tight
+        } else {
+            Before::Nothing
         };
+        out.push(first);
+        rest = &rest[first.len_utf8()..];
+    }
+    out
+}
+
+/// Writes every `% value` that follows a value which may be text as a filter; what is left comes back.
+fn formatted<'a>(value: &str, mut rest: &'a str, before: Before, out: &mut String) -> &'a str {
+    if before == Before::Tight || value.starts_with(|c: char| c.is_ascii_digit()) {
+        return rest;
+    }
+    // A block's own `%}` is not in its inside; `- %}` cannot follow a value and an operator.
+    while let Some(values) = rest.trim_start().strip_prefix('%').map(str::trim_start) {
         let Some(length) = operand(values) else {
-            continue;
+            break;
         };
         let (values, after) = values.split_at(length);
-        for part in ["|format(", &expression(arguments(values)), ")"] {
+        if after.trim_start().starts_with("**") {
+            break;
+        }
+        for part in ["|", FILTER, "(", &inside(values), ")"] {
             out.push_str(part);
         }
         rest = after;
     }
-    out.push_str(rest);
-    out
+    rest
 }
 
-/// A tuple gives one value a place; anything else is one value.
-fn arguments(values: &str) -> &str {
-    let inside = values
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'));
-    match inside {
-        Some(inside) if group(values) == Some(values.len()) && has_comma(inside) => {
-            inside.trim_end().trim_end_matches(',')
-        }
-        Some(_) | None => values,
-    }
-}
-
-fn has_comma(inside: &str) -> bool {
-    let mut at = 0;
-    while at < inside.len() {
-        let rest = &inside[at..];
-        let length = match rest.as_bytes()[0] {
-            b',' => return true,
-            b'\'' | b'"' => string(rest),
-            b'(' | b'[' | b'{' => group(rest),
-            _ => rest.chars().next().map(char::len_utf8),
+/// A value with what stands in its brackets rewritten.
+fn inside(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' | '"' => string(rest),
+            '(' | '[' | '{' => {
+                let length = group(rest);
+                if let Some(length) = length {
+                    out.push(first);
+                    out.push_str(&expression(&rest[1..length - 1]));
+                    out.push_str(&rest[length - 1..length]);
+                    rest = &rest[length..];
+                    continue;
+                }
+                None
+            }
+            _ => None,
         };
-        let Some(length) = length else { return false };
-        at += length;
+        let (part, after) = rest.split_at(length.unwrap_or(first.len_utf8()));
+        out.push_str(part);
+        rest = after;
     }
-    false
+    out
 }
 
 /// The length of the bracketed group that the text begins with.

@@ -4,6 +4,8 @@ use minijinja::Value;
 use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Tuple, ValueKind};
 
+use super::bytes;
+
 /// Deeper values than any message has are left to the engine.
 const DEPTH: usize = 64;
 
@@ -11,6 +13,9 @@ const DEPTH: usize = 64;
 pub(super) fn text(value: &Value) -> Option<String> {
     if is_float(value) {
         return Some(float(value));
+    }
+    if let (ValueKind::Bytes, Some(found)) = (value.kind(), value.as_bytes()) {
+        return Some(bytes::repr(found));
     }
     holds_floats(value, DEPTH).then(|| repr(value))
 }
@@ -25,6 +30,7 @@ pub(super) fn repr(value: &Value) -> String {
     };
     match value.kind() {
         ValueKind::Number if is_float(value) => float(value),
+        ValueKind::Bytes => bytes::repr(value.as_bytes().unwrap_or_default()),
         ValueKind::Seq if value.downcast_object_ref::<Tuple>().is_some() => {
             match list(value).as_slice() {
                 [only] => format!("({only},)"),
@@ -68,6 +74,7 @@ fn holds_floats(value: &Value, depth: usize) -> bool {
     };
     match value.kind() {
         ValueKind::Number => is_float(value),
+        ValueKind::Bytes => true,
         ValueKind::Seq => value
             .try_iter()
             .is_ok_and(|mut items| items.any(|item| holds_floats(&item, depth))),

@@ -1,0 +1,28 @@
+//! A terminal that goes away during `apply`: a stop between two steps, not an end in the middle of one.
+use std::os::unix::fs::symlink;
+
+use crate::lab::{Lab, ended};
+
+/// A laboratory whose build hangs up on whoever started it, and then goes on for ever.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
+    let worker = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/engine/bin/hangup/shardplane-worker"
+    );
+    symlink(worker, lab.path("bin/shardplane-worker")).unwrap();
+    lab
+}
+
+#[test]
+fn a_hangup_stops_apply_as_a_termination_does() {
+    let lab = lab();
+    let mut command = lab.command(&["apply", "-f", "declared"], "state");
+    // The double's `tail` is looked up.
+    command.env("PATH", "/usr/bin:/bin");
+    let ended = ended(command).expect(143);
+    assert!(ended.stdout.contains("stopped"), "{}", ended.stdout);
+    let fresh = Lab::new();
+    assert_eq!(lab.registers("state"), fresh.registers("state"));
+}
