@@ -6,7 +6,8 @@ use crd::{
     id::{GroupId, PciAddress},
     kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
-        Acs, GroupRecord, HardwareSnapshot, LedgerEntry, PciFunction, PortKind, Soc, SocIdentity,
+        Acs, GroupRecord, HardwareSnapshot, HolderKind, LedgerEntry, PciFunction, PortKind, Soc,
+        SocIdentity,
     },
 };
 
@@ -150,7 +151,7 @@ impl<'a> Machine<'a> {
     pub(super) fn is_foreign_held(&self, soc: PciAddress) -> bool {
         let listed = |holder: &&crd::snapshot::Holder| holder.soc == soc;
         let mut holders = self.snapshot.holders.iter().filter(listed);
-        let foreign = holders.any(|holder| holder.kind.is_foreign());
+        let foreign = holders.any(|holder| holder.kind == HolderKind::Foreign);
         let driver = self.function(soc).and_then(|f| f.driver.get());
         foreign || driver.is_some_and(|driver| driver.starts_with("vfio"))
     }

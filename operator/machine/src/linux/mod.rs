@@ -15,7 +15,7 @@ use crd::id::{NodeName, PciAddress};
 use nix::sys::statvfs::statvfs;
 
 use crate::{
-    access::{AccessError, Invocation, OpenHandles, ToolError, ToolOutput},
+    access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
     time::Timestamp,
 };
 
@@ -186,7 +186,7 @@ impl Linux {
             .map_err(|errno| failed("measuring", path, errno.into()))
     }
 
-    pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {
+    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
         holders::holders(self, socs)
     }
 

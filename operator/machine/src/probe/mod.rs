@@ -1,5 +1,4 @@
 //! The probe: reads one machine into a snapshot. It never fails; what it cannot read is an unknown fact.
-mod asked;
 mod assemble;
 pub(crate) mod host;
 pub(crate) mod kept;

@@ -52,23 +52,13 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
                 "switchtec".into(),
                 format!("/sys/bus/pci/devices/{address}/driver"),
             ),
-            bars: Fact::known(
-                vec![Bar {
-                    index: 0,
-                    size_kib: 4096,
-                    prefetchable: false,
-                }],
-                format!("/sys/bus/pci/devices/{address}/resource"),
-            ),
-            link: Fact::unknown(
-                Unknown::Absent,
-                format!("/sys/bus/pci/devices/{address}/current_link_speed"),
-            ),
-            max_link: Fact::unknown(
-                Unknown::Absent,
-                format!("/sys/bus/pci/devices/{address}/max_link_speed"),
-            ),
-            numa_node: Fact::known(3, format!("/sys/bus/pci/devices/{address}/numa_node")),
+            bars: vec![Bar {
+                index: 0,
+                size_kib: 4096,
+                prefetchable: false,
+            }],
+            link: None,
+            numa_node: Some(3),
             acs: Fact::known(
                 Acs::Present {
                     offset: 0x100,
@@ -258,9 +248,6 @@ fn what_is_lost_is_said() {
         kind: HolderKind::Foreign,
         pid: None,
         name: "pod default/llm".into(),
-        unit: None,
-        container: None,
-        pod: None,
     });
     snapshot.functions[0].acs = Fact::unknown(Unknown::Lockdown, "config");
     let settings = &mut snapshot.settings.driver;
