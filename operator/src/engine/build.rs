@@ -8,7 +8,7 @@ use crd::{
     program::ProgramRequest,
     snapshot::{PresentProgram, Tools},
 };
-use machine::{COMPILERS, Invocation};
+use machine::{COMPILERS, Invocation, vendor::CompilerWords};
 
 use super::{Engine, observe};
 use crate::{
@@ -282,25 +282,27 @@ fn compile(
             ));
         }
     };
-    if output.status != Some(0) {
-        let said = output
-            .stderr
-            .lines()
-            .rev()
-            .take(5)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect::<Vec<_>>()
-            .join("\n");
-        let ended = match output.status {
-            Some(code) => format!("ended with exit code {code}"),
-            None if output.timed_out => "took too long and was stopped".to_owned(),
-            None => "was killed by a signal; where that was SIGKILL, most likely memory ran out (`dmesg` says)".to_owned(),
+    // Its exit code alone proves nothing in either direction: what counts is the program, whole as far as can be told.
+    let container = place.join("qpc").join("programqpc.bin");
+    let bytes = std::fs::metadata(&container)
+        .map_or(0, |found| if found.is_file() { found.len() } else { 0 });
+    if output.status != Some(0) || bytes == 0 {
+        let Ok(words) = format!("{}\n{}", output.stdout, output.stderr).parse::<CompilerWords>();
+        let ended = match (output.timed_out, output.status) {
+            (true, _) => "took too long and was stopped".to_owned(),
+            (false, None) => "was killed by a signal; where that was SIGKILL, most likely memory ran out (`dmesg` says)".to_owned(),
+            (false, Some(0)) => {
+                "ended with 0 and left no programqpc.bin, or an empty one".to_owned()
+            }
+            (false, Some(code)) => format!("ended with exit code {code}"),
         };
+        let hint = words
+            .fault
+            .hint()
+            .map_or_else(String::new, |hint| format!("; {hint}"));
         return Ok(BuildEnd::failed(
             Exit::Unavailable,
-            format!("`{}` {ended}: {said}", call.program),
+            format!("`{}` {ended}: {}{hint}", call.program, words.last),
         ));
     }
     // Beside the program: how it was made, so that a person can make it again.

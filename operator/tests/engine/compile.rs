@@ -63,6 +63,32 @@ fn glob(folder: &std::path::Path) -> std::path::PathBuf {
     panic!("the compiler was never called")
 }
 
+/// An exit code of 0 is no program.
+#[test]
+fn a_compiler_that_leaves_nothing_has_built_nothing() {
+    let lab = Lab::new();
+    fs::write(lab.path("model.onnx"), "onnx").unwrap();
+    fs::write(
+        lab.path("declared/build.yaml"),
+        "apiVersion: shardplane.dev/v1alpha1\nkind: ModelBuild\nmetadata: {name: onnx, namespace: default}\nspec:\n  source: {path: ../model.onnx}\n  target: AI100\n  precision: Mxfp6\n  topology: {shards: 2, cores: 16, connectivity: P2P}\n  shapes: {promptLength: 32, contextLength: 128, batch: 1}\n",
+    )
+    .unwrap();
+    let rack = fs::read_to_string(lab.path("rack.yaml")).unwrap();
+    let server = rack
+        .lines()
+        .find(|line| line.trim_start().starts_with("- name:"))
+        .unwrap();
+    let indent = server.find('-').unwrap() + 2;
+    let with = format!(
+        "{server}\n{:indent$}faults: [\"tool-idle:qaic-compile\"]",
+        ""
+    );
+    fs::write(lab.path("rack.yaml"), rack.replacen(server, &with, 1)).unwrap();
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(69);
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(said.contains("left no programqpc.bin"), "{said}");
+}
+
 #[test]
 fn each_sdk_is_called_in_its_own_dialect() {
     let (new, old) = (

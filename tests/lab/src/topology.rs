@@ -64,7 +64,8 @@ fn possible(server: &Server) -> Result<()> {
             | Fault::MdpMissing(_)
             | Fault::P2pCorrupt(_)
             | Fault::ToolKilled(_)
-            | Fault::ToolHangs(_) => {}
+            | Fault::ToolHangs(_)
+            | Fault::ToolIdle(_) => {}
             Fault::WriteIgnored(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)

@@ -31,6 +31,8 @@ pub enum Fault {
     ToolKilled(String),
     /// `tool-hangs:<tool>`: the tool never ends.
     ToolHangs(String),
+    /// `tool-idle:<tool>`: the tool ends with 0, says nothing and does nothing.
+    ToolIdle(String),
     /// `kill:<record>:<moment>`: our process is killed at this journal record.
     Kill {
         /// The record's sequence number.
@@ -74,7 +76,7 @@ impl Moment {
 /// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no fault; faults are write-ignored, config-writes-dropped, write-refused, short-reads, reset-hangs, reset-fails, falls-off, mdp-missing or p2p-corrupt:<pci address>, tool-killed or tool-hangs:<tool>, kill or power:<record>:<before|after|torn>"
+    "`{0}` is no fault; faults are write-ignored, config-writes-dropped, write-refused, short-reads, reset-hangs, reset-fails, falls-off, mdp-missing or p2p-corrupt:<pci address>, tool-killed, tool-hangs or tool-idle:<tool>, kill or power:<record>:<before|after|torn>"
 )]
 pub struct FaultError(String);
 
@@ -115,6 +117,7 @@ impl FromStr for Fault {
             "p2p-corrupt" => Self::P2pCorrupt(address()?),
             "tool-killed" => Self::ToolKilled(tool()?),
             "tool-hangs" => Self::ToolHangs(tool()?),
+            "tool-idle" => Self::ToolIdle(tool()?),
             "kill" => crash().map(|(record, moment)| Self::Kill { record, moment })?,
             "power" => crash().map(|(record, moment)| Self::Power { record, moment })?,
             _ => return Err(error()),
@@ -136,6 +139,7 @@ impl fmt::Display for Fault {
             Self::P2pCorrupt(at) => write!(f, "p2p-corrupt:{at}"),
             Self::ToolKilled(tool) => write!(f, "tool-killed:{tool}"),
             Self::ToolHangs(tool) => write!(f, "tool-hangs:{tool}"),
+            Self::ToolIdle(tool) => write!(f, "tool-idle:{tool}"),
             Self::Kill { record, moment } => write!(f, "kill:{record}:{}", moment.word()),
             Self::Power { record, moment } => write!(f, "power:{record}:{}", moment.word()),
         }
@@ -177,6 +181,7 @@ mod tests {
             "write-ignored:0000:21:00.0",
             "reset-hangs:10000:e1:00.0",
             "tool-killed:qaic-util",
+            "tool-idle:qaic-compile",
             "kill:0:before",
             "power:18446744073709551615:torn",
         ] {

@@ -25,7 +25,7 @@ impl Roll {
     /// The block of one SoC, where the tool shows it.
     pub(super) fn device(&self, soc: PciAddress) -> Result<Option<&Device>, StepError> {
         match &self.0 {
-            Ok(devices) => Ok(devices.get(&soc)),
+            Ok(joined) => Ok(joined.devices.get(&soc)),
             Err(why) => Err(StepError::ToolFailed {
                 tool: QUERY_TOOL.to_owned(),
                 what: format!("gave no answer ({why:?})"),

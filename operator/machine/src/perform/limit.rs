@@ -5,7 +5,8 @@ use crd::step::Action;
 
 use super::{
     p2p::RUN_DEADLINE,
-    soc::{QMONITOR_DEADLINE, RESET_DEADLINE, TOOL_DEADLINE},
+    qmonitor::{self, QMONITOR_DEADLINE},
+    soc::{RESET_DEADLINE, TOOL_DEADLINE},
     switchtec,
 };
 use crate::probe::soc::QUERY_DEADLINE;
@@ -24,7 +25,7 @@ pub fn limit(action: &Action) -> Duration {
         Action::ClearAcs { .. } | Action::RestoreAcs { .. } => {
             switchtec::DEADLINE * SWITCHTEC_CALLS
         }
-        Action::StartQmonitor {} => TOOL_DEADLINE + QMONITOR_DEADLINE,
+        Action::StartQmonitor {} => TOOL_DEADLINE * qmonitor::CALLS + QMONITOR_DEADLINE,
         Action::RequestMdp { .. } => TOOL_DEADLINE,
         Action::Reset { socs, .. } => RESET_DEADLINE * count(socs.len()),
         Action::Drain {

@@ -3,6 +3,7 @@ mod acs;
 mod identity;
 mod limit;
 mod p2p;
+mod qmonitor;
 mod settings;
 mod settings_file;
 mod soc;
@@ -160,7 +161,7 @@ pub fn perform(machine: &Machine, action: &Action) -> Result<Performed, StepErro
             pre_image,
             mask,
         } => acs::restore(machine, port, *before, *pre_image, *mask),
-        Action::StartQmonitor {} => soc::start_qmonitor(machine),
+        Action::StartQmonitor {} => qmonitor::start(machine),
         Action::RequestMdp { soc, enable } => soc::request_mdp(machine, soc, *enable),
         Action::Reset { scope, socs } => soc::reset(machine, *scope, socs),
         Action::WaitReady {

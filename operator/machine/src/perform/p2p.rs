@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::{Invocation, ToolOutput},
     machine::Machine,
-    vendor::{Device, inferences_per_second, is_log},
+    vendor::{Device, RunnerReport},
 };
 
 const RUNNER: &str = "/opt/qti-aic/exec/qaic-runner";
@@ -105,25 +105,6 @@ fn run(machine: &Machine, from: Qid, to: Qid) -> Result<ToolOutput, StepError> {
 
 /// A run counts when it ended by itself with 0, worked, and nothing that it printed speaks of a failure.
 fn judge(output: &ToolOutput) -> Result<(), String> {
-    if output.timed_out {
-        return Err("the test did not end in time".to_owned());
-    }
-    let complaint = output
-        .stdout
-        .lines()
-        .chain(output.stderr.lines())
-        .filter(|line| !is_log(line))
-        .find(|line| {
-            let line = line.to_ascii_lowercase();
-            line.contains("fail") || line.contains("mismatch") || line.contains("differ")
-        });
-    if let Some(line) = complaint {
-        return Err(line.trim().chars().take(200).collect());
-    }
-    match (output.status, inferences_per_second(&output.stdout)) {
-        (Some(0), Some(rate)) if rate > 0.0 => Ok(()),
-        (Some(0), Some(_) | None) => Err("the test reports no work done".to_owned()),
-        (Some(status), _) => Err(format!("the test ended with exit code {status}")),
-        (None, _) => Err("the test was killed".to_owned()),
-    }
+    let Ok(report) = format!("{}\n{}", output.stdout, output.stderr).parse::<RunnerReport>();
+    report.judge(output.status, output.timed_out)
 }

@@ -1,4 +1,4 @@
-//! SoCs: qmonitor, partitioning requests, resets, waiting for Ready, and seeing that partitioning took hold.
+//! SoCs: partitioning requests, resets, waiting for Ready, and seeing that partitioning took hold.
 use std::time::Duration;
 
 use crd::{id::PciAddress, kind::ResetScope, snapshot::SocIdentity, step::MdpSetting};
@@ -15,14 +15,10 @@ use crate::{
         pci,
         soc::{QUERY_TOOL, is_soc},
     },
+    vendor::{MonitorAnswer, ResetReport, partitioning_request},
 };
 
 const MONITOR_JSON: &str = "/opt/qti-aic/tools/qaic-monitor-json";
-const MONITOR_SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
-/// The vendor's name for the transient unit.
-const UNIT: &str = "--unit=qmonitor-proxy";
-/// qmonitor may update firmware before it answers; about ten seconds are usual.
-pub(super) const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
 /// One request, or one start.
 pub(super) const TOOL_DEADLINE: Duration = Duration::from_mins(1);
 /// A reset's call returns within the driver's ceiling of 25 s for each SoC.
@@ -30,31 +26,6 @@ pub(super) const RESET_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const SLOWEST_LOOK: Duration = Duration::from_secs(10);
-
-pub(super) fn start_qmonitor(machine: &Machine) -> Result<Performed, StepError> {
-    let listens = || qmonitor(machine).value == Some(true);
-    if listens() {
-        return Ok(Performed::AlreadyDone);
-    }
-    let call = Invocation::new("systemd-run", &[UNIT, MONITOR_SERVER], TOOL_DEADLINE);
-    let output = machine.run(&call)?;
-    // A unit that is loaded already fails the start and may well be warming up: only the listener tells.
-    let came = wait_for(machine, QMONITOR_DEADLINE, || Ok(listens()))?;
-    if came {
-        return Ok(Performed::Changed {
-            before: "stopped".to_owned(),
-            after: "running".to_owned(),
-        });
-    }
-    if output.status == Some(0) {
-        return Err(StepError::Deadline {
-            waited: QMONITOR_DEADLINE,
-            wanted: "qmonitor to listen".to_owned(),
-            found: "nobody listening".to_owned(),
-        });
-    }
-    Err(failed("systemd-run", &output))
-}
 
 pub(super) fn request_mdp(
     machine: &Machine,
@@ -69,18 +40,17 @@ pub(super) fn request_mdp(
         });
     }
     let qid = Roll::call(machine).ready_qid(soc.address)?;
-    let request = serde_json::json!({
-        "request": [{
-            "qid": qid,
-            "dev_config": {
-                "update_multi_device_partition_config_request": { "enable": enable == MdpSetting::On }
-            }
-        }]
-    });
+    let request = partitioning_request(qid, enable == MdpSetting::On);
     let mut call = Invocation::new(MONITOR_JSON, &["-i", "{dir}/request.json"], TOOL_DEADLINE);
-    call.files = vec![("request.json".to_owned(), request.to_string())];
+    call.files = vec![("request.json".to_owned(), request)];
     let output = machine.run(&call)?;
-    if output.status != Some(0) {
+    // An answer that complains was no taking of the request, whatever the exit code; one that does not proves nothing.
+    let heard = [&output.stdout, &output.stderr].map(|text| text.parse::<MonitorAnswer>());
+    if output.status != Some(0)
+        || heard
+            .iter()
+            .any(|answer| *answer != Ok(MonitorAnswer::Unheard))
+    {
         return Err(failed(MONITOR_JSON, &output));
     }
     // QIDs are ranks: where a SoC left or joined meanwhile, the request may have reached another one.
@@ -165,14 +135,11 @@ pub(super) fn reset(
 /// How long a SoC may take until it is Ready (vendor's installer).
 const READY_DEADLINE: Duration = Duration::from_mins(15);
 
-/// The tool must have said `<address> success` of every SoC; its exit code is not asked.
+/// The tool must have said `<address> success` of every SoC, and nothing else; its exit code is not asked.
 fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> {
-    for soc in socs {
-        let wanted = format!("{soc} success");
-        let said = output.stdout.lines().any(|line| line.trim() == wanted);
-        if output.timed_out || !said {
-            return Err(failed(QUERY_TOOL, output));
-        }
+    let Ok(report) = output.stdout.parse::<ResetReport>();
+    if output.timed_out || !socs.iter().all(|&soc| report.succeeded(soc)) {
+        return Err(failed(QUERY_TOOL, output));
     }
     Ok(())
 }
@@ -277,7 +244,7 @@ pub(super) fn verify_mdp(
 }
 
 /// Looks until `there` says so or the time is over; says which. The last look is at the deadline itself.
-fn wait_for(
+pub(super) fn wait_for(
     machine: &Machine,
     timeout: Duration,
     mut there: impl FnMut() -> Result<bool, StepError>,

@@ -18,6 +18,7 @@ use crate::{
         pci::{DEVICES, functions},
         soc::is_soc,
     },
+    vendor::{GasWord, SwitchList},
 };
 
 /// Microchip's vendor id, which every Switchtec has.
@@ -96,27 +97,13 @@ fn only_socs_below(tree: &[PciFunction], port: PciAddress) -> Option<PciAddress>
     (right && socs > 0).then_some(upstream.address)
 }
 
-/// The `/dev/switchtecN` of a switch: the line of `switchtec list` that names a function of the upstream port's device.
+/// The `/dev/switchtecN` of a switch: the one whose line in `switchtec list` names a function of the upstream port's device.
 fn management_device(machine: &Machine, upstream: PciAddress) -> Option<String> {
     let output = machine
         .run(&Invocation::new("switchtec", &["list"], DEADLINE))
         .ok()?;
-    output.stdout.lines().find_map(|line| {
-        let mut words = line.split_whitespace();
-        let name = words.next().filter(|name| name.starts_with("switchtec"))?;
-        let here = words
-            .filter_map(|word| word.parse::<PciAddress>().ok())
-            .any(|address| {
-                PciAddress {
-                    function: 0,
-                    ..address
-                } == PciAddress {
-                    function: 0,
-                    ..upstream
-                }
-            });
-        here.then(|| format!("/dev/{name}"))
-    })
+    let Ok(list) = output.stdout.parse::<SwitchList>();
+    list.of(upstream).map(str::to_owned)
 }
 
 /// Offset of the ACS capability in a port's image, by following its list.
@@ -138,7 +125,7 @@ fn find_acs(machine: &Machine, device: &str, image: u32) -> Option<u32> {
     None
 }
 
-/// One double word: `1361D0 - 0x001D00FF`.
+/// One double word, where the answer is about the address that was asked for.
 fn read(machine: &Machine, device: &str, address: u32) -> Option<u32> {
     let output = machine
         .run(&Invocation::new(
@@ -147,11 +134,8 @@ fn read(machine: &Machine, device: &str, address: u32) -> Option<u32> {
             DEADLINE,
         ))
         .ok()?;
-    let (_, value) = output.stdout.trim().rsplit_once("- 0x")?;
-    if output.status != Some(0) {
-        return None;
-    }
-    u32::from_str_radix(value, 16).ok()
+    let word: GasWord = output.stdout.parse().ok()?;
+    (output.status == Some(0) && word.address == address).then_some(word.value)
 }
 
 fn hex(address: u32) -> String {

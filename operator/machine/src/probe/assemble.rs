@@ -1,6 +1,4 @@
 //! Joins what the parts of a probe saw into one snapshot.
-use std::collections::BTreeMap;
-
 use crd::{
     id::{BootId, PciAddress},
     kind::API_VERSION,
@@ -10,7 +8,7 @@ use crd::{
 };
 
 use super::{Known, host, pci, prerequisites, reach, soc};
-use crate::machine::Machine;
+use crate::{machine::Machine, vendor::join};
 
 pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     let host = host::host(machine);
@@ -21,7 +19,7 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         .collect();
     // Without a SoC on the bus the tool has nothing to say, and need not be there.
     let answer = if on_bus.is_empty() {
-        Ok(BTreeMap::new())
+        Ok(join(None, "", None))
     } else {
         soc::query(machine)
     };

@@ -3,18 +3,17 @@ use std::collections::BTreeMap;
 
 use crd::{
     Fact, Unknown,
-    snapshot::{
-        Host, PciFunction, Readings, Settings, SettingsFile, Toolchain, Tools, WorkerToolchain,
-    },
+    snapshot::{Host, PciFunction, Readings, Settings, SettingsFile, Tools, WorkerToolchain},
 };
 
 use super::{
     pci::DEVICES,
-    reach::{number, parsed, reason, text},
+    reach::{number, parsed, text},
+    software,
 };
 use crate::{
     machine::Machine,
-    vendor::{cpu_count, listens_on, lockdown_level, memory_kib, sdk_version},
+    vendor::{cpu_count, listens_on, lockdown_level, memory_kib},
 };
 
 /// TCP port on which qmonitor's server listens (the vendor's own number).
@@ -105,47 +104,13 @@ pub(crate) fn names_of(file: SettingsFile) -> &'static [&'static str] {
 }
 
 pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
-    let apps_sdk = parsed(machine, "/opt/qti-aic/versions/apps.xml", sdk_version);
+    let sdk = software::sdk(machine);
     Tools {
-        platform_sdk: parsed(machine, "/opt/qti-aic/versions/platform.xml", sdk_version),
-        compiler: compiler(machine, &apps_sdk),
-        apps_sdk,
+        compiler: software::compiler(machine, &sdk.apps),
+        platform_sdk: sdk.platform,
+        apps_sdk: sdk.apps,
         qmonitor_running: qmonitor(machine),
         worker,
-    }
-}
-
-/// The folder of the vendor's compilers (vendor's installer); it is on nobody's PATH.
-pub const COMPILERS: &str = "/opt/qti-aic/exec";
-
-/// The compiler that is installed; the newer where there are two. Its version is the Apps SDK's.
-fn compiler(machine: &Machine, apps_sdk: &Fact<String>) -> Fact<Toolchain> {
-    let names = match machine.list(COMPILERS) {
-        Ok(names) => names,
-        Err(error) => {
-            let why = match reason(&error) {
-                Unknown::Absent => Unknown::ToolMissing,
-                other => other,
-            };
-            return Fact::unknown(why, COMPILERS);
-        }
-    };
-    let Some(program) = ["qaic-compile", "qaic-exec"]
-        .into_iter()
-        .find(|program| names.iter().any(|name| name == program))
-    else {
-        return Fact::unknown(Unknown::ToolMissing, COMPILERS);
-    };
-    let source = format!("{COMPILERS}/{program}");
-    match (&apps_sdk.value, apps_sdk.unknown) {
-        (Some(version), _) => Fact::known(
-            Toolchain {
-                program: program.to_owned(),
-                version: version.clone(),
-            },
-            source,
-        ),
-        (None, why) => Fact::unknown(why.unwrap_or(Unknown::Absent), apps_sdk.source.clone()),
     }
 }
 

@@ -6,9 +6,10 @@ pub(crate) mod pci;
 mod prerequisites;
 mod reach;
 pub(crate) mod soc;
+mod software;
 
-pub use host::COMPILERS;
 pub use pci::bars;
+pub use software::COMPILERS;
 
 use crd::{
     Fact,

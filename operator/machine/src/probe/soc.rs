@@ -9,9 +9,9 @@ use crd::{
 
 use super::{pci::DEVICES, reach::reason};
 use crate::{
-    access::{Invocation, ToolError},
+    access::{Invocation, ToolError, ToolOutput},
     machine::Machine,
-    vendor::{Device, parse_query},
+    vendor::{Device, Joined, join},
 };
 
 /// The vendor's tool for queries and resets.
@@ -25,23 +25,55 @@ pub(crate) fn is_soc(function: &PciFunction) -> bool {
 }
 
 /// What the vendor's tool says, by address; or why it says nothing.
-pub(crate) type Answer = Result<BTreeMap<PciAddress, Device>, Unknown>;
+pub(crate) type Answer = Result<Joined, Unknown>;
 
-/// Asks the vendor's tool. Its exit code proves nothing; a device is known by its block alone.
+/// Asks the vendor's tool, for its JSON beside its text where it has any. Its exit code proves nothing; a device is known by
+/// its block alone.
 pub(crate) fn query(machine: &Machine) -> Answer {
-    let output = match machine.run(&Invocation::new(QUERY_TOOL, &["-q"], QUERY_DEADLINE)) {
+    const FILE: &str = "query.json";
+    let end = machine.now().plus(QUERY_DEADLINE);
+    let mut call = Invocation::new(
+        QUERY_TOOL,
+        &["-q", "-j", "{dir}/query.json"],
+        QUERY_DEADLINE,
+    );
+    call.results = vec![FILE.to_owned()];
+    let said = match machine.run(&call) {
+        Ok(output) => {
+            whole(&output)?;
+            let file = output.files.iter().find(|(name, _)| name == FILE);
+            let joined = join(
+                output.status,
+                &output.stdout,
+                file.map(|(_, text)| text.as_str()),
+            );
+            // A version that does not know the flag refuses the call, and shows nothing.
+            (output.status == Some(0) || !joined.devices.is_empty()).then_some(joined)
+        }
+        Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
+        // Where no file can be written, there is the text.
+        Err(ToolError::Start { .. }) => None,
+    };
+    if let Some(joined) = said {
+        return Ok(joined);
+    }
+    // Both calls together have the time of one.
+    let left = machine.now().until(end);
+    let output = match machine.run(&Invocation::new(QUERY_TOOL, &["-q"], left)) {
         Ok(output) => output,
         Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
         Err(ToolError::Start { .. }) => return Err(Unknown::ToolFailed),
     };
-    // A tool that was cut short may have printed half a block: then no block can be trusted to be whole.
+    whole(&output)?;
+    Ok(join(output.status, &output.stdout, None))
+}
+
+/// A tool that was cut short may have printed half a block: then no block can be trusted to be whole.
+fn whole(output: &ToolOutput) -> Result<(), Unknown> {
     if output.timed_out || output.status.is_none() {
         return Err(Unknown::ToolFailed);
     }
-    Ok(parse_query(&output.stdout)
-        .into_iter()
-        .filter_map(|device| Some((device.address()?, device)))
-        .collect())
+    Ok(())
 }
 
 pub(crate) fn socs(machine: &Machine, functions: &[PciFunction], answer: &Answer) -> Vec<Soc> {
@@ -55,8 +87,7 @@ pub(crate) fn socs(machine: &Machine, functions: &[PciFunction], answer: &Answer
 
 fn soc(machine: &Machine, function: &PciFunction, mhi: Option<&MhiId>, answer: &Answer) -> Soc {
     let address = function.address;
-    let device = answer.as_ref().map(|devices| devices.get(&address));
-    let said = Said { device, address };
+    let said = Said { answer, address };
     Soc {
         address,
         path: function.path.clone(),
@@ -85,11 +116,18 @@ fn soc(machine: &Machine, function: &PciFunction, mhi: Option<&MhiId>, answer: &
 /// What the vendor's tool says about one SoC.
 #[derive(Clone, Copy)]
 struct Said<'a> {
-    device: Result<Option<&'a Device>, &'a Unknown>,
+    answer: &'a Answer,
     address: PciAddress,
 }
 
 impl Said<'_> {
+    fn device(&self) -> Result<Option<&Device>, Unknown> {
+        match self.answer {
+            Ok(joined) => Ok(joined.devices.get(&self.address)),
+            Err(why) => Err(*why),
+        }
+    }
+
     /// A field; `Absent` where the block does not have it.
     fn fact<T>(self, key: &str, field: impl FnOnce(&Device) -> Option<T>) -> Fact<T> {
         self.field(key, Unknown::Absent, field)
@@ -97,9 +135,8 @@ impl Said<'_> {
 
     /// A field that the tool prints for a ready SoC alone.
     fn ready<T>(self, key: &str, field: impl FnOnce(&Device) -> Option<T>) -> Fact<T> {
-        let ready =
-            matches!(self.device, Ok(Some(device)) if device.status() == Some(SocStatus::Ready));
-        let why = if ready {
+        let status = self.device().ok().flatten().and_then(Device::status);
+        let why = if status == Some(SocStatus::Ready) {
             Unknown::Absent
         } else {
             Unknown::NotReady
@@ -113,11 +150,22 @@ impl Said<'_> {
         otherwise: Unknown,
         field: impl FnOnce(&Device) -> Option<T>,
     ) -> Fact<T> {
-        let source = format!("qaic-util -q {}: {key}", self.address);
-        match self.device {
-            Err(why) => Fact::unknown(*why, source),
+        let at = (self.address, key.to_owned());
+        let (json, contradicted) = match self.answer {
+            Ok(joined) => (
+                joined.from_json.contains(&at),
+                joined.contradicted.contains(&at),
+            ),
+            Err(_) => (false, false),
+        };
+        let flags = if json || contradicted { "-q -j" } else { "-q" };
+        let source = format!("qaic-util {flags} {}: {key}", self.address);
+        match self.device() {
+            Err(why) => Fact::unknown(why, source),
             // The function is on the bus and the tool left it out: it is not ready, or not ours to open.
             Ok(None) => Fact::unknown(Unknown::ToolFailed, source),
+            // Its text and its file say different things: neither is believed.
+            Ok(Some(_)) if contradicted => Fact::unknown(Unknown::Malformed, source),
             Ok(Some(device)) => match field(device) {
                 Some(value) => Fact::known(value, source),
                 None => Fact::unknown(otherwise, source),

@@ -185,7 +185,8 @@ impl RackServer {
             | Fault::MdpMissing(_)
             | Fault::P2pCorrupt(_)
             | Fault::ToolKilled(_)
-            | Fault::ToolHangs(_) => None,
+            | Fault::ToolHangs(_)
+            | Fault::ToolIdle(_) => None,
         };
         let loaded: Arc<Loaded> = self.store.read().ok()?;
         // Most records have no crash, and reading takes no lock.

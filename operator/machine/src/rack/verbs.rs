@@ -331,8 +331,10 @@ pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
         | Fault::FallsOff(address)
         | Fault::MdpMissing(address)
         | Fault::P2pCorrupt(address) => Some(*address),
-        Fault::ToolKilled(_) | Fault::ToolHangs(_) | Fault::Kill { .. } | Fault::Power { .. } => {
-            None
-        }
+        Fault::ToolKilled(_)
+        | Fault::ToolHangs(_)
+        | Fault::ToolIdle(_)
+        | Fault::Kill { .. }
+        | Fault::Power { .. } => None,
     }
 }

@@ -1,13 +1,34 @@
 //! Texts of vendor tools and of the kernel, read by pure functions that take whatever comes.
+//!
+//! One file a tool. Each type is read with `FromStr`, and each says whether its format is *documented* (vendor's guides, kernel
+//! documentation), *observed* (seen in captures of real machines that others published) or *inferred* (from source code of the
+//! vendor's open tools, or by us). No text of a real card was at hand when the tests were written.
+mod compiler;
+mod joined;
+mod log;
+mod monitor_json;
+mod qmonitor;
 mod query;
 mod query_json;
+mod reset;
+mod runner;
+mod switchtec;
 mod text;
+mod version;
 
-pub use query::{Capability, Device, parse_query};
+pub use compiler::{CompilerWords, Fault as CompilerFault};
+pub use joined::{Joined, JsonUse, join};
+pub use log::{complaint, is_log};
+pub use monitor_json::{MonitorAnswer, partitioning_request};
+pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
+pub use query::{Capability, Device, QueryText};
+pub(crate) use query_json::sku_number;
 pub use query_json::{QueryJson, QueryJsonError};
-pub use text::{
-    cpu_count, inferences_per_second, is_log, listens_on, lockdown_level, memory_kib, sdk_version,
-};
+pub use reset::{ResetOutcome, ResetReport};
+pub use runner::{RunnerReport, Validation};
+pub use switchtec::{GasWord, SwitchList, SwitchtecError};
+pub use text::{cpu_count, listens_on, lockdown_level, memory_kib, sdk_version, secure_boot};
+pub use version::VersionReport;
 
 #[cfg(test)]
 mod tests;

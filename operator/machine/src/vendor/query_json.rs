@@ -1,10 +1,13 @@
-//! `qaic-util -q -j FILE`: one object a SoC. Five of its keys are known from vendor scripts (documented); the rest is unknown, and kept.
+//! `qaic-util -q -j FILE`: one object a SoC.
+//!
+//! Format: inferred. The flag is documented; the list and five of its keys (`qid`, `dev_status`, `sku_type`, `nsp_total`,
+//! `nsp_free`) are those that a published vendor script reads; nobody has published a file. What else is in it is kept.
 use std::{collections::BTreeMap, str::FromStr};
 
 use crd::id::Qid;
 use serde_json::{Map, Value};
 
-use super::Device;
+use super::{Device, query::fold};
 
 /// SKUs by number, in the words that the text form prints (the vendor's open runtime).
 const SKUS: [&str; 10] = [
@@ -39,6 +42,8 @@ impl FromStr for QueryJson {
     type Err = QueryJsonError;
 
     fn from_str(text: &str) -> Result<Self, QueryJsonError> {
+        // Some writers begin a file with a mark of its encoding.
+        let text = text.trim_start_matches('\u{feff}');
         let whole: Value = serde_json::from_str(text).map_err(QueryJsonError::NotJson)?;
         let list = whole
             .get("device_info")
@@ -73,28 +78,25 @@ fn device(object: &Map<String, Value>) -> Option<Device> {
 
 /// The text form's name of a key, where the key is one of those known; the key itself otherwise.
 fn plain(key: &str) -> String {
-    let folded: String = key
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    match folded.as_str() {
+    match fold(key).as_str() {
         "qid" => "QID",
-        "dev_status" | "status" => "Status",
-        "sku_type" => "Sku Type",
-        "nsp_total" => "Nsp Total",
-        "nsp_free" => "Nsp Free",
-        "pci_address" => "PCI Address",
-        "board_serial" => "Board serial",
-        "device_capabilities" => "Device Capabilities",
+        "devstatus" | "status" => "Status",
+        "skutype" => "Sku Type",
+        "nsptotal" => "Nsp Total",
+        "nspfree" => "Nsp Free",
+        "mhiid" => "MHI ID",
+        "pciaddress" => "PCI Address",
+        "boardserial" => "Board serial",
+        "devicecapabilities" => "Device Capabilities",
+        "fwversion" => "FW Version",
         _ => return key.to_owned(),
     }
     .to_owned()
+}
+
+/// The number of a SKU, where its words are those of the text form.
+pub(crate) fn sku_number(words: &str) -> Option<usize> {
+    SKUS.iter().position(|known| *known == words)
 }
 
 fn sku(value: &Value) -> Option<String> {

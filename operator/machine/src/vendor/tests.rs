@@ -4,9 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn devices(text: &str) -> Vec<Device> {
+    let Ok(QueryText { devices, .. }) = text.parse();
+    devices
+}
+
 /// What matters of a block: QID, address, state, partitioning, cores, memory in MiB.
 fn seen(text: &str) -> Vec<String> {
-    parse_query(text)
+    devices(text)
         .iter()
         .map(|device| {
             format!(
@@ -96,6 +101,49 @@ QID 1
             &["0 ? None Some(false) None None"],
         ),
         (
+            "a log line into the middle of a line",
+            "QID 0\n\tStatus:Ready[15:58:55.536][error][LogCommon] Failed\n\tNsp Total:16\n",
+            &["0 ? Some(Ready) None Some(16) None"],
+        ),
+        (
+            "the last line was cut off",
+            "QID 1\n\tPCI Address:0000:81:00.0\n\tStatus:Ready\n\tNsp Total:1",
+            &["1 0000:81:00.0 Some(Ready) None None None"],
+        ),
+        (
+            "keys in another order, spaced and capitalised otherwise, and new ones",
+            "QID 0:\n  NSP Total : 8\n  Power Rail 3:on\n  dram total:8116MB\n  PCI address: 01:00.0\n  status:Ready\n",
+            &["0 0000:01:00.0 Some(Ready) None Some(8) Some(8116)"],
+        ),
+        (
+            "memory in kilobytes and gibibytes",
+            "QID 0\n\tDram Total:33554432 kB\nQID 1\n\tDram Total:32 GiB\nQID 2\n\tDram Total:32768\n",
+            &[
+                "0 ? None None None Some(32768)",
+                "1 ? None None None Some(32768)",
+                "2 ? None None None None",
+            ],
+        ),
+        (
+            "a SoC that is not ready: no telemetry before the tail",
+            "QID 0\n\tStatus:Initializing\n\tPCI Address:0000:01:00.0\n\tDev Link:\n\tBoard serial:\n",
+            &["0 0000:01:00.0 Some(Initializing) None None None"],
+        ),
+        (
+            "capabilities with commas, and MDP off by its sign",
+            "QID 0\n\tDevice Capabilities:HybridBoot+,MDP+\nQID 1\n\tDevice Capabilities:HybridBoot+, MDP-\nQID 2\n\tDevice Capabilities: MDP++\n",
+            &[
+                "0 ? None Some(true) None None",
+                "1 ? None Some(false) None None",
+                "2 ? None Some(false) None None",
+            ],
+        ),
+        (
+            "a QID among the fields of its own block",
+            "QID 3\n\tQID:3\n\tStatus:Ready\n",
+            &["3 ? Some(Ready) None None None"],
+        ),
+        (
             "Windows line ends",
             "QID 0\r\n\tStatus:Ready\r\n",
             &["0 ? Some(Ready) None None None"],
@@ -104,12 +152,29 @@ QID 1
     for &(name, text, want) in cases {
         assert_eq!(seen(text), want, "{name}");
     }
-    let device = &parse_query(third)[0];
+    let device = &devices(third)[0];
     assert_eq!(device.fields["Sku Type"], "PCIe Ultra");
     assert_eq!(
         (device.status(), device.sku()),
         (Some(SocStatus::Ready), Some("PCIe Ultra"))
     );
+}
+
+/// However early it is cut off, a text says what it said whole, or less.
+#[test]
+fn a_text_cut_off_anywhere_says_nothing_else() {
+    let text = "Number of devices queried: 12\nQID 0\n\tStatus:Ready\n\tPCI Address:0000:c1:00.0\n\tDram Total:32692 MB\n\tNsp Total:16\n\tNsp Free:14\n\tDevice Capabilities: HybridBoot+ MDP+\n[15:58:55.536][error][x] y\nQID 11\n\tStatus:Ready\n\tNsp Total:14\n";
+    let whole = devices(text);
+    for end in 0..text.len() {
+        let Ok(cut) = text[..end].parse::<QueryText>();
+        assert!(cut.announced.is_none_or(|count| count == 12), "{end}");
+        for (at, device) in cut.devices.iter().enumerate() {
+            assert_eq!(device.qid, whole[at].qid, "{end}");
+            for (key, value) in &device.fields {
+                assert_eq!(whole[at].fields.get(key), Some(value), "{end}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -154,14 +219,14 @@ fn small_texts_are_read_or_not() {
     ] {
         assert_eq!(sdk_version(xml).as_deref(), want, "{xml}");
     }
-    for (text, want) in [
-        ("Inf/Sec 284123.196", Some(284_123.196)),
-        ("Inf/Sec 1\nInf/Sec 2", Some(2.0)),
-        ("Inf/Sec inf", None),
-        ("Inf/Sec", None),
-        ("", None),
+    for (variable, want) in [
+        (&[6, 0, 0, 0, 1][..], Some(true)),
+        (&[6, 0, 0, 0, 0], Some(false)),
+        (&[6, 0, 0, 0, 2], None),
+        (&[6, 0, 0, 0], None),
+        (&[], None),
     ] {
-        assert_eq!(inferences_per_second(text), want, "{text}");
+        assert_eq!(secure_boot(variable), want, "{variable:?}");
     }
 }
 
@@ -183,9 +248,18 @@ proptest! {
     #[test]
     fn any_text_has_an_answer(lines in proptest::collection::vec(line(), 0..30), rest in "\\PC{0,80}") {
         let text = lines.join("\n");
-        for device in parse_query(&text) {
+        for device in devices(&text) {
             let _ = (device.address(), device.status(), device.mdp(), device.dram_mib(), device.cores(), device.mhi());
         }
-        let _ = (memory_kib(&rest, "MemTotal"), cpu_count(&rest), lockdown_level(&rest), listens_on(&rest, 1), sdk_version(&rest), inferences_per_second(&rest));
+        let _ = (memory_kib(&rest, "MemTotal"), cpu_count(&rest), lockdown_level(&rest), listens_on(&rest, 1), sdk_version(&rest), complaint(&rest));
+        let Ok(_) = rest.parse::<RunnerReport>();
+        let Ok(_) = rest.parse::<ResetReport>();
+        let Ok(_) = rest.parse::<MonitorAnswer>();
+        let Ok(_) = rest.parse::<QmonitorUnit>();
+        let Ok(_) = rest.parse::<VersionReport>();
+        let Ok(_) = rest.parse::<CompilerWords>();
+        let Ok(_) = rest.parse::<SwitchList>();
+        let _ = rest.parse::<GasWord>();
+        let _ = join(Some(0), &text, Some(&rest));
     }
 }

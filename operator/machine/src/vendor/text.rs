@@ -1,4 +1,7 @@
-//! Small texts of the kernel and of the SDK: memory, processors, lockdown, sockets, versions.
+//! Small texts of the kernel and of the SDK: memory, processors, lockdown, sockets, Secure Boot, versions.
+//!
+//! Formats: the kernel's are documented (proc(5), the kernel's own pages); the SDK's record of versions is observed in scripts
+//! that read it.
 use crd::snapshot::Lockdown;
 
 /// A line's value in KiB from `/proc/meminfo`, such as `MemTotal`.
@@ -64,14 +67,11 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     Some(value.trim()).filter(|value| !value.is_empty())
 }
 
-/// `[15:58:55.536][error][LogCommon]…`: the runtime logs on the stream that its tools print to.
-pub fn is_log(line: &str) -> bool {
-    line.trim_start().starts_with('[')
-}
-
-/// The rate at the end of `qaic-runner`'s statistics: `… Inf/Sec 284123.196`; the last one counts.
-pub fn inferences_per_second(output: &str) -> Option<f64> {
-    let (_, rest) = output.rsplit_once("Inf/Sec")?;
-    let rate: f64 = rest.split_whitespace().next()?.parse().ok()?;
-    rate.is_finite().then_some(rate)
+/// Whether firmware started the kernel under Secure Boot: the variable's four bytes of attributes, then one that is 0 or 1.
+pub fn secure_boot(variable: &[u8]) -> Option<bool> {
+    match variable {
+        [_, _, _, _, 0] => Some(false),
+        [_, _, _, _, 1] => Some(true),
+        _ => None,
+    }
 }

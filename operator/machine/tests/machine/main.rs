@@ -15,4 +15,5 @@ mod prerequisites;
 mod processes;
 mod room;
 mod steps;
+mod tools;
 mod verbs;

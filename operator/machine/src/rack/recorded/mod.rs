@@ -152,6 +152,11 @@ fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
     if snapshot.tools.compiler.unknown == Some(Unknown::ToolMissing) {
         missing.extend([VendorTool::QaicExec, VendorTool::QaicCompile]);
     }
+    let told = [&snapshot.tools.platform_sdk, &snapshot.tools.apps_sdk];
+    if told.iter().any(|sdk| sdk.get().is_none()) {
+        // Where the tool had been there to say it, it would have.
+        missing.push(VendorTool::VersionTool);
+    }
     let Some(asked) = &snapshot.prerequisites else {
         return missing;
     };

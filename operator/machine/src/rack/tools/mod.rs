@@ -34,9 +34,14 @@ pub(crate) fn run(
     let missing = || ToolError::Missing {
         program: program.to_owned(),
     };
+    // The service manager is there with both of its commands or with none.
+    let asked = match program {
+        "systemctl" => "systemd-run",
+        other => other,
+    };
     let tool = TOOLS
         .into_iter()
-        .find(|&tool| place(&server.store.server, tool) == Some(program))
+        .find(|&tool| place(&server.store.server, tool) == Some(asked))
         .ok_or_else(missing)?;
     let word = program.rsplit('/').next().unwrap_or(program);
     let broken = |source: super::RackError| ToolError::Start {
@@ -44,12 +49,13 @@ pub(crate) fn run(
         source: std::io::Error::other(source),
     };
 
-    let (killed, hangs) = server
+    let (killed, hangs, idle) = server
         .with(|view| {
             let faults = &view.live().faults;
             (
                 faults.contains(&Fault::ToolKilled(word.to_owned())),
                 faults.contains(&Fault::ToolHangs(word.to_owned())),
+                faults.contains(&Fault::ToolIdle(word.to_owned())),
             )
         })
         .map_err(broken)?;
@@ -61,6 +67,9 @@ pub(crate) fn run(
             timed_out: false,
             files: Vec::new(),
         });
+    }
+    if idle {
+        return Ok(said("", 0));
     }
     let takes = Duration::from_millis(server.times.tool);
     if hangs || takes > invocation.deadline {
@@ -84,6 +93,7 @@ pub(crate) fn run(
         }
         VendorTool::QueryTool => server.with(|view| query::run(view, server.store.seed, arguments)),
         VendorTool::QaicMonitorJson => qmonitor::request(server, arguments),
+        VendorTool::SystemdRun if program == "systemctl" => qmonitor::unit(server, arguments),
         VendorTool::SystemdRun => qmonitor::start(server, arguments),
         VendorTool::QaicMonitorGrpcServer => Ok(said(
             "qaic-monitor-grpc-server: stays in the foreground; start it as a unit\n",

@@ -65,6 +65,27 @@ pub(super) fn start(server: &RackServer, arguments: &[String]) -> Result<ToolOut
     })
 }
 
+/// `systemctl show UNIT`, and `reset-failed`: a unit that was started runs until the next boot.
+pub(super) fn unit(server: &RackServer, arguments: &[String]) -> Result<ToolOutput, RackError> {
+    let loaded = server.with(|view| view.live().qmonitor_ms.is_some())?;
+    Ok(match (arguments.first().map(String::as_str), loaded) {
+        (Some("show"), true) => said(
+            "LoadState=loaded\nActiveState=active\nFragmentPath=/run/systemd/transient/qmonitor-proxy.service\n",
+            0,
+        ),
+        (Some("show"), false) => said(
+            "LoadState=not-found\nActiveState=inactive\nFragmentPath=\n",
+            0,
+        ),
+        (Some("reset-failed"), true) => said("", 0),
+        (Some("reset-failed"), false) => complained(
+            "Failed to reset failed state of unit: Unit not loaded.\n",
+            1,
+        ),
+        (Some(_) | None, _) => complained("Unknown command verb.\n", 1),
+    })
+}
+
 /// `qaic-monitor-json -i FILE`. What it answers is not public; its exit code says nothing.
 pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolOutput, RackError> {
     let Some(file) = after(arguments, "-i") else {

@@ -1,13 +1,15 @@
-//! `qaic-util -q`: one block a SoC in the text of three SDK generations, with log lines between.
-use std::fmt::Write;
+//! `qaic-util -q`: one block a SoC in the text of three SDK generations, with log lines between, and the JSON of the later ones.
+use std::{fmt::Write, fs};
 
 use crd::{
     Unknown,
     id::{PciAddress, Qid},
-    kind::rack::Sku,
+    kind::rack::{Server, Sku},
+    snapshot::Soc,
 };
+use serde_json::{Map, Value};
 
-use super::{qids, reachable, said};
+use super::{after, complained, qids, reachable, said};
 use crate::{
     access::ToolOutput,
     rack::{
@@ -17,9 +19,66 @@ use crate::{
         recorded,
         world::{Function, SocPart},
     },
+    vendor::{QueryText, sku_number},
 };
 
 pub(super) fn run(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutput {
+    let file = after(arguments, "-j");
+    if file.is_some() && !has_json(view.server) {
+        return complained("qaic-util: invalid option -- 'j'\n", 255);
+    }
+    let output = printed(view, seed, arguments);
+    if let Some(file) = file
+        && let Err(error) = fs::write(file, json(&output.stdout, Generation::of(view.server)))
+    {
+        // What cannot be written is no failure of the query.
+        return ToolOutput {
+            stderr: format!("cannot write {file}: {error}\n"),
+            ..output
+        };
+    }
+    output
+}
+
+/// Whether the tool knows `-j`: not in the first generation, which is our guess; where a recording says, as recorded.
+fn has_json(server: &Server) -> bool {
+    match &server.recorded {
+        Some(recorded) => {
+            let from_file = |soc: &Soc| soc.status.source.starts_with("qaic-util -q -j ");
+            recorded.socs.iter().any(from_file)
+        }
+        None => Generation::of(server) != Generation::First,
+    }
+}
+
+/// The file's text: the five keys of which anything is known, and with them no more than the blocks say.
+fn json(printed: &str, generation: Generation) -> String {
+    let Ok(QueryText { devices, .. }) = printed.parse();
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+    let list: Vec<Value> = devices
+        .iter()
+        .map(|device| {
+            let mut object = Map::new();
+            object.insert("qid".to_owned(), device.qid.0.into());
+            if let Some(status) = device.field("Status") {
+                object.insert("dev_status".to_owned(), status.into());
+            }
+            for (key, shown) in [("nsp_total", "Nsp Total"), ("nsp_free", "Nsp Free")] {
+                if let Some(number) = number(device.field(shown)) {
+                    object.insert(key.to_owned(), number.into());
+                }
+            }
+            if let (Some(sku), Generation::Third) = (device.sku(), generation) {
+                let value = sku_number(sku).map_or_else(|| sku.into(), Value::from);
+                object.insert("sku_type".to_owned(), value);
+            }
+            Value::Object(object)
+        })
+        .collect();
+    format!("{:#}\n", serde_json::json!({ "device_info": list }))
+}
+
+fn printed(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutput {
     if !arguments
         .iter()
         .any(|argument| argument == "-q" || argument == "--query")

@@ -1,0 +1,203 @@
+//! Vendor tools as processes: what is asked of them, in which order, and what is believed of what they say.
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use crd::{
+    Unknown,
+    snapshot::{HardwareSnapshot, SocStatus},
+    step::Action,
+};
+use machine::{Performed, StepError, perform, probe};
+
+use crate::{
+    linux::{fixture, put, record},
+    room::{Room, TWO_ULTRA, known},
+};
+
+const TEXT: &str = "Number of devices queried: 1\nQID 4\n\tStatus:Ready\n\tPCI Address:0000:25:00.0\n\tNsp Total:16\n\tNsp Free:16\n\tDevice Capabilities: HybridBoot+ MDP+\n";
+const JSON: &str =
+    r#"{"device_info":[{"qid":4,"dev_status":"Ready","sku_type":5,"nsp_total":16,"nsp_free":16}]}"#;
+
+/// Puts a checked-in double where a tool is looked for.
+fn double(folder: &Path, double: &str, tool: &str) {
+    let place = folder.join(tool);
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    let real = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/tools")
+        .join(double);
+    symlink(real, place).unwrap();
+}
+
+/// A recorded machine whose query tool answers from these files.
+fn asked(answers: &[(&str, &str)]) -> (HardwareSnapshot, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    record(&Room::of(TWO_ULTRA), root, &<[u8]>::to_vec);
+    double(root, "answers", "opt/qti-aic/tools/qaic-util");
+    let answered = "opt/qti-aic/tools/qaic-util.answers";
+    put(root, &format!("{answered}/calls"), "");
+    for (name, text) in answers {
+        put(root, &format!("{answered}/{name}"), text);
+    }
+    let read = probe(&fixture(root), &known());
+    let calls = fs::read_to_string(root.join(answered).join("calls")).unwrap();
+    (read, calls)
+}
+
+/// What the first SoC shows: state, cores and SKU, and how often the tool was called.
+fn check(answers: &[(&str, &str)], expected: (&str, usize)) {
+    let (read, calls) = asked(answers);
+    assert_eq!(read.socs.len(), 8);
+    let soc = &read.socs[0];
+    let shown = format!(
+        "{:?} {:?} {:?}",
+        soc.status.get(),
+        soc.cores.get(),
+        soc.sku.get().map(|sku| sku.0.as_str())
+    );
+    assert_eq!(
+        (shown.as_str(), calls.lines().count()),
+        expected,
+        "{answers:?}: {calls}"
+    );
+}
+
+#[test]
+fn json_is_asked_for_and_believed_where_nothing_speaks_against_it() {
+    let plain = "Some(Ready) Some(16) None";
+    let full = "Some(Ready) Some(16) Some(\"PCIe Ultra\")";
+    check(&[("stdout", TEXT), ("json", JSON)], (full, 1));
+    check(&[("stdout", TEXT)], (plain, 1));
+    check(&[("stdout", TEXT), ("json", "{garbage")], (plain, 1));
+    check(
+        &[("stdout", TEXT), ("json", JSON), ("status", "7")],
+        (plain, 1),
+    );
+    check(
+        &[("stdout", TEXT), ("json", r#"{"device_info":[]}"#)],
+        (plain, 1),
+    );
+    // A version without the flag is asked again without it.
+    check(
+        &[("stdout", TEXT), ("json", JSON), ("refused", "-j")],
+        (plain, 2),
+    );
+    // An exit code of 0 and nothing said is an answer: no SoC is known to the tool.
+    check(&[], ("None None None", 1));
+    check(&[("status", "255")], ("None None None", 2));
+}
+
+#[test]
+fn facts_say_which_of_the_two_they_come_from() {
+    let (read, _) = asked(&[("stdout", TEXT), ("json", JSON)]);
+    let soc = &read.socs[0];
+    assert_eq!(soc.cores.source, "qaic-util -q -j 0000:25:00.0: Nsp Total");
+    assert_eq!(soc.sku.source, "qaic-util -q -j 0000:25:00.0: Sku Type");
+    assert_eq!(
+        soc.mdp.source,
+        "qaic-util -q 0000:25:00.0: Device Capabilities"
+    );
+    let other = JSON.replace("Ready", "Error");
+    let (read, _) = asked(&[("stdout", TEXT), ("json", &other)]);
+    let soc = &read.socs[0];
+    assert_eq!(
+        soc.status.unknown,
+        Some(Unknown::Malformed),
+        "they contradict each other"
+    );
+    assert_ne!(soc.status.get(), Some(&SocStatus::Ready));
+}
+
+/// Starts qmonitor where its unit is in some state; gives the calls that it took.
+fn started(unit: &str) -> (Result<Performed, StepError>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    put(
+        root,
+        "proc/net/tcp",
+        "  sl  local_address rem_address   st\n",
+    );
+    put(root, "bin/unit", unit);
+    put(root, "bin/calls", "");
+    for tool in ["systemctl", "systemd-run"] {
+        double(root, "unit", &format!("bin/{tool}"));
+    }
+    let done = perform(&fixture(root), &Action::StartQmonitor {});
+    let calls = fs::read_to_string(root.join("bin/calls")).unwrap();
+    let verb = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    (done, calls.lines().map(verb).collect())
+}
+
+#[test]
+fn qmonitor_is_started_whatever_its_unit_is() {
+    let show = "systemctl show";
+    let run = "systemd-run --unit=qmonitor-proxy";
+    for (unit, calls) in [
+        (
+            "LoadState=not-found\nActiveState=inactive\n",
+            vec![show, run],
+        ),
+        (
+            "LoadState=loaded\nActiveState=failed\nFragmentPath=/run/systemd/transient/qmonitor-proxy.service\n",
+            vec![show, "systemctl reset-failed", run],
+        ),
+        (
+            "LoadState=loaded\nActiveState=inactive\nFragmentPath=/etc/systemd/system/qmonitor-proxy.service\n",
+            vec![show, "systemctl start"],
+        ),
+        ("", vec![show, run]),
+    ] {
+        let (done, made) = started(unit);
+        assert!(
+            matches!(done, Ok(Performed::Changed { .. })),
+            "{unit}: {done:?}"
+        );
+        assert_eq!(made, calls, "{unit}");
+    }
+    let (done, made) = started("LoadState=masked\nActiveState=inactive\n");
+    assert!(
+        matches!(done, Err(StepError::ToolFailed { .. })),
+        "{done:?}"
+    );
+    assert_eq!(made, [show]);
+}
+
+/// The tool that tells versions is asked where the record does not say it, and nowhere else.
+#[test]
+fn versions_come_from_the_record_first() {
+    const XML: &str = "<v><base_version>1.20</base_version><build_id>4</build_id></v>";
+    for (record, said, expected, calls) in [
+        (Some(XML), "AIC.1.9.0\n", Some("1.20.4"), 0),
+        (None, "apps:AIC.1.9.0\n", Some("1.9.0"), 2),
+        (None, "AIC.1.9.0\n", Some("1.9.0"), 2),
+        (Some("<v/>"), "apps:AIC.1.9.0\n", Some("1.9.0"), 2),
+        (None, "platform:AIC.1.9.0\n", None, 2),
+        (None, "nonsense\n", None, 2),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        if let Some(record) = record {
+            put(root, "opt/qti-aic/versions/apps.xml", record);
+            put(root, "opt/qti-aic/versions/platform.xml", record);
+        }
+        let tool = "opt/qti-aic/tools/qaic-version-util";
+        double(root, "answers", tool);
+        put(root, &format!("{tool}.answers/stdout"), said);
+        put(root, &format!("{tool}.answers/calls"), "");
+        // Both compilers are there: which one is used follows from the version.
+        put(root, "opt/qti-aic/exec/qaic-exec", "");
+        put(root, "opt/qti-aic/exec/qaic-compile", "");
+        let tools = probe(&fixture(root), &known()).tools;
+        assert_eq!(
+            tools.apps_sdk.get().map(String::as_str),
+            expected,
+            "{record:?} {said}"
+        );
+        let made = fs::read_to_string(root.join(format!("{tool}.answers/calls"))).unwrap();
+        assert_eq!(made.lines().count(), calls, "{record:?} {said}");
+        let program = tools
+            .compiler
+            .get()
+            .map(|compiler| compiler.program.as_str());
+        assert_eq!(program, expected.map(|_| "qaic-exec"), "{record:?} {said}");
+    }
+}
