@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz cluster ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -68,6 +68,10 @@ lab: ## boot virtual machines and hold shardplane on a real kernel against a rac
 	$(CARGO) build --bins --lib -p operator -p shim -p lab
 	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
 	target/debug/lab $(LAB)
+
+cluster: ## hold the kinds against real Kubernetes API servers (wants Go; builds them once, in some ten minutes)
+	$(CARGO) build --bins -p operator
+	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) test -p tests --test cluster
 
 bench: ## measure kernels, planner and probe
 	$(CARGO) bench --workspace

@@ -35,6 +35,9 @@ pub struct Diagnostic {
     /// The key or value it is about; absent when it is about no place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
+    /// The field it is about, `spec.members[1].address`, as the API server names it; absent when it is about no field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
     /// A few words beside the caret; may be empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub label: String,
@@ -44,6 +47,21 @@ pub struct Diagnostic {
     /// Another place that belongs to it, such as the first of two equal names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<Related>,
+}
+
+/// Where a problem is: in the text, and in the object that the text is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The characters.
+    pub span: Span,
+    /// The field, `spec.members[1].address`; absent where the place is no field's.
+    pub field: Option<String>,
+}
+
+impl From<Span> for Site {
+    fn from(span: Span) -> Self {
+        Self { span, field: None }
+    }
 }
 
 /// Another place that belongs to a problem.
@@ -82,6 +100,7 @@ impl Diagnostic {
             severity,
             message: message.into(),
             span: None,
+            field: None,
             label: String::new(),
             help: String::new(),
             related: None,
@@ -90,8 +109,10 @@ impl Diagnostic {
 
     /// The same at a place.
     #[must_use]
-    pub fn at(mut self, span: Span) -> Self {
+    pub fn at(mut self, site: impl Into<Site>) -> Self {
+        let Site { span, field } = site.into();
         self.span = Some(span);
+        self.field = field;
         self
     }
 

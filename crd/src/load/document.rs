@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::{Lines, Loaded, Places, Recorded, recorded, syntax};
+use super::{Lines, Loaded, Places, Recorded, recorded, syntax, words};
 use crate::{
     declaration::{Declared, Span},
-    diagnostic::{Diagnostic, catalog},
+    diagnostic::{Diagnostic, Site, catalog},
     id::ObjectRef,
     kind::Kind,
 };
@@ -41,6 +41,22 @@ impl Document<'_> {
         let place = self.places.nearest(pointer);
         let spot = place.map(|place| place.key.clone().unwrap_or_else(|| place.spot()));
         self.lines.span(&spot.unwrap_or(0..0))
+    }
+
+    /// A field and where its value stands.
+    pub(super) fn site(&self, pointer: &str) -> Site {
+        Site {
+            span: self.span(pointer),
+            field: words::field_path(pointer),
+        }
+    }
+
+    /// A field and where its key stands.
+    pub(super) fn key_site(&self, pointer: &str) -> Site {
+        Site {
+            span: self.key_span(pointer),
+            field: words::field_path(pointer),
+        }
     }
 
     /// Text at a pointer.
@@ -255,7 +271,7 @@ fn typed<T: DeserializeOwned>(
                     &catalog::MALFORMED_TEXT,
                     format!("a value here cannot be used: {error}"),
                 )
-                .at(document.span(pointer)),
+                .at(document.site(pointer)),
             );
             None
         }

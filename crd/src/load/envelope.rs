@@ -15,7 +15,7 @@ pub(super) fn kind(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -
                 &catalog::NOT_AN_OBJECT,
                 "a document must be a mapping with `apiVersion` and `kind`",
             )
-            .at(document.span(""))
+            .at(document.site(""))
             .help(format!("begin with `apiVersion: {API_VERSION}`")),
         );
         return None;
@@ -65,7 +65,7 @@ pub(super) fn kind(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -
                     &catalog::WRITTEN_BY_CONTROLLER,
                     format!("a `{kind}` is written by the controller and declares nothing"),
                 )
-                .at(document.span("/kind")),
+                .at(document.site("/kind")),
             );
         }
         return Some(kind);
@@ -83,7 +83,7 @@ pub(super) fn kind(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -
         &catalog::UNKNOWN_KIND,
         format!("`{GROUP}` has no kind `{name}`"),
     )
-    .at(document.span("/kind"))
+    .at(document.site("/kind"))
     .help(match closest(name, &names) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("its kinds are {}", names.join(", ")),
@@ -104,7 +104,7 @@ fn header<'a>(
         Some(_) => {
             diagnostics.push(
                 Diagnostic::error(&catalog::NO_KIND, format!("`{field}` must be text"))
-                    .at(document.span(&pointer))
+                    .at(document.site(&pointer))
                     .help(format!("such as `{field}: {example}`")),
             );
             None
@@ -134,7 +134,7 @@ fn unknown_version(document: &Document<'_>, version: &str) -> Diagnostic {
         &catalog::UNKNOWN_VERSION,
         format!("there is no API version `{version}`"),
     )
-    .at(document.span("/apiVersion"))
+    .at(document.site("/apiVersion"))
     .help(format!("write `apiVersion: {API_VERSION}`"))
 }
 
@@ -143,7 +143,7 @@ fn foreign(document: &Document<'_>, what: &str) -> Diagnostic {
         &catalog::FOREIGN_DOCUMENT,
         format!("{what} declares nothing here; it is left alone"),
     )
-    .at(document.span(if document.value.get("kind").is_some() {
+    .at(document.site(if document.value.get("kind").is_some() {
         "/kind"
     } else {
         ""
@@ -152,7 +152,7 @@ fn foreign(document: &Document<'_>, what: &str) -> Diagnostic {
 
 fn list(document: &Document<'_>) -> Diagnostic {
     Diagnostic::error(&catalog::LIST_DOCUMENT, "lists of objects are not read")
-        .at(document.span("/kind"))
+        .at(document.site("/kind"))
         .help("write each item as a document of its own, with a line `---` between them")
 }
 

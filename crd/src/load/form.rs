@@ -4,10 +4,10 @@ use serde_json::Value;
 use super::{
     Notation,
     document::Document,
-    words::{field_name, shortened, value_name},
+    words::{field_name, field_path, shortened, value_name},
 };
 use crate::{
-    diagnostic::{Diagnostic, catalog},
+    diagnostic::{Diagnostic, Site, catalog},
     id::{PCI_ADDRESS_PATTERN, PciAddress},
     snapshot::recording::MOMENT,
 };
@@ -145,7 +145,10 @@ pub(super) fn wrong_type(
         &catalog::WRONG_TYPE,
         format!("{name} must be {wanted}, not {}", value_name(found)),
     )
-    .at(span)
+    .at(Site {
+        span,
+        field: field_path(pointer),
+    })
     .help(help)
 }
 

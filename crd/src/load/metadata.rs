@@ -1,9 +1,15 @@
 //! Name, namespace, labels and annotations: what Kubernetes asks of every object.
 use serde_json::Value;
 
-use super::{document::Document, envelope::closest, escape, form::wrong_type, words::shortened};
+use super::{
+    document::Document,
+    envelope::closest,
+    escape,
+    form::wrong_type,
+    words::{field_path, shortened},
+};
 use crate::{
-    diagnostic::{Diagnostic, catalog},
+    diagnostic::{Diagnostic, Site, catalog},
     id::ObjectRef,
     kind::Kind,
 };
@@ -56,7 +62,10 @@ pub(super) fn check(
         };
         diagnostics.push(
             Diagnostic::error(&catalog::MISSING_FIELD, "`metadata` is missing")
-                .at(document.key_span(spot))
+                .at(Site {
+                    span: document.key_span(spot),
+                    field: field_path("/metadata/name"),
+                })
                 .help("add `metadata:` with a `name:` below it"),
         );
         return None;
@@ -78,7 +87,7 @@ pub(super) fn check(
                 &catalog::UNKNOWN_FIELD,
                 format!("`metadata` has no field `{field}`"),
             )
-            .at(document.key_span(&format!("/metadata/{}", escape(field))))
+            .at(document.key_site(&format!("/metadata/{}", escape(field))))
             .help(help),
         );
     }
@@ -88,7 +97,7 @@ pub(super) fn check(
                 &catalog::GENERATED_NAME,
                 "a declared object has a name, not `generateName`",
             )
-            .at(document.key_span("/metadata/generateName"))
+            .at(document.key_site("/metadata/generateName"))
             .help("write `name:` instead"),
         );
     }
@@ -110,7 +119,7 @@ fn name(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<St
             if document.value.pointer("/metadata/generateName").is_none() {
                 diagnostics.push(
                     Diagnostic::error(&catalog::MISSING_FIELD, "`metadata.name` is missing")
-                        .at(document.key_span("/metadata/name"))
+                        .at(document.key_site("/metadata/name"))
                         .help("add `name:` below `metadata:`"),
                 );
             }
@@ -120,7 +129,7 @@ fn name(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<St
     if let Some(why) = bad_name(name, 253, Dots::Taken) {
         diagnostics.push(
             Diagnostic::error(&catalog::BAD_NAME, format!("`{}` is no object name: {why}", shortened(name)))
-                .at(document.span("/metadata/name"))
+                .at(document.site("/metadata/name"))
                 .help("use lower-case letters, digits and `-`, beginning and ending with a letter or digit"),
         );
     }
@@ -144,7 +153,7 @@ fn namespace(
                 &catalog::NAMESPACE_ON_CLUSTER_KIND,
                 format!("a `{kind}` belongs to the whole cluster and has no namespace"),
             )
-            .at(document.key_span(pointer))
+            .at(document.key_site(pointer))
             .help("remove `namespace`"),
         );
         return None;
@@ -159,7 +168,7 @@ fn namespace(
                 &catalog::BAD_NAMESPACE,
                 format!("`{namespace}` is no namespace: {why}"),
             )
-            .at(document.span(pointer))
+            .at(document.site(pointer))
             .help("use lower-case letters, digits and `-`, at most 63 of them"),
         );
     }
@@ -211,7 +220,7 @@ fn labels(document: &Document<'_>, field: &str, diagnostics: &mut Vec<Diagnostic
         if let Some(why) = bad_label_key(key) {
             diagnostics.push(
                 Diagnostic::error(&catalog::BAD_LABEL, format!("`{key}` is no key of {field}: {why}"))
-                    .at(document.key_span(&at))
+                    .at(document.key_site(&at))
                     .help("such as `example.com/rack`: a DNS prefix and `/` if any, then letters, digits, `-`, `_`, `.`"),
             );
         }
@@ -220,7 +229,7 @@ fn labels(document: &Document<'_>, field: &str, diagnostics: &mut Vec<Diagnostic
                 if let Some(why) = bad_label_part(text, Empty::Taken) {
                     diagnostics.push(
                         Diagnostic::error(&catalog::BAD_LABEL, format!("`{text}` is no label value: {why}"))
-                            .at(document.span(&at))
+                            .at(document.site(&at))
                             .help("use at most 63 letters, digits, `-`, `_`, `.`; free text belongs in an annotation"),
                     );
                 }

@@ -1,6 +1,6 @@
 //! Plain text that YAML 1.1 readers take for a truth value, a number, a date or nothing.
-use super::{Notation, document::Document};
-use crate::diagnostic::{Diagnostic, catalog};
+use super::{Notation, document::Document, words::field_path};
+use crate::diagnostic::{Diagnostic, Site, catalog};
 
 /// Warns of every plain scalar that is text here and something else to a YAML 1.1 reader, unless one of the document's
 /// own problems (those from `first` on) is about it already.
@@ -13,7 +13,7 @@ pub(super) fn check(document: &Document<'_>, first: usize, diagnostics: &mut Vec
             .clone()
             .filter(|key| retyped_by_yaml_1_1(&text[key.clone()]).is_some());
         if let Some(key) = plain_key {
-            warnings.push(warning(document, &text[key.clone()], &key));
+            warnings.push(warning(document, pointer, &text[key.clone()], &key));
         }
         if place.notation != Notation::Plain {
             continue;
@@ -22,7 +22,7 @@ pub(super) fn check(document: &Document<'_>, first: usize, diagnostics: &mut Vec
             continue;
         };
         if retyped_by_yaml_1_1(value).is_some() {
-            warnings.push(warning(document, value, &place.value));
+            warnings.push(warning(document, pointer, value, &place.value));
         }
     }
     let known: Vec<_> = diagnostics[first..]
@@ -33,13 +33,21 @@ pub(super) fn check(document: &Document<'_>, first: usize, diagnostics: &mut Vec
     diagnostics.append(&mut warnings);
 }
 
-fn warning(document: &Document<'_>, text: &str, range: &std::ops::Range<usize>) -> Diagnostic {
+fn warning(
+    document: &Document<'_>,
+    pointer: &str,
+    text: &str,
+    range: &std::ops::Range<usize>,
+) -> Diagnostic {
     let what = retyped_by_yaml_1_1(text).unwrap_or_default();
     Diagnostic::warning(
         &catalog::RETYPED_SCALAR,
         format!("YAML 1.1 readers take `{text}` for {what}"),
     )
-    .at(document.lines.span(range))
+    .at(Site {
+        span: document.lines.span(range),
+        field: field_path(pointer),
+    })
     .help(format!(
         "write it in quotes: \"{text}\" (`shardplane fmt` does)"
     ))

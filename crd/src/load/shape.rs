@@ -12,10 +12,10 @@ use super::{
     envelope::closest,
     escape,
     form::{malformed, wrong_type},
-    words::{any_of, description, field_name, shortened, type_name},
+    words::{any_of, description, field_name, field_path, shortened, type_name},
 };
 use crate::{
-    diagnostic::{Diagnostic, Explanation, catalog},
+    diagnostic::{Diagnostic, Explanation, Site, catalog},
     kind::Kind,
     schema,
 };
@@ -74,7 +74,7 @@ pub(super) fn check(
                 &catalog::STATUS_IGNORED,
                 "`status` has no effect here: the controller writes it",
             )
-            .at(document.key_span("/status"))
+            .at(document.key_site("/status"))
             .help("remove it"),
         );
         remove(&mut value, "/status");
@@ -278,7 +278,7 @@ impl Shape<'_, '_> {
             ),
         };
         let diagnostic = Diagnostic::error(explanation, message)
-            .at(self.document.span(pointer))
+            .at(self.document.site(pointer))
             .help(help);
         self.other.push((None, diagnostic));
     }
@@ -298,7 +298,7 @@ impl Shape<'_, '_> {
             shortened(&text)
         );
         let diagnostic = Diagnostic::error(&catalog::NOT_AN_OPTION, message)
-            .at(self.document.span(pointer))
+            .at(self.document.site(pointer))
             .help(help);
         self.other.push((None, diagnostic));
     }
@@ -324,7 +324,7 @@ impl Shape<'_, '_> {
             &catalog::UNKNOWN_FIELD,
             format!("{owner} has no field `{field}`"),
         )
-        .at(self.document.key_span(&at))
+        .at(self.document.key_site(&at))
         .help(help);
         self.unknown.push((at, diagnostic));
     }
@@ -351,9 +351,12 @@ impl Shape<'_, '_> {
             text => format!("add `{property}:` ({text})"),
         };
         self.other.push((
-            Some(at),
+            Some(at.clone()),
             Diagnostic::error(&catalog::MISSING_FIELD, message)
-                .at(span)
+                .at(Site {
+                    span,
+                    field: field_path(&at),
+                })
                 .help(help),
         ));
     }

@@ -63,23 +63,25 @@ pub(super) fn any_of(words: &[&str]) -> String {
 
 /// A pointer as a person reads it: `/spec/members/1/address` is `members[1].address`.
 pub(super) fn field_name(pointer: &str) -> String {
-    let mut name = String::new();
+    match field_path(pointer) {
+        None => "the document".to_owned(),
+        Some(path) => format!("`{}`", path.strip_prefix("spec.").unwrap_or(&path)),
+    }
+}
+
+/// A JSON pointer as the API server writes a field: `/spec/members/1/address` is `spec.members[1].address`, and a key
+/// with a dot or a slash stands in brackets. The whole document is no field.
+pub(super) fn field_path(pointer: &str) -> Option<String> {
+    let mut path = String::new();
     for step in pointer.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
-        if step.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() {
-            name.push('[');
-            name.push_str(&step);
-            name.push(']');
+        let index = !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
+        if !path.is_empty() && (index || step.contains(['.', '/'])) {
+            path.extend(["[", &step, "]"]);
         } else {
-            if !name.is_empty() {
-                name.push('.');
-            }
-            name.push_str(&step);
+            path.push_str(if path.is_empty() { "" } else { "." });
+            path.push_str(&step);
         }
     }
-    match name.strip_prefix("spec.") {
-        Some(inner) => format!("`{inner}`"),
-        None if name.is_empty() => "the document".to_owned(),
-        None => format!("`{name}`"),
-    }
+    (!path.is_empty()).then_some(path)
 }

@@ -1,0 +1,193 @@
+//! etcd and kube-apiserver on loopback, for as long as a test runs.
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    assets::Assets,
+    kubectl::{self, Answer},
+};
+
+/// How long a server may take to answer; it takes about two seconds on a quiet machine.
+const START: Duration = Duration::from_mins(2);
+
+/// A running API server with its store.
+pub struct ControlPlane {
+    // Stopped in this order: the server first, then what it stores in.
+    server: Running,
+    store: Running,
+    kubectl: PathBuf,
+    folder: TempDir,
+}
+
+/// A process that ends with the test, whichever way the test ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        let _gone = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+impl ControlPlane {
+    /// Starts both and waits until the server is ready.
+    pub fn start(assets: &Assets) -> Self {
+        let folder = TempDir::new().expect("a folder for the servers");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let [clients, peers, secure] = free_ports();
+        let client_url = format!("http://127.0.0.1:{clients}");
+        let peer_url = format!("http://127.0.0.1:{peers}");
+        let store = start(
+            &folder,
+            &assets.program("etcd"),
+            &[
+                format!("--data-dir={}", at("etcd")),
+                format!("--listen-client-urls={client_url}"),
+                format!("--advertise-client-urls={client_url}"),
+                format!("--listen-peer-urls={peer_url}"),
+                format!("--initial-advertise-peer-urls={peer_url}"),
+                format!("--initial-cluster=default={peer_url}"),
+                "--unsafe-no-fsync".to_owned(),
+            ],
+        );
+        let token = "a-token-of-this-test-alone";
+        fs::write(
+            at("tokens.csv"),
+            format!("{token},admin,1,system:masters\n"),
+        )
+        .expect("the token is written");
+        service_account_key(&folder.path().join("accounts.pem"));
+        let server = start(
+            &folder,
+            &assets.program("kube-apiserver"),
+            &[
+                format!("--etcd-servers={client_url}"),
+                "--bind-address=127.0.0.1".to_owned(),
+                "--advertise-address=127.0.0.1".to_owned(),
+                format!("--secure-port={secure}"),
+                format!("--cert-dir={}", at("certificates")),
+                "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+                "--service-account-issuer=https://localhost".to_owned(),
+                format!("--service-account-key-file={}", at("accounts.pem")),
+                format!("--service-account-signing-key-file={}", at("accounts.pem")),
+                format!("--token-auth-file={}", at("tokens.csv")),
+                "--authorization-mode=Node,RBAC".to_owned(),
+                "--endpoint-reconciler-type=none".to_owned(),
+            ],
+        );
+        fs::write(at("kubeconfig"), kubeconfig(secure, token)).expect("the kubeconfig is written");
+        let mut plane = Self {
+            server,
+            store,
+            kubectl: assets.program("kubectl"),
+            folder,
+        };
+        plane.wait_until_ready();
+        plane
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server is a real process, so its deadline is wall clock"
+    )]
+    fn wait_until_ready(&mut self) {
+        let end = Instant::now() + START;
+        loop {
+            let answer = self.kubectl(&["get", "--raw", "/readyz"]);
+            if answer.succeeded && answer.stdout == "ok" {
+                return;
+            }
+            let ended = [&mut self.server, &mut self.store]
+                .into_iter()
+                .find_map(|process| process.0.try_wait().ok().flatten());
+            assert!(
+                ended.is_none() && Instant::now() < end,
+                "the API server did not become ready ({ended:?}, {}); it wrote:\n{}",
+                answer.stderr.trim(),
+                self.written()
+            );
+        }
+    }
+
+    /// The last lines of both logs.
+    fn written(&self) -> String {
+        let tail = |name: &str| {
+            let text = fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(15)..].join("\n")
+        };
+        format!("{}\n{}", tail("etcd.log"), tail("kube-apiserver.log"))
+    }
+
+    /// Runs kubectl as an administrator.
+    pub fn kubectl(&self, arguments: &[&str]) -> Answer {
+        kubectl::run(&self.kubectl, self.folder.path(), arguments)
+    }
+}
+
+/// Starts a program that the kernel kills when the test's thread is gone, and that writes to a log beside the rest.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test starts the server that it tests against"
+)]
+fn start(folder: &TempDir, program: &Path, arguments: &[String]) -> Running {
+    let name = program.file_name().expect("a program has a name");
+    let log = folder.path().join(name).with_extension("log");
+    let log = fs::File::create(log).expect("a log beside the servers");
+    let child = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--"])
+        .arg(program)
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn();
+    Running(child.expect("setpriv of util-linux starts the server"))
+}
+
+/// Ports that nobody listens on now.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let held: [TcpListener; N] = std::array::from_fn(|_| {
+        TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")
+    });
+    held.map(|listener| listener.local_addr().expect("it is bound").port())
+}
+
+/// A key that signs tokens of this one server.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test makes the key of the server that it tests against"
+)]
+fn service_account_key(path: &Path) {
+    let made = Command::new("openssl")
+        .args([
+            "ecparam",
+            "-genkey",
+            "-name",
+            "prime256v1",
+            "-noout",
+            "-out",
+        ])
+        .arg(path)
+        .stdin(Stdio::null())
+        .output()
+        .expect("openssl starts");
+    assert!(made.status.success(), "openssl made no key: {made:?}");
+}
+
+fn kubeconfig(port: u16, token: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+         clusters: [{{name: test, cluster: {{server: 'https://127.0.0.1:{port}', insecure-skip-tls-verify: true}}}}]\n\
+         users: [{{name: admin, user: {{token: {token}}}}}]\n\
+         contexts: [{{name: test, context: {{cluster: test, user: admin}}}}]\n"
+    )
+}
