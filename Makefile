@@ -5,6 +5,9 @@ CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
 STATIC_PROFILE ?= release
+# A static program has no dynamic symbols, so the getrandom crate would not find libc's call and wait on /dev/random, which no
+# early boot without a hardware source ever fills; the system call makes the kernel gather entropy itself.
+STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"
 VENV := .cache/venv
 
 help: ## list the tasks
@@ -40,7 +43,7 @@ purity: ## show that each way out of the pure crates is caught
 	tests/purity/run
 
 static: ## static binaries; --target keeps +crt-static off the proc macros
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile $(STATIC_PROFILE) -p operator -p runtime --bins --target $(STATIC_TARGET)
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile $(STATIC_PROFILE) -p operator -p runtime --bins --target $(STATIC_TARGET)
 
 man: ## write the manual pages to target/man
 	$(CARGO) run --quiet -p operator --example man -- target/man
@@ -63,7 +66,7 @@ $(VENV)/installed: tests/serving/requirements.txt
 lab: ## boot virtual machines and hold shardplane on a real kernel against a rack
 	tests/lab/install
 	$(CARGO) build --bins --lib -p operator -p shim -p lab
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
 	target/debug/lab $(LAB)
 
 cluster: ## hold the kinds against real Kubernetes API servers (wants Go; builds them once, in some ten minutes)

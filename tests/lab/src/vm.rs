@@ -133,13 +133,11 @@ impl Vm {
             ends: host::now() + LIFE,
             wiring,
         };
-        match vm.hear(BOOT).context("booting")? {
-            Reply::Ready => {
-                // Its files are in the machine's memory now, and a run has many machines.
-                fs::remove_file(&initrd)
-                    .with_context(|| format!("removing {}", initrd.display()))?;
-                Ok(vm)
-            }
+        let first = vm.hear(BOOT).context("booting");
+        // A hundred megabytes that nobody reads again: QEMU keeps what it has mapped until it ends.
+        fs::remove_file(&initrd).with_context(|| format!("removing {}", initrd.display()))?;
+        match first? {
+            Reply::Ready => Ok(vm),
             other => bail!("the agent's first word is {other:?}"),
         }
     }
@@ -329,8 +327,8 @@ fn command(
     qemu.env("LD_PRELOAD", places.built.join("libshim.so"))
         .env("LAB_DEVICE_TYPES", wiring.types.join("\n"))
         .args(["-machine", "q35,accel=tcg", "-smp", "1"])
-        // Every server's processor has a source of randomness; without one, who asks for some waits for ever.
-        .args(["-cpu", "qemu64,+rdrand"])
+        // No source of randomness: what starts early in a boot must not wait for one.
+        .args(["-cpu", "qemu64"])
         .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
         .args(["-display", "none", "-vga", "none", "-monitor", "none"])
         .arg("-serial")
