@@ -79,6 +79,19 @@ impl Known {
     }
 }
 
+/// Problems of a document of which nobody can say what it declares: it may be the one that another refers to.
+const UNPLACED: [&catalog::Explanation; 9] = [
+    &catalog::MALFORMED,
+    &catalog::TOO_LARGE,
+    &catalog::KEY_NOT_TEXT,
+    &catalog::UNREADABLE_VALUE,
+    &catalog::NOT_AN_OBJECT,
+    &catalog::NO_KIND,
+    &catalog::UNKNOWN_KIND,
+    &catalog::UNKNOWN_VERSION,
+    &catalog::LIST_DOCUMENT,
+];
+
 /// Checks all documents against each other; removes from the declaration what cannot be used.
 pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
     let mut first: BTreeMap<(Kind, &ObjectRef), &Known> = BTreeMap::new();
@@ -90,6 +103,10 @@ pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
             }
         }
     }
+    let unplaced = loaded
+        .diagnostics
+        .iter()
+        .any(|problem| UNPLACED.contains(&problem.explanation));
     let mut broken: BTreeSet<&ObjectRef> = BTreeSet::new();
     for model in known
         .iter()
@@ -101,6 +118,13 @@ pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
         if loaded.diagnostics.len() > before {
             broken.insert(&model.object);
         }
+    }
+    if unplaced {
+        // What is missing is told once what is broken is mended.
+        let missing = [&catalog::NO_SUCH_GROUP, &catalog::NO_SUCH_BUILD];
+        loaded
+            .diagnostics
+            .retain(|problem| !missing.contains(&problem.explanation));
     }
     loaded
         .declaration
