@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
-//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
+//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`report`] (lines and objects). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
 pub mod boot;
