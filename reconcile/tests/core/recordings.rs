@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     Fact, Unknown,
     difference::{Change, ChangeSort},
-    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind},
+    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind, SocIdentity},
 };
 use proptest::prelude::*;
 use reconcile::recording::{Pseudonyms, difference, redact};
@@ -73,11 +73,13 @@ fn names(plain: &HardwareSnapshot, redacted: &HardwareSnapshot) -> BTreeMap<Stri
             names.insert(other.to_string(), one.to_string());
         }
     }
-    let identities = plain
-        .ledger
-        .identities
-        .iter()
-        .zip(&redacted.ledger.identities);
+    // A SoC that has no serial any more is remembered by one: in the ledger, and in a set that it was a member of.
+    let remembered = |snapshot: &HardwareSnapshot| -> Vec<SocIdentity> {
+        let ledger = &snapshot.ledger;
+        let members = ledger.groups.iter().flat_map(|group| &group.members);
+        ledger.identities.iter().chain(members).cloned().collect()
+    };
+    let identities = (remembered(plain).into_iter()).zip(remembered(redacted));
     for (one, other) in identities {
         if let (Some(one), Some(other)) = (&one.serial, &other.serial) {
             names.insert(other.to_string(), one.to_string());
