@@ -24,15 +24,24 @@ impl TextStream {
     }
 
     /// Continues a prompt: its last tokens are context, their text is not repeated.
+    ///
+    /// A prompt that ends inside a run of bytes, or inside a character, gives that end no text that a next token would
+    /// leave alone; so it is no context, and the answer's bytes are read by themselves.
     pub fn continuing(prompt: &[u32], vocabulary: &Vocabulary) -> Result<Self, TextError> {
-        // Enough for any one character spelled in bytes and a word before it.
+        // A word, and room for a character spelled in bytes.
         const CONTEXT: usize = 16;
-        let window = prompt[prompt.len().saturating_sub(CONTEXT)..].to_vec();
-        let emitted = vocabulary.decode(&window)?.len();
+        let settled = |token: &u32| matches!(vocabulary.effect(*token), Effect::Closed);
+        let end = prompt.iter().rposition(settled).map_or(0, |last| last + 1);
+        let mut window = prompt[end.saturating_sub(CONTEXT)..end].to_vec();
+        let mut text = vocabulary.decode(&window)?;
+        while text.ends_with(char::REPLACEMENT_CHARACTER) {
+            window.pop();
+            text = vocabulary.decode(&window)?;
+        }
         Ok(Self {
             context: window.len(),
             window,
-            emitted,
+            emitted: text.len(),
         })
     }
 
@@ -141,8 +150,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_prompt_that_ends_in_bytes_takes_nothing_from_the_answer() {
+        let runs = vocabulary(&byte_fallback_file());
+        // A line feed ends the prompt; the byte after it is no character, and spoils no word.
+        let mut stream = TextStream::continuing(&[1, 260, 3 + 0x0A], &runs).unwrap();
+        let mut text = String::new();
+        for token in [3 + 0xC3, 261, 262] {
+            text.push_str(&stream.push(token, &runs).unwrap());
+        }
+        assert_eq!(text, "\u{FFFD} world!");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+        /// But for a space that a text of its own does not begin with.
+        #[test]
+        fn an_answer_reads_alike_after_any_prompt(
+            prompt in prop::collection::vec(0u32..266, 0..24),
+            answer in prop::collection::vec(0u32..266, 0..24),
+            kind in 0usize..3,
+        ) {
+            let file = [byte_level_file(), byte_fallback_file(), metaspace_file()][kind].clone();
+            let vocabulary = vocabulary(&file);
+            let mut stream = TextStream::continuing(&prompt, &vocabulary).unwrap();
+            let mut text = String::new();
+            for token in &answer {
+                text.push_str(&stream.push(*token, &vocabulary).unwrap());
+            }
+            text.push_str(&stream.finish(&vocabulary).unwrap());
+            let alone = vocabulary.decode(&answer).unwrap();
+            prop_assert_eq!(text.trim_start_matches(' '), alone.trim_start_matches(' '));
+        }
+
         #[test]
         fn the_stream_adds_up_to_the_whole(ids in prop::collection::vec(0u32..266, 0..40), kind in 0usize..3) {
             let file = [byte_level_file(), byte_fallback_file(), metaspace_file()][kind].clone();
