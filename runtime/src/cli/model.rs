@@ -24,14 +24,18 @@ pub(super) fn default_context(model: u32) -> u32 {
     model.min(CONTEXT)
 }
 
+const MAKE: &str = "`shardplane-worker build --checkpoint DIR --out PROGRAM --shards N` makes a program of a checkpoint";
+
 /// Opens a program, or says that a checkpoint must be built first.
 pub(super) fn open(directory: &Path) -> Result<Program, Failure> {
     if let Err(error) = std::fs::metadata(directory) {
         return Err(Failure::new(Exit::Missing, &error)
-            .doing(&format!("opening the program {}", directory.display())));
+            .doing(&format!("opening the program {}", directory.display()))
+            .hint(MAKE));
     }
     Program::open(directory).map_err(|error| {
-        let checkpoint = matches!(error, ProgramError::NotAProgram { .. }) && directory.join("config.json").is_file();
+        let checkpoint = matches!(error, ProgramError::NotAProgram { .. })
+            && directory.join("config.json").is_file();
         let failure = Failure::from(error);
         if checkpoint {
             failure.hint("this folder is a checkpoint: `shardplane-worker build --checkpoint DIR --out PROGRAM --shards N` makes a program of it")
