@@ -32,7 +32,12 @@ pub mod supervise;
 pub mod toolchain;
 pub mod verb;
 
-use std::{ffi::OsString, sync::mpsc, thread};
+use std::{
+    ffi::OsString,
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 
 use clap::{Parser, error::ErrorKind};
 
@@ -41,6 +46,9 @@ use console::{ColorChoice, Console};
 use engine::interrupt::{self, Hangup, Stop, StopFlag};
 use exit::Exit;
 use notify::Notify;
+
+/// How long a verb that was asked to stop may take before it is said what it waits for.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What can end the wait for a verb.
 enum Ending {
@@ -103,15 +111,30 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         refused(&told, "starting a thread", &error);
         return Exit::Unavailable;
     }
-    let mut asked = 0;
+    let mut asked = false;
+    let mut patience = None;
     loop {
-        match ended.recv() {
+        let ending = match patience {
+            Some(patience) => ended.recv_timeout(patience),
+            None => ended.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match ending {
             Ok(Ending::Verb(exit)) => return exit,
             Ok(Ending::Signal(stop)) if !patient => return stop.exit(),
-            Ok(Ending::Signal(_)) if asked == 0 => asked += 1,
-            Ok(Ending::Signal(_)) => return Exit::Partial,
+            Ok(Ending::Signal(_)) if !asked => {
+                asked = true;
+                patience = Some(SILENCE);
+            }
+            Ok(Ending::Signal(_)) => {
+                told.note("ended at once, with a step or workers in hand; the next run goes on from the journal");
+                return Exit::Partial;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                patience = None;
+                told.note("stopping once what is in hand has ended: a step, up to its deadline, or workers that drain; a second signal ends at once");
+            }
             // Nobody is left to tell anything: a fault of ours.
-            Err(mpsc::RecvError) => return Exit::Internal,
+            Err(RecvTimeoutError::Disconnected) => return Exit::Internal,
         }
     }
 }

@@ -106,6 +106,20 @@ fn a_second_run_is_refused_and_the_first_is_named() {
 }
 
 #[test]
+fn a_stop_in_a_long_wait_is_answered_and_a_second_ends_it() {
+    let lab = Lab::new();
+    lab.run("state", &["rack", "fault", "reset-hangs:0000:25:00.0"])
+        .expect(0);
+    let mut up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("soc.wait");
+    up.signal(Signal::SIGTERM);
+    up.hears("stopping once what is in hand has ended");
+    up.signal(Signal::SIGTERM);
+    up.hears("ended at once");
+    assert_eq!(up.ends().code(), Some(20));
+}
+
+#[test]
 fn down_reaches_the_holder_and_puts_the_machine_back() {
     let lab = Lab::new();
     let before = lab.registers("state");
