@@ -100,7 +100,7 @@ pub fn print(value: &Value, format: Format) -> Result<String, Failure> {
 /// A value as YAML.
 pub fn yaml<T: Serialize>(value: &T) -> Result<String, Failure> {
     crd::write::to_yaml(value)
-        .map_err(|error| Failure::said(Exit::Internal, crate::engine::chain(&error), ""))
+        .map_err(|error| Failure::said(Exit::Internal, crate::failure::chain(&error), ""))
 }
 
 /// A plan saved to be applied exactly.

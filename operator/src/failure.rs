@@ -1,7 +1,7 @@
 //! Why a command failed: what we were doing, what to do about it, and the exit code it leads to.
 mod system;
 
-use std::{error::Error, io};
+use std::io;
 
 use machine::{RackError, StepError, ToolError};
 
@@ -192,18 +192,23 @@ impl Failure {
 
     /// The message and every cause below it, once each, on one line.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let said = error.to_string();
-            if !text.ends_with(&said) {
-                text.push_str(": ");
-                text.push_str(&said);
-            }
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// An error and every cause below it, once each, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// What to do about an error of the system; empty where there is nothing to say.

@@ -107,7 +107,7 @@ pub fn read_all(paths: &[PathBuf]) -> Result<Gathered, SourceError> {
 impl SourceError {
     /// The problem as validation tells it.
     pub fn diagnostic(&self) -> Diagnostic {
-        let said = crate::engine::chain(self);
+        let said = crate::failure::chain(self);
         match self {
             Self::Nothing => Diagnostic::error(&catalog::NOTHING_DECLARED, said),
             Self::Unreadable { source, .. } => {

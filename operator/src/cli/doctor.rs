@@ -1,9 +1,7 @@
 //! The grammar of `shardplane doctor`.
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::{Files, Place, Printing};
+use super::{Files, Place, Printing, Recordings};
 
 /// `doctor`
 #[derive(Debug, Args)]
@@ -17,10 +15,7 @@ pub struct DoctorArgs {
     #[command(flatten)]
     #[doc = "How the result is printed."]
     pub printing: Printing,
-    /// A recorded snapshot instead of a live machine; may be repeated.
-    #[arg(long, value_name = "FILE", conflicts_with = "rack")]
-    pub snapshot: Vec<PathBuf>,
-    /// Look at a recorded snapshot that has expired, too.
-    #[arg(long, requires = "snapshot")]
-    pub allow_expired: bool,
+    #[command(flatten)]
+    #[doc = "Recordings in place of a machine."]
+    pub recordings: Recordings,
 }

@@ -130,6 +130,17 @@ pub struct Files {
     pub file: Vec<PathBuf>,
 }
 
+/// Recordings in place of a machine.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Recordings {
+    /// A recorded snapshot instead of a live machine; may be repeated.
+    #[arg(long, value_name = "FILE", conflicts_with = "rack")]
+    pub snapshot: Vec<PathBuf>,
+    /// Go by a recorded snapshot that has expired, too.
+    #[arg(long, requires = "snapshot")]
+    pub allow_expired: bool,
+}
+
 /// How the result is printed.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Printing {
@@ -221,12 +232,9 @@ pub struct PlanArgs {
     #[command(flatten)]
     #[doc = "How the result is printed."]
     pub printing: Printing,
-    /// A recorded snapshot instead of a live machine; may be repeated.
-    #[arg(long, value_name = "FILE", conflicts_with = "rack")]
-    pub snapshot: Vec<PathBuf>,
-    /// Plan by a recorded snapshot that has expired, too.
-    #[arg(long, requires = "snapshot")]
-    pub allow_expired: bool,
+    #[command(flatten)]
+    #[doc = "Recordings in place of a machine."]
+    pub recordings: Recordings,
     /// Save the plan, to be applied exactly.
     #[arg(long, value_name = "FILE", conflicts_with = "node")]
     pub out: Option<PathBuf>,

@@ -278,7 +278,7 @@ fn compile(
         Err(error) => {
             return Ok(BuildEnd::failed(
                 Exit::Unavailable,
-                super::step::chain(&error),
+                crate::failure::chain(&error),
             ));
         }
     };

@@ -13,8 +13,6 @@ mod step;
 
 mod undo;
 
-pub use step::chain;
-
 use std::collections::BTreeMap;
 
 use crd::{

@@ -209,30 +209,15 @@ fn acted(result: Result<(), StepError>) -> Acted {
         Err(error) => {
             let exit = failure::untouched(&error);
             let why = match exit {
-                Some(Exit::NoPermission) => format!("{}; {MORE_RIGHTS}", chain(&error)),
+                Some(Exit::NoPermission) => format!("{}; {MORE_RIGHTS}", failure::chain(&error)),
                 _ => match failure::cure_of(&error) {
-                    "" => chain(&error),
-                    cure => format!("{}; {cure}", chain(&error)),
+                    "" => failure::chain(&error),
+                    cure => format!("{}; {cure}", failure::chain(&error)),
                 },
             };
             Acted::Failed { why, exit }
         }
     }
-}
-
-/// An error and its causes on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What a step should have left behind and did not.

@@ -5,8 +5,11 @@ use crd::{
     step::{Action, Inverse, Step},
 };
 
-use super::{Engine, journaled::Journaled, keep, observe, step::chain};
-use crate::{failure::Failure, room::Node};
+use super::{Engine, journaled::Journaled, keep, observe};
+use crate::{
+    failure::{self, Failure},
+    room::Node,
+};
 
 /// A step of this run that was verified, and the ledger before it.
 #[derive(Debug)]
@@ -91,7 +94,7 @@ impl Engine<'_> {
             Action::AssignEntry { .. } | Action::AssignGroup { .. }
         );
         if !ledger_alone && let Err(error) = machine::perform(&node.machine, action) {
-            let why = chain(&error);
+            let why = failure::chain(&error);
             journal.failed(&inverse.id, &why)?;
             return Ok(Err(why));
         }

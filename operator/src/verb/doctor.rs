@@ -70,11 +70,11 @@ fn look(
     environment: &Environment,
     console: &Console,
 ) -> Result<Vec<HardwareSnapshot>, Failure> {
-    if args.snapshot.is_empty() {
+    if args.recordings.snapshot.is_empty() {
         return probe::look(&args.place, environment, console);
     }
-    let expired = Expired::allowed(args.allow_expired);
-    let mut found = recorded::snapshots(&args.snapshot, expired, console)?;
+    let expired = Expired::allowed(args.recordings.allow_expired);
+    let mut found = recorded::snapshots(&args.recordings.snapshot, expired, console)?;
     if let Some(only) = &args.place.node {
         found.retain(|snapshot| snapshot.metadata.name.as_str() == only);
         if found.is_empty() {

@@ -29,7 +29,7 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let declared = declared::declared(&args.files.file, console)?;
     let place = SourcePlace::new(environment.current.clone());
-    let (plan, nodes, observed) = if args.snapshot.is_empty() {
+    let (plan, nodes, observed) = if args.recordings.snapshot.is_empty() {
         let setting = setting::open(&args.place, environment, console, Opening::Look)?;
         let engine = Engine {
             room: &setting.room,
@@ -110,7 +110,7 @@ pub fn run(
             };
             let frame = Frame {
                 observed: &observed,
-                next: args.snapshot.is_empty().then_some(next.as_str()),
+                next: args.recordings.snapshot.is_empty().then_some(next.as_str()),
             };
             console.result(&crate::render::plan::text(
                 &plan,
@@ -154,8 +154,8 @@ fn offline(
     declared: &Declared,
     console: &Console,
 ) -> Result<(crd::plan::Plan, Vec<NodeInput>), Failure> {
-    let expired = Expired::allowed(args.allow_expired);
-    let snapshots = recorded::snapshots(&args.snapshot, expired, console)?;
+    let expired = Expired::allowed(args.recordings.allow_expired);
+    let snapshots = recorded::snapshots(&args.recordings.snapshot, expired, console)?;
     let mut nodes: BTreeMap<String, NodeInput> = BTreeMap::new();
     for snapshot in snapshots {
         let name = snapshot.metadata.name.to_string();

@@ -17,7 +17,7 @@ use super::{
 /// One SoC as the tool shows it. What the tool left out is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Its number for now.
+    /// Its number until the driver or the machine starts anew.
     pub qid: Qid,
     /// Every `key:value` of its block, the unknown ones too; the last of a key wins.
     pub fields: BTreeMap<String, String>,

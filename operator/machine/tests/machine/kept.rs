@@ -6,9 +6,12 @@ use crd::{
     snapshot::{FileImage, HardwareSnapshot, KeptSettings, SettingsFile},
     step::Action,
 };
-use machine::{Machine, Performed, Roots, StepError, perform, probe};
+use machine::{Machine, Performed, StepError, perform, probe};
 
-use crate::room::{Room, TWO_ULTRA, known};
+use crate::{
+    linux::fixture,
+    room::{Room, TWO_ULTRA, known},
+};
 
 const OURS: &str = "# ours\nvm.max_map_count = 2048000\n";
 
@@ -17,18 +20,7 @@ fn linux(folder: &Path) -> Machine {
     for name in ["etc/sysctl.d", "etc/modprobe.d", "proc", "usr/lib/sysctl.d"] {
         fs::create_dir_all(folder.join(name)).unwrap();
     }
-    Machine::linux(Roots {
-        sys: folder.join("sys"),
-        proc: folder.join("proc"),
-        dev: folder.join("dev"),
-        opt: folder.join("opt"),
-        var: folder.join("var"),
-        etc: folder.join("etc"),
-        run: folder.join("run"),
-        usr: folder.join("usr"),
-        search: Vec::new(),
-        node: Some("fixture".into()),
-    })
+    fixture(folder)
 }
 
 fn write(before: &FileImage, after: &FileImage) -> Action {

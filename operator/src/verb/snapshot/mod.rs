@@ -91,7 +91,7 @@ fn record(
 
 fn canonical<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     let text = crd::write::to_canonical_json(value)
-        .map_err(|error| Failure::said(Exit::Internal, crate::engine::chain(&error), ""))?;
+        .map_err(|error| Failure::said(Exit::Internal, crate::failure::chain(&error), ""))?;
     Ok(format!("{text}\n"))
 }
 
