@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{BootId, PciPath, WorkerId},
-    kind::rack::{Durations, Fault, Server, SocState},
+    kind::rack::{Durations, Fault, Server, Sku, SocState},
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ pub(crate) struct Live {
     pub(crate) unplugged: BTreeSet<PciPath>,
     /// What was out at the boot: it has no bus numbers until the next.
     pub(crate) out_at_boot: BTreeSet<PciPath>,
+    /// Cards that were added to the file's, by the path of the port above.
+    #[serde(default)]
+    pub(crate) added: BTreeMap<PciPath, Sku>,
     pub(crate) written: BTreeMap<PciPath, Written>,
     pub(crate) drivers: BTreeMap<PciPath, Option<String>>,
     pub(crate) socs: BTreeMap<PciPath, SocLive>,
@@ -133,6 +136,7 @@ impl Live {
             wall_ms: None,
             unplugged: world.absent.clone(),
             out_at_boot: BTreeSet::new(),
+            added: BTreeMap::new(),
             written: BTreeMap::new(),
             drivers: BTreeMap::new(),
             socs: BTreeMap::new(),

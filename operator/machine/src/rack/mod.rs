@@ -3,7 +3,7 @@
 //! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
 //! `live` holds what changed since, `store` keeps that on disk; `files`, `host`, `etc` and `premises` answer paths, `tools`
 //! answers tool calls, `recorded` does both for a server made of a recording, `server` and `answer` are the machine made of
-//! these, `verbs` what a person does to it, `generate` writes new racks.
+//! these, `verbs` and `plug` what a person does to it, `generate` writes new racks.
 mod answer;
 mod draw;
 mod enumerate;
@@ -14,6 +14,7 @@ mod generate;
 mod groups;
 mod host;
 mod live;
+mod plug;
 mod premises;
 mod recorded;
 mod registers;
