@@ -126,6 +126,16 @@ fn a_stop_in_a_long_wait_is_answered_and_a_second_ends_it() {
 }
 
 #[test]
+fn the_other_key_of_a_terminal_stops_between_two_steps_too() {
+    let lab = Lab::new();
+    let mut up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    up.signal(Signal::SIGQUIT);
+    up.hears("stopping: draining workers");
+    assert_eq!(up.ends().code(), Some(0));
+}
+
+#[test]
 fn a_down_beside_a_long_step_says_what_it_waits_for_and_can_be_stopped() {
     let lab = Lab::new();
     lab.run("state", &["rack", "fault", "reset-hangs:0000:25:00.0"])
