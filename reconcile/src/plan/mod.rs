@@ -3,7 +3,7 @@
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
-//! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`] (lines and objects). Beside it: [`boot`],
+//! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
 pub mod boot;
 mod builds;
@@ -18,6 +18,7 @@ mod kept;
 mod loose;
 mod node;
 mod ports;
+mod remarks;
 mod removal;
 mod replicas;
 mod report;
