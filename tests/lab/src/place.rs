@@ -20,6 +20,8 @@ pub(crate) struct Places {
     pub(crate) inside: PathBuf,
     /// The kernel: `vmlinuz` and `modules/`.
     pub(crate) kernel: PathBuf,
+    /// The part of a first root that boots as a server does: an archive with systemd and our package in it.
+    pub(crate) system: PathBuf,
     /// Logs and images of this run, one folder a machine.
     pub(crate) left: PathBuf,
 }
@@ -38,12 +40,14 @@ impl Places {
         let places = Self {
             inside: target.join(INSIDE),
             kernel: root.join(".cache/lab/kernel/current"),
+            system: root.join(".cache/lab/system.cpio"),
             left: target.join("lab"),
             built,
             root,
         };
         let needed = [
             (places.kernel.join("vmlinuz"), "tests/lab/install"),
+            (places.system.clone(), "tests/lab/install"),
             (places.inside.join("shardplane"), "make lab"),
             (places.inside.join("guest"), "make lab"),
             (places.built.join("libshim.so"), "make lab"),

@@ -30,6 +30,15 @@ const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet no_timer_check mitigati
 /// A server whose file says nothing about its command line has an IOMMU, as on the rack.
 const WITH_IOMMU: &str = "intel_iommu=on iommu=pt";
 
+/// What a machine's kernel starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// The agent, and nothing else.
+    Agent,
+    /// systemd, which starts the package's units, and the agent beside them.
+    Systemd,
+}
+
 /// What a machine is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Order<'a> {
@@ -45,6 +54,8 @@ pub(crate) struct Order<'a> {
     pub(crate) declared: Vec<(String, String)>,
     /// A disk image that outlives the machine, mounted at `/state`.
     pub(crate) disk: Option<PathBuf>,
+    /// What is started.
+    pub(crate) init: Init,
 }
 
 /// How a command inside ended.
@@ -106,6 +117,13 @@ impl Vm {
         let console = folder.join("console.log");
         let initrd = folder.join("root.cpio");
         let mut root = base.to_vec();
+        match order.init {
+            Init::Agent => {}
+            Init::Systemd => root.extend(
+                fs::read(&places.system)
+                    .with_context(|| format!("reading {}", places.system.display()))?,
+            ),
+        }
         root.extend(image::own(&files(order)?));
         fs::write(&initrd, root).with_context(|| format!("writing {}", initrd.display()))?;
         let mut qemu = command(places, order, &wiring, &console, &initrd)
@@ -320,8 +338,12 @@ fn command(
         .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
     let lockdown = match host.lockdown {
         None | Some(crd::snapshot::Lockdown::None) => "",
-        Some(crd::snapshot::Lockdown::Integrity) => "lockdown=integrity",
-        Some(crd::snapshot::Lockdown::Confidentiality) => "lockdown=confidentiality",
+        Some(crd::snapshot::Lockdown::Integrity) => "lab_lockdown=integrity",
+        Some(crd::snapshot::Lockdown::Confidentiality) => "lab_lockdown=confidentiality",
+    };
+    let init = match order.init {
+        Init::Agent => "",
+        Init::Systemd => "rdinit=/lab/boot/init",
     };
     let mut qemu = host::command("qemu-system-x86_64");
     qemu.env("LD_PRELOAD", places.built.join("libshim.so"))
@@ -340,7 +362,7 @@ fn command(
         .arg(initrd)
         .arg("-append")
         .arg(format!(
-            "{COMMAND_LINE} {line} {lockdown} {}",
+            "{COMMAND_LINE} {init} {line} {lockdown} {}",
             order.command_line
         ));
     if iommu {

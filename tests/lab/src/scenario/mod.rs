@@ -1,4 +1,6 @@
 //! What must hold: the same file on a rack and in a kernel (`twin`), and what a rack cannot show of itself.
+mod boot;
+mod disk;
 mod drift;
 mod kernel;
 mod power;
@@ -14,7 +16,7 @@ use crate::{
     place::Places,
     projection::list,
     room::RackFile,
-    vm::{Ended, Order, Vm},
+    vm::{Ended, Init, Order, Vm},
 };
 
 /// What every scenario starts from.
@@ -59,9 +61,11 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
         .collect::<Result<_>>()?;
     racks.sort();
     let mut all = vec![
+        Scenario::new("at-boot", boot::twice),
         Scenario::new("power-loss", power::loss),
         Scenario::new("drift-and-repair", drift::repair),
         Scenario::new("removed-and-rescanned", drift::rescan),
+        Scenario::new("at-boot-locked-down", boot::locked_down),
         Scenario::new("lockdown", kernel::lockdown),
         Scenario::new("unprivileged", kernel::unprivileged),
         Scenario::new("disable-acs-redir", kernel::disable_acs_redir),
@@ -168,6 +172,7 @@ impl Stage {
             command_line: String::new(),
             declared: self.declared()?,
             disk: None,
+            init: Init::Agent,
         };
         change(&mut order);
         Vm::boot(&self.places, &self.base, &order)

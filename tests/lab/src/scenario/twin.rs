@@ -11,7 +11,7 @@ use super::{Stage, cleared, same, shardplane, words};
 use crate::{
     projection::{self, list},
     room::{RackFile, Twin},
-    vm::{Order, Vm},
+    vm::{Init, Order, Vm},
 };
 
 /// A machine and its virtual rack, made of one server of one file.
@@ -91,6 +91,7 @@ impl Pair {
             command_line: String::new(),
             declared: declared.clone(),
             disk: None,
+            init: Init::Agent,
         };
         let mut vm = Vm::boot(&stage.places, &stage.base, &order)?;
         as_written(&mut vm)?;
