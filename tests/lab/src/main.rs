@@ -1,5 +1,5 @@
-//! The kernel lab: `lab [--list] [--rack FILE]… [NAME]…` boots virtual machines, two at a time, and says which scenarios hold;
-//! `lab --rack FILE --run LINE` boots the first server of a file and runs a line of shell in it.
+//! The kernel lab: `lab [--list] [--rack FILE]… [--declared FILE]… [NAME]…` boots virtual machines, two at a time, and says
+//! which scenarios hold; `lab --rack FILE --run LINE` boots the first server of a file and runs a line of shell in it.
 mod archive;
 mod host;
 mod image;
@@ -31,6 +31,7 @@ const AT_A_TIME: usize = 2;
 
 fn main() -> Result<ExitCode> {
     let mut racks = Vec::new();
+    let mut declared = Vec::new();
     let mut names = Vec::new();
     let mut only_list = false;
     let mut lines = Vec::new();
@@ -41,10 +42,13 @@ fn main() -> Result<ExitCode> {
             "--rack" => racks.push(PathBuf::from(
                 arguments.next().context("--rack wants a file")?,
             )),
+            "--declared" => declared.push(PathBuf::from(
+                arguments.next().context("--declared wants a file")?,
+            )),
             "--run" => lines.push(arguments.next().context("--run wants a line of shell")?),
             word if word.starts_with('-') => {
                 bail!(
-                    "`{word}` means nothing; usage: lab [--list] [--rack FILE]… [--run LINE]… [NAME]…"
+                    "`{word}` means nothing; usage: lab [--list] [--rack FILE]… [--declared FILE]… [--run LINE]… [NAME]…"
                 )
             }
             word => names.push(word.to_owned()),
@@ -53,7 +57,7 @@ fn main() -> Result<ExitCode> {
     let places = Places::find()?;
     if !lines.is_empty() {
         let file = racks.into_iter().next().context("--run wants a --rack")?;
-        let stage = Stage::new(places)?;
+        let stage = Stage::new(places, declared)?;
         for said in scenario::inside(&stage, file, &lines)? {
             say(&said);
         }
@@ -83,7 +87,7 @@ fn main() -> Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no scenario has such a name; `lab --list` names them");
     }
-    let stage = Stage::new(places)?;
+    let stage = Stage::new(places, declared)?;
     let failed = run(&stage, &chosen);
     say(&format!(
         "{} passed, {failed} failed",

@@ -19,6 +19,8 @@ pub(crate) struct Wiring {
     pub(crate) words: Vec<(PciPath, Word)>,
     /// Functions that the file gives to VFIO.
     pub(crate) vfio: Vec<PciPath>,
+    /// Functions that the kernel would bind, and the file says no driver has.
+    pub(crate) unbound: Vec<PciPath>,
     ports: u8,
     endpoints: u32,
 }
@@ -52,11 +54,37 @@ pub(crate) fn wire(server: &Server) -> Result<Wiring> {
         };
         wiring.root(port, &bus)?;
     }
+    if let (Some(path), false) = (wiring.vfio.first(), has_iommu(server)) {
+        bail!("{path} cannot be given to VFIO, because no kernel does that without an IOMMU");
+    }
     Ok(wiring)
+}
+
+/// A server whose file says nothing about its command line has an IOMMU, as on the rack.
+const WITH_IOMMU: &str = "intel_iommu=on iommu=pt";
+
+/// What the server's kernel is told.
+pub(crate) fn command_line(server: &Server) -> &str {
+    let host = server.host.as_ref();
+    host.and_then(|host| host.command_line.as_deref())
+        .unwrap_or(WITH_IOMMU)
+}
+
+/// Whether the server has an IOMMU: the rack's own rule.
+pub(crate) fn has_iommu(server: &Server) -> bool {
+    command_line(server)
+        .split_whitespace()
+        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on")
 }
 
 /// What a rack can do and a real kernel under an emulator cannot be made to.
 fn possible(server: &Server) -> Result<()> {
+    if server.recorded.is_some() {
+        bail!(
+            "{} is made of a recording, which says what was seen and not how it was wired",
+            server.name
+        );
+    }
     for fault in &server.faults {
         match fault {
             Fault::ResetHangs(_)
@@ -224,6 +252,9 @@ impl Wiring {
         ));
         let id = self.endpoint();
         self.devices.push(format!("{kind},id={id},bus={bus}"));
+        if soc.driver.as_deref() == Some("none") {
+            self.unbound.push(PciPath(format!("{path}/00.0")));
+        }
         self.given_away(path, soc.driver.as_deref());
     }
 

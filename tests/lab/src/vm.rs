@@ -27,8 +27,6 @@ const SPEEDUP: u32 = 1000;
 /// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
 /// processor's flaws, which an emulated one does not have.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet no_timer_check mitigations=off";
-/// A server whose file says nothing about its command line has an IOMMU, as on the rack.
-const WITH_IOMMU: &str = "intel_iommu=on iommu=pt";
 
 /// What a machine's kernel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -331,11 +329,7 @@ fn command(
     initrd: &Path,
 ) -> std::process::Command {
     let host = order.server.host.clone().unwrap_or_default();
-    let line = host.command_line.as_deref().unwrap_or(WITH_IOMMU);
-    // The rack's own rule for whether there is an IOMMU.
-    let iommu = line
-        .split_whitespace()
-        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
+    let line = topology::command_line(order.server);
     let lockdown = match host.lockdown {
         None | Some(crd::snapshot::Lockdown::None) => "",
         Some(crd::snapshot::Lockdown::Integrity) => "lab_lockdown=integrity",
@@ -365,7 +359,7 @@ fn command(
             "{COMMAND_LINE} {init} {line} {lockdown} {}",
             order.command_line
         ));
-    if iommu {
+    if topology::has_iommu(order.server) {
         qemu.args(["-device", "intel-iommu"]);
     }
     for device in &wiring.devices {

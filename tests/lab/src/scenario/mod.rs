@@ -25,6 +25,16 @@ pub(crate) struct Stage {
     pub(crate) places: Places,
     /// The part of a machine's first root that all have.
     pub(crate) base: Vec<u8>,
+    /// Declarations for every machine instead of the lab's own; none where nobody brought any.
+    brought: Vec<PathBuf>,
+}
+
+/// A file that declares something.
+#[derive(Clone, Debug)]
+struct Declared {
+    name: String,
+    path: PathBuf,
+    text: String,
 }
 
 /// Something that must hold.
@@ -68,7 +78,7 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
         Scenario::new("at-boot-locked-down", boot::locked_down),
         Scenario::new("lockdown", kernel::lockdown),
         Scenario::new("unprivileged", kernel::unprivileged),
-        Scenario::new("disable-acs-redir", kernel::disable_acs_redir),
+        Scenario::new("boot-parameters", kernel::boot_parameters),
     ];
     all.extend(of_racks(racks)?);
     for (name, server) in LOOKED_AT {
@@ -126,10 +136,11 @@ pub(crate) fn inside(stage: &Stage, file: PathBuf, lines: &[String]) -> Result<V
 
 impl Stage {
     /// Prepares what every machine needs.
-    pub(crate) fn new(places: Places) -> Result<Self> {
+    pub(crate) fn new(places: Places, brought: Vec<PathBuf>) -> Result<Self> {
         Ok(Self {
             base: image::base(&places)?,
             places,
+            brought,
         })
     }
 
@@ -142,19 +153,34 @@ impl Stage {
         )
     }
 
-    /// Every declaration of the lab, by file name.
-    fn declared(&self) -> Result<Vec<(String, String)>> {
-        let folder = self.places.root.join("tests/lab/declared");
-        let mut files = Vec::new();
-        for entry in
-            fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))?
-        {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            files.push((name.into_owned(), fs::read_to_string(&path)?));
+    /// What is declared for a rack, by file name: what was brought, else a folder of the rack's own, else the lab's.
+    fn declared(&self, rack: &str) -> Result<Vec<Declared>> {
+        let mut paths = self.brought.clone();
+        if paths.is_empty() {
+            let shared = self.places.root.join("tests/lab/declared");
+            let own = shared.join(rack);
+            let folder = if own.is_dir() { own } else { shared };
+            for entry in
+                fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))?
+            {
+                paths.push(entry?.path());
+            }
+            paths.retain(|path| path.is_file());
+            paths.sort();
         }
-        files.sort();
-        Ok(files)
+        paths
+            .into_iter()
+            .map(|path| {
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("reading {}", path.display()))?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Ok(Declared {
+                    name: name.into_owned(),
+                    text,
+                    path,
+                })
+            })
+            .collect()
     }
 
     /// Boots the first server of a rack file.
@@ -170,13 +196,21 @@ impl Stage {
             server,
             name: name.to_owned(),
             command_line: String::new(),
-            declared: self.declared()?,
+            declared: named(&self.declared(&rack.rack.metadata.name)?),
             disk: None,
             init: Init::Agent,
         };
         change(&mut order);
         Vm::boot(&self.places, &self.base, &order)
     }
+}
+
+/// Texts of declarations, by file name.
+fn named(declared: &[Declared]) -> Vec<(String, String)> {
+    declared
+        .iter()
+        .map(|file| (file.name.clone(), file.text.clone()))
+        .collect()
 }
 
 /// Runs `shardplane` inside, with its state where the state disk would be.
