@@ -1,4 +1,4 @@
-//! The kernel lab: `lab [--list] [--rack FILE]… [--declared FILE]… [NAME]…` boots virtual machines, two at a time, and says
+//! The kernel lab: `lab [--list] [--look] [--rack FILE]… [--declared FILE]… [NAME]…` boots virtual machines, two at a time, and says
 //! which scenarios hold; `lab --rack FILE --run LINE` boots the first server of a file and runs a line of shell in it.
 mod archive;
 mod host;
@@ -24,7 +24,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use place::Places;
-use scenario::{Scenario, Stage};
+use scenario::{Depth, Scenario, Stage};
 
 /// Machines at a time: one a core of the smallest machine that runs them.
 const AT_A_TIME: usize = 2;
@@ -34,11 +34,13 @@ fn main() -> Result<ExitCode> {
     let mut declared = Vec::new();
     let mut names = Vec::new();
     let mut only_list = false;
+    let mut depth = Depth::Hold;
     let mut lines = Vec::new();
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--list" => only_list = true,
+            "--look" => depth = Depth::Look,
             "--rack" => racks.push(PathBuf::from(
                 arguments.next().context("--rack wants a file")?,
             )),
@@ -48,7 +50,7 @@ fn main() -> Result<ExitCode> {
             "--run" => lines.push(arguments.next().context("--run wants a line of shell")?),
             word if word.starts_with('-') => {
                 bail!(
-                    "`{word}` means nothing; usage: lab [--list] [--rack FILE]… [--declared FILE]… [--run LINE]… [NAME]…"
+                    "`{word}` means nothing; usage: lab [--list] [--look] [--rack FILE]… [--declared FILE]… [--run LINE]… [NAME]…"
                 )
             }
             word => names.push(word.to_owned()),
@@ -65,7 +67,7 @@ fn main() -> Result<ExitCode> {
     }
     let given = !racks.is_empty();
     let all = if given {
-        scenario::of_racks(racks)?
+        scenario::of_racks(racks, depth)?
     } else {
         scenario::all(&places)?
     };
@@ -88,6 +90,7 @@ fn main() -> Result<ExitCode> {
         bail!("no scenario has such a name; `lab --list` names them");
     }
     let stage = Stage::new(places, declared)?;
+    say(&format!("kernel {}", stage.places.release));
     let failed = run(&stage, &chosen);
     say(&format!(
         "{} passed, {failed} failed",

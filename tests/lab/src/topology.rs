@@ -5,7 +5,10 @@
 use anyhow::{Result, bail};
 use crd::{
     id::{PciPath, Word},
-    kind::rack::{Card, Device, Fault, HostSwitch, Presence, RackSoc, RootPort, Server, Sku, Slot},
+    kind::rack::{
+        Access, Card, Device, Fault, HostSwitch, NodeSettings, Presence, RackSoc, RootPort, Server,
+        Sku, Slot,
+    },
 };
 
 /// QEMU's arguments for a server's tree, and what must be done inside once it has booted.
@@ -21,6 +24,10 @@ pub(crate) struct Wiring {
     pub(crate) vfio: Vec<PciPath>,
     /// Functions that the kernel would bind, and the file says no driver has.
     pub(crate) unbound: Vec<PciPath>,
+    /// Files that bear a setting, and what the file says is in them.
+    pub(crate) settings: Vec<(&'static str, u32)>,
+    /// How many SoCs there are: what takes long, takes long for each.
+    pub(crate) socs: u32,
     ports: u8,
     endpoints: u32,
 }
@@ -29,6 +36,20 @@ pub(crate) struct Wiring {
 pub(crate) fn wire(server: &Server) -> Result<Wiring> {
     possible(server)?;
     let mut wiring = Wiring::default();
+    let settings = server.settings.clone().unwrap_or_default();
+    let NodeSettings {
+        control_response_timeout_seconds,
+        max_map_count,
+    } = settings;
+    for (file, value) in [
+        (
+            "/sys/module/qaic/parameters/control_resp_timeout_s",
+            control_response_timeout_seconds,
+        ),
+        ("/proc/sys/vm/max_map_count", max_map_count),
+    ] {
+        wiring.settings.extend(value.map(|value| (file, value)));
+    }
     let mut ports: Vec<&RootPort> = server.root_ports.iter().collect();
     ports.sort_by_key(|port| port.address);
     let mut expanders: Vec<u8> = Vec::new();
@@ -84,6 +105,14 @@ fn possible(server: &Server) -> Result<()> {
             "{} is made of a recording, which says what was seen and not how it was wired",
             server.name
         );
+    }
+    let access = server.host.as_ref().and_then(|host| host.access);
+    match access.unwrap_or_default() {
+        Access::Root => {}
+        Access::Unprivileged => bail!(
+            "{} is looked at without rights, and the lab's own scenario `unprivileged` does that",
+            server.name
+        ),
     }
     for fault in &server.faults {
         match fault {
@@ -240,6 +269,7 @@ impl Wiring {
     }
 
     fn soc(&mut self, bus: &str, path: &PciPath, sku: Sku, soc: &RackSoc) {
+        self.socs += 1;
         let device = match sku {
             Sku::Standard | Sku::Pro | Sku::Ultra => "a100",
             Sku::Standard080 | Sku::Ultra080 => "a080",

@@ -22,6 +22,8 @@ const BOOT: Duration = Duration::from_mins(2);
 const LIFE: Duration = Duration::from_mins(10);
 /// One command inside, unless said otherwise: the longest takes half a minute on a quiet machine.
 const COMMAND: Duration = Duration::from_mins(3);
+/// As many SoCs as these are for; a machine with twice as many is given twice as long.
+const SOCS: u32 = 8;
 /// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster.
 const SPEEDUP: u32 = 1000;
 /// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
@@ -101,6 +103,8 @@ pub(crate) struct Vm {
     console: PathBuf,
     /// Every command, its exit code and how long it took.
     commands: fs::File,
+    /// How long one of them may take.
+    command: Duration,
     ends: Instant,
     /// What its tree wants done inside.
     pub(crate) wiring: topology::Wiring,
@@ -110,6 +114,7 @@ impl Vm {
     /// Boots a machine and waits for its agent.
     pub(crate) fn boot(places: &Places, base: &[u8], order: &Order<'_>) -> Result<Self> {
         let wiring = topology::wire(order.server)?;
+        let size = wiring.socs.div_ceil(SOCS).max(1);
         let folder = places.left.join(&order.name);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let console = folder.join("console.log");
@@ -146,10 +151,11 @@ impl Vm {
             from,
             console,
             commands: fs::File::create(folder.join("commands.log"))?,
-            ends: host::now() + LIFE,
+            command: COMMAND * size,
+            ends: host::now() + LIFE * size,
             wiring,
         };
-        let first = vm.hear(BOOT).context("booting");
+        let first = vm.hear(BOOT * size).context("booting");
         // A hundred megabytes that nobody reads again: QEMU keeps what it has mapped until it ends.
         fs::remove_file(&initrd).with_context(|| format!("removing {}", initrd.display()))?;
         match first? {
@@ -212,10 +218,10 @@ impl Vm {
         let request = Request::Run {
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
             uid,
-            deadline_ms: COMMAND.as_millis() as u64,
+            deadline_ms: self.command.as_millis() as u64,
         };
         match self
-            .ask(&request, COMMAND + Duration::from_secs(5))
+            .ask(&request, self.command + Duration::from_secs(5))
             .with_context(|| format!("running {argv:?}"))?
         {
             Reply::Ended {
@@ -251,7 +257,7 @@ impl Vm {
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
             log: log.to_owned(),
         };
-        match self.ask(&request, COMMAND)? {
+        match self.ask(&request, self.command)? {
             Reply::Started { pid } => Ok(pid),
             other => bail!("{argv:?} was answered with {other:?}"),
         }
@@ -261,9 +267,9 @@ impl Vm {
     pub(crate) fn stop(&mut self, pid: u32) -> Result<Option<i32>> {
         let request = Request::Stop {
             pid,
-            deadline_ms: COMMAND.as_millis() as u64,
+            deadline_ms: self.command.as_millis() as u64,
         };
-        match self.ask(&request, COMMAND + Duration::from_secs(5))? {
+        match self.ask(&request, self.command + Duration::from_secs(5))? {
             Reply::Ended { status, .. } => Ok(status),
             other => bail!("a stop was answered with {other:?}"),
         }
@@ -276,7 +282,7 @@ impl Vm {
             word: word.to_owned(),
             deadline_ms: within.as_millis() as u64,
         };
-        match self.ask(&request, within + COMMAND)? {
+        match self.ask(&request, within + self.command)? {
             Reply::Word {
                 word: found,
                 took_ms,

@@ -43,6 +43,15 @@ pub(crate) struct Scenario {
     pub(crate) hold: Hold,
 }
 
+/// How far a rack and a kernel are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// At first look, and in what to do.
+    Look,
+    /// To the end of every declaration, and back.
+    Hold,
+}
+
 /// Fails where it does not hold.
 type Hold = Box<dyn Fn(&Stage) -> Result<()> + Send + Sync>;
 
@@ -80,7 +89,7 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
         Scenario::new("unprivileged", kernel::unprivileged),
         Scenario::new("boot-parameters", kernel::boot_parameters),
     ];
-    all.extend(of_racks(racks)?);
+    all.extend(of_racks(racks, Depth::Hold)?);
     for (name, server) in LOOKED_AT {
         let path = places.root.join(format!("examples/racks/{name}.yaml"));
         let file = RackFile::read(path)?;
@@ -102,7 +111,7 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
 }
 
 /// One scenario a server of these rack files: it must be on a kernel what it is on a rack.
-pub(crate) fn of_racks(files: Vec<PathBuf>) -> Result<Vec<Scenario>> {
+pub(crate) fn of_racks(files: Vec<PathBuf>, depth: Depth) -> Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for path in files {
         let file = RackFile::read(path)?;
@@ -110,7 +119,10 @@ pub(crate) fn of_racks(files: Vec<PathBuf>) -> Result<Vec<Scenario>> {
             let (file, server) = (file.clone(), server.clone());
             scenarios.push(Scenario {
                 name: format!("twin/{}/{}", file.rack.metadata.name, server.name),
-                hold: Box::new(move |stage| twin::hold(stage, &file, &server)),
+                hold: Box::new(move |stage| match depth {
+                    Depth::Look => twin::look(stage, &file, &server),
+                    Depth::Hold => twin::hold(stage, &file, &server),
+                }),
             });
         }
     }

@@ -155,6 +155,9 @@ impl Pair {
 /// Makes the machine what its file says it is, where the file says more than a boot brings.
 fn as_written(vm: &mut Vm) -> Result<()> {
     let wiring = vm.wiring.clone();
+    for (file, value) in &wiring.settings {
+        vm.shell(&format!("echo {value} > {file}"))?;
+    }
     if wiring.words.is_empty() && wiring.vfio.is_empty() && wiring.unbound.is_empty() {
         return Ok(());
     }
@@ -178,7 +181,7 @@ fn as_written(vm: &mut Vm) -> Result<()> {
     }
     if !wiring.vfio.is_empty() {
         vm.shell(
-            "cd /lab/modules; for m in irqbypass vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci; do insmod $m.ko; done",
+            "cd /lab/modules; for m in irqbypass iommufd vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci; do if test -e $m.ko; then insmod $m.ko; fi; done",
         )?;
     }
     for path in &wiring.vfio {
