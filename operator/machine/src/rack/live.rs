@@ -8,7 +8,7 @@ use crd::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    draw, etc,
+    draw, etc, host,
     registers::{Iommu, Written, acs_offset},
     world::{Nature, World},
 };
@@ -348,17 +348,8 @@ pub(crate) fn iommu(server: &Server) -> Iommu {
         let grouped = functions.any(|function| function.iommu_group.get().is_some());
         return if grouped { Iommu::On } else { Iommu::Off };
     }
-    let line = server
-        .host
-        .as_ref()
-        .and_then(|host| host.command_line.as_deref())
-        .unwrap_or(COMMAND_LINE);
-    let on = line
+    let on = host::command_line(server)
         .split_whitespace()
         .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
     if on { Iommu::On } else { Iommu::Off }
 }
-
-/// Command line of a server whose file gives none.
-pub(crate) const COMMAND_LINE: &str =
-    "BOOT_IMAGE=/boot/vmlinuz root=/dev/nvme0n1p2 ro intel_iommu=on iommu=pt";
