@@ -18,13 +18,18 @@ use crate::{host, image, place::Places, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
 const BOOT: Duration = Duration::from_mins(2);
+/// What each SoC adds: a fifth of a second on a quiet machine.
+const BOOT_OF_A_SOC: Duration = Duration::from_secs(5);
 /// Everything that is done in one machine, boot included: the longest takes two minutes on a quiet machine.
 const LIFE: Duration = Duration::from_mins(10);
 /// One command inside, unless said otherwise: the longest takes half a minute on a quiet machine.
 const COMMAND: Duration = Duration::from_mins(3);
 /// As many SoCs as these are for; a machine with twice as many is given twice as long.
 const SOCS: u32 = 8;
-/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster.
+/// Each port's driver takes an interrupt vector, of which a processor has two hundred; the agent's serial port wants one too.
+const PORTS_OF_A_PROCESSOR: u8 = 144;
+/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster where a file
+/// does not say.
 const SPEEDUP: u32 = 1000;
 /// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
 /// processor's flaws, which an emulated one does not have.
@@ -155,7 +160,9 @@ impl Vm {
             ends: host::now() + LIFE * size,
             wiring,
         };
-        let first = vm.hear(BOOT * size).context("booting");
+        let first = vm
+            .hear(BOOT + BOOT_OF_A_SOC * vm.wiring.socs)
+            .context("booting");
         // A hundred megabytes that nobody reads again: QEMU keeps what it has mapped until it ends.
         fs::remove_file(&initrd).with_context(|| format!("removing {}", initrd.display()))?;
         match first? {
@@ -316,7 +323,7 @@ impl Drop for Vm {
 /// Files of one machine's own.
 fn files(order: &Order<'_>) -> Result<image::Own> {
     let mut rack = order.rack.clone();
-    rack.spec.speedup = Some(SPEEDUP);
+    rack.spec.speedup.get_or_insert(SPEEDUP);
     let mut files = vec![
         ("lab/rack.json".to_owned(), serde_json::to_string(&rack)?),
         ("lab/server".to_owned(), order.server.name.to_string()),
@@ -345,10 +352,20 @@ fn command(
         Init::Agent => "",
         Init::Systemd => "rdinit=/lab/boot/init",
     };
-    let mut qemu = host::command("qemu-system-x86_64");
-    qemu.env("LD_PRELOAD", places.built.join("libshim.so"))
-        .env("LAB_DEVICE_TYPES", wiring.types.join("\n"))
-        .args(["-machine", "q35,accel=tcg", "-smp", "1"])
+    // A lab that is killed takes its machines along. What is preloaded is for QEMU alone.
+    let mut qemu = host::command("setpriv");
+    qemu.args(["--pdeathsig", "KILL", "env"])
+        .arg(format!(
+            "LD_PRELOAD={}",
+            places.built.join("libshim.so").display()
+        ))
+        .arg(format!("LAB_DEVICE_TYPES={}", wiring.types.join("\n")))
+        .arg("qemu-system-x86_64")
+        .args(["-machine", "q35,accel=tcg"])
+        .args([
+            "-smp",
+            &(1 + wiring.ports / PORTS_OF_A_PROCESSOR).to_string(),
+        ])
         // No source of randomness: what starts early in a boot must not wait for one.
         .args(["-cpu", "qemu64"])
         .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
