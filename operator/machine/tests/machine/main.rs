@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod kept;
 mod linux;
+mod p2p;
 mod prerequisites;
 mod processes;
 mod room;
