@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod captures;
 mod clocks;
 mod compiler;
 mod examples;
