@@ -76,7 +76,7 @@ pub struct NodePlan {
     pub work: Vec<Step>,
     /// The worst disturbance of `steps`.
     pub disruption: DisruptionClass,
-    /// Whether any of `steps` needs approval where approval depends on disruption.
+    /// Whether any of `steps` needs approval where approval depends on disruption; steps of `work` never do.
     pub disruptive: bool,
 }
 
@@ -303,6 +303,8 @@ pub enum ReportReason {
     FewCpus,
     /// A reset of the whole machine's SoCs is planned.
     WholeHostReset,
+    /// A canary has not converged, and the node waits for it.
+    CanaryFirst,
     /// Too few replicas of a model would go on serving.
     TooFewServing,
     /// Fewer replicas serve for a while than the model asks for, as it permits.

@@ -1,9 +1,10 @@
 //! The engine: observe, plan, check, approve, journal, perform, verify, until nothing is left to do.
 //!
 //! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
-//! `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
+//! `in_hand` tells others of the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod build;
+pub mod in_hand;
 pub mod interrupt;
 pub mod journaled;
 pub mod observe;

@@ -7,6 +7,7 @@ mod report;
 pub mod running;
 mod speech;
 mod supervisor;
+mod talk;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use crd::id::{NodeName, WorkerId};
 use machine::{KnownWorker, MachineEvent};
 
-pub use report::WorkerReport;
+pub use report::{Trouble, WorkerReport};
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
 use crate::{failure::Failure, room::Room};

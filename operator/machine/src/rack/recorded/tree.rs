@@ -213,6 +213,7 @@ fn port(recorded: &[&PciFunction], function: &PciFunction, kind: PortKind) -> Po
             None if kind == PortKind::SwitchUpstream => Word(0),
             None => ACS,
         },
+        acs_at_boot: Word(0),
         acs_now: None,
         secondary,
         subordinate: recorded
