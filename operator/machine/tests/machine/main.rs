@@ -16,6 +16,7 @@ mod linux;
 mod prerequisites;
 mod processes;
 mod room;
+mod size;
 mod spoiled;
 mod steps;
 mod tools;
