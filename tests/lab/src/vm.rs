@@ -2,7 +2,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
@@ -14,7 +14,7 @@ use crd::kind::rack::{Rack, Server};
 use guest::{Reply, Request};
 use serde_json::Value;
 
-use crate::{host, image, place::Places, topology};
+use crate::{host, image, place::Places, qemu, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
 const BOOT: Duration = Duration::from_mins(2);
@@ -26,15 +26,9 @@ const LIFE: Duration = Duration::from_mins(10);
 const COMMAND: Duration = Duration::from_mins(3);
 /// As many SoCs as these are for; a machine with twice as many is given twice as long.
 const SOCS: u32 = 8;
-/// Each port's driver takes an interrupt vector, of which a processor has two hundred; the agent's serial port wants one too.
-const PORTS_OF_A_PROCESSOR: u8 = 144;
 /// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster where a file
 /// does not say.
 const SPEEDUP: u32 = 1000;
-/// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
-/// processor's flaws, which an emulated one does not have.
-const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet no_timer_check mitigations=off";
-
 /// What a machine's kernel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
@@ -134,7 +128,7 @@ impl Vm {
         }
         root.extend(image::own(&files(order)?));
         fs::write(&initrd, root).with_context(|| format!("writing {}", initrd.display()))?;
-        let mut qemu = command(places, order, &wiring, &console, &initrd)
+        let mut qemu = qemu::command(places, order, &wiring, &console, &initrd)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(folder.join("qemu.log"))?)
@@ -332,73 +326,4 @@ fn files(order: &Order<'_>) -> Result<image::Own> {
         files.push((format!("lab/declared/{name}"), text.clone()));
     }
     Ok(files)
-}
-
-fn command(
-    places: &Places,
-    order: &Order<'_>,
-    wiring: &topology::Wiring,
-    console: &Path,
-    initrd: &Path,
-) -> std::process::Command {
-    let host = order.server.host.clone().unwrap_or_default();
-    let line = topology::command_line(order.server);
-    let lockdown = match host.lockdown {
-        None | Some(crd::snapshot::Lockdown::None) => "",
-        Some(crd::snapshot::Lockdown::Integrity) => "lab_lockdown=integrity",
-        Some(crd::snapshot::Lockdown::Confidentiality) => "lab_lockdown=confidentiality",
-    };
-    let init = match order.init {
-        Init::Agent => "",
-        Init::Systemd => "rdinit=/lab/boot/init",
-    };
-    // A lab that is killed takes its machines along. What is preloaded is for QEMU alone.
-    let mut qemu = host::command("setpriv");
-    qemu.args(["--pdeathsig", "KILL", "env"])
-        .arg(format!(
-            "LD_PRELOAD={}",
-            places.built.join("libshim.so").display()
-        ))
-        .arg(format!("LAB_DEVICE_TYPES={}", wiring.types.join("\n")))
-        .arg("qemu-system-x86_64")
-        .args(["-machine", "q35,accel=tcg"])
-        .args([
-            "-smp",
-            &(1 + wiring.ports / PORTS_OF_A_PROCESSOR).to_string(),
-        ])
-        // No source of randomness: what starts early in a boot must not wait for one.
-        .args(["-cpu", "qemu64"])
-        .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
-        .args(["-display", "none", "-vga", "none", "-monitor", "none"])
-        .arg("-serial")
-        .arg(format!("file:{}", console.display()))
-        .args(["-serial", "stdio"])
-        .arg("-kernel")
-        .arg(places.kernel.join("vmlinuz"))
-        .arg("-initrd")
-        .arg(initrd)
-        .arg("-append")
-        .arg(format!(
-            "{COMMAND_LINE} {init} {line} {lockdown} {}",
-            order.command_line
-        ));
-    if topology::has_iommu(order.server) {
-        qemu.args(["-device", "intel-iommu"]);
-    }
-    for device in &wiring.devices {
-        qemu.arg("-device").arg(device);
-    }
-    if let Some(disk) = &order.disk {
-        // A bus of its own place, behind everything that the rack's tree has.
-        qemu.arg("-drive")
-            .arg(format!(
-                "file={},if=none,id=state,format=raw",
-                disk.display()
-            ))
-            .args([
-                "-device",
-                "nvme,drive=state,serial=lab-state,bus=pcie.0,addr=1e.0",
-            ]);
-    }
-    qemu
 }
