@@ -303,6 +303,8 @@ pub enum ReportReason {
     FewCpus,
     /// A reset of the whole machine's SoCs is planned.
     WholeHostReset,
+    /// A canary has not converged, and the node waits for it.
+    CanaryFirst,
     /// Too few replicas of a model would go on serving.
     TooFewServing,
     /// Fewer replicas serve for a while than the model asks for, as it permits.

@@ -74,7 +74,7 @@ fn snapshot(node: &NodeInput) -> Value {
             "digest": reconcile::snapshot_digest(snapshot),
             "bootId": snapshot.boot_id.get(),
         }),
-        NodeInput::Unreadable { node, why } => json!({ "node": node, "unreadable": why }),
+        NodeInput::Unreadable { node, why, .. } => json!({ "node": node, "unreadable": why }),
     }
 }
 

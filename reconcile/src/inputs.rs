@@ -43,6 +43,8 @@ pub enum NodeInput {
     Unreadable {
         /// The node.
         node: NodeName,
+        /// Its labels, where they are known all the same: whether it is a canary depends on them.
+        labels: Option<BTreeMap<String, String>>,
         /// Why, in one sentence.
         why: String,
     },

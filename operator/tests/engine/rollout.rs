@@ -97,3 +97,41 @@ fn the_second_failure_reaches_a_threshold_of_two() {
     );
     assert!(begun(&lab, "aic-02") && !begun(&lab, "aic-03"));
 }
+
+#[test]
+fn a_canary_that_stays_broken_holds_the_others_in_every_later_run() {
+    let lab = servers("{ canary: { matchLabels: { stage: canary } }, failureThreshold: 3 }");
+    let hangs = [
+        "rack",
+        "fault",
+        "--node",
+        "aic-03",
+        "reset-hangs:0000:25:00.0",
+    ];
+    lab.run("state", &hangs).expect(0);
+    lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    // What can still be done on the canary is; that alone counts as a change.
+    let asked = ["plan", "-f", "declared", "--detailed-exitcode"];
+    let plan = lab.run("state", &asked).expect(2).stdout;
+    let waits = "it waits for a canary of CardPolicy lab, and aic-03 has not converged: ";
+    assert!(
+        plan.contains(waits) && plan.contains("CanaryFirst"),
+        "{plan}"
+    );
+    for _ in 0..2 {
+        lab.run("state", &["apply", "-f", "declared"]).expect(12);
+        assert!(!begun(&lab, "aic-01") && !begun(&lab, "aic-02"));
+        lab.run("state", &asked).expect(0);
+    }
+    // Mended, it converges, and then the others do.
+    lab.run("state", &["rack", "fault", "--node", "aic-03", "--clear"])
+        .expect(0);
+    lab.run("state", &["rack", "reboot", "--node", "aic-03"])
+        .expect(0);
+    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    assert!(
+        begun(&lab, "aic-01") && begun(&lab, "aic-02"),
+        "{}",
+        ended.stdout
+    );
+}

@@ -97,7 +97,7 @@ pub const RULES: [(&str, &str); 26] = [
     ),
     (
         "SP-C25",
-        "every node with something to run is in the order once, canaries before the others",
+        "every node with something to run is in the order once, canaries before the others, and where a canary has not converged nothing new happens on the others",
     ),
     (
         "SP-C26",
@@ -122,7 +122,7 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
     for node in &plan.nodes {
         let snapshot = nodes.iter().find_map(|input| match input {
             NodeInput::Read(snapshot) if snapshot.metadata.name == node.node => Some(snapshot),
-            NodeInput::Read(_) | NodeInput::Unreadable { node: _, why: _ } => None,
+            NodeInput::Read(_) | NodeInput::Unreadable { .. } => None,
         });
         let Some(snapshot) = snapshot else {
             found.add(
@@ -140,11 +140,12 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
         paper::read(node, &machine, &mut found);
         proof::read(node, &machine, &mut found);
         order::read(node, plan, &machine, &mut found);
+        order::waits(node, plan, &machine, nodes, &mut found);
     }
     paper::totals(plan, &mut found);
     let read = nodes.iter().filter_map(|input| match input {
         NodeInput::Read(snapshot) => Some((&snapshot.metadata.name, snapshot)),
-        NodeInput::Unreadable { node: _, why: _ } => None,
+        NodeInput::Unreadable { .. } => None,
     });
     serving::read(plan, &declaration.models, &read.collect(), &mut found);
     found.list.sort();

@@ -7,7 +7,7 @@ use crd::{
 };
 
 use super::{
-    Site, governance,
+    Site, canary, governance,
     replicas::{Downtime, Replicas},
 };
 use crate::{
@@ -34,12 +34,25 @@ pub(super) fn keep<'a>(
 ) -> Keeping<'a> {
     let mut kept = Kept::new();
     let mut waits: BTreeMap<ObjectRef, usize> = BTreeMap::new();
+    let mut waiting = canary::Waiting::new();
     loop {
         let site = |snapshot: &'a HardwareSnapshot| {
-            let spared = kept.get(&snapshot.metadata.name).cloned();
-            Site::of(inputs, snapshot, spared.unwrap_or_default())
+            let name = &snapshot.metadata.name;
+            let spared = kept.get(name).cloned();
+            Site::of(
+                inputs,
+                snapshot,
+                spared.unwrap_or_default(),
+                waiting.get(name),
+            )
         };
         let sites: Vec<Site<'a>> = snapshots.values().map(site).collect();
+        // A canary waits for nobody, so what stands against it only grows, with what is spared.
+        let found = canary::waiting(inputs, &sites);
+        if found != waiting {
+            waiting = found;
+            continue;
+        }
         let mut more = false;
         for refusal in refused(&sites, replicas, &downtime) {
             let Refusal {

@@ -3,10 +3,11 @@
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
-//! model's replicas may stop when, for card work and for worker steps), [`report`] (lines and objects). Beside it: [`boot`],
+//! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
 pub mod boot;
 mod builds;
+mod canary;
 mod draft;
 mod effects;
 mod fate;
@@ -17,6 +18,7 @@ mod kept;
 mod loose;
 mod node;
 mod ports;
+mod remarks;
 mod removal;
 mod replicas;
 mod report;
@@ -182,7 +184,11 @@ fn readable(nodes: &[NodeInput], report: &mut Report<'_>) -> BTreeMap<NodeName, 
                     twice.insert(name);
                 }
             }
-            NodeInput::Unreadable { node, why } => report.unreadable(node, why.clone()),
+            NodeInput::Unreadable {
+                node,
+                labels: _,
+                why,
+            } => report.unreadable(node, why.clone()),
         }
     }
     for name in twice {
@@ -205,17 +211,21 @@ impl<'a> Site<'a> {
         inputs: &Inputs<'a>,
         snapshot: &'a HardwareSnapshot,
         spared: BTreeMap<PciAddress, Spared>,
+        stuck: Option<&canary::Stuck>,
     ) -> Self {
         let mut view = View::of(snapshot, inputs.declaration);
         view.spared = spared;
         let moved = drift::renumbered(snapshot);
         let mut declared: Vec<&Declared<P2PGroupSpec>> = inputs.declaration.groups.iter().collect();
         declared.sort_by(|a, b| a.object.cmp(&b.object));
-        let needs = if moved.is_empty() {
+        let mut needs = if moved.is_empty() {
             node::needs(&view, &declared)
         } else {
             Needs::default()
         };
+        if let Some(stuck) = stuck {
+            canary::hold(&view, &mut needs, stuck);
+        }
         Self { view, needs, moved }
     }
 

@@ -8,6 +8,7 @@
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
 mod boot;
+mod canaries;
 mod cases;
 mod changes;
 mod declare;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::Declaration,
     id::{AccelMinor, MhiId, PciAddress, Qid},
-    plan::Plan,
+    plan::{NodePlan, Plan},
     snapshot::{HardwareSnapshot, HolderKind, Ledger},
     step::{ACS_REDIRECT_MASK, Action},
 };
@@ -124,7 +124,8 @@ pub fn settle(
     nodes: &mut [HardwareSnapshot],
     workers: bool,
 ) -> Result<(), TestCaseError> {
-    let rounds = if workers { WORKER_ROUNDS } else { ROUNDS };
+    // A node may have to wait for a canary.
+    let rounds = if workers { WORKER_ROUNDS } else { ROUNDS } * nodes.len();
     for round in 0..=rounds {
         let plan = plan_of(declaration, nodes);
         reads_well(declaration, nodes, &plan)?;
@@ -320,7 +321,7 @@ fn only_what_was_planned(
                 prop_assert!(!reset.contains(&holder.soc), "a held SoC is reset");
             }
         }
-        restored(before, after, plan)?;
+        restored(before, after, node)?;
     }
     Ok(())
 }
@@ -329,10 +330,10 @@ fn only_what_was_planned(
 fn restored(
     before: &HardwareSnapshot,
     after: &HardwareSnapshot,
-    plan: &Plan,
+    node: &NodePlan,
 ) -> Result<(), TestCaseError> {
     let Ledger { entries, .. } = &before.ledger;
-    for step in plan.nodes.iter().flat_map(|node| &node.steps) {
+    for step in &node.steps {
         if let Action::RestoreAcs {
             port, pre_image, ..
         } = &step.action

@@ -16,7 +16,7 @@ use reconcile::{
 use crate::{declare::quickstart, simulate::plan_of, world::two_ultras};
 
 /// Five nodes of which `n3` and `n5` are labelled as canaries.
-fn nodes() -> Vec<HardwareSnapshot> {
+pub fn nodes() -> Vec<HardwareSnapshot> {
     ["n1", "n2", "n3", "n4", "n5"]
         .map(|name| {
             let mut node = two_ultras(name);
@@ -28,7 +28,7 @@ fn nodes() -> Vec<HardwareSnapshot> {
         .to_vec()
 }
 
-fn declared(canary: bool, threshold: Option<u32>, at_once: Option<u32>) -> Declaration {
+pub fn declared(canary: bool, threshold: Option<u32>, at_once: Option<u32>) -> Declaration {
     let mut declaration = quickstart();
     let stage = BTreeMap::from([("stage".to_owned(), "canary".to_owned())]);
     declaration.policies[0].spec.rollout = Some(Rollout {
