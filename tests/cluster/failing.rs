@@ -3,7 +3,7 @@ use std::fs;
 
 use crate::{
     control_plane::ControlPlane,
-    converging::{outcomes, ready},
+    converging::{all_converged, outcomes, ready},
     fleet::{Fleet, make_node, until},
 };
 
@@ -135,8 +135,8 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
     apply(plane);
     ready(plane, &OBJECTS);
     let declared = fleet.acs(plane, "n1");
+    all_converged(plane);
     let first = outcomes(plane);
-    assert_eq!(first, "Converged");
 
     // ACS comes back at a boot, and the agent sees another boot id.
     fleet.shardplane(plane, "n1", &["rack", "reboot"]);
@@ -148,7 +148,7 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
     until(
         "rollouts",
         || outcomes(plane),
-        |now| now == "Converged Converged",
+        |now| *now == format!("{first} Converged"),
     );
 
     let uid = |what: &str| {
@@ -204,19 +204,28 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
     ready(plane, &OBJECTS);
 }
 
-pub fn a_step_that_fails_stops_the_rollout_and_says_why(plane: &mut ControlPlane) {
+pub fn a_canary_that_fails_holds_the_others_and_says_why(plane: &mut ControlPlane) {
     let fleet = Fleet::start(plane, &["n1", "n2", "n3"]);
-    let before = fleet.acs(plane, "n3");
-    let port = before.keys().nth(2).expect("a server has ports");
-    for port in before.keys() {
-        fleet.shardplane(
-            plane,
-            "n1",
-            &["rack", "fault", &format!("write-ignored:{port}")],
-        );
+    let others = ["n2", "n3"];
+    let before = others.map(|node| fleet.acs(plane, node));
+    for port in before[0].keys() {
+        let fault = format!("write-ignored:{port}");
+        fleet.shardplane(plane, "n1", &["rack", "fault", &fault]);
     }
-    assert!(!port.is_empty());
-    apply(plane);
+    let text = fs::read_to_string(tests::root().join(QUICKSTART).join("policy.yaml"))
+        .expect("the quickstart has a policy");
+    let canary = text.replace(
+        "maxUnavailableNodes: 2",
+        "maxUnavailableNodes: 2\n    canary:\n      matchLabels:\n        kubernetes.io/hostname: n1",
+    );
+    assert_ne!(canary, text);
+    let path = plane.folder().join("canary.yaml");
+    fs::write(&path, canary).expect("the policy is written");
+    let group = format!("{QUICKSTART}/group.yaml");
+    let path = path.display().to_string();
+    plane
+        .kubectl(&["apply", "--server-side", "-f", &group, "-f", &path])
+        .expected();
     plane
         .kubectl(&[
             "wait",
@@ -226,16 +235,17 @@ pub fn a_step_that_fails_stops_the_rollout_and_says_why(plane: &mut ControlPlane
         ])
         .expected();
     let told = plane.kubectl(&["describe", "cplan"]).expected();
-    assert!(told.contains("was ignored"), "{told}");
-    assert!(told.contains("kubectl delete changeplan"), "{told}");
-    assert!(told.contains("Halted"), "{told}");
-    // n2 was at work beside n1; n3 was not begun.
-    assert_eq!(fleet.acs(plane, "n3"), before);
+    for words in ["was ignored", "kubectl delete changeplan", "Halted"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(outcomes(plane).ends_with("Halted"), "{}", outcomes(plane));
+    assert_eq!(others.map(|node| fleet.acs(plane, node)), before);
 
+    // Mended, and nothing happens until somebody says so.
     fleet.shardplane(plane, "n1", &["rack", "fault", "--clear"]);
     plane.kubectl(&["delete", "cplan", "--all"]).expected();
     ready(plane, &OBJECTS);
-    assert_ne!(fleet.acs(plane, "n3"), before);
+    all_converged(plane);
 }
 
 pub fn at_rest_nothing_is_written(plane: &mut ControlPlane) {

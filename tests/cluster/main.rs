@@ -87,6 +87,6 @@ acts! {
     agents_and_servers_that_die_lose_nothing: "1.37", failing::agents_and_servers_that_die_lose_nothing;
     a_leader_that_is_paused_wakes_behind_the_fence: "1.37", failing::a_leader_that_is_paused_wakes_behind_the_fence;
     a_node_that_boots_or_comes_back_is_planned_anew: "1.37", failing::a_node_that_boots_or_comes_back_is_planned_anew;
-    a_step_that_fails_stops_the_rollout_and_says_why: "1.37", failing::a_step_that_fails_stops_the_rollout_and_says_why;
+    a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -8,6 +8,8 @@ pub const DRAIN_TAINT: &str = "shardplane.dev/draining";
 pub const DRAIN_EFFECT: &str = "NoSchedule";
 /// On a `CardNode` whose Node is gone: since when, RFC 3339.
 pub const GONE_SINCE: &str = "shardplane.dev/node-gone-since";
+/// On a policy or a group: that somebody wants it looked at now, and what failed tried again. Any new value will do.
+pub const REQUESTED_AT: &str = "shardplane.dev/reconcile-requested-at";
 /// Owner of the fields that the controller writes.
 pub const CONTROLLER: &str = "shardplane-controller";
 /// Owner of the fields that an agent writes.

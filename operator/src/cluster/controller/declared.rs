@@ -3,12 +3,14 @@ use std::collections::BTreeMap;
 
 use crd::{
     declaration::{Declaration, Declared},
-    id::ObjectRef,
+    id::{Digest, ObjectRef},
     kind::{CardPolicy, P2PGroup},
 };
 use kube_client::ResourceExt;
+use serde_json::{Value, json};
 
 use super::world::{World, stays};
+use crate::cluster::names::REQUESTED_AT;
 
 /// Policies and groups. One that is being deleted is declared no more.
 pub fn declaration(world: &World) -> Declaration {
@@ -28,6 +30,37 @@ pub fn declaration(world: &World) -> Declaration {
         builds: Vec::new(),
         models: Vec::new(),
     }
+}
+
+/// Digest of what is declared, and of what somebody asked to be looked at again.
+pub fn digest(declaration: &Declaration) -> Option<Digest> {
+    let policies = declaration.policies.iter();
+    let groups = declaration.groups.iter();
+    let said: Vec<(&ObjectRef, Value, Option<&String>)> = policies
+        .map(|policy| {
+            (
+                &policy.object,
+                json!(policy.spec),
+                requested(&policy.annotations),
+            )
+        })
+        .chain(groups.map(|group| {
+            (
+                &group.object,
+                json!(group.spec),
+                requested(&group.annotations),
+            )
+        }))
+        .collect();
+    let text = crd::write::to_canonical_json(&said).ok()?;
+    Some(Digest(format!(
+        "b3:{}",
+        blake3::hash(text.as_bytes()).to_hex()
+    )))
+}
+
+fn requested(annotations: &BTreeMap<String, String>) -> Option<&String> {
+    annotations.get(REQUESTED_AT)
 }
 
 /// How a plan names a policy.

@@ -80,6 +80,7 @@ pub fn inputs(world: &World) -> Vec<NodeInput> {
                 Ok(snapshot) => NodeInput::Read(*snapshot),
                 Err(why) => NodeInput::Unreadable {
                     node: name.clone(),
+                    labels: Some(node.labels().clone()),
                     why,
                 },
             },

@@ -42,6 +42,8 @@ use writes::{Write, Written, write};
 const WRITES: usize = 8;
 /// The longest wait without looking whether somebody asked for a stop.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long after a change the next turn begins.
+const SETTLE: Duration = Duration::from_millis(100);
 /// How often all is looked at though nothing changed: windows open, and what is long gone is forgotten.
 const REST: Duration = Duration::from_secs(30);
 /// How long a write that failed is left alone.
@@ -284,7 +286,8 @@ impl Controller<'_> {
                 .await
                 .is_ok()
             {
-                return;
+                // Several objects are often written one after the other, and mean one thing together.
+                return tokio::time::sleep(SETTLE).await;
             }
         }
     }

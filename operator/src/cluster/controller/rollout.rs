@@ -11,7 +11,7 @@ use crd::{
         ChangePlan, ChangePlanSpec, GrantState, NodeOutcome, NodeProgress, PlannedNode,
         PlannedSummary,
     },
-    plan::{NodePlan, Plan},
+    plan::{NodePlan, Plan, ReportKind},
     step::Action,
 };
 use machine::Timestamp;
@@ -21,7 +21,7 @@ use reconcile::{
     window,
 };
 
-use super::world::World;
+use super::{declared, world::World};
 use crate::engine::approve::calendar;
 
 /// Nodes that one rollout has room for.
@@ -64,6 +64,7 @@ pub struct Course {
 /// Decides.
 pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
     let current = world.plans.last().cloned();
+    let declared = declared::digest(declaration);
     let outcomes = current
         .as_ref()
         .map(|current| outcomes(world, plan, current))
@@ -79,7 +80,12 @@ pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
             Stand::Working
         } else if node.steps.is_empty() {
             Stand::Converged
-        } else if let Some(why) = failed(world, &outcomes, current.as_deref(), node) {
+        } else if let Some(why) = failed(
+            world,
+            (&outcomes, current.as_deref()),
+            declared.as_ref(),
+            &node.node,
+        ) {
             Stand::Failed(why)
         } else {
             left.push(node);
@@ -98,7 +104,7 @@ pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
         }
     } else if !left.is_empty() && !stands.values().any(|stand| *stand == Stand::Working) {
         // Where nodes are at work for a rollout that no longer fits, they end first.
-        open = Some(opened(plan, &left));
+        open = Some(opened(plan, &left, declared));
     }
     Course {
         current,
@@ -118,45 +124,37 @@ fn covers(current: &ChangePlan, outcomes: &[NodeOutcome], node: &NodePlan) -> bo
     planned && !outcomes.iter().any(|outcome| outcome.node == node.node)
 }
 
-/// Why a node's steps are not tried again: they failed, and nothing has changed since.
+/// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared since.
+/// The newest rollout that began on the node says it.
 fn failed(
     world: &World,
-    outcomes: &[NodeOutcome],
-    current: Option<&ChangePlan>,
-    node: &NodePlan,
+    course: (&[NodeOutcome], Option<&ChangePlan>),
+    declared: Option<&Digest>,
+    node: &NodeName,
 ) -> Option<String> {
-    world.plans.iter().rev().find_map(|plan| {
-        let is_current = current.is_some_and(|current| current.spec == plan.spec)
-            && current.map(|c| &c.metadata.name) == Some(&plan.metadata.name);
+    let (outcomes, current) = course;
+    let (plan, outcome) = world.plans.iter().rev().find_map(|plan| {
+        let is_current = current.is_some_and(|current| current.metadata.uid == plan.metadata.uid);
         let known = plan.status.as_ref().map(|status| status.nodes.as_slice());
         let known = if is_current {
             outcomes
         } else {
             known.unwrap_or_default()
         };
-        let outcome = known.iter().find(|outcome| outcome.node == node.node)?;
-        let same = plan
-            .spec
-            .nodes
-            .iter()
-            .any(|planned| planned.node == node.node && planned.digest == node.digest);
-        let why = match outcome.outcome {
-            NodeProgress::Halted | NodeProgress::RolledBack if same => {
-                let name = plan.metadata.name.as_deref().unwrap_or_default();
-                Some(format!(
-                    "{}; look at the card, then `kubectl delete changeplan {name}` tries again",
-                    outcome.why.as_deref().unwrap_or("a step failed")
-                ))
-            }
-            NodeProgress::Halted
-            | NodeProgress::RolledBack
-            | NodeProgress::Applying
-            | NodeProgress::Converged
-            | NodeProgress::Stale => None,
-        };
-        // The newest rollout that had the node on its list says it.
-        Some(why)
-    })?
+        let outcome = known.iter().find(|outcome| outcome.node == *node)?;
+        Some((plan, outcome))
+    })?;
+    let ended_badly = matches!(
+        outcome.outcome,
+        NodeProgress::Halted | NodeProgress::RolledBack
+    );
+    (ended_badly && plan.spec.declared.as_ref() == declared).then(|| {
+        let name = plan.metadata.name.as_deref().unwrap_or_default();
+        format!(
+            "{}; look at the card, then `kubectl delete changeplan {name}` tries again",
+            outcome.why.as_deref().unwrap_or("a step failed")
+        )
+    })
 }
 
 /// How each node of a rollout stands, from its status and from what the agents say of their grants.
@@ -213,8 +211,10 @@ fn live(
             return outcome(NodeProgress::Stale, Some("its grant was taken away"));
         }
         let here = plan.nodes.iter().find(|node| node.node == planned.node);
-        // Somebody else did it, or what asked for it went.
-        return if here.is_some_and(|node| node.steps.is_empty()) {
+        let idle = here.is_some_and(|node| node.steps.is_empty());
+        // Somebody else did it, or what asked for it went: a node that is blocked, or waits for a canary, has no steps
+        // either.
+        return if idle && !is_blocked(plan, &planned.node) {
             outcome(NodeProgress::Converged, None)
         } else {
             None
@@ -254,6 +254,14 @@ fn live(
         GrantState::RolledBack => outcome(NodeProgress::RolledBack, why),
         GrantState::Void | GrantState::Refused => outcome(NodeProgress::Stale, why),
     }
+}
+
+/// Whether something stands against a node's goals.
+pub fn is_blocked(plan: &Plan, node: &NodeName) -> bool {
+    plan.report.iter().any(|line| {
+        matches!(line.kind, ReportKind::Blocked | ReportKind::Error)
+            && line.node.as_ref() == Some(node)
+    })
 }
 
 /// Which of the nodes that are left begin, and what the others wait for.
@@ -354,7 +362,7 @@ fn leave(current: &ChangePlan, node: &NodePlan) -> Option<String> {
 }
 
 /// The rollout over these nodes.
-fn opened(plan: &Plan, left: &[&NodePlan]) -> ChangePlanSpec {
+fn opened(plan: &Plan, left: &[&NodePlan], declared: Option<Digest>) -> ChangePlanSpec {
     let order: Vec<NodeName> = plan
         .order
         .iter()
@@ -380,6 +388,7 @@ fn opened(plan: &Plan, left: &[&NodePlan]) -> ChangePlanSpec {
         nodes: planned,
         order,
         summary: summary(&nodes),
+        declared,
     }
 }
 

@@ -14,7 +14,7 @@ use reconcile::NodeInput;
 
 use super::{
     declared::{group_ref, policy_ref},
-    rollout::{Course, Stand},
+    rollout::{Course, Stand, is_blocked},
     world::{World, stays},
     writes::Write,
 };
@@ -71,10 +71,7 @@ impl Seen<'_> {
         let nodes = self.world.selected(policy);
         let object = policy_ref(policy);
         let (standing, reason, message) = self.stands(&object, &nodes);
-        let converged = nodes
-            .iter()
-            .filter(|name| self.course.stands.get(**name) == Some(&Stand::Converged))
-            .count();
+        let converged = nodes.iter().filter(|name| self.is_converged(name)).count();
         let mut words = condition::standing(standing, &reason, message);
         words.push(self.pending(&nodes));
         words.push(self.told(
@@ -217,7 +214,7 @@ impl Seen<'_> {
         });
         if !working.is_empty() {
             let all = nodes.len();
-            let done = with(&|stand| *stand == Stand::Converged).len();
+            let done = nodes.iter().filter(|name| self.is_converged(name)).count();
             return (
                 Standing::Working,
                 "Applying".to_owned(),
@@ -320,6 +317,11 @@ impl Seen<'_> {
                 format!("all of {count} nodes are as declared"),
             ),
         }
+    }
+
+    /// Whether every goal of a node is met.
+    fn is_converged(&self, node: &NodeName) -> bool {
+        self.course.stands.get(node) == Some(&Stand::Converged) && !is_blocked(self.plan, node)
     }
 
     /// Whether the rollout at hand moves by itself.
