@@ -1,6 +1,6 @@
 //! A fact: a value or the reason there is none, and where it came from. Unknown is a value.
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a fact has no value.
 #[derive(
@@ -73,4 +73,30 @@ impl<T> Fact<T> {
             source: self.source,
         }
     }
+}
+
+/// A fact that the version which recorded a file did not look for.
+pub(crate) fn unrecorded<T>() -> Fact<T> {
+    Fact::unknown(Unknown::Absent, UNRECORDED)
+}
+
+/// The source of facts that a recording does not have, or has without their source.
+const UNRECORDED: &str = "recorded by an earlier version";
+
+/// Reads a fact, or the plain value that earlier versions wrote in its place.
+pub(crate) fn plain_or_fact<'de, D, T>(deserializer: D) -> Result<Fact<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written<T> {
+        Fact(Fact<T>),
+        Plain(T),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Fact(fact) => fact,
+        Written::Plain(value) => Fact::known(value, UNRECORDED),
+    })
 }

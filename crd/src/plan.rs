@@ -76,7 +76,7 @@ pub struct NodePlan {
     pub work: Vec<Step>,
     /// The worst disturbance of `steps`.
     pub disruption: DisruptionClass,
-    /// Whether any of `steps` needs approval where approval depends on disruption.
+    /// Whether any of `steps` needs approval where approval depends on disruption; steps of `work` never do.
     pub disruptive: bool,
 }
 

@@ -11,7 +11,10 @@ use std::{
 };
 
 use crd::{Fact, Unknown, snapshot::WorkerToolchain};
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::{engine::interrupt::StopFlag, exit::Exit, failure::Failure};
 
@@ -153,6 +156,27 @@ fn start_failed(path: &Path, source: &io::Error) -> Failure {
     )
 }
 
+/// How long a worker that is asked to stop has for removing what it has begun.
+const TERM_LIMIT: Duration = Duration::from_secs(5);
+
+/// Asks a process to end, and ends it where it does not.
+fn end(child: &mut Child) -> io::Result<()> {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // It may have ended by now; then it is waited for all the same.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+    let mut waited = Duration::ZERO;
+    while waited < TERM_LIMIT {
+        if child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+        waited += LOOK;
+    }
+    child.kill()?;
+    child.wait().map(drop)
+}
+
 /// Lines of standard error that are kept for the sentence about a failure.
 const KEPT_LINES: usize = 20;
 
@@ -210,8 +234,7 @@ fn call(
             break status;
         }
         if stop.asked().is_some() || limit.is_some_and(|limit| waited > limit) {
-            child.kill()?;
-            child.wait()?;
+            end(&mut child)?;
             return Ok(Called::Stopped);
         }
     };

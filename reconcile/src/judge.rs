@@ -2,7 +2,9 @@
 use crd::{
     id::{GroupId, PciAddress},
     judgement::Judgement,
-    snapshot::{Acs, FileImage, HardwareSnapshot, HolderKind, LedgerEntry, SocIdentity, SocStatus},
+    snapshot::{
+        Acs, FileImage, HardwareSnapshot, Holder, HolderKind, LedgerEntry, SocIdentity, SocStatus,
+    },
     step::{Action, Precondition, Step, Subject},
 };
 
@@ -128,8 +130,7 @@ pub fn held(soc: PciAddress, snapshot: &HardwareSnapshot) -> String {
         .filter(|holder| holder.soc == soc)
         .map(|holder| match (&holder.kind, holder.pid) {
             (HolderKind::Worker { id }, _) => format!("worker {id}"),
-            (HolderKind::Foreign, Some(pid)) => format!("pid {pid} ({})", holder.name),
-            (HolderKind::Foreign, None) => holder.name.clone(),
+            (HolderKind::Foreign | HolderKind::Unseen { .. }, _) => foreign(holder),
         })
         .collect();
     holders.extend(unlisted_holder(soc, snapshot));
@@ -147,15 +148,32 @@ pub fn foreign_holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> Vec<Stri
     let mut named: Vec<String> = snapshot
         .holders
         .iter()
-        .filter(|holder| holder.soc == soc && holder.kind == HolderKind::Foreign)
-        .map(|holder| match holder.pid {
-            Some(pid) => format!("pid {pid} ({})", holder.name),
-            None => holder.name.clone(),
-        })
+        .filter(|holder| holder.soc == soc && holder.kind.is_foreign())
+        .map(foreign)
         .collect();
     named.extend(unlisted_holder(soc, snapshot));
     named.sort();
     named.dedup();
+    named
+}
+
+/// A holder that we may not stop, in words: whose it is tells more than its number.
+fn foreign(holder: &Holder) -> String {
+    if let HolderKind::Unseen { why } = &holder.kind {
+        return format!("nobody knows whom: {} ({why:?})", holder.name);
+    }
+    let mut named = match holder.pid {
+        Some(pid) => format!("pid {pid} ({})", holder.name),
+        None => holder.name.clone(),
+    };
+    let whose = [
+        ("pod", &holder.pod),
+        ("container", &holder.container),
+        ("unit", &holder.unit),
+    ];
+    if let Some((what, Some(of))) = whose.into_iter().find(|(_, of)| of.is_some()) {
+        named.push_str(&format!(" of {what} {of}"));
+    }
     named
 }
 

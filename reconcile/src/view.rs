@@ -81,7 +81,7 @@ impl<'a> View<'a> {
     pub fn bar4_kib(&self, soc: PciAddress) -> u64 {
         let function = self.topology.function(soc);
         function
-            .and_then(|function| function.bars.iter().find(|bar| bar.index == BAR4))
+            .and_then(|function| function.bar(BAR4))
             .map_or(0, |bar| bar.size_kib)
     }
 }
@@ -97,6 +97,7 @@ pub fn in_order(snapshot: &HardwareSnapshot) -> HardwareSnapshot {
     ordered.programs.sort_by(|a, b| a.key.cmp(&b.key));
     ordered.workers.sort_by(|a, b| a.id.cmp(&b.id));
     ordered.holders.sort();
+    ordered.unread.sort();
     ordered
         .ledger
         .entries

@@ -242,7 +242,8 @@ pub struct Approval {
 pub enum ApprovalMode {
     /// Every plan goes ahead.
     Automatic,
-    /// A plan goes ahead when it disturbs no worker and relaxes no port for the first time.
+    /// A plan goes ahead when it disturbs no worker and relaxes no port for the first time. Rollouts of a model, which
+    /// stop its own workers alone and keep to its `rollout`, are no part of what is approved.
     AutomaticIfNotDisruptive,
     /// Only a plan whose digest somebody approved.
     #[default]

@@ -19,7 +19,9 @@ pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
-pub use prerequisites::{Prerequisites, Reader, SocPrerequisites};
+pub use prerequisites::{
+    Channel, ChannelState, Channels, ErrorCounts, Prerequisites, Reader, SocPrerequisites,
+};
 pub use recording::{Recording, Redaction};
 pub use settings_file::{
     FileImage, FileImageError, KeptSettings, OverrulingSetting, SETTINGS_FILE_LIMIT, SettingsFile,
@@ -27,7 +29,7 @@ pub use settings_file::{
 pub use soc::{SkuKind, Soc, SocStatus};
 
 use crate::{
-    Fact,
+    Fact, Unknown,
     id::{BootId, NodeName},
 };
 
@@ -52,6 +54,10 @@ pub struct HardwareSnapshot {
     pub functions: Vec<PciFunction>,
     /// Every AI 100 SoC, ordered by address.
     pub socs: Vec<Soc>,
+    /// Folders that could not be listed and devices that went while they were read, ordered by path: what would be there is
+    /// not known to be absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     /// The machine around the cards.
     pub host: Host,
     /// Driver and kernel settings that a policy may declare.
@@ -79,6 +85,16 @@ pub struct HardwareSnapshot {
     /// How the file came about; absent from what a probe sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<Recording>,
+}
+
+/// Something that could not be read, and of which nothing else in the snapshot speaks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Unread {
+    /// The folder or file.
+    pub path: String,
+    /// Why.
+    pub why: Unknown,
 }
 
 /// The node's name and labels.

@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Unknown,
     id::{Digest, GroupId, PciAddress, ProgramKey, WorkerId},
     kind::Target,
 };
@@ -20,6 +21,15 @@ pub struct Holder {
     pub pid: Option<u32>,
     /// The command, unit, pod or container, for a person.
     pub name: String,
+    /// The systemd unit that its process belongs to, where it has one that is no container's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The id of the container that its process runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The uid of the pod that its process belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
 }
 
 /// Whose a holder is.
@@ -33,6 +43,21 @@ pub enum HolderKind {
     },
     /// Anybody else; it blocks.
     Foreign,
+    /// Nobody knows: processes could not be looked into, so that one of them may hold it. It blocks as anybody else does.
+    Unseen {
+        /// Why not.
+        why: Unknown,
+    },
+}
+
+impl HolderKind {
+    /// Whether it is, or may be, somebody whom we may not stop.
+    pub fn is_foreign(&self) -> bool {
+        match self {
+            Self::Worker { id: _ } => false,
+            Self::Foreign | Self::Unseen { why: _ } => true,
+        }
+    }
 }
 
 /// A compiled program found on the node.

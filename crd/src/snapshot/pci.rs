@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Fact,
+    fact::{plain_or_fact, unrecorded},
     id::{PciAddress, PciPath, Word},
 };
 
@@ -38,14 +39,29 @@ pub struct PciFunction {
     /// The bound driver; `Absent` when none is.
     pub driver: Fact<String>,
     /// Base address registers that decode something.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub bars: Vec<Bar>,
-    /// The PCIe link, where the kernel tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
-    /// NUMA node, where the kernel tells one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub numa_node: Option<u32>,
+    #[serde(default = "unrecorded::<Vec<Bar>>", deserialize_with = "plain_or_fact")]
+    #[schemars(with = "Fact<Vec<Bar>>")]
+    pub bars: Fact<Vec<Bar>>,
+    /// The PCIe link as it runs; `Absent` for what has none.
+    #[serde(default = "unrecorded::<Link>", deserialize_with = "plain_or_fact")]
+    #[schemars(with = "Fact<Link>")]
+    pub link: Fact<Link>,
+    /// The fastest and widest link that this end can have.
+    #[serde(default = "unrecorded::<Link>", deserialize_with = "plain_or_fact")]
+    #[schemars(with = "Fact<Link>")]
+    pub max_link: Fact<Link>,
+    /// NUMA node; `Absent` where the firmware names none.
+    #[serde(default = "unrecorded::<u32>", deserialize_with = "plain_or_fact")]
+    #[schemars(with = "Fact<u32>")]
+    pub numa_node: Fact<u32>,
+}
+
+impl PciFunction {
+    /// One base address register; none where it decodes nothing, or is unknown.
+    pub fn bar(&self, index: u8) -> Option<&Bar> {
+        let bars = self.bars.get()?;
+        bars.iter().find(|bar| bar.index == index)
+    }
 }
 
 /// What a bridge function is in a PCIe hierarchy.

@@ -94,6 +94,21 @@ pub struct OpenHandle {
     pub pid: Option<u32>,
     /// The command's name.
     pub name: String,
+    /// The systemd unit that it belongs to, where it has one that is no container's.
+    pub unit: Option<String>,
+    /// The container that it runs in.
+    pub container: Option<String>,
+    /// The pod that it belongs to, by uid.
+    pub pod: Option<String>,
+}
+
+/// Everything that was seen to have SoCs open, and whether that is everybody.
+#[derive(Debug, Default)]
+pub struct OpenHandles {
+    /// Those seen, ordered.
+    pub open: Vec<OpenHandle>,
+    /// The first thing that could not be looked into: whoever is behind it may hold any of them.
+    pub unseen: Option<AccessError>,
 }
 
 /// A claim of one of our own CPU workers on a rack's SoC; void as soon as its process is gone.

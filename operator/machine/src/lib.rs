@@ -20,7 +20,7 @@ pub mod vendor;
 
 pub use access::{
     AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, MachineEvent,
-    OpenHandle, ToolError, ToolOutput,
+    OpenHandle, OpenHandles, ToolError, ToolOutput,
 };
 pub use linux::{Linux, Roots};
 pub use machine::Machine;

@@ -8,7 +8,7 @@ use crd::{
 
 use crate::{
     access::{
-        AccessError, Claim, CrashPoint, EventCursor, Invocation, MachineEvent, OpenHandle,
+        AccessError, Claim, CrashPoint, EventCursor, Invocation, MachineEvent, OpenHandles,
         ToolError, ToolOutput,
     },
     linux::{Linux, Roots},
@@ -150,9 +150,9 @@ impl Machine {
     }
 
     /// Everything that has one of these SoCs open, ordered. On Linux: processes with its accel node or VFIO group open.
-    pub fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
+    pub fn holders(&self, socs: &[PciAddress]) -> Result<OpenHandles, AccessError> {
         match self {
-            Self::Linux(linux) => linux.holders(socs),
+            Self::Linux(linux) => Ok(linux.holders(socs)),
             Self::Rack(server) => server.holders(socs),
         }
     }

@@ -19,6 +19,22 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The reading that prints as `text`; `None` where none does.
+    pub fn printed(text: &str) -> Option<Self> {
+        let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let in_day =
+            number(11, 13)? * 3_600_000 + number(14, 16)? * 60_000 + number(17, 19)? * 1000;
+        // The day whose date it is lies within a year of this guess.
+        let guess = year.checked_sub(1970)? * 365 + (year - 1968) / 4;
+        let read = (guess.saturating_sub(366)..guess + 732)
+            .find(|at| civil(*at) == (year, month, day))
+            .map(|at| Self(at * 86_400_000 + in_day + number(20, 23).unwrap_or(0)))?;
+        (read.to_string() == text).then_some(read)
+    }
+}
+
 /// RFC 3339 in UTC with milliseconds, `2026-01-31T09:00:00.000Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,6 +92,15 @@ mod tests {
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(Timestamp(millis).to_string(), text);
+            assert_eq!(Timestamp::printed(text), Some(Timestamp(millis)));
+        }
+        for wrong in [
+            "",
+            "2026-11-28",
+            "2026-02-30T00:00:00.000Z",
+            "1900-01-01T00:00:00.000Z",
+        ] {
+            assert_eq!(Timestamp::printed(wrong), None, "{wrong}");
         }
     }
 }

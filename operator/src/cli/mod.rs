@@ -13,8 +13,8 @@ pub use cluster::{AgentArgs, ApproveArgs, ClusterArgs, ControllerArgs};
 pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
-    FaultArgs, FromSnapshotArgs, HoldArgs, NewRackArgs, PlaceArgs, RackArgs, RackVerb, SetArgs,
-    TargetArgs,
+    FaultArgs, FromSnapshotArgs, HoldArgs, NewRackArgs, PlaceArgs, PlugArgs, RackArgs, RackVerb,
+    SetArgs, TargetArgs,
 };
 
 pub use snapshot::{DiffArgs, RecordArgs, SnapshotArgs, SnapshotVerb, VerifyArgs};
@@ -103,6 +103,7 @@ impl Verb {
                 RackVerb::New(_)
                 | RackVerb::FromSnapshot(_)
                 | RackVerb::Set(_)
+                | RackVerb::Plug(_)
                 | RackVerb::Unplug(_)
                 | RackVerb::Replug(_)
                 | RackVerb::Fault(_)

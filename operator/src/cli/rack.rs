@@ -31,6 +31,8 @@ pub enum RackVerb {
     },
     /// Change a live register or setting by hand.
     Set(SetArgs),
+    /// Add a card. It is on the bus after the next `reboot`, and shifts the bus numbers of those after it.
+    Plug(PlugArgs),
     /// Pull a SoC off the bus.
     Unplug(TargetArgs),
     /// Put a SoC back.
@@ -100,6 +102,19 @@ pub struct TargetArgs {
     pub place: Place,
     /// PCI address.
     pub target: String,
+}
+
+/// `rack plug`
+#[derive(Debug, Args)]
+pub struct PlugArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+    /// PCI address of an empty port, or one on a root bus where no port is: firmware hides ports of empty slots.
+    pub target: String,
+    /// The card: standard, pro, ultra, standard080 or ultra080.
+    #[arg(long, default_value = "ultra")]
+    pub card: String,
 }
 
 /// `rack set`

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 /// Which signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// SIGINT.
+    /// SIGINT or SIGQUIT.
     Interrupt,
     /// SIGTERM.
     Terminate,
@@ -83,7 +83,7 @@ pub enum Hangup {
     Elsewhere,
 }
 
-/// Watches SIGINT and SIGTERM for the life of the process: sets the flag and tells of every signal, until `tell` says
+/// Watches SIGINT, SIGQUIT and SIGTERM for the life of the process: sets the flag and tells of every signal, until `tell` says
 /// that nobody listens.
 pub fn watch(
     flag: StopFlag,
@@ -93,15 +93,18 @@ pub fn watch(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (mut interrupt, mut terminate, mut hangup) = {
+    let (mut interrupt, mut quit, mut terminate, mut hangup) = {
         let _inside = runtime.enter();
         let hangup = match hangup {
             // Whoever said `nohup` wants it ignored.
             Hangup::Stops if !is_ignored(Signal::SIGHUP) => Some(signal(SignalKind::hangup())?),
             Hangup::Stops | Hangup::Elsewhere => None,
         };
+        // Taken, it ends nobody who writes past `ulimit -f`: the write fails, and is told.
+        drop(signal(SignalKind::from_raw(Signal::SIGXFSZ as i32))?);
         (
             signal(SignalKind::interrupt())?,
+            signal(SignalKind::quit())?,
             signal(SignalKind::terminate())?,
             hangup,
         )
@@ -114,6 +117,8 @@ pub fn watch(
                     // The receivers only wait: whichever is dropped loses nothing, the kernel's signal stays pending in it.
                     let stop = tokio::select! {
                         _ = interrupt.recv() => Stop::Interrupt,
+                        // The other key of a terminal: no machine is left in the middle of a step for it either.
+                        _ = quit.recv() => Stop::Interrupt,
                         _ = terminate.recv() => Stop::Terminate,
                         () = hung_up(&mut hangup) => Stop::Terminate,
                     };

@@ -1,10 +1,12 @@
 //! The engine: observe, plan, check, approve, journal, perform, verify, until nothing is left to do.
 //!
 //! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
-//! `granted` carries out what a controller decided, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
+//! `granted` carries out what a controller decided, `in_hand` tells others of the step at work, `recover` closes what a crash
+//! left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod build;
 mod granted;
+pub mod in_hand;
 pub mod interrupt;
 pub mod journaled;
 pub mod observe;

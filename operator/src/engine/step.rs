@@ -190,7 +190,7 @@ impl Engine<'_> {
 }
 
 /// How long a step may take before whoever watches us may take us for dead.
-fn limit(step: &Step) -> Duration {
+pub(super) fn limit(step: &Step) -> Duration {
     match step.action {
         Action::Build { .. } => build::COMPILE_LIMIT,
         _ => machine::limit(&step.action),

@@ -178,9 +178,8 @@ fn branch(
         ),
     };
     let bar = function
-        .bars
-        .iter()
-        .find(|bar| bar.index == BAR4 && is_soc(function.address, snapshot));
+        .bar(BAR4)
+        .filter(|_| is_soc(function.address, snapshot));
     let bar = bar.map_or_else(String::new, |bar| format!("  BAR4 {}", size(bar.size_kib)));
     let group = function
         .iommu_group

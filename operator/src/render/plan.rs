@@ -209,6 +209,9 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
         );
         deferred(out, sum.deferred);
         turns::lines(out, &plan.turns);
+        if by_workers(plan) > DisruptionClass::None {
+            disruption(out, plan);
+        }
         return;
     }
     let counts = [
@@ -232,18 +235,7 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
     );
     deferred(out, sum.deferred);
     turns::lines(out, &plan.turns);
-    let worst = plan
-        .nodes
-        .iter()
-        .map(|node| node.disruption)
-        .max()
-        .unwrap_or_default();
-    let asks = if plan.nodes.iter().any(|node| node.disruptive) {
-        "disruptive"
-    } else {
-        "not disruptive"
-    };
-    line(out, &format!("Disruption: {} ({asks}).", class(worst)));
+    disruption(out, plan);
     if let Some(order) = order(plan) {
         line(out, &order);
     }
@@ -255,6 +247,41 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
         line(out, "Carry it out:");
         line(out, &paint.tone(Tone::Strong, format_args!("  {next}")));
     }
+}
+
+/// What the steps of cards and settings disturb, which is what approval is about; and what worker steps do beyond that.
+fn disruption(out: &mut String, plan: &Plan) {
+    let worst = plan
+        .nodes
+        .iter()
+        .map(|node| node.disruption)
+        .max()
+        .unwrap_or_default();
+    let asks = if plan.nodes.iter().any(|node| node.disruptive) {
+        "disruptive"
+    } else {
+        "not disruptive"
+    };
+    let workers = match by_workers(plan) {
+        more if more > worst => format!(
+            "; {} by what is deferred, which needs no approval",
+            class(more)
+        ),
+        _ => String::new(),
+    };
+    line(
+        out,
+        &format!("Disruption: {} ({asks}){workers}.", class(worst)),
+    );
+}
+
+/// What worker steps disturb.
+fn by_workers(plan: &Plan) -> DisruptionClass {
+    let steps = plan.nodes.iter().flat_map(|node| &node.work);
+    steps
+        .map(|step| step.disruption.class)
+        .max()
+        .unwrap_or_default()
 }
 
 fn deferred(out: &mut String, count: u32) {

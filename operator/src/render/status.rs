@@ -9,7 +9,7 @@ use crd::{
 use super::words;
 use crate::{
     console::{Paint, Tone},
-    supervise::WorkerReport,
+    supervise::{Trouble, WorkerReport},
 };
 
 /// Everything, in the order in which a person asks.
@@ -17,7 +17,7 @@ pub fn text(
     room: &str,
     engine: &str,
     nodes: &[(HardwareSnapshot, usize)],
-    workers: &[WorkerReport],
+    (workers, troubles): (&[WorkerReport], &[Trouble]),
     paint: Paint,
 ) -> String {
     let mut out = String::new();
@@ -61,6 +61,17 @@ pub fn text(
         if !worker.why.is_empty() {
             let _ = writeln!(out, "            {}", worker.why);
         }
+    }
+    if !troubles.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.tone(Tone::Strong, "Came to nothing"));
+    }
+    for trouble in troubles {
+        let next = trouble
+            .next_try
+            .as_deref()
+            .map_or_else(String::new, |at| format!("; next try at {at}"));
+        let why = paint.tone(Tone::Delete, &trouble.why);
+        let _ = writeln!(out, "  {why}{next}");
     }
     out
 }

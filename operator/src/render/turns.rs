@@ -16,7 +16,7 @@ pub(super) fn section(out: &mut String, workers: &[&Step], paint: Paint, detail:
             (_, 0) => title.to_owned(),
             (0, _) => format!("{title}: batch 1 of {}", last + 1),
             _ => format!(
-                "batch {} of {}, when the model's replicas before it are ready",
+                "batch {} of {}, when enough of the model's replicas before it are ready",
                 batch + 1,
                 last + 1
             ),

@@ -12,9 +12,14 @@ use std::{
     time::Duration,
 };
 
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv},
+};
 use serde::{Deserialize, Serialize};
 
-use super::{Event, WorkerReport};
+pub use super::talk::{Heard, Talk};
+use super::{Event, Trouble, WorkerReport};
 
 /// The socket's name in the state directory.
 const NAME: &str = "control.sock";
@@ -55,10 +60,15 @@ pub enum Reply {
         /// One line.
         text: String,
     },
+    /// What was asked for is begun, and can be withdrawn no more.
+    Begun {},
     /// What runs.
     Status {
         /// The workers.
         workers: Vec<WorkerReport>,
+        /// What came to nothing, and is tried again or waits for somebody.
+        #[serde(default)]
+        troubles: Vec<Trouble>,
     },
     /// It is over.
     Ended {
@@ -78,6 +88,23 @@ pub struct Asked {
     pub request: Request,
     /// Where the answer goes; dropping it ends the answer.
     pub reply: SyncSender<Reply>,
+    /// Whoever asks.
+    pub asker: Asker,
+}
+
+/// Whoever asks, as long as they want an answer.
+#[derive(Debug)]
+pub struct Asker(UnixStream);
+
+impl Asker {
+    /// Whether they are still there and have not withdrawn what they asked for.
+    pub fn is_there(&self) -> bool {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recv(self.0.as_raw_fd(), &mut [0], flags) {
+            Ok(bytes) => bytes > 0,
+            Err(error) => error == Errno::EAGAIN,
+        }
+    }
 }
 
 /// The socket, removed when this is dropped.
@@ -122,10 +149,13 @@ fn serve(mut stream: UnixStream, events: &SyncSender<Event>) -> io::Result<()> {
     BufReader::new(stream.try_clone()?).read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
     let (reply, replies): (SyncSender<Reply>, Receiver<Reply>) = sync_channel(64);
-    if events
-        .send(Event::Control(Asked { request, reply }))
-        .is_err()
-    {
+    let asker = Asker(stream.try_clone()?);
+    let asked = Asked {
+        request,
+        reply,
+        asker,
+    };
+    if events.send(Event::Control(asked)).is_err() {
         return Ok(());
     }
     for reply in replies {
@@ -143,34 +173,21 @@ pub fn ask(
     patience: Option<Duration>,
     mut heard: impl FnMut(Reply),
 ) -> io::Result<bool> {
-    let Ok((short, _open)) = short(folder) else {
+    let Some(mut talk) = Talk::open(folder, request)? else {
         return Ok(false);
     };
-    let mut stream = match UnixStream::connect(short) {
-        Ok(stream) => stream,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-            ) =>
-        {
-            return Ok(false);
+    loop {
+        match talk.hear(patience)? {
+            Heard::Reply(reply) => heard(reply),
+            Heard::Nothing => return Err(io::ErrorKind::TimedOut.into()),
+            Heard::End => return Ok(true),
         }
-        Err(error) => return Err(error),
-    };
-    stream.set_read_timeout(patience)?;
-    let mut line = serde_json::to_string(request)?;
-    line.push('\n');
-    stream.write_all(line.as_bytes())?;
-    for line in BufReader::new(stream).lines() {
-        heard(serde_json::from_str(&line?)?);
     }
-    Ok(true)
 }
 
 /// A path to the socket that fits the 108 bytes of a socket's address, however deep the folder lies: through the
 /// descriptor of the folder, which must stay open while the path is used.
-fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
+pub(super) fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
     let open = File::open(folder)?;
     Ok((
         PathBuf::from(format!("/proc/self/fd/{}/{NAME}", open.as_raw_fd())),
@@ -181,6 +198,31 @@ fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_can_be_withdrawn_until_it_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let (events, asked) = sync_channel(4);
+        let _socket = listen(folder.path(), events).unwrap();
+        let request = Request::Down {
+            yes: true,
+            approve_digest: Vec::new(),
+        };
+        let mut talk = Talk::open(folder.path(), &request).unwrap().unwrap();
+        let Ok(Event::Control(asked)) = asked.recv() else {
+            unreachable!()
+        };
+        assert!(asked.asker.is_there());
+        let heard = talk.hear(Some(Duration::from_millis(1))).unwrap();
+        assert_eq!(heard, Heard::Nothing);
+        talk.withdraw().unwrap();
+        assert!(!asked.asker.is_there());
+        asked.reply.send(Reply::Begun {}).unwrap();
+        drop(asked);
+        let patience = Some(Duration::from_secs(10));
+        assert_eq!(talk.hear(patience).unwrap(), Heard::Reply(Reply::Begun {}));
+        assert_eq!(talk.hear(patience).unwrap(), Heard::End);
+    }
 
     #[test]
     fn whoever_listens_answers_and_nobody_is_nobody() {

@@ -7,6 +7,7 @@ mod report;
 pub mod running;
 mod speech;
 mod supervisor;
+mod talk;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use crd::{
 };
 use machine::{KnownWorker, MachineEvent};
 
-pub use report::WorkerReport;
+pub use report::{Trouble, WorkerReport};
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
 pub use crate::cluster::agent::drains::Freed;

@@ -1,4 +1,4 @@
-//! One worker as `status` shows it, here and over the control socket.
+//! A worker, and what came to nothing, as `status` shows them, here and over the control socket.
 use crd::{
     id::{NodeName, WorkerId},
     snapshot::WorkerState,
@@ -25,4 +25,15 @@ pub struct WorkerReport {
     pub restarts: u32,
     /// What it said last when it died; empty while it has not.
     pub why: String,
+}
+
+/// Something that came to nothing, for `status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// What, and why.
+    pub why: String,
+    /// When it is tried again, RFC 3339 in UTC; absent where it waits for something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try: Option<String>,
 }

@@ -1,24 +1,22 @@
 //! `down`: stops the models and puts the machine back, through the `up` that runs, or alone.
+mod asked;
+
 use crd::{declaration::Declaration, plan::Plan};
 use machine::Clock;
 use serde_json::json;
 
 use super::{apply, setting};
 use crate::{
-    cli::{DownArgs, Environment, Format, Leave},
+    cli::{DownArgs, Environment, Format},
     console::Console,
     document,
     engine::{Engine, Settled, approve::Asking, interrupt::StopFlag},
-    exit::{Exit, TABLE},
+    exit::Exit,
     failure::Failure,
     place::SourcePlace,
     render::plan::{Detail, Frame},
     room::Opening,
-    supervise::{
-        Crew,
-        control::{self, Reply, Request},
-        process,
-    },
+    supervise::{Crew, process},
 };
 
 /// `down`
@@ -35,8 +33,16 @@ pub fn run(
         Opening::Work(Clock::Virtual),
     )?;
     let state = &setting.room.state;
-    if let Some(exit) = through_up(args, state.root(), console)? {
-        return Ok(exit);
+    if let Some(why) = asked::up(&args.leave, &setting.room, console, stop)? {
+        match args.printing.output {
+            Format::Text | Format::Wide => console
+                .result("Down: workers stopped, machine put back as the deletion rules say.\n"),
+            format @ (Format::Json | Format::Yaml) => console.result(&document::print(
+                &json!({ "why": why, "exit": document::exit_json(Exit::Ok) }),
+                format,
+            )?),
+        }
+        return Ok(Exit::Ok);
     }
     let _lock = setting::lock(&setting.room, "down")?;
     process::wait_for_orphans(state, console)?;
@@ -91,62 +97,4 @@ fn print(settled: &Settled, args: &DownArgs, console: &Console) -> Result<(), Fa
         }
     }
     Ok(())
-}
-
-/// Asks the `up` that holds the state directory, where one does.
-fn through_up(
-    args: &DownArgs,
-    root: &std::path::Path,
-    console: &Console,
-) -> Result<Option<Exit>, Failure> {
-    let Leave {
-        yes,
-        approve_digest,
-    } = args.leave.clone();
-    let mut ended: Option<(u8, String, String)> = None;
-    // Draining takes as long as the policy says: no deadline of ours, Ctrl-C ends the wait.
-    let asked = control::ask(
-        root,
-        &Request::Down {
-            yes,
-            approve_digest,
-        },
-        None,
-        |reply| match reply {
-            Reply::Note { text } => console.note(&text),
-            Reply::Ended { code, why, hint } => ended = Some((code, why, hint)),
-            Reply::Status { workers: _ } => {}
-        },
-    );
-    let broken = |what: String| {
-        Failure::said(
-            Exit::Unavailable,
-            format!("asking the running `shardplane up` to stop: {what}"),
-            "look whether it still runs with `shardplane status`",
-        )
-    };
-    match asked {
-        Ok(false) => Ok(None),
-        Err(error) => Err(broken(error.to_string())),
-        Ok(true) => {
-            let (code, why, hint) =
-                ended.ok_or_else(|| broken("it ended without an answer".to_owned()))?;
-            let exit = TABLE
-                .iter()
-                .find(|row| row.code == code)
-                .map_or(Exit::Internal, |row| row.exit);
-            if exit != Exit::Ok {
-                return Err(Failure::said(exit, why, hint));
-            }
-            match args.printing.output {
-                Format::Text | Format::Wide => console
-                    .result("Down: workers stopped, machine put back as the deletion rules say.\n"),
-                format @ (Format::Json | Format::Yaml) => console.result(&document::print(
-                    &json!({ "why": why, "exit": document::exit_json(exit) }),
-                    format,
-                )?),
-            }
-            Ok(Some(exit))
-        }
-    }
 }

@@ -10,8 +10,8 @@ use machine::{
 use super::{replica, setting};
 use crate::{
     cli::{
-        Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, Printing, RackVerb, SetArgs,
-        TargetArgs,
+        Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, PlugArgs, Printing, RackVerb,
+        SetArgs, TargetArgs,
     },
     console::Console,
     declared, document,
@@ -34,6 +34,16 @@ pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Resu
         }) => each(&place, environment, console, |server| {
             server.set(&target, &value)
         }),
+        RackVerb::Plug(PlugArgs {
+            place,
+            target,
+            card,
+        }) => {
+            let port = address(&target)?;
+            one_of(&place, environment, console, |server| {
+                server.plug(port, &card)
+            })
+        }
         RackVerb::Unplug(TargetArgs { place, target }) => {
             let address = address(&target)?;
             one_of(&place, environment, console, |server| {

@@ -8,14 +8,17 @@ use crate::{
     cli::{Environment, Format, StatusArgs},
     console::Console,
     document,
-    engine::observe::{self, Surroundings},
+    engine::{
+        in_hand,
+        observe::{self, Surroundings},
+    },
     exit::Exit,
     failure::Failure,
     render,
     room::Opening,
     state::{EngineLock, Journal},
     supervise::{
-        WorkerReport,
+        Trouble, WorkerReport,
         control::{self, Reply, Request},
         running,
     },
@@ -45,12 +48,13 @@ pub fn run(
     let setting = setting::open(&args.place, environment, console, Opening::Look)?;
     let room = &setting.room;
     let root = room.state.root();
-    let mut workers: Vec<WorkerReport> = Vec::new();
+    let mut seen = (Vec::new(), Vec::new());
     let answered = control::ask(root, &Request::Status {}, Some(PATIENCE), |reply| {
-        if let Reply::Status { workers: reported } = reply {
-            workers = reported;
+        if let Reply::Status { workers, troubles } = reply {
+            seen = (workers, troubles);
         }
     });
+    let (workers, troubles): (Vec<WorkerReport>, Vec<Trouble>) = seen;
     let held = EngineLock::is_held(root);
     let engine = match (held.then(|| EngineLock::holder(root)).flatten(), &answered) {
         (Some(holder), Ok(_)) => format!(
@@ -58,8 +62,11 @@ pub fn run(
             holder.verb, holder.pid, holder.since
         ),
         (Some(holder), Err(_)) => format!(
-            "`shardplane {}` works here (pid {}, since {}) and is busy",
-            holder.verb, holder.pid, holder.since
+            "`shardplane {}` works here (pid {}, since {}) and is busy{}",
+            holder.verb,
+            holder.pid,
+            holder.since,
+            in_hand::of(room).map_or_else(String::new, |step| format!(": {step}")),
         ),
         (None, _) if held => "another run works here".to_owned(),
         (None, _) => "no engine runs on this machine now".to_owned(),
@@ -84,7 +91,7 @@ pub fn run(
             &room.title,
             &engine,
             &nodes,
-            &workers,
+            (&workers, &troubles),
             console.out_paint(),
         )),
         format @ (Format::Json | Format::Yaml) => {
@@ -93,6 +100,7 @@ pub fn run(
                 "engine": engine,
                 "running": held,
                 "workers": document::json(&workers)?,
+                "troubles": document::json(&troubles)?,
                 "nodes": nodes.iter().map(|(snapshot, outstanding)| Ok(json!({
                     "node": snapshot.metadata.name,
                     "bootId": snapshot.boot_id.get(),
@@ -122,7 +130,7 @@ fn as_declared(root: &Path, limit: Duration, console: &Console) -> Result<(), Fa
                 matter = text;
             }
             Reply::Ended { .. } => ended = true,
-            Reply::Status { workers: _ } => {}
+            Reply::Status { .. } | Reply::Begun {} => {}
         },
     );
     match asked {

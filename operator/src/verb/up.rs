@@ -1,4 +1,5 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
+mod again;
 mod goals;
 mod pass;
 mod question;
@@ -33,6 +34,7 @@ use crate::{
         process,
     },
 };
+use again::Again;
 use stage::{Stage, Standing};
 use turns::Waiting;
 
@@ -108,6 +110,7 @@ pub fn run(
         said: BTreeMap::new(),
         blocked: BTreeMap::new(),
         waiting: Waiting::default(),
+        again: Again::default(),
         asked: Answer::Waiting,
         setting,
     };
@@ -147,6 +150,8 @@ struct Up<'a> {
     blocked: goals::Blocked,
     /// What waits for workers to be ready.
     waiting: Waiting,
+    /// A pass over everything that came to nothing.
+    again: Again,
     asked: Answer,
     setting: setting::Setting,
 }
@@ -274,6 +279,7 @@ impl Up<'_> {
             }
             Event::Reload => {
                 self.console.note("up: reading again what is declared");
+                self.again.at_once();
                 match self.stage {
                     // It was never told that we are ready, and waits for that.
                     Stage::Starting(_) => {}
@@ -284,6 +290,7 @@ impl Up<'_> {
             Event::Control(Asked {
                 request: Request::AsDeclared {},
                 reply,
+                asker: _,
             }) => {
                 self.wait_as_declared(reply);
                 Ok(Next::Wait)
@@ -292,10 +299,12 @@ impl Up<'_> {
             Event::Control(Asked {
                 request: Request::Status {},
                 reply,
+                asker: _,
             }) => {
                 // Whoever went away wants no answer.
                 let _ = reply.send(Reply::Status {
                     workers: self.supervisor.report(),
+                    troubles: self.troubles(),
                 });
                 Ok(Next::Wait)
             }
@@ -306,14 +315,16 @@ impl Up<'_> {
                         approve_digest,
                     },
                 reply,
+                asker,
             }) => {
                 let leave = Leave {
                     yes,
                     approve_digest,
                 };
-                let ended = self.down(&leave, &reply);
+                let ended = self.down(&leave, &reply, &asker);
                 let (exit, why, hint) = match ended {
-                    Ok(settled) => (settled.exit, settled.why, String::new()),
+                    Ok(None) => return Ok(Next::Wait),
+                    Ok(Some(settled)) => (settled.exit, settled.why, String::new()),
                     Err(failure) => (failure.exit(), failure.chain(), failure.hint()),
                 };
                 let _ = reply.send(Reply::Ended {

@@ -58,3 +58,24 @@ fn a_full_state_directory_never_hides_that_the_machine_was_changed() {
     }
     assert_eq!(seen, [true; 3], "untouched, cut off and done were all seen");
 }
+
+/// A write past `ulimit -f` raises a signal that ends whoever does not take it.
+#[test]
+fn the_largest_size_of_a_file_is_an_error_and_no_end() {
+    let lab = Lab::new();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the command that it tests"
+    )]
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell
+        .args(["-c", "ulimit -f 1; exec \"$@\"", "sh"])
+        .arg(lab.path("bin/shardplane"))
+        .args(["rack", "new", "new.yaml", "--servers", "8"])
+        .current_dir(lab.path(""))
+        .env_clear()
+        .stdin(Stdio::null());
+    let ended = ended(shell).expect(73);
+    assert!(ended.stderr.contains("ulimit -f"), "{}", ended.stderr);
+    assert!(!lab.path("new.yaml").exists());
+}

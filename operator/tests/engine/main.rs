@@ -20,6 +20,7 @@ mod ports;
 mod reboot;
 mod recordings;
 mod removal;
+mod renumbered;
 mod replica;
 mod rights;
 mod rollout;

@@ -246,6 +246,7 @@ fn what_moved_is_named_by_function_and_pointer() {
 fn what_cannot_be_recorded_or_read_has_its_code() {
     let lab = recorded(&[]);
     fs::write(lab.path("short"), "secret").unwrap();
+    fs::write(lab.path("constant"), [b'a'; 32]).unwrap();
     for (arguments, code) in [
         (&["snapshot", "--expires-in", "7"][..], 64),
         (&["snapshot", "--expires-in", "0d"], 64),
@@ -254,6 +255,7 @@ fn what_cannot_be_recorded_or_read_has_its_code() {
         (&["snapshot", "verify", "one.yaml"], 64),
         (&["snapshot", "--redact", "--redact-key", "gone"], 66),
         (&["snapshot", "--redact", "--redact-key", "short"], 65),
+        (&["snapshot", "--redact", "--redact-key", "constant"], 65),
     ] {
         lab.run("state", arguments).expect(code);
     }

@@ -36,13 +36,19 @@ impl Up {
         Self { child, said }
     }
 
-    /// Waits until a line holds `words`.
+    /// Waits until a line holds `words`; the lines before it.
     #[track_caller]
-    pub fn hears(&self, words: &str) {
+    pub fn hears(&self, words: &str) -> Vec<String> {
+        self.listens(words).0
+    }
+
+    /// The lines before the first that holds `words`, and that line.
+    #[track_caller]
+    fn listens(&self, words: &str) -> (Vec<String>, String) {
         let mut heard = Vec::new();
         while let Ok(line) = self.said.recv_timeout(PATIENCE) {
             if line.contains(words) {
-                return;
+                return (heard, line);
             }
             heard.push(line);
         }
@@ -117,6 +123,103 @@ fn a_stop_in_a_long_wait_is_answered_and_a_second_ends_it() {
     up.signal(Signal::SIGTERM);
     up.hears("ended at once");
     assert_eq!(up.ends().code(), Some(20));
+}
+
+#[test]
+fn the_other_key_of_a_terminal_stops_between_two_steps_too() {
+    let lab = Lab::new();
+    let mut up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    up.signal(Signal::SIGQUIT);
+    up.hears("stopping: draining workers");
+    assert_eq!(up.ends().code(), Some(0));
+}
+
+#[test]
+fn a_down_beside_a_long_step_says_what_it_waits_for_and_can_be_stopped() {
+    let lab = Lab::new();
+    lab.run("state", &["rack", "fault", "reset-hangs:0000:25:00.0"])
+        .expect(0);
+    let up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("soc.wait");
+    let holder = format!(
+        "waiting for `shardplane up` (pid {}): it is in ",
+        up.child.id()
+    );
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let mut down = Up::start(&lab, &["down"]);
+        let (_, heard) = down.listens(&holder);
+        assert!(
+            heard.contains("soc.wait SoC 0000:25:00.0 on aic-01 since ")
+                && heard.contains("Z, until ")
+                && heard.contains("Z at the latest"),
+            "{heard}"
+        );
+        down.signal(signal);
+        down.hears("stopped waiting with nothing begun; `shardplane up`");
+        assert_eq!(down.ends().code(), Some(code));
+    }
+    let status = lab.run("state", &["status"]).expect(0);
+    assert!(
+        status
+            .stdout
+            .contains(" and is busy: soc.wait SoC 0000:25:00.0"),
+        "{}",
+        status.stdout
+    );
+}
+
+#[test]
+fn a_down_that_was_taken_back_is_not_begun() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    up.signal(Signal::SIGSTOP);
+    let mut down = Up::start(&lab, &["down"]);
+    down.hears("waiting for `shardplane up`");
+    down.signal(Signal::SIGTERM);
+    assert_eq!(down.ends().code(), Some(143));
+    up.signal(Signal::SIGCONT);
+    up.hears("`shardplane down` was taken back before anything was begun; going on");
+    assert_eq!(workers(&lab).len(), 1);
+}
+
+#[test]
+fn a_model_that_cannot_be_built_is_told_once_and_tried_again_with_growing_pauses() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let model = lab.path("declared/model.yaml");
+    let text = std::fs::read_to_string(&model).unwrap();
+    std::fs::write(&model, text.replace("path: tiny", "path: gone")).unwrap();
+    let told = up.hears("; trying again in 1 s");
+    assert!(
+        told.iter().any(|line| line.contains("Plan: 1 build")),
+        "{told:#?}"
+    );
+    for said in ["it failed as before; trying again in 2 s", "in 4 s"] {
+        let told = up.hears(said);
+        assert_eq!(told.len(), 1, "{told:#?}");
+    }
+    let status = lab.run("state", &["status", "-o", "json"]).expect(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let trouble = &status["troubles"][0];
+    let why = trouble["why"].as_str().unwrap();
+    assert!(why.contains("ShardedModel/default/tiny"), "{why}");
+    assert!(trouble["nextTry"].as_str().unwrap().ends_with('Z'));
+    let status = lab.run("state", &["status"]).expect(0);
+    assert!(
+        status.stdout.contains(&format!("{why}; next try at ")),
+        "{}",
+        status.stdout
+    );
+    // An edit is followed at once, whatever the pause.
+    std::fs::write(&model, text.replace("slots: 1", "slots: 2")).unwrap();
+    up.hears("replacing worker default/tiny-0");
+    up.hears("serves on");
+    let status = lab.run("state", &["status", "-o", "json"]).expect(0);
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["troubles"], Value::Array(Vec::new()));
 }
 
 #[test]

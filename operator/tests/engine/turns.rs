@@ -56,6 +56,9 @@ fn an_edit_replaces_the_second_replica_when_the_first_is_ready() {
     let up = up(&lab, 2);
     edit(&lab, "model.yaml", "slots: 1", "slots: 2");
     up.hears("Rollout of ShardedModel/default/tiny: default/tiny-0, then default/tiny-1; at least 1 of 2 serves meanwhile.");
+    up.hears(
+        "Disruption: none (not disruptive); worker by what is deferred, which needs no approval.",
+    );
     up.hears("replacing worker default/tiny-0");
     up.hears("worker default/tiny-0 serves on");
     up.hears("replacing worker default/tiny-1");
@@ -79,11 +82,21 @@ fn a_program_that_does_not_start_stops_the_rollout_and_another_edit_mends_it() {
         "{}",
         plan.stdout
     );
+    let troubles = |lab: &Lab| {
+        let status = lab.run("state", &["status", "-o", "json"]).expect(0);
+        let status: Value = serde_json::from_str(&status.stdout).unwrap();
+        status["troubles"].clone()
+    };
+    assert_eq!(
+        troubles(&lab)[0]["why"],
+        "the rollout of ShardedModel/default/tiny stops: worker default/tiny-0 is not ready (no room for 7 slots); default/tiny-1 goes on as it was"
+    );
     edit(&lab, "model.yaml", "slots: 7", "slots: 2");
     up.hears("no longer blocked: ShardedModel/default/tiny");
     up.hears("worker default/tiny-0 serves on");
     up.hears("replacing worker default/tiny-1");
     up.hears("worker default/tiny-1 serves on");
+    assert_eq!(troubles(&lab), Value::Array(Vec::new()));
 }
 
 #[test]

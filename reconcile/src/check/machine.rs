@@ -6,8 +6,7 @@ use crd::{
     id::{GroupId, PciAddress},
     kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
-        Acs, GroupRecord, HardwareSnapshot, HolderKind, LedgerEntry, PciFunction, PortKind, Soc,
-        SocIdentity,
+        Acs, GroupRecord, HardwareSnapshot, LedgerEntry, PciFunction, PortKind, Soc, SocIdentity,
     },
 };
 
@@ -151,7 +150,7 @@ impl<'a> Machine<'a> {
     pub(super) fn is_foreign_held(&self, soc: PciAddress) -> bool {
         let listed = |holder: &&crd::snapshot::Holder| holder.soc == soc;
         let mut holders = self.snapshot.holders.iter().filter(listed);
-        let foreign = holders.any(|holder| holder.kind == HolderKind::Foreign);
+        let foreign = holders.any(|holder| holder.kind.is_foreign());
         let driver = self.function(soc).and_then(|f| f.driver.get());
         foreign || driver.is_some_and(|driver| driver.starts_with("vfio"))
     }

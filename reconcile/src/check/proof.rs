@@ -5,7 +5,7 @@ use crd::{
     id::{GroupId, PciAddress, Word},
     kind::{AcsMode, MdpMode, ResetScope, VerificationMode},
     plan::NodePlan,
-    snapshot::{BAR4, Bar, SocStatus},
+    snapshot::{BAR4, SocStatus},
     step::{ACS_REDIRECT_MASK, Action, MdpSetting, Step},
 };
 
@@ -112,8 +112,8 @@ fn is_usable(
             policy.spec.require.is_none() && policy.spec.mdp != Some(MdpMode::Disabled)
         });
         let wide = machine.function(*soc).is_some_and(|function| {
-            let bar = |bar: &Bar| bar.index == BAR4 && bar.size_kib == 2 << 20;
-            function.bars.iter().any(bar)
+            let bar = function.bar(BAR4);
+            bar.is_some_and(|bar| bar.size_kib == 2 << 20)
         });
         let free = !machine.is_foreign_held(*soc) && !machine.is_busy(*soc);
         ready && on && plain && wide && free && machine.is_enforced(*soc)

@@ -45,7 +45,10 @@ fn resource(function: &PciFunction) -> String {
 pub(super) fn bar4_size(patient: &Patient<'_>) -> Vec<Seen> {
     patient.each(|soc| {
         let function = function(patient, soc)?;
-        let bar = function.bars.iter().find(|bar| bar.index == BAR4);
+        if function.bars.get().is_none() {
+            return Some(Seen::told(&function.bars, |_| Seen::pass("")));
+        }
+        let bar = function.bar(BAR4);
         let integrator = "ask the system integrator: the board's own configuration decides its size, nothing that runs here";
         let seen = match bar.map(|bar| bar.size_kib) {
             Some(size) if size >= P2P_BAR_KIB => Seen::pass(format!("{} GiB", size >> 20)),
@@ -84,7 +87,11 @@ pub(super) fn bar4_assigned(patient: &Patient<'_>) -> Vec<Seen> {
 pub(super) fn link(patient: &Patient<'_>) -> Vec<Seen> {
     patient.each(|soc| {
         let function = function(patient, soc)?;
-        let link = function.link.as_ref()?;
+        let Some(link) = function.link.get() else {
+            // What has no link has none to judge.
+            let untold = function.link.unknown != Some(Unknown::Absent);
+            return untold.then(|| Seen::told(&function.link, |_| Seen::pass("")));
+        };
         let whole: u32 = link.speed.split(['.', ' ']).next()?.parse().ok()?;
         let fact = format!("{}, x{}", link.speed, link.width);
         let seen = if whole >= SPEED && link.width >= LANES {

@@ -199,6 +199,10 @@ impl<'a> Want<'a> {
                 .filter(|house| house.governed && !house.sealed)
         };
         if open().next().is_none() {
+            // Nothing is begun there; why not is told of the node, once.
+            if let Some(sealed) = houses.iter().find(|house| house.governed) {
+                return Ok(self.at(sealed, None, true));
+            }
             return Err(self.refuse(
                 ReportReason::NotGoverned,
                 "no CardPolicy selects a readable node".into(),

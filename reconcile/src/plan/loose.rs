@@ -44,6 +44,10 @@ pub(super) fn builds<'a>(
             continue;
         }
         let governed = open().next().is_some();
+        if !governed && houses.iter().any(|house| house.governed) {
+            // Every node that it could be made on is left alone; why is told of the node, once.
+            continue;
+        }
         let (reason, message, hint) = if governed {
             (
                 ReportReason::CompilerMissing,

@@ -68,7 +68,12 @@ impl Spot {
         Self {
             before: format!("{}/{escaped}", self.before),
             after: format!("{}/{escaped}", self.after),
-            list: name.to_owned(),
+            // The value of a fact is a list of what the fact is a list of.
+            list: if name == "value" {
+                self.list.clone()
+            } else {
+                name.to_owned()
+            },
             subject,
             field,
         }
@@ -148,6 +153,11 @@ impl Walk {
         match (before.get("value"), after.get("value")) {
             (Some(a @ Value::Object(_)), Some(b @ Value::Object(_)))
                 if a["state"] == b["state"] =>
+            {
+                self.value(&spot.field("value"), Some(a), Some(b));
+            }
+            (Some(a @ Value::Array(one)), Some(b @ Value::Array(other)))
+                if one.iter().chain(other).any(Value::is_object) =>
             {
                 self.value(&spot.field("value"), Some(a), Some(b));
             }

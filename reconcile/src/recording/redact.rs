@@ -1,6 +1,6 @@
 //! Replaces what tells whose machine a snapshot is of, the same thing by the same pseudonym, so that plans stay the same.
 //!
-//! Replaced: the node's name, labels, boot ids, serials of SoCs and boards, process ids, command names, files of
+//! Replaced: the node's name, labels, boot ids, serials of SoCs and boards, process ids, command names, ids of containers and pods, files of
 //! other people's settings, and of the kernel's command line all but what decides about cards. Kept: addresses, paths, words, versions, sizes, and names of declared objects,
 //! which whoever reads the plan has anyway. Every struct that holds something to replace is taken apart whole here: a
 //! field that is added to one must be thought about.
@@ -10,9 +10,9 @@ use crd::{
     Fact,
     id::{BootId, GroupId, MhiSerial, NodeName},
     snapshot::{
-        GroupRecord, HardwareSnapshot, Holder, KeptSettings, Ledger, LedgerEntry,
+        GroupRecord, HardwareSnapshot, Holder, HolderKind, KeptSettings, Ledger, LedgerEntry,
         OverrulingSetting, PresentWorker, Redaction, Settings, SnapshotMetadata, Soc, SocIdentity,
-        Verification,
+        Unread, Verification,
     },
 };
 
@@ -194,17 +194,42 @@ impl Pseudonyms {
         }
     }
 
+    /// A path of a process or of a site's own file tells about it; the kernel's own folders do not.
+    fn unread(&self, unread: Unread) -> Unread {
+        let Unread { path, why } = unread;
+        let number = path
+            .strip_prefix("/proc/")
+            .and_then(|rest| rest.split('/').next())
+            .and_then(|pid| pid.parse().ok());
+        let path = match number {
+            Some(pid) => path.replacen(
+                &format!("/proc/{pid}"),
+                &format!("/proc/{}", self.pid(pid)),
+                1,
+            ),
+            None => path,
+        };
+        Unread { path, why }
+    }
+
     fn holder(&self, holder: Holder) -> Holder {
         let Holder {
             soc,
             kind,
             pid,
             name,
+            unit,
+            container,
+            pod,
         } = holder;
         Holder {
             soc,
-            kind,
-            name: if pid.is_none() && name == VFIO {
+            kind: kind.clone(),
+            // A unit is named by whoever wrote it for everybody; whose container or pod it is, its id tells.
+            unit,
+            container: container.map(|id| self.name("container", &id)),
+            pod: pod.map(|uid| self.name("pod", &uid)),
+            name: if matches!(kind, HolderKind::Unseen { .. }) || pid.is_none() && name == VFIO {
                 name
             } else {
                 self.name("command", &name)
@@ -318,6 +343,7 @@ pub fn redact(snapshot: &HardwareSnapshot, pseudonyms: &Pseudonyms) -> HardwareS
         boot_id,
         functions,
         socs,
+        unread,
         mut host,
         settings,
         tools,
@@ -340,6 +366,7 @@ pub fn redact(snapshot: &HardwareSnapshot, pseudonyms: &Pseudonyms) -> HardwareS
         boot_id: boot_id.map(|boot| pseudonyms.boot(&boot)),
         functions,
         socs: socs.into_iter().map(|soc| pseudonyms.soc(soc)).collect(),
+        unread: unread.into_iter().map(|u| pseudonyms.unread(u)).collect(),
         host,
         settings: pseudonyms.settings(settings),
         tools,

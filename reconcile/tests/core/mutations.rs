@@ -33,6 +33,9 @@ fn hold(case: &mut Case, soc: usize) {
         kind: HolderKind::Foreign,
         pid: Some(7),
         name: "tenant".into(),
+        unit: None,
+        container: None,
+        pod: None,
     };
     case.snapshot.holders.push(holder);
 }

@@ -257,6 +257,9 @@ fn a_difference_is_told_in_words() {
                 kind: HolderKind::Foreign,
                 pid: Some(1),
                 name: "python3".into(),
+                unit: None,
+                container: None,
+                pod: None,
             });
         },
         &["SoC 0000:05:00.0: holder: python3 came"],

@@ -83,6 +83,9 @@ fn foreign(snapshot: &mut HardwareSnapshot, soc: usize) {
         kind: HolderKind::Foreign,
         pid: Some(4711),
         name: "vllm".into(),
+        unit: None,
+        container: None,
+        pod: None,
     });
 }
 
@@ -182,7 +185,7 @@ fn one_thing_out_of_the_ordinary() {
             |_, node| {
                 let soc = node.socs[0].address;
                 for function in node.functions.iter_mut().filter(|f| f.address == soc) {
-                    function.bars[0].size_kib = 64;
+                    function.bars.value.as_mut().unwrap()[0].size_kib = 64;
                 }
             },
             Expected {

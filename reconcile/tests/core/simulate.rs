@@ -230,6 +230,9 @@ fn start(snapshot: &mut HardwareSnapshot, worker: &WorkerRequest) {
             },
             pid: Some(4242),
             name: "shardplane-worker".into(),
+            unit: None,
+            container: None,
+            pod: None,
         });
     }
 }

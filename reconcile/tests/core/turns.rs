@@ -207,6 +207,41 @@ fn a_new_replica_that_is_not_ready_stops_the_others() {
 }
 
 #[test]
+fn the_next_has_its_turn_as_soon_as_enough_serve_not_when_all_before_it_are_ready() {
+    let mut before = declared(3, (None, Some(2), None));
+    let rollout = before.models[0].spec.rollout.clone();
+    before.models[0].spec = model(4, Connectivity::ThroughHost);
+    before.models[0].spec.replicas = 3;
+    before.models[0].spec.rollout = rollout;
+    let mut nodes = running(&before);
+    let after = edited(before);
+    let mut first = checked(&after, &nodes);
+    let expected: [&[&str]; 2] = [&["replace 0", "replace 1"], &["replace 2"]];
+    assert_eq!(batches(&first), expected);
+    first.nodes[0].work.retain(|step| step.batch == 0);
+    assert!(apply(&first, &mut nodes, true).is_empty());
+    let starting = |nodes: &mut Vec<HardwareSnapshot>, ids: &[&str]| {
+        for worker in &mut nodes[0].workers {
+            let starts = ids.contains(&worker.id.as_str());
+            worker.state = if starts {
+                WorkerState::Starting
+            } else {
+                WorkerState::Ready
+            };
+        }
+    };
+    // One serves, and one must.
+    starting(&mut nodes, &["default/tiny-0", "default/tiny-1"]);
+    let expected: [&[&str]; 2] = [&[], &["replace 2"]];
+    assert_eq!(batches(&checked(&after, &nodes)), expected);
+    // Two serve: one of them may stop, whatever becomes of the third.
+    starting(&mut nodes, &["default/tiny-1"]);
+    let plan = checked(&after, &nodes);
+    assert_eq!(batches(&plan), [["replace 2"]]);
+    assert_eq!(plan.turns[0].least, 1);
+}
+
+#[test]
 fn fewer_replicas_and_none_are_no_rollout() {
     let before = declared(2, (Some(2), None, None));
     let nodes = running(&before);

@@ -220,7 +220,11 @@ fn of_soc(snapshot: &mut HardwareSnapshot, twist: Twist) {
             );
         }
         Twist::SmallBar(_) => {
-            for bar in function.into_iter().flat_map(|f| &mut f.bars) {
+            for bar in function
+                .into_iter()
+                .filter_map(|f| f.bars.value.as_mut())
+                .flatten()
+            {
                 bar.size_kib = 64;
             }
         }
@@ -234,6 +238,9 @@ fn of_soc(snapshot: &mut HardwareSnapshot, twist: Twist) {
             kind: HolderKind::Foreign,
             pid: Some(777),
             name: "tenant".into(),
+            unit: None,
+            container: None,
+            pod: None,
         }),
         Twist::NoSerial(_) => soc.serial = Fact::unknown(Unknown::NoPermission, "twist"),
         Twist::Passed(_) => {

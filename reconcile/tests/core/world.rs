@@ -38,6 +38,7 @@ impl Builder {
                 boot_id: Fact::known(BootId(format!("boot-1-{node}")), source),
                 functions: Vec::new(),
                 socs: Vec::new(),
+                unread: Vec::new(),
                 host: Host {
                     kernel: Fact::known("6.8.0".into(), source),
                     command_line: Fact::known(String::new(), source),
@@ -148,11 +149,14 @@ impl Builder {
         function.device = Word(0xa100);
         function.class = "0x120000".into();
         function.driver = Fact::known("qaic".into(), "test");
-        function.bars = vec![Bar {
-            index: 4,
-            size_kib: GIB2_KIB,
-            prefetchable: true,
-        }];
+        function.bars = Fact::known(
+            vec![Bar {
+                index: 4,
+                size_kib: GIB2_KIB,
+                prefetchable: true,
+            }],
+            "test",
+        );
         let path = function.path.clone();
         let serial = format!("{}-{index:04x}", self.snapshot.metadata.name);
         self.snapshot.socs.push(Soc {
@@ -248,9 +252,10 @@ impl Builder {
             acs,
             iommu_group: Fact::known(group, "test"),
             driver: Fact::unknown(Unknown::Absent, "test"),
-            bars: Vec::new(),
-            link: None,
-            numa_node: None,
+            bars: Fact::known(Vec::new(), "test"),
+            link: Fact::unknown(Unknown::Absent, "test"),
+            max_link: Fact::unknown(Unknown::Absent, "test"),
+            numa_node: Fact::unknown(Unknown::Absent, "test"),
         });
     }
 }

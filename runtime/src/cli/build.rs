@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::arguments::{Build, Format, Room};
 use super::failure::Failure;
+use super::stop::Stop;
 use super::{model, output};
 use crate::program::build::{BuildOutcome, check_place};
-use crate::program::{BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
+use crate::program::{BuildError, BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
 use crate::serve::chain;
 use crate::serve::clock::Clock;
 use crate::text::ModelText;
@@ -29,6 +30,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         output: printed,
     } = arguments;
     let Room { slots, context } = *room;
+    let stop = Stop::listen()?;
     let seen = inspect(checkpoint, *shards)?;
     check_place(out)?;
     let context = match context {
@@ -72,6 +74,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         memory: MemoryLimit::Machine,
         patience: PATIENCE,
         progress: &progress,
+        stop: &|| stop.asked(),
     });
     if shown.get() != u64::MAX {
         output::progress("");
@@ -80,7 +83,10 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         directory,
         manifest,
         outcome,
-    } = outcome?;
+    } = match outcome {
+        Err(error @ BuildError::Stopped) => return Err(Failure::new(stop.exit(), &error)),
+        other => other?,
+    };
     let (word, verb) = match outcome {
         BuildOutcome::Fresh => ("fresh", "built"),
         BuildOutcome::Reused => ("reused", "found, already built and unchanged,"),

@@ -214,11 +214,15 @@ impl From<BuildError> for Failure {
                         .filter(|exit| *exit == Exit::Permission)
                         .unwrap_or(Exit::CannotWrite),
                     message: Some(chain(&error)),
-                    hint: None,
+                    hint: (source.kind() == ErrorKind::FileTooLarge).then_some(
+                        "it reached the largest size that a file may have: raise the limit (`ulimit -f`) and run again",
+                    ),
                 };
             }
             BuildError::Busy { .. } => Exit::Busy,
             BuildError::Verify(_) => Exit::Internal,
+            // Whoever asked for it says by which signal.
+            BuildError::Stopped => Exit::Terminated,
         };
         Self::new(exit, &error)
     }

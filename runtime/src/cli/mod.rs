@@ -9,6 +9,7 @@ mod model;
 mod output;
 mod serve;
 mod signals;
+mod stop;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,6 +34,11 @@ pub fn run(
         Ok(Arguments { verb }) => verb,
         Err(error) => return usage(&error),
     };
+    if let Err(error) = signals::outlive_file_limits() {
+        return Failure::new(Exit::Internal, &error)
+            .doing("listening for signals")
+            .report();
+    }
     let executable = executable.map_err(|error| {
         Failure::new(Exit::Internal, &error)
             .doing("finding this program's own file, which ranks are started from")

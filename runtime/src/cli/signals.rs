@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
+use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -25,7 +26,7 @@ pub(super) struct Origin(Arc<OnceLock<Source>>);
 /// Where an order came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    /// SIGINT.
+    /// SIGINT or SIGQUIT.
     Terminal,
     /// SIGTERM.
     Signal,
@@ -71,14 +72,16 @@ impl Orders {
         let (sender, received) = mpsc::channel(8);
         let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
+        let mut quit = signal(SignalKind::quit()).map_err(trouble)?;
         let origin = Origin::default();
         let (from_signals, noted) = (sender.clone(), origin.clone());
         tokio::spawn(async move {
             loop {
-                // Both wait without losing a signal, so either may be dropped for the other.
+                // All wait without losing a signal, so any may be dropped for another.
                 let source = tokio::select! {
                     Some(()) = terminate.recv() => Source::Signal,
                     Some(()) = interrupt.recv() => Source::Terminal,
+                    Some(()) = quit.recv() => Source::Terminal,
                     else => return,
                 };
                 noted.note(source);
@@ -95,6 +98,16 @@ impl Orders {
         }
         Ok(Self { received, origin })
     }
+}
+
+/// Takes SIGXFSZ, which ends a process that writes past `ulimit -f`: the write then fails, and can be told.
+pub(super) fn outlive_file_limits() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let _inside = runtime.enter();
+    // It stays taken for the life of the process.
+    signal(SignalKind::from_raw(Signal::SIGXFSZ as i32)).map(drop)
 }
 
 /// On a thread of its own, which the process does not wait for: the read ends when the supervisor does.

@@ -68,6 +68,8 @@ pub struct BuildRequest<'a> {
     pub patience: Duration,
     /// Called now and then as slices are written.
     pub progress: &'a dyn Fn(BuildProgress),
+    /// Whether to stop, with nothing left behind; asked every few megabytes.
+    pub stop: &'a dyn Fn() -> bool,
 }
 
 /// A finished program.
@@ -172,9 +174,33 @@ pub enum BuildError {
         /// How long we waited.
         patience: Duration,
     },
+    /// Somebody asked for it.
+    #[error("stopped before the program was whole")]
+    Stopped,
     /// What was written does not read back.
     #[error("the program just written does not verify")]
     Verify(#[source] ProgramError),
+}
+
+/// Whoever watches a build.
+pub(super) struct Watch<'a> {
+    progress: &'a dyn Fn(BuildProgress),
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl Watch<'_> {
+    /// Tells how far it is.
+    pub(super) fn tell(&self, progress: BuildProgress) {
+        (self.progress)(progress);
+    }
+
+    /// An error where it is to stop.
+    pub(super) fn goes_on(&self) -> Result<(), BuildError> {
+        if (self.stop)() {
+            return Err(BuildError::Stopped);
+        }
+        Ok(())
+    }
 }
 
 /// Refuses a place where no program can be made, before any weight is read.
@@ -195,6 +221,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
         memory,
         patience,
         progress,
+        stop,
     } = *request;
     let checkpoint = Checkpoint::open(checkpoint)?;
     check_place(out)?;
@@ -219,7 +246,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
         });
     }
     checkpoint.check_tied()?;
-    let place = Place::take(out, patience)?;
+    let place = Place::take(out, patience, stop)?;
     let source = match key {
         Some(_) => None,
         None => Some(digest(&checkpoint)?),
@@ -246,17 +273,13 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     }
     place.room(needs.weights + DISK_SLACK)?;
     let scratch = place.scratch()?;
-    let filled = fill(
-        &checkpoint,
-        &layouts,
-        scratch.path(),
-        &mut manifest,
-        progress,
-    );
+    let watch = Watch { progress, stop };
+    let filled = fill(&checkpoint, &layouts, scratch.path(), &mut manifest, &watch);
     // The disk may fill up while we write, whatever was free before.
     filled.map_err(|error| place.explain_full(error, needs.weights))?;
     // Opened as a reader would, in its temporary place: only what verifies is ever seen under its name.
     let program = Program::open(scratch.path()).map_err(BuildError::Verify)?;
+    watch.goes_on()?;
     let manifest = program.manifest().clone();
     place.publish(scratch)?;
     Ok(Built {
@@ -272,13 +295,16 @@ fn fill(
     layouts: &[Layout],
     directory: &Path,
     manifest: &mut Manifest,
-    progress: &dyn Fn(BuildProgress),
+    watch: &Watch<'_>,
 ) -> Result<(), BuildError> {
-    let names = write_slices(checkpoint, layouts, directory, progress)?;
+    let names = write_slices(checkpoint, layouts, directory, watch)?;
     for name in COPIES {
         copy(&checkpoint.folder.join(name), &directory.join(name))?;
     }
-    let describe = |name: &str| ProgramFile::describe(directory, name).map_err(BuildError::Verify);
+    let describe = |name: &str| {
+        watch.goes_on()?;
+        ProgramFile::describe(directory, name).map_err(BuildError::Verify)
+    };
     manifest.slices = names
         .iter()
         .map(|name| describe(name))

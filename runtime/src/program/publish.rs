@@ -1,6 +1,7 @@
 //! The place of a program directory: one builder at a time, and nothing seen under its name before it is whole.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +23,23 @@ pub(super) struct Place {
     name: String,
     /// Locked; the kernel unlocks it whatever becomes of us.
     _lock: File,
+    lock_path: PathBuf,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // While we hold it: whoever waits for this file sees that it has lost its name, and locks the next.
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+/// Whether a file still has its name: one that was removed while somebody waited for its lock keeps nobody out.
+fn is_named(file: &File, path: &Path) -> bool {
+    let id = |found: fs::Metadata| (found.dev(), found.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(locked), Ok(named)) => id(locked) == id(named),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
 }
 
 impl Place {
@@ -54,23 +72,29 @@ impl Place {
     }
 
     /// Waits for other builders of `out`, and clears what a killed one left.
-    pub(super) fn take(out: &Path, patience: Duration) -> Result<Self, BuildError> {
+    pub(super) fn take(
+        out: &Path,
+        patience: Duration,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Self, BuildError> {
         let (parent, name) = Self::parts(out)?;
         let path = parent.join(format!(".{name}.lock"));
         let write = |source| BuildError::Write {
             path: path.clone(),
             source,
         };
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(write)?;
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.create(true).truncate(false).write(true).open(&path)
+        };
+        let mut lock = open().map_err(write)?;
         let deadline = Deadline::after(patience);
         loop {
             match lock.try_lock() {
-                Ok(()) => break,
+                Ok(()) if is_named(&lock, &path) => break,
+                // Its builder has finished, and removed it.
+                Ok(()) => lock = open().map_err(write)?,
+                Err(TryLockError::WouldBlock) if stop() => return Err(BuildError::Stopped),
                 Err(TryLockError::WouldBlock) if deadline.passed() => {
                     return Err(BuildError::Busy {
                         directory: out.to_path_buf(),
@@ -86,6 +110,7 @@ impl Place {
             parent,
             name: name.to_owned(),
             _lock: lock,
+            lock_path: path,
         };
         place.clear();
         Ok(place)

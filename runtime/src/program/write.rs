@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::build::{BuildError, BuildProgress};
+use super::build::{BuildError, BuildProgress, Watch};
 use super::layout::{Layout, MAGIC, Part, Section, Storage};
 use super::pack::Packed;
 use super::slicing::padded;
@@ -47,7 +47,7 @@ pub(super) fn write_slices(
     checkpoint: &Checkpoint,
     layouts: &[Layout],
     directory: &Path,
-    progress: &dyn Fn(BuildProgress),
+    watch: &Watch<'_>,
 ) -> Result<Vec<String>, BuildError> {
     let names: Vec<String> = (0..layouts.len())
         .map(|rank| format!("slice-{rank}.bin"))
@@ -82,17 +82,17 @@ pub(super) fn write_slices(
             .is_some_and(|(first, _)| matches!(first.part, Part::Output | Part::Down))
         {
             // Every rank takes some columns of every row: the rows are read once for all of them.
-            stream(checkpoint, &parts, &mut buffers)?;
+            stream(checkpoint, &parts, &mut buffers, watch)?;
         } else {
             parts.iter().try_for_each(|part| {
-                stream(checkpoint, std::slice::from_ref(part), &mut buffers)
+                stream(checkpoint, std::slice::from_ref(part), &mut buffers, watch)
             })?;
         }
         done += parts
             .iter()
             .map(|(section, _)| section.end - section.offset)
             .sum::<u64>();
-        progress(BuildProgress { done, total });
+        watch.tell(BuildProgress { done, total });
     }
     files
         .iter()
@@ -105,6 +105,7 @@ fn stream(
     checkpoint: &Checkpoint,
     parts: &[(&Section, &SliceFile)],
     buffers: &mut Buffers,
+    watch: &Watch<'_>,
 ) -> Result<(), BuildError> {
     let Some((first, _)) = parts.first() else {
         return Ok(());
@@ -119,6 +120,7 @@ fn stream(
     let step = (CHUNK / width).max(1);
     let mut row = first.source.start as usize;
     while row < first.source.end as usize {
+        watch.goes_on()?;
         let count = step.min(first.source.end as usize - row);
         buffers.floats.resize(count * width, 0.0);
         checkpoint.tensors.read_rows(

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::body::Body;
+use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response, sse};
 use axum::routing::{get, post};
+use futures::StreamExt;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -22,6 +22,8 @@ use super::metrics::Metrics;
 
 /// A request of this size holds a prompt far beyond any context, and no more.
 pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// A client that sends more than it may reads no answer before it has sent all: so much is taken in and thrown away.
+const PATIENCE_LIMIT: usize = 256 * 1024 * 1024;
 
 /// What every endpoint works with.
 #[derive(Debug, Clone)]
@@ -50,11 +52,8 @@ pub fn router(front: Front) -> Router {
         .route("/metrics", get(metrics))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(front)
 }
-
-type Body = Result<Bytes, BytesRejection>;
 
 async fn post_chat(State(front): State<Front>, body: Body) -> Response {
     front.answer(Endpoint::Chat, body).await
@@ -100,6 +99,29 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
     ApiError::wrong_method(method.as_str(), uri.path()).into_response()
 }
 
+/// A request's body. One that is too large is read on and forgotten: a connection that is closed while the client still
+/// sends is reset, and the answer lost with it.
+async fn whole(body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut parts = body.into_data_stream();
+    let (mut held, mut seen) = (Vec::new(), 0_usize);
+    while let Some(part) = parts.next().await {
+        let part =
+            part.map_err(|error| ApiError::body(format!("reading the request body: {error}")))?;
+        seen += part.len();
+        if seen <= BODY_LIMIT {
+            held.extend_from_slice(&part);
+        } else if seen <= PATIENCE_LIMIT {
+            held = Vec::new();
+        } else {
+            break;
+        }
+    }
+    if seen > BODY_LIMIT {
+        return Err(ApiError::too_large(BODY_LIMIT));
+    }
+    Ok(held)
+}
+
 impl Front {
     fn model(&self) -> serde_json::Value {
         json!({
@@ -122,10 +144,7 @@ impl Front {
     }
 
     async fn try_answer(&self, endpoint: Endpoint, body: Body) -> Result<Response, ApiError> {
-        let body = body.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(BODY_LIMIT),
-            _ => ApiError::body(format!("reading the request body: {rejection}")),
-        })?;
+        let body = whole(body).await?;
         // Rendering and tokenising a long prompt takes a while, and other connections wait for this thread.
         let front = self.clone();
         let (pending, stream) = tokio::task::spawn_blocking(move || front.hand_in(endpoint, &body))

@@ -1,10 +1,10 @@
-//! The command as people and supervisors run it: exit codes, the line it announces itself with, how it ends.
+//! The command as supervisors run it: the line it announces itself with, what it answers, how it ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
     clippy::disallowed_methods,
     reason = "what is tested is the command, as a process"
 )]
-fn worker(arguments: &[&str]) -> Command {
+pub fn worker(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shardplane-worker"));
     command.args(arguments);
     command
@@ -43,163 +43,8 @@ pub fn speaking() -> TempDir {
     folder
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
-}
-
-#[test]
-fn every_mistake_has_its_exit_code_and_its_sentence() {
-    let checkpoint = speaking();
-    let (folder, built) = program(checkpoint.path(), 1, Precision::F32);
-    let (checkpoint, built) = (text(checkpoint.path()), text(built.directory()));
-    let nowhere = folder.path().join("nowhere");
-    let deep = nowhere.join("deep");
-    let (nowhere, deep) = (text(&nowhere), text(&deep));
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().expect("its address").to_string();
-    let mute = Recipe::new("llama", ODD, json!({})).write();
-    fs::remove_file(mute.path().join("tokenizer.json")).expect("remove");
-    let mute = text(mute.path());
-    let wordless = Recipe::new("llama", ODD, json!({})).write();
-    let wordless = text(wordless.path());
-    let rows: &[(&[&str], i32, &str)] = &[
-        (&["--version"], 0, ""),
-        (&["toolchain", "-o", "json"], 0, ""),
-        (&["inspect", checkpoint, "--shards", "2"], 0, ""),
-        (&["inspect", built, "-o", "json"], 0, ""),
-        (&[], 64, "Usage"),
-        (&["frobnicate"], 64, "frobnicate"),
-        (&["build", "--checkpoint", checkpoint], 64, "--out"),
-        (
-            &["serve", "--program", built, "--listen", "nowhere"],
-            64,
-            "socket address",
-        ),
-        (
-            &[
-                "generate",
-                "--program",
-                built,
-                "--prompt",
-                "w1",
-                "--temperature",
-                "9",
-            ],
-            64,
-            "temperature",
-        ),
-        (
-            &["generate", "--program", built, "--prompt", "w1", "--chat"],
-            64,
-            "no chat template",
-        ),
-        (
-            &[
-                "build",
-                "--checkpoint",
-                checkpoint,
-                "--out",
-                nowhere,
-                "--shards",
-                "99",
-            ],
-            65,
-            "99 shards",
-        ),
-        (
-            &["serve", "--program", checkpoint],
-            65,
-            "hint: this folder is a checkpoint",
-        ),
-        (
-            &[
-                "build",
-                "--checkpoint",
-                mute,
-                "--out",
-                nowhere,
-                "--shards",
-                "1",
-            ],
-            66,
-            "tokenizer.json is missing",
-        ),
-        (
-            &[
-                "build",
-                "--checkpoint",
-                wordless,
-                "--out",
-                nowhere,
-                "--shards",
-                "1",
-            ],
-            65,
-            "does not describe a tokenizer; fetch it again",
-        ),
-        (
-            &["serve", "--program", built, "--instruction-set", "sse"],
-            64,
-            "possible values: best, avx512, avx2, portable",
-        ),
-        (&["serve", "--program", nowhere], 66, "nowhere"),
-        (&["inspect", nowhere], 66, "not a folder"),
-        (
-            &[
-                "build",
-                "--checkpoint",
-                nowhere,
-                "--out",
-                deep,
-                "--shards",
-                "1",
-            ],
-            66,
-            "not a folder",
-        ),
-        (
-            &["serve", "--program", built, "--listen", &taken],
-            69,
-            "Address already in use",
-        ),
-        (
-            &[
-                "build",
-                "--checkpoint",
-                checkpoint,
-                "--out",
-                deep,
-                "--shards",
-                "1",
-            ],
-            73,
-            "does not exist",
-        ),
-        // The place is looked at before the tokenizer and the weights are.
-        (
-            &[
-                "build",
-                "--checkpoint",
-                mute,
-                "--out",
-                deep,
-                "--shards",
-                "1",
-            ],
-            73,
-            "does not exist",
-        ),
-    ];
-    for (arguments, code, says) in rows {
-        let Output {
-            status,
-            stdout: _,
-            stderr,
-        } = worker(arguments).output().expect("a run");
-        let stderr = String::from_utf8_lossy(&stderr);
-        assert_eq!(status.code(), Some(*code), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
-    }
 }
 
 /// A worker that listens; killed and reaped when the test ends early.
@@ -301,53 +146,6 @@ impl Drop for Serving {
 }
 
 /// Runs something that may wait, and gives up on it after a while.
-/// A template that nothing can be done with costs chat, not the model; `build` says so before anybody asks.
-#[test]
-fn a_template_that_cannot_be_used_is_told_by_build() {
-    let checkpoint = speaking();
-    let template = "{{ messages[0].content | urlize }}";
-    fs::write(checkpoint.path().join("chat_template.jinja"), template).expect("template");
-    let folder = tempfile::tempdir().expect("a folder");
-    let out = folder.path().join("program");
-    let (checkpoint, out) = (text(checkpoint.path()), text(&out));
-    let build = [
-        "build",
-        "--checkpoint",
-        checkpoint,
-        "--out",
-        out,
-        "--shards",
-        "1",
-    ];
-    let built = worker(&build).output().expect("a run");
-    let said = String::from_utf8_lossy(&built.stderr);
-    assert!(built.status.success(), "{said}");
-    assert!(
-        said.contains("warning: chat requests will be refused, completions work: ")
-            && said.contains("chat_template.jinja")
-            && said.contains("urlize"),
-        "{said}"
-    );
-    let chat = ["generate", "--program", out, "--prompt", "w1", "--chat"];
-    let refused = worker(&chat).output().expect("a run");
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(64), "{said}");
-    assert!(
-        said.contains("does not render this conversation; use /v1/completions"),
-        "{said}"
-    );
-    let plain = [
-        "generate",
-        "--program",
-        out,
-        "--prompt",
-        "w1",
-        "--max-tokens",
-        "1",
-    ];
-    assert!(worker(&plain).output().expect("a run").status.success());
-}
-
 fn within<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, done) = mpsc::channel();
     std::thread::spawn(move || drop(sender.send(work())));

@@ -250,6 +250,7 @@ pub fn try_build(
         memory: MemoryLimit::Machine,
         patience: Duration::from_secs(20),
         progress: &|_| {},
+        stop: &|| false,
     })
 }
 

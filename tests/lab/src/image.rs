@@ -23,6 +23,10 @@ pub(crate) fn base(places: &Places) -> Result<Vec<u8>> {
         Ok(())
     };
     put("init", &places.root.join("tests/lab/guest/init"))?;
+    put(
+        "lab/lockdown",
+        &places.root.join("tests/lab/guest/lockdown"),
+    )?;
     put("bin/busybox", &found("busybox", &["/bin", "/usr/bin"])?)?;
     put("bin/guest", &places.inside.join("guest"))?;
     put("bin/shardplane", &places.inside.join("shardplane"))?;

@@ -1,5 +1,5 @@
-//! The kernel lab: `lab [--list] [--rack FILE]… [NAME]…` boots virtual machines, two at a time, and says which scenarios hold;
-//! `lab --rack FILE --run LINE` boots the first server of a file and runs a line of shell in it.
+//! The kernel lab: `lab [--list] [--look] [--rack FILE]… [--declared FILE]… [NAME]…` boots virtual machines, two at a time, and says
+//! which scenarios hold; `lab --rack FILE --run LINE` boots the first server of a file and runs a line of shell in it.
 mod archive;
 mod host;
 mod image;
@@ -24,27 +24,33 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use place::Places;
-use scenario::{Scenario, Stage};
+use scenario::{Depth, Scenario, Stage};
 
 /// Machines at a time: one a core of the smallest machine that runs them.
 const AT_A_TIME: usize = 2;
 
 fn main() -> Result<ExitCode> {
     let mut racks = Vec::new();
+    let mut declared = Vec::new();
     let mut names = Vec::new();
     let mut only_list = false;
+    let mut depth = Depth::Hold;
     let mut lines = Vec::new();
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--list" => only_list = true,
+            "--look" => depth = Depth::Look,
             "--rack" => racks.push(PathBuf::from(
                 arguments.next().context("--rack wants a file")?,
+            )),
+            "--declared" => declared.push(PathBuf::from(
+                arguments.next().context("--declared wants a file")?,
             )),
             "--run" => lines.push(arguments.next().context("--run wants a line of shell")?),
             word if word.starts_with('-') => {
                 bail!(
-                    "`{word}` means nothing; usage: lab [--list] [--rack FILE]… [--run LINE]… [NAME]…"
+                    "`{word}` means nothing; usage: lab [--list] [--look] [--rack FILE]… [--declared FILE]… [--run LINE]… [NAME]…"
                 )
             }
             word => names.push(word.to_owned()),
@@ -53,7 +59,7 @@ fn main() -> Result<ExitCode> {
     let places = Places::find()?;
     if !lines.is_empty() {
         let file = racks.into_iter().next().context("--run wants a --rack")?;
-        let stage = Stage::new(places)?;
+        let stage = Stage::new(places, declared)?;
         for said in scenario::inside(&stage, file, &lines)? {
             say(&said);
         }
@@ -61,7 +67,7 @@ fn main() -> Result<ExitCode> {
     }
     let given = !racks.is_empty();
     let all = if given {
-        scenario::of_racks(racks)?
+        scenario::of_racks(racks, depth)?
     } else {
         scenario::all(&places)?
     };
@@ -83,7 +89,8 @@ fn main() -> Result<ExitCode> {
     if chosen.is_empty() {
         bail!("no scenario has such a name; `lab --list` names them");
     }
-    let stage = Stage::new(places)?;
+    let stage = Stage::new(places, declared)?;
+    say(&format!("kernel {}", stage.places.release));
     let failed = run(&stage, &chosen);
     say(&format!(
         "{} passed, {failed} failed",

@@ -20,6 +20,10 @@ pub(crate) struct Places {
     pub(crate) inside: PathBuf,
     /// The kernel: `vmlinuz` and `modules/`.
     pub(crate) kernel: PathBuf,
+    /// The kernel's release.
+    pub(crate) release: String,
+    /// The part of a first root that boots as a server does: an archive with systemd and our package in it.
+    pub(crate) system: PathBuf,
     /// Logs and images of this run, one folder a machine.
     pub(crate) left: PathBuf,
 }
@@ -35,15 +39,23 @@ impl Places {
         let target = built.parent().context("finding the target folder")?;
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let root = fs::canonicalize(root).context("finding the repository")?;
+        let kernel = root.join(".cache/lab/kernel/current");
+        // The folder bears the package's name, and that the release.
+        let package = fs::canonicalize(&kernel)
+            .with_context(|| format!("finding {}; run `tests/lab/install`", kernel.display()))?;
+        let package = package.file_name().unwrap_or_default().to_string_lossy();
         let places = Self {
             inside: target.join(INSIDE),
-            kernel: root.join(".cache/lab/kernel/current"),
+            release: package.trim_start_matches("linux-image-").to_owned(),
+            kernel,
+            system: root.join(".cache/lab/system.cpio"),
             left: target.join("lab"),
             built,
             root,
         };
         let needed = [
             (places.kernel.join("vmlinuz"), "tests/lab/install"),
+            (places.system.clone(), "tests/lab/install"),
             (places.inside.join("shardplane"), "make lab"),
             (places.inside.join("guest"), "make lab"),
             (places.built.join("libshim.so"), "make lab"),

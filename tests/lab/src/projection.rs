@@ -42,7 +42,7 @@ pub(crate) fn snapshot(snapshot: &Value, roots: &[String]) -> Value {
                 kept.insert("driver".to_owned(), fact(&function["driver"]));
             }
             if is_soc(function) {
-                kept.insert("bars".to_owned(), function["bars"].clone());
+                kept.insert("bars".to_owned(), fact(&function["bars"]));
             }
             Value::Object(kept)
         })

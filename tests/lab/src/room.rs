@@ -16,8 +16,6 @@ use crate::{host, place::Places, vm::Ended};
 /// A rack file.
 #[derive(Clone, Debug)]
 pub(crate) struct RackFile {
-    /// Where it is.
-    pub(crate) path: PathBuf,
     /// What it says.
     pub(crate) rack: Rack,
 }
@@ -40,7 +38,7 @@ impl RackFile {
             },
             spec: found.spec.clone(),
         };
-        Ok(Self { path, rack })
+        Ok(Self { rack })
     }
 }
 
@@ -56,11 +54,20 @@ pub(crate) struct Twin {
 impl Twin {
     /// The rack as it is when it is first switched on.
     pub(crate) fn new(places: &Places, file: &RackFile, node: &str) -> Result<Self> {
+        let state = tempfile::tempdir().context("creating the rack's state folder")?;
+        // What a boot makes of a command line is the kernel's, so the rack has the machine's where the file names none.
+        let mut rack = file.rack.clone();
+        for server in &mut rack.spec.servers {
+            let host = server.host.get_or_insert_default();
+            host.kernel.get_or_insert_with(|| places.release.clone());
+        }
+        let copy = state.path().join("rack.yaml");
+        fs::write(&copy, serde_json::to_vec(&rack)?).context("writing the rack")?;
         Ok(Self {
             shardplane: places.built.join("shardplane"),
-            file: file.path.clone(),
+            file: copy,
             node: node.to_owned(),
-            state: tempfile::tempdir().context("creating the rack's state folder")?,
+            state,
         })
     }
 

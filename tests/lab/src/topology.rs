@@ -5,7 +5,10 @@
 use anyhow::{Result, bail};
 use crd::{
     id::{PciPath, Word},
-    kind::rack::{Card, Device, Fault, HostSwitch, Presence, RackSoc, RootPort, Server, Sku, Slot},
+    kind::rack::{
+        Access, Card, Device, Fault, HostSwitch, NodeSettings, Presence, RackSoc, RootPort, Server,
+        Sku, Slot,
+    },
 };
 
 /// QEMU's arguments for a server's tree, and what must be done inside once it has booted.
@@ -19,6 +22,12 @@ pub(crate) struct Wiring {
     pub(crate) words: Vec<(PciPath, Word)>,
     /// Functions that the file gives to VFIO.
     pub(crate) vfio: Vec<PciPath>,
+    /// Functions that the kernel would bind, and the file says no driver has.
+    pub(crate) unbound: Vec<PciPath>,
+    /// Files that bear a setting, and what the file says is in them.
+    pub(crate) settings: Vec<(&'static str, u32)>,
+    /// How many SoCs there are: what takes long, takes long for each.
+    pub(crate) socs: u32,
     ports: u8,
     endpoints: u32,
 }
@@ -27,6 +36,20 @@ pub(crate) struct Wiring {
 pub(crate) fn wire(server: &Server) -> Result<Wiring> {
     possible(server)?;
     let mut wiring = Wiring::default();
+    let settings = server.settings.clone().unwrap_or_default();
+    let NodeSettings {
+        control_response_timeout_seconds,
+        max_map_count,
+    } = settings;
+    for (file, value) in [
+        (
+            "/sys/module/qaic/parameters/control_resp_timeout_s",
+            control_response_timeout_seconds,
+        ),
+        ("/proc/sys/vm/max_map_count", max_map_count),
+    ] {
+        wiring.settings.extend(value.map(|value| (file, value)));
+    }
     let mut ports: Vec<&RootPort> = server.root_ports.iter().collect();
     ports.sort_by_key(|port| port.address);
     let mut expanders: Vec<u8> = Vec::new();
@@ -52,11 +75,45 @@ pub(crate) fn wire(server: &Server) -> Result<Wiring> {
         };
         wiring.root(port, &bus)?;
     }
+    if let (Some(path), false) = (wiring.vfio.first(), has_iommu(server)) {
+        bail!("{path} cannot be given to VFIO, because no kernel does that without an IOMMU");
+    }
     Ok(wiring)
+}
+
+/// A server whose file says nothing about its command line has an IOMMU, as on the rack.
+const WITH_IOMMU: &str = "intel_iommu=on iommu=pt";
+
+/// What the server's kernel is told.
+pub(crate) fn command_line(server: &Server) -> &str {
+    let host = server.host.as_ref();
+    host.and_then(|host| host.command_line.as_deref())
+        .unwrap_or(WITH_IOMMU)
+}
+
+/// Whether the server has an IOMMU: the rack's own rule.
+pub(crate) fn has_iommu(server: &Server) -> bool {
+    command_line(server)
+        .split_whitespace()
+        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on")
 }
 
 /// What a rack can do and a real kernel under an emulator cannot be made to.
 fn possible(server: &Server) -> Result<()> {
+    if server.recorded.is_some() {
+        bail!(
+            "{} is made of a recording, which says what was seen and not how it was wired",
+            server.name
+        );
+    }
+    let access = server.host.as_ref().and_then(|host| host.access);
+    match access.unwrap_or_default() {
+        Access::Root => {}
+        Access::Unprivileged => bail!(
+            "{} is looked at without rights, and the lab's own scenario `unprivileged` does that",
+            server.name
+        ),
+    }
     for fault in &server.faults {
         match fault {
             Fault::ResetHangs(_)
@@ -212,6 +269,7 @@ impl Wiring {
     }
 
     fn soc(&mut self, bus: &str, path: &PciPath, sku: Sku, soc: &RackSoc) {
+        self.socs += 1;
         let device = match sku {
             Sku::Standard | Sku::Pro | Sku::Ultra => "a100",
             Sku::Standard080 | Sku::Ultra080 => "a080",
@@ -224,6 +282,9 @@ impl Wiring {
         ));
         let id = self.endpoint();
         self.devices.push(format!("{kind},id={id},bus={bus}"));
+        if soc.driver.as_deref() == Some("none") {
+            self.unbound.push(PciPath(format!("{path}/00.0")));
+        }
         self.given_away(path, soc.driver.as_deref());
     }
 

@@ -22,13 +22,22 @@ const BOOT: Duration = Duration::from_mins(2);
 const LIFE: Duration = Duration::from_mins(10);
 /// One command inside, unless said otherwise: the longest takes half a minute on a quiet machine.
 const COMMAND: Duration = Duration::from_mins(3);
+/// As many SoCs as these are for; a machine with twice as many is given twice as long.
+const SOCS: u32 = 8;
 /// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster.
 const SPEEDUP: u32 = 1000;
 /// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
 /// processor's flaws, which an emulated one does not have.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet no_timer_check mitigations=off";
-/// A server whose file says nothing about its command line has an IOMMU, as on the rack.
-const WITH_IOMMU: &str = "intel_iommu=on iommu=pt";
+
+/// What a machine's kernel starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    /// The agent, and nothing else.
+    Agent,
+    /// systemd, which starts the package's units, and the agent beside them.
+    Systemd,
+}
 
 /// What a machine is made of.
 #[derive(Clone, Debug)]
@@ -45,6 +54,8 @@ pub(crate) struct Order<'a> {
     pub(crate) declared: Vec<(String, String)>,
     /// A disk image that outlives the machine, mounted at `/state`.
     pub(crate) disk: Option<PathBuf>,
+    /// What is started.
+    pub(crate) init: Init,
 }
 
 /// How a command inside ended.
@@ -92,6 +103,8 @@ pub(crate) struct Vm {
     console: PathBuf,
     /// Every command, its exit code and how long it took.
     commands: fs::File,
+    /// How long one of them may take.
+    command: Duration,
     ends: Instant,
     /// What its tree wants done inside.
     pub(crate) wiring: topology::Wiring,
@@ -101,11 +114,19 @@ impl Vm {
     /// Boots a machine and waits for its agent.
     pub(crate) fn boot(places: &Places, base: &[u8], order: &Order<'_>) -> Result<Self> {
         let wiring = topology::wire(order.server)?;
+        let size = wiring.socs.div_ceil(SOCS).max(1);
         let folder = places.left.join(&order.name);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let console = folder.join("console.log");
         let initrd = folder.join("root.cpio");
         let mut root = base.to_vec();
+        match order.init {
+            Init::Agent => {}
+            Init::Systemd => root.extend(
+                fs::read(&places.system)
+                    .with_context(|| format!("reading {}", places.system.display()))?,
+            ),
+        }
         root.extend(image::own(&files(order)?));
         fs::write(&initrd, root).with_context(|| format!("writing {}", initrd.display()))?;
         let mut qemu = command(places, order, &wiring, &console, &initrd)
@@ -130,10 +151,11 @@ impl Vm {
             from,
             console,
             commands: fs::File::create(folder.join("commands.log"))?,
-            ends: host::now() + LIFE,
+            command: COMMAND * size,
+            ends: host::now() + LIFE * size,
             wiring,
         };
-        let first = vm.hear(BOOT).context("booting");
+        let first = vm.hear(BOOT * size).context("booting");
         // A hundred megabytes that nobody reads again: QEMU keeps what it has mapped until it ends.
         fs::remove_file(&initrd).with_context(|| format!("removing {}", initrd.display()))?;
         match first? {
@@ -196,10 +218,10 @@ impl Vm {
         let request = Request::Run {
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
             uid,
-            deadline_ms: COMMAND.as_millis() as u64,
+            deadline_ms: self.command.as_millis() as u64,
         };
         match self
-            .ask(&request, COMMAND + Duration::from_secs(5))
+            .ask(&request, self.command + Duration::from_secs(5))
             .with_context(|| format!("running {argv:?}"))?
         {
             Reply::Ended {
@@ -235,7 +257,7 @@ impl Vm {
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
             log: log.to_owned(),
         };
-        match self.ask(&request, COMMAND)? {
+        match self.ask(&request, self.command)? {
             Reply::Started { pid } => Ok(pid),
             other => bail!("{argv:?} was answered with {other:?}"),
         }
@@ -245,9 +267,9 @@ impl Vm {
     pub(crate) fn stop(&mut self, pid: u32) -> Result<Option<i32>> {
         let request = Request::Stop {
             pid,
-            deadline_ms: COMMAND.as_millis() as u64,
+            deadline_ms: self.command.as_millis() as u64,
         };
-        match self.ask(&request, COMMAND + Duration::from_secs(5))? {
+        match self.ask(&request, self.command + Duration::from_secs(5))? {
             Reply::Ended { status, .. } => Ok(status),
             other => bail!("a stop was answered with {other:?}"),
         }
@@ -260,7 +282,7 @@ impl Vm {
             word: word.to_owned(),
             deadline_ms: within.as_millis() as u64,
         };
-        match self.ask(&request, within + COMMAND)? {
+        match self.ask(&request, within + self.command)? {
             Reply::Word {
                 word: found,
                 took_ms,
@@ -313,15 +335,15 @@ fn command(
     initrd: &Path,
 ) -> std::process::Command {
     let host = order.server.host.clone().unwrap_or_default();
-    let line = host.command_line.as_deref().unwrap_or(WITH_IOMMU);
-    // The rack's own rule for whether there is an IOMMU.
-    let iommu = line
-        .split_whitespace()
-        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
+    let line = topology::command_line(order.server);
     let lockdown = match host.lockdown {
         None | Some(crd::snapshot::Lockdown::None) => "",
-        Some(crd::snapshot::Lockdown::Integrity) => "lockdown=integrity",
-        Some(crd::snapshot::Lockdown::Confidentiality) => "lockdown=confidentiality",
+        Some(crd::snapshot::Lockdown::Integrity) => "lab_lockdown=integrity",
+        Some(crd::snapshot::Lockdown::Confidentiality) => "lab_lockdown=confidentiality",
+    };
+    let init = match order.init {
+        Init::Agent => "",
+        Init::Systemd => "rdinit=/lab/boot/init",
     };
     let mut qemu = host::command("qemu-system-x86_64");
     qemu.env("LD_PRELOAD", places.built.join("libshim.so"))
@@ -340,10 +362,10 @@ fn command(
         .arg(initrd)
         .arg("-append")
         .arg(format!(
-            "{COMMAND_LINE} {line} {lockdown} {}",
+            "{COMMAND_LINE} {init} {line} {lockdown} {}",
             order.command_line
         ));
-    if iommu {
+    if topology::has_iommu(order.server) {
         qemu.args(["-device", "intel-iommu"]);
     }
     for device in &wiring.devices {

@@ -15,7 +15,7 @@ use crd::id::{NodeName, PciAddress};
 use nix::sys::statvfs::statvfs;
 
 use crate::{
-    access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
+    access::{AccessError, Invocation, OpenHandles, ToolError, ToolOutput},
     time::Timestamp,
 };
 
@@ -186,7 +186,7 @@ impl Linux {
             .map_err(|errno| failed("measuring", path, errno.into()))
     }
 
-    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
+    pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {
         holders::holders(self, socs)
     }
 

@@ -83,7 +83,7 @@ pub(super) fn confirm(machine: &Machine, soc: &SocIdentity) -> Result<(), StepEr
 
 fn serial(machine: &Machine, soc: PciAddress) -> Option<MhiSerial> {
     let ids = mhi_ids(machine);
-    crate::probe::soc::serial(machine, ids.get(&soc)).value
+    crate::probe::soc::serial(machine, ids.get(soc)).value
 }
 
 fn describe(soc: &SocIdentity) -> String {

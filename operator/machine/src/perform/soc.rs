@@ -8,7 +8,7 @@ use super::{
     identity::{Roll, confirm},
 };
 use crate::{
-    access::{Invocation, ToolOutput},
+    access::{Invocation, OpenHandles, ToolOutput},
     machine::Machine,
     probe::{
         host::qmonitor,
@@ -78,11 +78,17 @@ pub(super) fn reset(
     // A reset of the whole machine reaches SoCs that nobody named: they must be free too.
     let reached: Vec<PciAddress> = match scope {
         ResetScope::SoC => socs.iter().map(|soc| soc.address).collect(),
-        ResetScope::Host => pci::functions(machine, None)
-            .iter()
-            .filter(|function| is_soc(function))
-            .map(|function| function.address)
-            .collect(),
+        ResetScope::Host => {
+            let tree = pci::tree(machine, None);
+            if let Some(unread) = tree.unread.first() {
+                return Err(StepError::Expectation {
+                    expected: "every SoC that the reset reaches to be seen".to_owned(),
+                    found: format!("{} unread ({:?})", unread.path, unread.why),
+                });
+            }
+            let socs = tree.functions.iter().filter(|function| is_soc(function));
+            socs.map(|function| function.address).collect()
+        }
     };
     free(machine, &reached)?;
     let roll = Roll::call(machine);
@@ -146,7 +152,8 @@ fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> 
 
 /// Fails where anybody holds one of these SoCs, or VFIO has it.
 pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepError> {
-    if let Some(open) = machine.holders(socs)?.into_iter().next() {
+    let OpenHandles { open, unseen } = machine.holders(socs)?;
+    if let Some(open) = open.into_iter().next() {
         let pid = open
             .pid
             .map_or_else(String::new, |pid| format!(" (pid {pid})"));
@@ -154,6 +161,10 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
             soc: open.soc,
             by: format!("{}{pid}", open.name),
         });
+    }
+    // Who cannot be seen may hold them.
+    if let Some(error) = unseen {
+        return Err(error.into());
     }
     for &soc in socs {
         let driver = machine.readlink(&format!("{}/{soc}/driver", pci::DEVICES));
@@ -172,7 +183,9 @@ pub(super) fn drain(
     socs: &[PciAddress],
     timeout: Duration,
 ) -> Result<Performed, StepError> {
-    let came = wait_for(machine, timeout, || Ok(machine.holders(socs)?.is_empty()))?;
+    let came = wait_for(machine, timeout, || {
+        Ok(machine.holders(socs)?.open.is_empty())
+    })?;
     if !came {
         free(machine, socs)?;
     }

@@ -15,7 +15,7 @@ use crate::{
     config::ConfigSpace,
     machine::Machine,
     probe::{
-        pci::{DEVICES, functions},
+        pci::{DEVICES, tree},
         soc::is_soc,
     },
     vendor::{GasWord, SwitchList},
@@ -39,7 +39,7 @@ pub(super) fn write_acs(machine: &Machine, port: &PortRef, wanted: Word) -> bool
 }
 
 fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
-    let tree = functions(machine, None);
+    let tree = tree(machine, None).functions;
     let switch = only_socs_below(&tree, port)?;
     let device = management_device(machine, switch)?;
     let bytes = machine

@@ -7,12 +7,12 @@ use crd::{
     },
 };
 
-use super::{Known, host, pci, prerequisites, reach, soc};
-use crate::{machine::Machine, vendor::join};
+use super::{Known, host, pci, prerequisites, reach, reach::reason, soc};
+use crate::{access::OpenHandles, machine::Machine, vendor::join};
 
 pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     let host = host::host(machine);
-    let functions = pci::functions(machine, host.lockdown.value);
+    let pci::Tree { functions, unread } = pci::tree(machine, host.lockdown.value);
     let on_bus: Vec<&PciFunction> = functions
         .iter()
         .filter(|function| soc::is_soc(function))
@@ -55,6 +55,7 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         recording: None,
         functions,
         socs,
+        unread,
     }
 }
 
@@ -62,9 +63,14 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
 /// anybody has them open or not.
 fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holder> {
     let addresses: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-    let mut holders: Vec<Holder> = machine
-        .holders(&addresses)
-        .unwrap_or_default()
+    let OpenHandles { open, unseen } = match machine.holders(&addresses) {
+        Ok(seen) => seen,
+        Err(error) => OpenHandles {
+            open: Vec::new(),
+            unseen: Some(error),
+        },
+    };
+    let mut holders: Vec<Holder> = open
         .into_iter()
         .map(|open| {
             let worker = known
@@ -81,21 +87,43 @@ fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holde
                 },
                 pid: open.pid,
                 name: open.name,
+                unit: open.unit,
+                container: open.container,
+                pod: open.pod,
             }
         })
         .collect();
+    // Nobody seen is not nobody there: each SoC may be held by whoever could not be looked into.
+    if let Some(error) = unseen {
+        holders.extend(addresses.iter().map(|&soc| Holder {
+            soc,
+            kind: HolderKind::Unseen {
+                why: reason(&error),
+            },
+            pid: None,
+            name: error.path.clone(),
+            unit: None,
+            container: None,
+            pod: None,
+        }));
+    }
     for soc in socs {
         if soc
             .driver
             .get()
             .is_some_and(|driver| driver.starts_with("vfio"))
-            && !holders.iter().any(|holder| holder.soc == soc.address)
+            && !holders.iter().any(|holder| {
+                holder.soc == soc.address && !matches!(holder.kind, HolderKind::Unseen { .. })
+            })
         {
             holders.push(Holder {
                 soc: soc.address,
                 kind: HolderKind::Foreign,
                 pid: None,
                 name: "vfio".to_owned(),
+                unit: None,
+                container: None,
+                pod: None,
             });
         }
     }

@@ -4,44 +4,83 @@ use std::{fmt::Write, io};
 use crd::{
     Fact, Unknown,
     id::{PciAddress, PciPath, Word},
-    snapshot::{Acs, Bar, Link, Lockdown, PciFunction, PortKind},
+    snapshot::{Acs, Bar, Link, Lockdown, PciFunction, PortKind, Unread},
 };
 
-use super::reach::{number, reason};
-use crate::{config::ConfigSpace, machine::Machine};
+use super::reach::{parsed, reason};
+use crate::{access::AccessError, config::ConfigSpace, machine::Machine};
 
 /// Configuration space of a PCI Express function.
 const CONFIG: usize = 4096;
 /// Where the kernel lists functions.
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 
-/// Every function, ordered by address. What cannot even be placed in the tree is left out.
-pub(crate) fn functions(machine: &Machine, lockdown: Option<Lockdown>) -> Vec<PciFunction> {
-    let mut functions: Vec<PciFunction> = machine
-        .list(DEVICES)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|name| function(machine, name.parse().ok()?, lockdown))
-        .collect();
-    functions.sort_by_key(|function| function.address);
-    functions
+/// The functions of a machine, and what of them could not be read.
+pub(crate) struct Tree {
+    /// Ordered by address.
+    pub(crate) functions: Vec<PciFunction>,
+    /// Ordered by path. A machine without PCI has no folder for it, and that is no failure.
+    pub(crate) unread: Vec<Unread>,
+}
+
+/// Every function. One that cannot even be placed in the tree, or goes while it is read, is told of instead.
+pub(crate) fn tree(machine: &Machine, lockdown: Option<Lockdown>) -> Tree {
+    let mut tree = Tree {
+        functions: Vec::new(),
+        unread: Vec::new(),
+    };
+    match machine.list(DEVICES) {
+        Ok(names) => {
+            for name in names {
+                match name
+                    .parse()
+                    .map(|address| function(machine, address, lockdown))
+                {
+                    Ok(Ok(function)) => tree.functions.push(function),
+                    Ok(Err(unread)) => tree.unread.push(unread),
+                    Err(_) => tree.unread.push(Unread {
+                        path: format!("{DEVICES}/{name}"),
+                        why: Unknown::Malformed,
+                    }),
+                }
+            }
+        }
+        Err(error) if reason(&error) == Unknown::Absent => {}
+        Err(error) => tree.unread.push(unread(&error)),
+    }
+    tree.functions.sort_by_key(|function| function.address);
+    tree.unread.sort();
+    tree
+}
+
+fn unread(error: &AccessError) -> Unread {
+    Unread {
+        path: error.path.clone(),
+        why: reason(error),
+    }
 }
 
 fn function(
     machine: &Machine,
     address: PciAddress,
     lockdown: Option<Lockdown>,
-) -> Option<PciFunction> {
+) -> Result<PciFunction, Unread> {
     let folder = format!("{DEVICES}/{address}");
-    let (path, parent) = place(&machine.readlink(&folder).ok()?, address)?;
+    let target = machine.readlink(&folder).map_err(|error| unread(&error))?;
+    let (path, parent) = place(&target, address).ok_or_else(|| Unread {
+        path: folder.clone(),
+        why: Unknown::Malformed,
+    })?;
     let (port, acs) = registers(machine, &folder, lockdown);
-    Some(PciFunction {
+    Ok(PciFunction {
         address,
         path,
         parent,
         vendor: word(machine, &format!("{folder}/vendor"))?,
         device: word(machine, &format!("{folder}/device"))?,
-        class: machine.read_text(&format!("{folder}/class")).ok()?,
+        class: machine
+            .read_text(&format!("{folder}/class"))
+            .map_err(|error| unread(&error))?,
         port,
         acs,
         iommu_group: last_of_link(machine, &format!("{folder}/iommu_group")).map_or_else(
@@ -53,15 +92,12 @@ fn function(
         ),
         driver: last_of_link(machine, &format!("{folder}/driver"))
             .map_or_else(|fact| fact, |(name, source)| Fact::known(name, source)),
-        bars: machine
-            .read_text(&format!("{folder}/resource"))
-            .map(|text| bars(&text))
-            .unwrap_or_default(),
-        link: link(machine, &folder),
-        // The kernel writes -1 where there is no NUMA node to tell.
-        numa_node: number(machine, &format!("{folder}/numa_node"))
-            .value
-            .and_then(|node| u32::try_from(node).ok()),
+        bars: parsed(machine, &format!("{folder}/resource"), |text| {
+            Some(bars(text))
+        }),
+        link: link(machine, &folder, "current"),
+        max_link: link(machine, &folder, "max"),
+        numa_node: numa_node(machine, format!("{folder}/numa_node")),
     })
 }
 
@@ -148,19 +184,40 @@ pub fn bars(resource: &str) -> Vec<Bar> {
         .collect()
 }
 
-fn link(machine: &Machine, folder: &str) -> Option<Link> {
-    let speed = machine
-        .read_text(&format!("{folder}/current_link_speed"))
-        .ok()?;
-    let width = machine
-        .read_text(&format!("{folder}/current_link_width"))
-        .ok()?;
-    let width = width.parse().ok().filter(|&width| width != 0)?;
-    Some(Link { speed, width })
+/// The link as it runs (`current`) or as fast and wide as it could (`max`).
+fn link(machine: &Machine, folder: &str, which: &str) -> Fact<Link> {
+    let source = format!("{folder}/{which}_link_speed");
+    let read = |file: &str| machine.read_text(&format!("{folder}/{which}_link_{file}"));
+    match (read("speed"), read("width")) {
+        (Ok(speed), Ok(width)) => match width.parse() {
+            // No lane is in use: the link is down.
+            Ok(0) => Fact::unknown(Unknown::NotReady, source),
+            Ok(width) => Fact::known(Link { speed, width }, source),
+            Err(_) => Fact::unknown(Unknown::Malformed, source),
+        },
+        (Err(error), _) | (_, Err(error)) => Fact::unknown(reason(&error), source),
+    }
 }
 
-fn word(machine: &Machine, path: &str) -> Option<Word> {
-    machine.read_text(path).ok()?.parse().ok()
+/// The kernel writes -1 where there is no NUMA node to tell.
+fn numa_node(machine: &Machine, path: String) -> Fact<u32> {
+    let told = parsed(machine, &path, |text| text.parse::<i64>().ok());
+    match (told.value, told.unknown) {
+        (Some(-1), _) => Fact::unknown(Unknown::Absent, path),
+        (Some(node), _) => match u32::try_from(node) {
+            Ok(node) => Fact::known(node, path),
+            Err(_) => Fact::unknown(Unknown::Malformed, path),
+        },
+        (None, why) => Fact::unknown(why.unwrap_or(Unknown::Absent), path),
+    }
+}
+
+fn word(machine: &Machine, path: &str) -> Result<Word, Unread> {
+    let text = machine.read_text(path).map_err(|error| unread(&error))?;
+    text.parse().map_err(|_| Unread {
+        path: path.to_owned(),
+        why: Unknown::Malformed,
+    })
 }
 
 /// The last part of a link's target and the link itself, or the fact that says why there is none.

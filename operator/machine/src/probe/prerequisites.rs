@@ -1,21 +1,19 @@
 //! What the vendor's guides ask of a machine: the facts that `doctor` judges and nothing is planned by.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     Fact, Unknown,
-    snapshot::{BAR4, PciFunction, Prerequisites, Reader, SocPrerequisites},
+    snapshot::{PciFunction, Prerequisites, Reader},
 };
 
 use super::{
-    pci::DEVICES,
-    reach::{parsed, reason, text},
+    asked::of_soc,
+    reach::{listed, parsed, reason, text},
 };
-use crate::machine::Machine;
+use crate::{machine::Machine, vendor::secure_boot};
 
 /// `CAP_SYS_ADMIN`, by its number (linux/capability.h).
 const SYS_ADMIN: u32 = 21;
-/// `IORESOURCE_UNSET`: a size that was given no addresses.
-const UNSET: u64 = 0x2000_0000;
 /// Kernel modules that cards need, or that take SoCs for somebody else.
 const MODULES: [&str; 6] = ["mhi", "qaic", "qrtr", "qrtr_mhi", "switchtec", "vfio_pci"];
 /// The vendor's SDK.
@@ -45,6 +43,8 @@ pub(crate) fn prerequisites(machine: &Machine, socs: &[&PciFunction]) -> Prerequ
         },
         virtual_machine: parsed(machine, "/proc/cpuinfo", is_virtual),
         product: product(machine),
+        secure_boot: Some(secure_boot_fact(machine)),
+        driver_parameters: driver_parameters(machine),
         iommus: listed(machine, "/sys/class/iommu", |names| {
             u32::try_from(names.len()).unwrap_or(u32::MAX)
         }),
@@ -60,15 +60,10 @@ pub(crate) fn prerequisites(machine: &Machine, socs: &[&PciFunction]) -> Prerequ
         },
         qaic_group,
         vendor_operator: vendor_operator(machine),
-        socs: socs.iter().map(|soc| of_soc(machine, soc)).collect(),
-    }
-}
-
-/// What can be made of the names in a folder.
-fn listed<T>(machine: &Machine, folder: &str, make: impl FnOnce(Vec<String>) -> T) -> Fact<T> {
-    match machine.list(folder) {
-        Ok(names) => Fact::known(make(names), folder),
-        Err(error) => Fact::unknown(reason(&error), folder),
+        socs: socs
+            .iter()
+            .map(|soc| of_soc(machine, soc.address))
+            .collect(),
     }
 }
 
@@ -206,25 +201,28 @@ fn vendor_operator(machine: &Machine) -> Fact<Vec<String>> {
     Fact::known(found, "/var/lib")
 }
 
-fn of_soc(machine: &Machine, soc: &PciFunction) -> SocPrerequisites {
-    let folder = format!("{DEVICES}/{}", soc.address);
-    SocPrerequisites {
-        address: soc.address,
-        bar4_assigned: parsed(machine, &format!("{folder}/resource"), bar4_assigned),
-        msi_vectors: listed(machine, &format!("{folder}/msi_irqs"), |names| {
-            u32::try_from(names.len()).unwrap_or(u32::MAX)
-        }),
+fn secure_boot_fact(machine: &Machine) -> Fact<bool> {
+    /// The variable by its name and the UEFI specification's own namespace.
+    const VARIABLE: &str =
+        "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    match machine.read(VARIABLE) {
+        Ok(bytes) => match secure_boot(&bytes) {
+            Some(on) => Fact::known(on, VARIABLE),
+            None => Fact::unknown(Unknown::Malformed, VARIABLE),
+        },
+        Err(error) => Fact::unknown(reason(&error), VARIABLE),
     }
 }
 
-/// Whether BAR 4 stands somewhere. A kernel that found no room leaves its size and marks it, or wipes the line.
-fn bar4_assigned(resource: &str) -> Option<bool> {
-    let line = resource.lines().nth(usize::from(BAR4))?;
-    let mut numbers = line
-        .split_whitespace()
-        .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-    let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    Some(start != 0 && end > start && flags & UNSET == 0)
+/// The driver's parameters by the names that it has; nothing where it is not loaded.
+fn driver_parameters(machine: &Machine) -> Option<BTreeMap<String, Fact<String>>> {
+    const FOLDER: &str = "/sys/module/qaic/parameters";
+    let names = machine.list(FOLDER).ok()?;
+    let read = |name: String| {
+        let value = text(machine, &format!("{FOLDER}/{name}"));
+        (name, value.map(|value| value.chars().take(64).collect()))
+    };
+    Some(names.into_iter().map(read).collect())
 }
 
 #[cfg(test)]
@@ -261,40 +259,6 @@ mod tests {
         .map(str::to_owned)
         .into();
         assert_eq!(pythons(&names), ["3.9", "3.10"]);
-    }
-
-    #[test]
-    fn a_bar_without_addresses_is_not_assigned() {
-        let before = "0x0 0x0 0x0\n".repeat(4);
-        for (line, expected) in [
-            (
-                "0x0000004000000000 0x000000407fffffff 0x000000000014220c",
-                Some(true),
-            ),
-            // Marked as unset, by kernels that keep the size.
-            (
-                "0x0000000000000000 0x000000007fffffff 0x000000003414220c",
-                Some(false),
-            ),
-            (
-                "0x0000004000000000 0x000000407fffffff 0x000000003414220c",
-                Some(false),
-            ),
-            // Wiped, by those that do not.
-            (
-                "0x0000000000000000 0x0000000000000000 0x0000000000000000",
-                Some(false),
-            ),
-            ("nonsense", None),
-            ("0x1 0x2", None),
-        ] {
-            assert_eq!(
-                bar4_assigned(&format!("{before}{line}\n")),
-                expected,
-                "{line}"
-            );
-        }
-        assert_eq!(bar4_assigned(&before), None);
     }
 
     #[test]

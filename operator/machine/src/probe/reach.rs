@@ -42,3 +42,15 @@ pub(crate) fn parsed<T>(
 pub(crate) fn number(machine: &Machine, path: &str) -> Fact<u64> {
     parsed(machine, path, |text| text.parse().ok())
 }
+
+/// What can be made of the names in a folder.
+pub(crate) fn listed<T>(
+    machine: &Machine,
+    folder: &str,
+    make: impl FnOnce(Vec<String>) -> T,
+) -> Fact<T> {
+    match machine.list(folder) {
+        Ok(names) => Fact::known(make(names), folder),
+        Err(error) => Fact::unknown(reason(&error), folder),
+    }
+}

@@ -81,11 +81,16 @@ pub(crate) fn socs(machine: &Machine, functions: &[PciFunction], answer: &Answer
     functions
         .iter()
         .filter(|function| is_soc(function))
-        .map(|function| soc(machine, function, ids.get(&function.address), answer))
+        .map(|function| soc(machine, function, ids.get(function.address), answer))
         .collect()
 }
 
-fn soc(machine: &Machine, function: &PciFunction, mhi: Option<&MhiId>, answer: &Answer) -> Soc {
+fn soc(
+    machine: &Machine,
+    function: &PciFunction,
+    mhi: Result<MhiId, Unknown>,
+    answer: &Answer,
+) -> Soc {
     let address = function.address;
     let said = Said { answer, address };
     Soc {
@@ -94,8 +99,8 @@ fn soc(machine: &Machine, function: &PciFunction, mhi: Option<&MhiId>, answer: &
         serial: serial(machine, mhi),
         qid: said.fact("QID", |device| Some(device.qid)),
         mhi: match mhi {
-            Some(&id) => Fact::known(id, "/sys/bus/mhi/devices"),
-            None => Fact::unknown(Unknown::Absent, "/sys/bus/mhi/devices"),
+            Ok(id) => Fact::known(id, MHI_DEVICES),
+            Err(why) => Fact::unknown(why, MHI_DEVICES),
         },
         accel: accel(machine, address),
         status: said.fact("Status", Device::status),
@@ -174,26 +179,53 @@ impl Said<'_> {
     }
 }
 
+/// Where the kernel lists MHI controllers.
+const MHI_DEVICES: &str = "/sys/bus/mhi/devices";
+
 /// MHI ids by the address of the function that each device hangs below.
-pub(crate) fn mhi_ids(machine: &Machine) -> BTreeMap<PciAddress, MhiId> {
-    const FOLDER: &str = "/sys/bus/mhi/devices";
-    let names = machine.list(FOLDER).unwrap_or_default();
-    names
+pub(crate) struct MhiIds {
+    known: BTreeMap<PciAddress, MhiId>,
+    /// Why one that is not among them has none.
+    otherwise: Unknown,
+}
+
+impl MhiIds {
+    pub(crate) fn get(&self, soc: PciAddress) -> Result<MhiId, Unknown> {
+        self.known.get(&soc).copied().ok_or(self.otherwise)
+    }
+}
+
+pub(crate) fn mhi_ids(machine: &Machine) -> MhiIds {
+    let names = match machine.list(MHI_DEVICES) {
+        Ok(names) => names,
+        Err(error) => {
+            return MhiIds {
+                known: BTreeMap::new(),
+                otherwise: reason(&error),
+            };
+        }
+    };
+    let known = names
         .iter()
         .filter_map(|name| {
             // Channels (`mhi0_QAIC_CONTROL`) are devices of their own beside the controller's.
             let id = name.strip_prefix("mhi")?.parse().ok()?;
-            let target = machine.readlink(&format!("{FOLDER}/{name}")).ok()?;
+            let target = machine.readlink(&format!("{MHI_DEVICES}/{name}")).ok()?;
             let address = target.rsplit('/').find_map(|part| part.parse().ok())?;
             Some((address, MhiId(id)))
         })
-        .collect()
+        .collect();
+    MhiIds {
+        known,
+        otherwise: Unknown::Absent,
+    }
 }
 
 /// `Serial Number: 12345` in the kernel's words.
-pub(crate) fn serial(machine: &Machine, mhi: Option<&MhiId>) -> Fact<MhiSerial> {
-    let Some(id) = mhi else {
-        return Fact::unknown(Unknown::Absent, "/sys/bus/mhi/devices");
+pub(crate) fn serial(machine: &Machine, mhi: Result<MhiId, Unknown>) -> Fact<MhiSerial> {
+    let id = match mhi {
+        Ok(id) => id,
+        Err(why) => return Fact::unknown(why, MHI_DEVICES),
     };
     let path = format!("/sys/bus/mhi/devices/mhi{id}/serialnumber");
     match machine.read_text(&path) {

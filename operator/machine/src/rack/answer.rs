@@ -9,13 +9,14 @@ use super::{
     files::{Entry, View, entry, errno, mhi},
     host::timeout_parameter,
     live::Live,
+    recorded,
     registers::{SIZE, written},
     server::open_by,
     store::Loaded,
     tools,
 };
 use crate::{
-    access::{AccessError, Invocation, OpenHandle, ToolError, ToolOutput},
+    access::{AccessError, Invocation, OpenHandle, OpenHandles, ToolError, ToolOutput},
     linux::{
         failed,
         process::{materialise, results},
@@ -213,23 +214,30 @@ impl RackServer {
         Ok(output)
     }
 
-    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<Vec<OpenHandle>, AccessError> {
+    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<OpenHandles, AccessError> {
         self.with(|view| {
             let mut held: Vec<OpenHandle> = Vec::new();
             for (soc, pid, name) in open_by(view.live()) {
                 if let Some(&index) = view.loaded.world.by_path.get(&soc) {
                     let soc = view.loaded.world.functions[index].address;
                     if socs.contains(&soc) && view.function(soc).is_some() {
+                        let whose = recorded::whose(view, soc, pid).unwrap_or_default();
                         held.push(OpenHandle {
                             soc,
                             pid: Some(pid),
                             name,
+                            unit: whose.unit,
+                            container: whose.container,
+                            pod: whose.pod,
                         });
                     }
                 }
             }
             held.sort();
-            held
+            // Descriptors of other people's processes are root's to see.
+            let unseen = (!view.is_root() && !socs.is_empty())
+                .then(|| failed("listing", "/proc/1/fd", errno(Errno::EACCES)));
+            OpenHandles { open: held, unseen }
         })
         .map_err(|error| failed("listing", "/proc", io::Error::other(error)))
     }

@@ -9,6 +9,7 @@ use crd::{
 };
 
 use super::{
+    boot_acs,
     draw::draw,
     groups::groups,
     live::iommu,
@@ -81,6 +82,7 @@ pub(crate) fn enumerate(
             ));
         }
     }
+    boot_acs::settle(&mut world, server);
     world.groups = groups(&world, iommu(server));
     Ok(world)
 }
@@ -158,6 +160,7 @@ impl Builder<'_> {
             nature: Nature::Port(Port {
                 kind: part.kind,
                 acs_capability: part.acs_capability,
+                acs_at_boot: Word(0),
                 acs_now: part.acs_now,
                 secondary,
                 subordinate: secondary,

@@ -225,8 +225,8 @@ fn device(view: &View<'_>, index: usize, function: &Function, rest: &[&str]) -> 
             .groups
             .get(&index)
             .map(|group| Entry::Link(format!("../../../../kernel/iommu_groups/{group}"))),
-        ["current_link_speed"] => text("16.0 GT/s PCIe"),
-        ["current_link_width"] => text(match &function.nature {
+        ["current_link_speed" | "max_link_speed"] => text("16.0 GT/s PCIe"),
+        ["current_link_width" | "max_link_width"] => text(match &function.nature {
             Nature::Port(port) if !port.on_card || port.kind == PortKind::SwitchUpstream => "16",
             Nature::Port(_) | Nature::Soc(_) => "8",
             Nature::Other => "4",
@@ -239,6 +239,19 @@ fn device(view: &View<'_>, index: usize, function: &Function, rest: &[&str]) -> 
                 .0;
             Some(Entry::Folder(vec![format!("accel{minor}")]))
         }
+        // The class of drivers before the accel class.
+        ["qaic"] if view.has_nodes(function) && !host::has_accel_class(view.server) => {
+            let soc = view.live().socs.get(&function.path)?;
+            Some(Entry::Folder(vec![format!("qaic_aic100_{}", soc.accel)]))
+        }
+        ["accel", node, rest @ ..] => {
+            let (minor, _) = nodes(view)?
+                .into_iter()
+                .find(|&(_, address)| address == function.address)?;
+            (*node == format!("accel{minor}")).then_some(())?;
+            premises::channels(view, function, rest)
+        }
+        ["ce_count" | "ue_count" | "ue_nonfatal_count"] if view.has_nodes(function) => text("0"),
         ["hwmon"] if view.has_nodes(function) => Some(Entry::Folder(vec![hwmon(view, function)?])),
         ["hwmon", name, reading] if view.has_nodes(function) && *name == hwmon(view, function)? => {
             match *reading {
@@ -247,6 +260,7 @@ fn device(view: &View<'_>, index: usize, function: &Function, rest: &[&str]) -> 
                     text(&(41_000 + 100 * u64::from(function.address.bus % 40)).to_string())
                 }
                 "power1_input" => text("18500000"),
+                "power1_max" => text("75000000"),
                 _ => None,
             }
         }

@@ -42,17 +42,10 @@ impl Recipe {
                     impossible(
                         "new",
                         "any",
-                        &format!("`{part}` is no card and number; write ultra:2,pro:4 (standard, pro, ultra, standard080, ultra080)"),
+                        &format!("`{part}` is no card and number; write ultra:2,pro:4 ({SKUS})"),
                     )
                 };
-                let sku = match sku.trim().to_ascii_lowercase().as_str() {
-                    "standard" => Sku::Standard,
-                    "pro" => Sku::Pro,
-                    "ultra" => Sku::Ultra,
-                    "standard080" => Sku::Standard080,
-                    "ultra080" => Sku::Ultra080,
-                    _ => return Err(bad()),
-                };
+                let sku = self::sku(sku).ok_or_else(bad)?;
                 let count = count.trim().parse().map_err(|_| bad())?;
                 if !(1..=64).contains(&count) {
                     return Err(bad());
@@ -60,6 +53,21 @@ impl Recipe {
                 Ok((sku, count))
             })
             .collect()
+    }
+}
+
+/// The words for cards.
+pub(crate) const SKUS: &str = "standard, pro, ultra, standard080, ultra080";
+
+/// The card that a word stands for.
+pub(crate) fn sku(word: &str) -> Option<Sku> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "standard" => Some(Sku::Standard),
+        "pro" => Some(Sku::Pro),
+        "ultra" => Some(Sku::Ultra),
+        "standard080" => Some(Sku::Standard080),
+        "ultra080" => Some(Sku::Ultra080),
+        _ => None,
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use crd::snapshot::PortKind;
 
 use super::{
-    registers::{Iommu, acs_after_boot},
+    registers::Iommu,
     world::{Nature, World},
 };
 
-/// Bits that a port must have on for the kernel to believe that it isolates: SV, RR, CR, UF.
+/// Bits that a port must have on for the kernel to believe that it isolates: SV, RR, CR, UF. What a port is not capable of,
+/// the kernel takes to be wired so.
 const ISOLATES: u16 = 0x001d;
 
 /// Each function's group, by index; nothing where there is no IOMMU.
@@ -24,11 +25,26 @@ pub(crate) fn groups(world: &World, iommu: Iommu) -> BTreeMap<usize, u32> {
             .upward(index)
             .filter(|&at| at == index || !isolates(world, at))
             .last()
-            .unwrap_or(index);
+            .map_or(index, |head| first_beside(world, head));
         let next = u32::try_from(by_head.len()).unwrap_or(u32::MAX);
         numbers.insert(index, *by_head.entry(head).or_insert(next));
     }
     numbers
+}
+
+/// The first of the functions of one device that do not isolate: between them peers may talk inside the device, so they and
+/// all below them are one group. A function that isolates, or has nobody beside it, stands for itself.
+fn first_beside(world: &World, index: usize) -> usize {
+    let device = |at: usize| {
+        let address = world.functions[at].address;
+        (address.domain, address.bus, address.device)
+    };
+    if isolates(world, index) {
+        return index;
+    }
+    (0..world.functions.len())
+        .find(|&at| device(at) == device(index) && !isolates(world, at))
+        .unwrap_or(index)
 }
 
 fn isolates(world: &World, index: usize) -> bool {
@@ -37,7 +53,8 @@ fn isolates(world: &World, index: usize) -> bool {
             // An upstream port of a single function has nobody beside it to be isolated from.
             PortKind::SwitchUpstream => true,
             PortKind::Root | PortKind::SwitchDownstream | PortKind::Bridge => {
-                acs_after_boot(port.acs_capability.0, Iommu::On) == ISOLATES
+                let needed = ISOLATES & port.acs_capability.0;
+                port.acs_capability.0 != 0 && port.acs_at_boot.0 & needed == needed
             }
         },
         Nature::Soc(_) | Nature::Other => true,

@@ -6,12 +6,16 @@ use crd::{
 
 use super::{
     files::{Entry, View, sorted, text},
-    live::{COMMAND_LINE, Times},
+    live::Times,
     recorded,
 };
 
 /// TCP port of qmonitor's server (vendor's own).
 pub(crate) const QMONITOR_PORT: u16 = 62472;
+
+/// Command line of a server whose file gives none.
+const COMMAND_LINE: &str =
+    "BOOT_IMAGE=/boot/vmlinuz root=/dev/nvme0n1p2 ro intel_iommu=on iommu=pt";
 
 /// The vendor's software generations that differ in what a reader sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +53,20 @@ pub(crate) fn minor(version: &str) -> u32 {
         .and_then(|rest| rest.split('.').next())
         .and_then(|minor| minor.parse().ok())
         .unwrap_or(u32::MAX)
+}
+
+/// The kernel's release.
+pub(crate) fn kernel(server: &Server) -> &str {
+    let host = server.host.as_ref();
+    host.and_then(|host| host.kernel.as_deref())
+        .unwrap_or("6.8.0-45-generic")
+}
+
+/// The kernel's command line.
+pub(crate) fn command_line(server: &Server) -> &str {
+    let host = server.host.as_ref();
+    host.and_then(|host| host.command_line.as_deref())
+        .unwrap_or(COMMAND_LINE)
 }
 
 pub(crate) fn platform(server: &Server) -> &str {
@@ -141,10 +159,8 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
         ["proc", "sys", "vm", "max_map_count"] => text(&view.live().max_map_count.to_string()),
         ["proc", "sys", "kernel", "random", "boot_id"] => text(view.live().boot_id.as_str()),
         ["proc", "sys", "kernel", "hostname"] => text(server.name.as_str()),
-        ["proc", "sys", "kernel", "osrelease"] => {
-            text(host.kernel.as_deref().unwrap_or("6.8.0-45-generic"))
-        }
-        ["proc", "cmdline"] => text(host.command_line.as_deref().unwrap_or(COMMAND_LINE)),
+        ["proc", "sys", "kernel", "osrelease"] => text(kernel(server)),
+        ["proc", "cmdline"] => text(command_line(server)),
         ["proc", "meminfo"] => {
             let kib = u64::from(host.memory_gib.unwrap_or(1024)) << 20;
             text(&format!(

@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{BootId, PciPath, WorkerId},
-    kind::rack::{Durations, Fault, Server, SocState},
+    kind::rack::{Durations, Fault, Server, Sku, SocState},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    draw, etc,
+    draw, etc, host,
     registers::{Iommu, Written, acs_offset},
     world::{Nature, World},
 };
@@ -34,6 +34,9 @@ pub(crate) struct Live {
     pub(crate) unplugged: BTreeSet<PciPath>,
     /// What was out at the boot: it has no bus numbers until the next.
     pub(crate) out_at_boot: BTreeSet<PciPath>,
+    /// Cards that were added to the file's, by the path of the port above.
+    #[serde(default)]
+    pub(crate) added: BTreeMap<PciPath, Sku>,
     pub(crate) written: BTreeMap<PciPath, Written>,
     pub(crate) drivers: BTreeMap<PciPath, Option<String>>,
     pub(crate) socs: BTreeMap<PciPath, SocLive>,
@@ -133,6 +136,7 @@ impl Live {
             wall_ms: None,
             unplugged: world.absent.clone(),
             out_at_boot: BTreeSet::new(),
+            added: BTreeMap::new(),
             written: BTreeMap::new(),
             drivers: BTreeMap::new(),
             socs: BTreeMap::new(),
@@ -344,17 +348,8 @@ pub(crate) fn iommu(server: &Server) -> Iommu {
         let grouped = functions.any(|function| function.iommu_group.get().is_some());
         return if grouped { Iommu::On } else { Iommu::Off };
     }
-    let line = server
-        .host
-        .as_ref()
-        .and_then(|host| host.command_line.as_deref())
-        .unwrap_or(COMMAND_LINE);
-    let on = line
+    let on = host::command_line(server)
         .split_whitespace()
         .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
     if on { Iommu::On } else { Iommu::Off }
 }
-
-/// Command line of a server whose file gives none.
-pub(crate) const COMMAND_LINE: &str =
-    "BOOT_IMAGE=/boot/vmlinuz root=/dev/nvme0n1p2 ro intel_iommu=on iommu=pt";

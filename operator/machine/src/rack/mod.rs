@@ -1,10 +1,12 @@
 //! The virtual rack: servers made of a file, that answer like machines, take time, and fail on request.
 //!
-//! In the order data flows: `enumerate` makes a `world` of a server's tree, `registers` and `groups` say what it shows after a boot,
+//! In the order data flows: `enumerate` makes a `world` of a server's tree, `boot_acs`, `registers` and `groups` say what it shows after
+//! a boot,
 //! `live` holds what changed since, `store` keeps that on disk; `files`, `host`, `etc` and `premises` answer paths, `tools`
 //! answers tool calls, `recorded` does both for a server made of a recording, `server` and `answer` are the machine made of
-//! these, `verbs` what a person does to it, `generate` writes new racks.
+//! these, `verbs` and `plug` what a person does to it, `generate` writes new racks.
 mod answer;
+mod boot_acs;
 mod draw;
 mod enumerate;
 mod error;
@@ -14,6 +16,7 @@ mod generate;
 mod groups;
 mod host;
 mod live;
+mod plug;
 mod premises;
 mod recorded;
 mod registers;
@@ -144,7 +147,11 @@ fn tree(
     unplugged: Option<&BTreeSet<PciPath>>,
 ) -> Result<World, String> {
     match &server.recorded {
-        Some(snapshot) => recorded::world(snapshot, unplugged),
+        Some(snapshot) => {
+            let mut world = recorded::world(snapshot, unplugged)?;
+            boot_acs::settle(&mut world, server);
+            Ok(world)
+        }
         None => enumerate::enumerate(seed, server, unplugged),
     }
 }

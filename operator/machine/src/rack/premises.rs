@@ -1,5 +1,5 @@
 //! What a rack's server shows of the premises around its cards: distribution, groups, modules, interrupts, what is installed.
-use crd::kind::rack::VendorTool;
+use crd::{kind::rack::VendorTool, snapshot::Lockdown};
 
 use super::{
     RackServer,
@@ -7,6 +7,7 @@ use super::{
     host,
     live::iommu,
     registers::Iommu,
+    server::open_by,
     world::{Function, Nature},
 };
 use nix::errno::Errno;
@@ -47,6 +48,11 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
         }),
         ["sys", "class", "dmi", "id", "sys_vendor"] => text("Shardplane"),
         ["sys", "class", "dmi", "id", "product_name"] => text("virtual rack"),
+        ["sys", "firmware", "efi", "efivars", name] if name.starts_with("SecureBoot-") => {
+            // A kernel that is locked down was started so.
+            let on = u8::from(view.lockdown() != Lockdown::None);
+            Some(Entry::File(vec![6, 0, 0, 0, on]))
+        }
         ["sys", "module"] => Some(modules(view)),
         ["opt", "qti-aic", "firmware"] => Some(if has(view, VendorTool::QaicMonitorGrpcServer) {
             names(&["fw2_swe.json"])
@@ -63,6 +69,31 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
             "factory-workload-bin",
         ] => Some(names(&["2c-p2p-bw"])),
         _ => None,
+    }
+}
+
+/// DMA bridge channels of a SoC.
+const CHANNELS: u32 = 16;
+
+/// The channels of a SoC: one is taken while somebody has it open.
+pub(crate) fn channels(view: &View<'_>, function: &Function, rest: &[&str]) -> Option<Entry> {
+    match rest {
+        [] => Some(Entry::Folder(sorted(
+            (0..CHANNELS).map(|number| format!("dbc{number}_state")),
+        ))),
+        [file] => {
+            let number: u32 = file
+                .strip_prefix("dbc")?
+                .strip_suffix("_state")?
+                .parse()
+                .ok()?;
+            let held = open_by(view.live())
+                .iter()
+                .any(|(path, _, _)| *path == function.path);
+            (number < CHANNELS).then_some(())?;
+            text(if held && number == 0 { "1" } else { "0" })
+        }
+        [_, _, ..] => None,
     }
 }
 

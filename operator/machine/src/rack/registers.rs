@@ -69,8 +69,8 @@ pub(crate) fn acs_offset(function: &Function) -> Option<usize> {
     }
 }
 
-/// The ACS control word that stands after a boot.
-pub(crate) fn acs_after_boot(capability: u16, iommu: Iommu) -> u16 {
+/// The ACS control word that a kernel writes by itself at a boot.
+pub(crate) fn kernel_default(capability: u16, iommu: Iommu) -> u16 {
     match iommu {
         Iommu::On => capability & KERNEL_ACS,
         Iommu::Off => 0,
@@ -123,7 +123,7 @@ fn after_boot(function: &Function, iommu: Iommu) -> Vec<u8> {
             if port.acs_capability.0 != 0 {
                 let at = acs_place(port.kind, port.on_card);
                 space.word(at + 4, port.acs_capability.0);
-                space.word(at + 6, acs_after_boot(port.acs_capability.0, iommu));
+                space.word(at + 6, port.acs_at_boot.0);
             }
         }
         Nature::Soc(soc) => {
@@ -153,7 +153,11 @@ fn after_boot(function: &Function, iommu: Iommu) -> Vec<u8> {
             space.extended(&[(0x100, 0x0001, 2), (at, 0x000d, 1)]);
         }
         space.word(at + 4, capability.0);
-        space.word(at + 6, acs_after_boot(capability.0, iommu));
+        let control = match &function.nature {
+            Nature::Port(port) => port.acs_at_boot.0,
+            Nature::Soc(_) | Nature::Other => kernel_default(capability.0, iommu),
+        };
+        space.word(at + 6, control);
     }
     space.0
 }

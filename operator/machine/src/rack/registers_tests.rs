@@ -173,9 +173,3 @@ fn read_only_bits_stay() {
         assert_eq!(write(address, at, bytes), want, "{name}");
     }
 }
-
-#[test]
-fn without_an_iommu_no_bit_is_set_at_boot() {
-    let bytes = image(&function("0000:24:00.0"), Iommu::Off, None);
-    assert_eq!(bytes[0x1d2..0x1d4], [0, 0]);
-}

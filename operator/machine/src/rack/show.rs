@@ -8,6 +8,7 @@ use super::{
     RackError, RackServer,
     files::View,
     live::Phase,
+    plug,
     registers::acs_offset,
     server::open_by,
     world::{Function, Nature, SocPart},
@@ -47,6 +48,7 @@ fn server_value(view: &View<'_>) -> Value {
         "bootId": live.boot_id,
         "functions": functions,
         "unplugged": live.unplugged,
+        "seenAfterBoot": plug::unseen(live).map(|(port, _)| port).collect::<Vec<_>>(),
         "held": held,
         "settings": {
             "control_resp_timeout_s": live.control_timeout_s,
@@ -136,6 +138,12 @@ fn write_server(text: &mut String, view: &View<'_>) -> std::fmt::Result {
     }
     for path in &live.unplugged {
         writeln!(text, "  unplugged  {path}")?;
+    }
+    for (port, sku) in plug::unseen(live) {
+        writeln!(
+            text,
+            "  plugged    {sku:?} card below {port}, on the bus after the next boot"
+        )?;
     }
     for (soc, pid, name) in open_by(live) {
         writeln!(

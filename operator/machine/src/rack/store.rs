@@ -17,7 +17,7 @@ use crd::kind::rack::Server;
 use super::{
     RackError,
     live::{FORMAT, Live},
-    recorded, tree,
+    plug, recorded, tree,
     world::World,
 };
 use crate::{linux::clock, time::Clock};
@@ -182,7 +182,11 @@ impl Store {
     /// The tree of the boot that `live` is in.
     pub(crate) fn enumerate(&self, live: Option<&Live>) -> Result<World, RackError> {
         let out = live.map(|live| &live.out_at_boot);
-        tree(self.seed, &self.server, out).map_err(|what| RackError::Impossible {
+        let grown = live
+            .filter(|live| !live.added.is_empty())
+            .map(|live| plug::with_added(&self.server, live));
+        let server = grown.as_ref().unwrap_or(&self.server);
+        tree(self.seed, server, out).map_err(|what| RackError::Impossible {
             rack: self.rack.clone(),
             server: self.server.name.0.clone(),
             what,

@@ -308,7 +308,7 @@ impl RackServer {
 }
 
 /// Whether things are plugged in below this function: a root port, or a downstream port.
-fn is_slot(world: &World, index: usize) -> bool {
+pub(crate) fn is_slot(world: &World, index: usize) -> bool {
     use crd::snapshot::PortKind;
     match &world.functions[index].nature {
         Nature::Port(port) => match port.kind {

@@ -64,6 +64,8 @@ pub(crate) struct Port {
     pub(crate) kind: PortKind,
     /// Zero where the port has no ACS.
     pub(crate) acs_capability: Word,
+    /// The control word that stands after a boot.
+    pub(crate) acs_at_boot: Word,
     /// The control word that the file gives for the first boot.
     pub(crate) acs_now: Option<Word>,
     pub(crate) secondary: u8,

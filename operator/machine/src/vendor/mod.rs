@@ -3,6 +3,7 @@
 //! One file a tool. Each type is read with `FromStr`, and each says whether its format is *documented* (vendor's guides, kernel
 //! documentation), *observed* (seen in captures of real machines that others published) or *inferred* (from source code of the
 //! vendor's open tools, or by us). No text of a real card was at hand when the tests were written.
+mod cgroup;
 mod compiler;
 mod joined;
 mod log;
@@ -16,6 +17,7 @@ mod switchtec;
 mod text;
 mod version;
 
+pub use cgroup::CgroupOwner;
 pub use compiler::{CompilerWords, Fault as CompilerFault};
 pub use joined::{Joined, JsonUse, join};
 pub use log::{complaint, is_log};

@@ -19,7 +19,7 @@ fn socs(snapshot: &HardwareSnapshot) -> Vec<String> {
                 .iter()
                 .find(|f| f.address == soc.address)
                 .unwrap();
-            let bar = function.bars.iter().find(|bar| bar.index == BAR4).unwrap();
+            let bar = function.bar(BAR4).unwrap();
             format!(
                 "{} qid {} {} mdp {} cores {} dram {} bar4 {}",
                 soc.address,

@@ -2,77 +2,25 @@
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use crd::{
-    Unknown,
+    Fact, Unknown,
     snapshot::{Acs, HardwareSnapshot, PortKind},
 };
 use machine::{Invocation, Machine, Roots, ToolError, probe};
 use proptest::prelude::*;
 
-use crate::room::{Room, TWO_ULTRA, at, known};
+use crate::{
+    room::{Room, TWO_ULTRA, at, known},
+    tree::{functions, put, roots, whole},
+};
 
 /// A machine whose kernel files are these folders.
 pub(crate) fn fixture(folder: &Path) -> Machine {
-    Machine::linux(Roots {
-        sys: folder.join("sys"),
-        proc: folder.join("proc"),
-        dev: folder.join("dev"),
-        opt: folder.join("opt"),
-        var: folder.join("var"),
-        etc: folder.join("etc"),
-        run: folder.join("run"),
-        usr: folder.join("usr"),
-        search: vec![folder.join("bin")],
-        node: Some("fixture".into()),
-    })
+    Machine::linux(roots(folder))
 }
 
-pub(crate) fn put(folder: &Path, path: &str, content: impl AsRef<[u8]>) {
-    let path = folder.join(path);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-}
-
-/// Writes what a rack shows into folders, as a kernel would lay it out.
+/// Writes the functions that a rack shows into folders, as a kernel would lay them out.
 pub(crate) fn record(room: &Room, folder: &Path, config: &dyn Fn(&[u8]) -> Vec<u8>) {
-    let machine = room.machine();
-    let devices = "sys/bus/pci/devices";
-    for address in machine.list("/sys/bus/pci/devices").unwrap() {
-        let link = machine.readlink(&format!("/{devices}/{address}")).unwrap();
-        let real = link.trim_start_matches("../");
-        for file in [
-            "vendor",
-            "device",
-            "class",
-            "resource",
-            "current_link_speed",
-            "current_link_width",
-            "numa_node",
-        ] {
-            put(
-                folder,
-                &format!("sys/{real}/{file}"),
-                machine
-                    .read(&format!("/{devices}/{address}/{file}"))
-                    .unwrap(),
-            );
-        }
-        put(
-            folder,
-            &format!("sys/{real}/config"),
-            config(
-                &machine
-                    .read(&format!("/{devices}/{address}/config"))
-                    .unwrap(),
-            ),
-        );
-        for file in ["driver", "iommu_group"] {
-            if let Ok(target) = machine.readlink(&format!("/{devices}/{address}/{file}")) {
-                symlink(target, folder.join(format!("sys/{real}/{file}"))).unwrap();
-            }
-        }
-        fs::create_dir_all(folder.join(devices)).unwrap();
-        symlink(&link, folder.join(devices).join(&address)).unwrap();
-    }
+    functions(room.machine(), folder, config);
 }
 
 #[test]
@@ -88,6 +36,39 @@ fn a_kernels_folders_and_a_rack_are_read_alike() {
             .iter()
             .all(|soc| soc.status.unknown == Some(Unknown::ToolMissing))
     );
+}
+
+/// Not the functions alone: everything but the time, and what stands in for this machine's own disk and name.
+#[test]
+fn whole_machines_are_read_alike() {
+    for name in [
+        "two-ultra-one-switch",
+        "eight-ultra-two-switches",
+        "mixed",
+        "eight-standard-root-ports",
+    ] {
+        let room = Room::example(name);
+        let folder = tempfile::tempdir().unwrap();
+        whole(room.machine(), folder.path());
+        let mut read = probe(&fixture(folder.path()), &known());
+        let mut shown = room.probe();
+        shown.metadata = read.metadata.clone();
+        for snapshot in [&mut read, &mut shown] {
+            let readings = snapshot.readings.as_mut().unwrap();
+            assert!(!readings.power_microwatts.is_empty());
+            readings.taken_at = None;
+            let asked = snapshot.prerequisites.as_mut().unwrap();
+            asked.disk_gib = Fact::unknown(Unknown::Absent, "/");
+            // Where it is found differs with the machine's own search path.
+            asked.switchtec = Fact::unknown(Unknown::ToolMissing, "switchtec");
+        }
+        let text = |snapshot: &HardwareSnapshot| serde_yaml::to_string(snapshot).unwrap();
+        let (read, shown) = (text(&read), text(&shown));
+        for (at, (one, other)) in read.lines().zip(shown.lines()).enumerate() {
+            assert_eq!(one, other, "{name}, line {at}");
+        }
+        assert_eq!(read.len(), shown.len(), "{name}");
+    }
 }
 
 #[test]
@@ -108,7 +89,9 @@ fn a_reader_without_rights_learns_nothing_about_acs() {
     // A bridge is known by its header; what kind of port it is, is not.
     assert_eq!(read.functions[0].port, Some(PortKind::Bridge));
     assert!(
-        read.functions.iter().any(|f| !f.bars.is_empty()),
+        read.functions
+            .iter()
+            .any(|f| f.bars.get().is_some_and(|bars| !bars.is_empty())),
         "sizes stay readable"
     );
 }

@@ -16,4 +16,5 @@ mod processes;
 mod room;
 mod steps;
 mod tools;
+mod tree;
 mod verbs;

@@ -5,8 +5,9 @@ use crd::{Unknown, snapshot::Prerequisites};
 use machine::probe;
 
 use crate::{
-    linux::{fixture, put, record},
+    linux::{fixture, record},
     room::{Room, TWO_ULTRA, known},
+    tree::put,
 };
 
 fn of(room: &Room) -> Prerequisites {

@@ -1,5 +1,5 @@
 //! Vendor tools as processes: what is asked of them, in which order, and what is believed of what they say.
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::fs;
 
 use crd::{
     Unknown,
@@ -9,23 +9,14 @@ use crd::{
 use machine::{Performed, StepError, perform, probe};
 
 use crate::{
-    linux::{fixture, put, record},
+    linux::{fixture, record},
     room::{Room, TWO_ULTRA, known},
+    tree::{double, put, whole},
 };
 
 const TEXT: &str = "Number of devices queried: 1\nQID 4\n\tStatus:Ready\n\tPCI Address:0000:25:00.0\n\tNsp Total:16\n\tNsp Free:16\n\tDevice Capabilities: HybridBoot+ MDP+\n";
 const JSON: &str =
     r#"{"device_info":[{"qid":4,"dev_status":"Ready","sku_type":5,"nsp_total":16,"nsp_free":16}]}"#;
-
-/// Puts a checked-in double where a tool is looked for.
-fn double(folder: &Path, double: &str, tool: &str) {
-    let place = folder.join(tool);
-    fs::create_dir_all(place.parent().unwrap()).unwrap();
-    let real = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/tools")
-        .join(double);
-    symlink(real, place).unwrap();
-}
 
 /// A recorded machine whose query tool answers from these files.
 fn asked(answers: &[(&str, &str)]) -> (HardwareSnapshot, String) {
@@ -200,4 +191,69 @@ fn versions_come_from_the_record_first() {
             .map(|compiler| compiler.program.as_str());
         assert_eq!(program, expected.map(|_| "qaic-exec"), "{record:?} {said}");
     }
+}
+
+/// Programs that a script would call to learn what the kernel's own files say.
+const OTHERS: [&str; 18] = [
+    "cat",
+    "dmesg",
+    "find",
+    "fuser",
+    "grep",
+    "hostname",
+    "lsmod",
+    "lsof",
+    "lspci",
+    "modinfo",
+    "mokutil",
+    "setpci",
+    "sh",
+    "switchtec",
+    "systemctl",
+    "systemd-detect-virt",
+    "sysctl",
+    "uname",
+];
+
+/// One process for a whole probe: the vendor's tool, for what it alone can say.
+#[test]
+fn nothing_is_run_for_what_files_say() {
+    let room = Room::example("eight-ultra-two-switches");
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    whole(room.machine(), root);
+    for program in OTHERS {
+        double(root, "answers", &format!("bin/{program}"));
+        put(root, &format!("bin/{program}.answers/calls"), "");
+    }
+    for (folder, program) in [
+        ("tools", "qaic-version-util"),
+        ("tools", "qaic-monitor-json"),
+        ("exec", "qaic-runner"),
+    ] {
+        let tool = format!("opt/qti-aic/{folder}/{program}");
+        double(root, "answers", &tool);
+        put(root, &format!("{tool}.answers/calls"), "");
+    }
+    let read = probe(&fixture(root), &known());
+    assert_eq!(read.socs.len(), 32);
+    assert!(
+        read.socs
+            .iter()
+            .all(|soc| soc.status.get() == Some(&SocStatus::Ready))
+    );
+    let mut calls = Vec::new();
+    for place in ["bin", "opt/qti-aic/tools", "opt/qti-aic/exec"] {
+        for entry in fs::read_dir(root.join(place)).unwrap() {
+            let notes = entry.unwrap().path().join("calls");
+            calls.extend(
+                fs::read_to_string(notes)
+                    .unwrap_or_default()
+                    .lines()
+                    .map(str::to_owned),
+            );
+        }
+    }
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].starts_with("-q -j "), "{calls:?}");
 }

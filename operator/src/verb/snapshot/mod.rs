@@ -2,7 +2,7 @@
 mod diff;
 mod verify;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use crd::{
     id::Digest,
@@ -97,6 +97,8 @@ fn canonical<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
 
 /// Bytes below which a secret can be guessed.
 const SHORTEST_KEY: usize = 16;
+/// Different bytes below which it was typed, not drawn: sixteen decimal digits have more.
+const FEWEST_BYTES: usize = 5;
 /// More than any secret has; a mistaken path to a disk image ends here.
 const LONGEST_KEY: u64 = 4096;
 
@@ -111,14 +113,18 @@ fn pseudonyms(args: &RecordArgs) -> Result<Option<Pseudonyms>, Failure> {
         return Ok(Some(Pseudonyms::new(&drawn, kept)));
     };
     let secret = read_some(path, LONGEST_KEY)?;
-    if secret.len() < SHORTEST_KEY {
+    let different = secret.iter().collect::<BTreeSet<_>>().len();
+    let weak = if secret.len() < SHORTEST_KEY {
+        Some(format!("{} bytes", secret.len()))
+    } else if different < FEWEST_BYTES {
+        Some(format!("no more than {different} different bytes"))
+    } else {
+        None
+    };
+    if let Some(few) = weak {
         return Err(Failure::said(
             Exit::Input,
-            format!(
-                "{} holds {} bytes, too few for a secret",
-                path.display(),
-                secret.len()
-            ),
+            format!("{} holds {few}, too few for a secret", path.display()),
             "draw one with `head -c 32 /dev/urandom > FILE`, and keep it",
         ));
     }

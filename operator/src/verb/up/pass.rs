@@ -58,16 +58,33 @@ impl Up<'_> {
             Stage::Starting(_) => return self.start_up(Which::Later),
             Stage::Keeping => {}
         }
+        if !self.again.is_due(self.wall.now(), &self.declaration) {
+            let why = self.again.why();
+            self.cards_at_least(&why);
+            return Ok(None);
+        }
         match self.pass(Which::Later, Scope::Everything) {
             Ok(settled) if is_settled(&settled) => {
                 self.said.remove("pass");
+                self.again.is_over();
                 self.goals(&settled.plan);
                 let worked = self.work(&settled.plan);
                 self.told("work", worked)?;
                 self.stands(&settled, None);
             }
-            Ok(settled) => self.cards_at_least(&settled.why),
-            Err(failure) => self.cards_at_least(&failure.chain()),
+            Ok(settled) => {
+                self.try_again(&settled.why);
+                self.cards_at_least(&settled.why);
+            }
+            // Somebody's leave may come at any time.
+            Err(failure) if failure.exit() == Exit::Blocked => {
+                self.say("pass", &failure.chain());
+                self.cards_at_least(&failure.chain());
+            }
+            Err(failure) => {
+                self.try_again(&failure.chain());
+                self.cards_at_least(&failure.chain());
+            }
         }
         Ok(None)
     }
@@ -75,7 +92,6 @@ impl Up<'_> {
     /// A pass over everything came to nothing, for a model that cannot be built, say: cards and settings are put right
     /// all the same.
     fn cards_at_least(&mut self, why: &str) {
-        self.say("pass", why);
         match self.pass(Which::Later, Scope::Cards) {
             Ok(settled) if is_settled(&settled) => self.stands(&settled, Some(why)),
             Ok(settled) => self.stands_still(&settled.why),
@@ -117,6 +133,7 @@ impl Up<'_> {
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
         let first = which == Which::First;
+        let again = &mut self.again;
         let mut engine = Engine {
             room: &self.setting.room,
             declaration: &self.declaration,
@@ -130,7 +147,7 @@ impl Up<'_> {
             asking: if first { Asking::Up } else { Asking::Timer },
             crew: Crew::Supervised(&mut self.supervisor),
         };
-        engine.converge(|plan: &Plan| {
+        let settled = engine.converge(|plan: &Plan| {
             if first || plan.applyable {
                 let frame = Frame {
                     observed: &title,
@@ -139,6 +156,9 @@ impl Up<'_> {
                 let text =
                     crate::render::plan::text(plan, &frame, console.err_paint(), Detail::Normal);
                 // The answer alone is the result of `--ask`.
+                if !first && !again.is_news(scope, &text) {
+                    return Ok(());
+                }
                 if asks_only || !first {
                     console.note(text.trim_end());
                 } else {
@@ -146,7 +166,11 @@ impl Up<'_> {
                 }
             }
             Ok(())
-        })
+        })?;
+        if is_settled(&settled) {
+            self.again.is_done(scope);
+        }
+        Ok(settled)
     }
 
     /// The longest drain that a policy declares.

@@ -10,16 +10,21 @@ use crate::{
     engine::{Engine, Settled, approve::Asking, observe::Effort},
     failure::Failure,
     render::plan::{Detail, Frame},
-    supervise::{Crew, control::Reply},
+    supervise::{
+        Crew,
+        control::{Asker, Reply},
+    },
 };
 
 impl Up<'_> {
-    /// Stops the workers and puts the machine back. Without leave nothing stops.
+    /// Stops the workers and puts the machine back. Without leave nothing stops. `None`: whoever asked has taken it back
+    /// before anything was begun.
     pub(super) fn down(
         &mut self,
         leave: &Leave,
         reply: &SyncSender<Reply>,
-    ) -> Result<Settled, Failure> {
+        asker: &Asker,
+    ) -> Result<Option<Settled>, Failure> {
         let note = |text: String| {
             // Whoever went away hears nothing.
             let _ = reply.send(Reply::Note { text });
@@ -37,12 +42,20 @@ impl Up<'_> {
         let engine = self.removal(&nothing, leave);
         let planned = engine.plan(&engine.observe()?, Effort::Remembered)?;
         engine.approve(&planned).inspect_err(|_| show(&planned))?;
+        if !asker.is_there() {
+            self.console
+                .note("up: `shardplane down` was taken back before anything was begun; going on");
+            return Ok(None);
+        }
+        // Whoever went away now is too late.
+        let _ = reply.send(Reply::Begun {});
         note("stopping workers".to_owned());
         self.stop_workers()?;
-        self.removal(&nothing, leave).converge(|plan: &Plan| {
+        let settled = self.removal(&nothing, leave).converge(|plan: &Plan| {
             show(plan);
             Ok(())
-        })
+        })?;
+        Ok(Some(settled))
     }
 
     /// An engine for an empty declaration. Nobody is asked: whoever said `down` sits at another terminal.

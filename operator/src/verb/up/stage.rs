@@ -107,6 +107,7 @@ impl Up<'_> {
 
     /// Something happened: whether the machine is as declared shows at the next look.
     pub(super) fn is_in_doubt(&mut self) {
+        self.again.at_once();
         self.standing.as_declared = false;
     }
 

@@ -1,12 +1,12 @@
-//! Worker steps: one batch, then a wait until all of it is ready, then whatever the next plan says.
+//! Worker steps: one batch, then a wait until one of it is ready, then whatever the next plan says.
 //!
-//! A later batch is never carried out as it was planned: when a worker is ready the machine is looked at again, and what
-//! was the second batch is then the first. So a replica that does not come back stops its model's rollout by itself.
-use std::time::Duration;
+//! A later batch is never carried out as it was planned: when a worker is ready the machine is looked at again, and who
+//! may stop is decided by who serves then, so that the second batch need not wait for all of the first. So a replica that does not come back stops its model's rollout by itself.
+use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
-    id::{NodeName, WorkerId},
-    plan::{ModelTurns, Plan, ReportReason},
+    id::{NodeName, ObjectRef, WorkerId},
+    plan::{ModelTurns, Plan, ReportLine, ReportReason},
     step::{Action, Step, WorkerRequest},
 };
 
@@ -20,12 +20,21 @@ pub(super) struct Waiting {
     turns: Vec<ModelTurns>,
     /// Whether something is blocked that a ready worker may let go on.
     blocked: bool,
+    /// Models whose rollout has stopped, each with what was said of it.
+    pub(super) stopped: BTreeMap<ObjectRef, String>,
 }
 
 impl Up<'_> {
     /// Carries out the first batch of a plan's worker steps: first what only stops.
     pub(super) fn work(&mut self, plan: &Plan) -> Result<(), Failure> {
         self.supervisor.set_drain(self.drain_seconds());
+        let waits = |model: &ObjectRef| {
+            let is_short = |line: &&ReportLine| line.reason == ReportReason::TooFewServing;
+            let mut short = plan.report.iter().filter(is_short);
+            short.any(|line| line.object.as_ref() == Some(model))
+        };
+        let mut stopped = std::mem::take(&mut self.waiting.stopped);
+        stopped.retain(|model, _| waits(model));
         self.waiting = Waiting {
             turns: plan
                 .turns
@@ -34,6 +43,7 @@ impl Up<'_> {
                 .cloned()
                 .collect(),
             blocked: (plan.report.iter()).any(|line| line.reason == ReportReason::TooFewServing),
+            stopped,
         };
         let now = |step: &&Step| step.batch == 0;
         for step in plan.nodes.iter().flat_map(|node| &node.work).filter(now) {
@@ -114,11 +124,13 @@ impl Up<'_> {
             [one] => format!("; {one} goes on as it was"),
             several => format!("; {} go on as they were", several.join(", ")),
         };
-        self.console.note(&format!(
+        let said = format!(
             "the rollout of {} stops: worker {id} is not ready ({why}){rest}",
             turns.model
-        ));
+        );
         let model = turns.model.clone();
+        self.console.note(&said);
+        self.waiting.stopped.insert(model.clone(), said);
         self.waiting.turns.retain(|turns| turns.model != model);
         true
     }

@@ -52,13 +52,23 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
                 "switchtec".into(),
                 format!("/sys/bus/pci/devices/{address}/driver"),
             ),
-            bars: vec![Bar {
-                index: 0,
-                size_kib: 4096,
-                prefetchable: false,
-            }],
-            link: None,
-            numa_node: Some(3),
+            bars: Fact::known(
+                vec![Bar {
+                    index: 0,
+                    size_kib: 4096,
+                    prefetchable: false,
+                }],
+                format!("/sys/bus/pci/devices/{address}/resource"),
+            ),
+            link: Fact::unknown(
+                Unknown::Absent,
+                format!("/sys/bus/pci/devices/{address}/current_link_speed"),
+            ),
+            max_link: Fact::unknown(
+                Unknown::Absent,
+                format!("/sys/bus/pci/devices/{address}/max_link_speed"),
+            ),
+            numa_node: Fact::known(3, format!("/sys/bus/pci/devices/{address}/numa_node")),
             acs: Fact::known(
                 Acs::Present {
                     offset: 0x100,
@@ -124,6 +134,18 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
         ),
     )]);
     let asked = odd.prerequisites.as_mut().unwrap();
+    let parameter = |name: &str, value: &str| {
+        let path = format!("/sys/module/qaic/parameters/{name}");
+        (name.to_owned(), Fact::known(value.to_owned(), path))
+    };
+    asked.driver_parameters = Some(BTreeMap::from([
+        parameter("control_resp_timeout", "1300000"),
+        parameter("datapath_polling", "Y"),
+    ]));
+    asked.secure_boot = Some(Fact::unknown(
+        Unknown::NoPermission,
+        asked.secure_boot.as_ref().unwrap().source.clone(),
+    ));
     asked.distribution.value = Some("rhel 9.3".into());
     asked.pythons.value = Some(vec!["3.9".into(), "3.12".into()]);
     asked.virtual_machine.value = Some(true);
@@ -248,6 +270,9 @@ fn what_is_lost_is_said() {
         kind: HolderKind::Foreign,
         pid: None,
         name: "pod default/llm".into(),
+        unit: None,
+        container: None,
+        pod: None,
     });
     snapshot.functions[0].acs = Fact::unknown(Unknown::Lockdown, "config");
     let settings = &mut snapshot.settings.driver;

@@ -13,8 +13,8 @@ fn cards_and_their_socs() {
                 .find(|f| f.address == address)
                 .unwrap();
             match size {
-                Some(size) => function.bars[0].size_kib = size,
-                None => function.bars.clear(),
+                Some(size) => function.bars.value.as_mut().unwrap()[0].size_kib = size,
+                None => function.bars.value = Some(Vec::new()),
             }
         }
     };
@@ -36,7 +36,7 @@ fn cards_and_their_socs() {
                 .iter_mut()
                 .find(|f| f.address == address)
                 .unwrap();
-            function.link = Some(Link {
+            function.link = known(Link {
                 speed: "8.0 GT/s PCIe".into(),
                 width: 8,
             });
@@ -117,6 +117,9 @@ fn cards_and_their_socs() {
                 kind: HolderKind::Foreign,
                 pid: Some(7),
                 name: "python3".into(),
+                unit: None,
+                container: None,
+                pod: None,
             });
         },
         "holders",

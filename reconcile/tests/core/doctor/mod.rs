@@ -9,8 +9,8 @@ use crd::{
     diagnosis::{Finding, Mender, Need, Verdict, VerdictCounts},
     id::{GroupId, PciAddress, Word},
     snapshot::{
-        Acs, GroupRecord, HardwareSnapshot, Holder, HolderKind, Link, Lockdown, PortKind,
-        Prerequisites, Reader, SocIdentity, SocPrerequisites, SocStatus,
+        Acs, Channels, ErrorCounts, GroupRecord, HardwareSnapshot, Holder, HolderKind, Link,
+        Lockdown, PortKind, Prerequisites, Reader, SocIdentity, SocPrerequisites, SocStatus,
     },
 };
 use proptest::prelude::*;
@@ -42,6 +42,8 @@ fn prerequisites(snapshot: &HardwareSnapshot) -> Prerequisites {
         disk_gib: known(4000),
         virtual_machine: known(false),
         product: known("Maker Server".into()),
+        secure_boot: Some(known(false)),
+        driver_parameters: None,
         iommus: known(2),
         modules: known(vec!["qaic".into(), "switchtec".into()]),
         driver_version: known("1.21.0".into()),
@@ -67,6 +69,17 @@ fn prerequisites(snapshot: &HardwareSnapshot) -> Prerequisites {
                 address: soc.address,
                 bar4_assigned: known(true),
                 msi_vectors: known(32),
+                node: Some(known("/dev/accel/accel0".into())),
+                channels: Some(known(Channels {
+                    count: 16,
+                    busy: Vec::new(),
+                })),
+                errors: Some(known(ErrorCounts {
+                    correctable: 0,
+                    uncorrectable: 0,
+                    nonfatal: 0,
+                })),
+                power_limit_microwatts: Some(known(75_000_000)),
             })
             .collect(),
     }
@@ -82,7 +95,7 @@ pub(super) fn healthy(mut snapshot: HardwareSnapshot) -> HardwareSnapshot {
             *control = Word(0x0011);
         }
         if function.port.is_none() {
-            function.link = Some(Link {
+            function.link = known(Link {
                 speed: "16.0 GT/s PCIe".into(),
                 width: 8,
             });

@@ -1,6 +1,7 @@
 //! What a kernel refuses, hides or has done already: lockdown, a user without rights, a boot option that clears redirects.
 use anyhow::{Context, Result, bail, ensure};
 use crd::{kind::rack::VirtualHost, snapshot::Lockdown};
+use serde_json::Value;
 
 use super::{Stage, cleared, reasons, same, shardplane, words};
 use crate::projection::list;
@@ -109,21 +110,52 @@ pub(super) fn unprivileged(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// A kernel told to clear redirects of the cards' switches at boot has left only the host switch's ports to do.
-pub(super) fn disable_acs_redir(stage: &Stage) -> Result<()> {
+/// What `plan --boot-parameters` prints is what this kernel takes: booted with each that it is said to know, it has left no
+/// port to clear, and those that nobody named as they were.
+pub(super) fn boot_parameters(stage: &Stage) -> Result<()> {
     let rack = stage.rack("two-ultra")?;
-    let mut vm = stage.boot("disable-acs-redir", &rack, |order| {
-        "pci=disable_acs_redir=pci:11f8:4052".clone_into(&mut order.command_line);
-    })?;
+    let mut vm = stage.boot("boot-parameters/asked", &rack, |_| {})?;
     let before = words(&mut vm)?;
-    for (at, word) in &before {
-        let on_card = at.starts_with("0000:24:") || at.starts_with("0000:2a:");
-        same(at, &word.as_str(), &if on_card { "0011" } else { "001d" })?;
+    let argv = ["plan", "--boot-parameters", "-o", "json", "-f", FILE];
+    let said = shardplane(&mut vm, &argv)?.with(0)?.json()?;
+    drop(vm);
+    let node = &said[0];
+    let named: Vec<&str> = list(&node["ports"])
+        .filter_map(|port| port["address"].as_str())
+        .collect();
+    ensure!(named.len() == 10, "ports named are {named:?}");
+    let known: Vec<&str> = list(&node["known"]).filter_map(Value::as_str).collect();
+    ensure!(
+        known.contains(&"disable_acs_redir"),
+        "this kernel is said to know {known:?}"
+    );
+    for parameter in known {
+        let (key, left) = match parameter {
+            "disable_acs_redir" => ("disableAcsRedir", None),
+            "config_acs" => ("configAcs", Some("0011")),
+            other => bail!("{other} is a parameter that the lab has never heard of"),
+        };
+        let line = node[key].as_str().context("a parameter has no line")?;
+        let mut vm = stage.boot(&format!("boot-parameters/{parameter}"), &rack, |order| {
+            line.clone_into(&mut order.command_line);
+        })?;
+        for ((at, word), (_, before)) in words(&mut vm)?.iter().zip(&before) {
+            match (named.contains(&at.as_str()), left) {
+                (false, _) => same(at, word, before)?,
+                (true, Some(left)) => same(at, &word.as_str(), &left)?,
+                // Older kernels leave the rest of their own word, newer ones what firmware left.
+                (true, None) => ensure!(
+                    word == "0011" || word == "0000",
+                    "{at} has {word} with {line}"
+                ),
+            }
+        }
+        let plan = shardplane(&mut vm, &["plan", "-o", "json", "-f", FILE])?
+            .with(0)?
+            .json()?;
+        same("ports to clear", &cleared(&plan), &Vec::new())?;
+        let group = reasons(&plan, "blocked");
+        ensure!(group.is_empty(), "blocked by {group:?} after {line}");
     }
-    let plan = shardplane(&mut vm, &["plan", "-o", "json", "-f", FILE])?
-        .with(0)?
-        .json()?;
-    let host = ["0000:22:00.0", "0000:22:01.0"].map(str::to_owned).to_vec();
-    same("ports to clear", &cleared(&plan), &host)?;
     Ok(())
 }

@@ -1,4 +1,6 @@
 //! What must hold: the same file on a rack and in a kernel (`twin`), and what a rack cannot show of itself.
+mod boot;
+mod disk;
 mod drift;
 mod kernel;
 mod power;
@@ -14,7 +16,7 @@ use crate::{
     place::Places,
     projection::list,
     room::RackFile,
-    vm::{Ended, Order, Vm},
+    vm::{Ended, Init, Order, Vm},
 };
 
 /// What every scenario starts from.
@@ -23,12 +25,31 @@ pub(crate) struct Stage {
     pub(crate) places: Places,
     /// The part of a machine's first root that all have.
     pub(crate) base: Vec<u8>,
+    /// Declarations for every machine instead of the lab's own; none where nobody brought any.
+    brought: Vec<PathBuf>,
+}
+
+/// A file that declares something.
+#[derive(Clone, Debug)]
+struct Declared {
+    name: String,
+    path: PathBuf,
+    text: String,
 }
 
 /// Something that must hold.
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) hold: Hold,
+}
+
+/// How far a rack and a kernel are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// At first look, and in what to do.
+    Look,
+    /// To the end of every declaration, and back.
+    Hold,
 }
 
 /// Fails where it does not hold.
@@ -59,14 +80,16 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
         .collect::<Result<_>>()?;
     racks.sort();
     let mut all = vec![
+        Scenario::new("at-boot", boot::twice),
         Scenario::new("power-loss", power::loss),
         Scenario::new("drift-and-repair", drift::repair),
         Scenario::new("removed-and-rescanned", drift::rescan),
+        Scenario::new("at-boot-locked-down", boot::locked_down),
         Scenario::new("lockdown", kernel::lockdown),
         Scenario::new("unprivileged", kernel::unprivileged),
-        Scenario::new("disable-acs-redir", kernel::disable_acs_redir),
+        Scenario::new("boot-parameters", kernel::boot_parameters),
     ];
-    all.extend(of_racks(racks)?);
+    all.extend(of_racks(racks, Depth::Hold)?);
     for (name, server) in LOOKED_AT {
         let path = places.root.join(format!("examples/racks/{name}.yaml"));
         let file = RackFile::read(path)?;
@@ -88,7 +111,7 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
 }
 
 /// One scenario a server of these rack files: it must be on a kernel what it is on a rack.
-pub(crate) fn of_racks(files: Vec<PathBuf>) -> Result<Vec<Scenario>> {
+pub(crate) fn of_racks(files: Vec<PathBuf>, depth: Depth) -> Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for path in files {
         let file = RackFile::read(path)?;
@@ -96,7 +119,10 @@ pub(crate) fn of_racks(files: Vec<PathBuf>) -> Result<Vec<Scenario>> {
             let (file, server) = (file.clone(), server.clone());
             scenarios.push(Scenario {
                 name: format!("twin/{}/{}", file.rack.metadata.name, server.name),
-                hold: Box::new(move |stage| twin::hold(stage, &file, &server)),
+                hold: Box::new(move |stage| match depth {
+                    Depth::Look => twin::look(stage, &file, &server),
+                    Depth::Hold => twin::hold(stage, &file, &server),
+                }),
             });
         }
     }
@@ -122,10 +148,11 @@ pub(crate) fn inside(stage: &Stage, file: PathBuf, lines: &[String]) -> Result<V
 
 impl Stage {
     /// Prepares what every machine needs.
-    pub(crate) fn new(places: Places) -> Result<Self> {
+    pub(crate) fn new(places: Places, brought: Vec<PathBuf>) -> Result<Self> {
         Ok(Self {
             base: image::base(&places)?,
             places,
+            brought,
         })
     }
 
@@ -138,19 +165,34 @@ impl Stage {
         )
     }
 
-    /// Every declaration of the lab, by file name.
-    fn declared(&self) -> Result<Vec<(String, String)>> {
-        let folder = self.places.root.join("tests/lab/declared");
-        let mut files = Vec::new();
-        for entry in
-            fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))?
-        {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            files.push((name.into_owned(), fs::read_to_string(&path)?));
+    /// What is declared for a rack, by file name: what was brought, else a folder of the rack's own, else the lab's.
+    fn declared(&self, rack: &str) -> Result<Vec<Declared>> {
+        let mut paths = self.brought.clone();
+        if paths.is_empty() {
+            let shared = self.places.root.join("tests/lab/declared");
+            let own = shared.join(rack);
+            let folder = if own.is_dir() { own } else { shared };
+            for entry in
+                fs::read_dir(&folder).with_context(|| format!("listing {}", folder.display()))?
+            {
+                paths.push(entry?.path());
+            }
+            paths.retain(|path| path.is_file());
+            paths.sort();
         }
-        files.sort();
-        Ok(files)
+        paths
+            .into_iter()
+            .map(|path| {
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("reading {}", path.display()))?;
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Ok(Declared {
+                    name: name.into_owned(),
+                    text,
+                    path,
+                })
+            })
+            .collect()
     }
 
     /// Boots the first server of a rack file.
@@ -166,12 +208,21 @@ impl Stage {
             server,
             name: name.to_owned(),
             command_line: String::new(),
-            declared: self.declared()?,
+            declared: named(&self.declared(&rack.rack.metadata.name)?),
             disk: None,
+            init: Init::Agent,
         };
         change(&mut order);
         Vm::boot(&self.places, &self.base, &order)
     }
+}
+
+/// Texts of declarations, by file name.
+fn named(declared: &[Declared]) -> Vec<(String, String)> {
+    declared
+        .iter()
+        .map(|file| (file.name.clone(), file.text.clone()))
+        .collect()
 }
 
 /// Runs `shardplane` inside, with its state where the state disk would be.

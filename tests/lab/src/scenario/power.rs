@@ -1,28 +1,26 @@
 //! Power that goes away in the middle of `apply`: what was journalled is found after the next boot, and finished once.
-use std::{fs, path::Path, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result};
 
-use super::{Stage, same, shardplane, words};
-use crate::{host, vm::Vm};
+use super::{
+    Stage,
+    disk::{self, Disk},
+    same, shardplane, words,
+};
+use crate::vm::Vm;
 
 const FILE: &str = "/lab/declared/switch.yaml";
-/// Room for state, journal and the doubled firmware's registers.
-const DISK: u64 = 64 << 20;
 /// From the start of `apply` to its first register.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 
 /// Cuts power while registers are written, then while SoCs are reset; the third boot's `apply` ends what the first began.
 pub(super) fn loss(stage: &Stage) -> Result<()> {
     let rack = stage.rack("two-ultra")?;
-    let folder = stage.places.left.join("power-loss");
-    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    let disk = folder.join("state.img");
-    format(&disk)?;
+    let disk = Disk::empty(stage, "power-loss")?;
     let boot = |number: u32| {
         stage.boot(&format!("power-loss/boot-{number}"), &rack, |order| {
-            order.disk = Some(disk.clone());
+            order.disk = Some(disk.path().to_owned());
         })
     };
 
@@ -51,16 +49,7 @@ pub(super) fn loss(stage: &Stage) -> Result<()> {
         let wanted = if at == "0000:20:01.0" { "001d" } else { "0011" };
         same(&at, &word.as_str(), &wanted)?;
     }
-    let firmware: Value =
-        serde_json::from_str(&vm.shell("cat /state/firmware/*/*/rack/registers.json")?)?;
-    for (path, soc) in firmware["socs"].as_object().into_iter().flatten() {
-        ensure!(soc["mdp"] == true, "{path} has no partitioning");
-        ensure!(
-            soc["resets"].as_u64() <= Some(1),
-            "{path} was reset {} times",
-            soc["resets"]
-        );
-    }
+    disk::reset_once(&mut vm)?;
     shardplane(&mut vm, &["down"])?
         .with(0)
         .context("taking it down")?;
@@ -82,20 +71,4 @@ fn apply(vm: &mut Vm) -> Result<u32> {
         ],
         "/tmp/apply.log",
     )
-}
-
-/// An empty disk for the machine's state.
-fn format(disk: &Path) -> Result<()> {
-    // What an earlier run left must not help this one.
-    if disk.exists() {
-        fs::remove_file(disk).with_context(|| format!("removing {}", disk.display()))?;
-    }
-    let file = fs::File::create(disk).with_context(|| format!("creating {}", disk.display()))?;
-    file.set_len(DISK)?;
-    host::output(
-        host::command("/sbin/mke2fs")
-            .args(["-q", "-F", "-t", "ext4"])
-            .arg(disk),
-    )?;
-    Ok(())
 }

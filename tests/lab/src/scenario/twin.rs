@@ -7,11 +7,11 @@ use crd::{kind::rack::Server, step::ACS_REDIRECT_MASK};
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::{Stage, cleared, same, shardplane, words};
+use super::{Declared, Stage, cleared, named, same, shardplane, words};
 use crate::{
     projection::{self, list},
     room::{RackFile, Twin},
-    vm::{Order, Vm},
+    vm::{Init, Order, Vm},
 };
 
 /// A machine and its virtual rack, made of one server of one file.
@@ -19,18 +19,16 @@ struct Pair {
     vm: Vm,
     twin: Twin,
     roots: Vec<String>,
-    /// Declarations by file name.
-    declared: Vec<String>,
-    folder: PathBuf,
+    declared: Vec<Declared>,
 }
 
 /// Holds where rack and kernel agree at first look, and on what to do.
 pub(super) fn look(stage: &Stage, file: &RackFile, server: &Server) -> Result<()> {
     let mut pair = Pair::boot(stage, file, server)?;
     pair.snapshots().context("before anything")?;
-    for name in pair.declared.clone() {
-        pair.verb(&["plan"], Some(&name))
-            .with_context(|| format!("planning {name}"))?;
+    for file in pair.declared.clone() {
+        pair.verb(&["plan"], Some(&file))
+            .with_context(|| format!("planning {}", file.name))?;
     }
     Ok(())
 }
@@ -40,12 +38,13 @@ pub(super) fn hold(stage: &Stage, file: &RackFile, server: &Server) -> Result<()
     let mut pair = Pair::boot(stage, file, server)?;
     let before = words(&mut pair.vm)?;
     pair.snapshots().context("before anything")?;
-    for name in pair.declared.clone() {
+    for file in pair.declared.clone() {
+        let name = &file.name;
         let plan = pair
-            .verb(&["plan"], Some(&name))
+            .verb(&["plan"], Some(&file))
             .with_context(|| format!("planning {name}"))?;
         let ports = cleared(&plan);
-        pair.verb(&["apply"], Some(&name))
+        pair.verb(&["apply"], Some(&file))
             .with_context(|| format!("applying {name}"))?;
         let after: Vec<(String, String)> = before
             .iter()
@@ -83,14 +82,15 @@ fn left(word: &str, cleared: bool) -> String {
 
 impl Pair {
     fn boot(stage: &Stage, file: &RackFile, server: &Server) -> Result<Self> {
-        let declared = stage.declared()?;
+        let declared = stage.declared(&file.rack.metadata.name)?;
         let order = Order {
             rack: &file.rack,
             server,
             name: format!("twin-{}-{}", file.rack.metadata.name, server.name),
             command_line: String::new(),
-            declared: declared.clone(),
+            declared: named(&declared),
             disk: None,
+            init: Init::Agent,
         };
         let mut vm = Vm::boot(&stage.places, &stage.base, &order)?;
         as_written(&mut vm)?;
@@ -102,22 +102,21 @@ impl Pair {
                 .iter()
                 .map(|port| port.address.to_string())
                 .collect(),
-            declared: declared.into_iter().map(|(name, _)| name).collect(),
-            folder: stage.places.root.join("tests/lab/declared"),
+            declared,
         })
     }
 
     /// Runs one verb on both and compares what came of it; gives the machine's own answer.
-    fn verb(&mut self, verb: &[&str], declared: Option<&str>) -> Result<Value> {
-        let with = |folder: &Path| -> Vec<String> {
-            let file =
-                declared.map(|name| ["-f".to_owned(), folder.join(name).display().to_string()]);
+    fn verb(&mut self, verb: &[&str], declared: Option<&Declared>) -> Result<Value> {
+        let with = |file: Option<PathBuf>| -> Vec<String> {
+            let file = file.map(|path| ["-f".to_owned(), path.display().to_string()]);
             let verb = verb.iter().map(|&word| word.to_owned());
             verb.chain(["-o".to_owned(), "json".to_owned()])
                 .chain(file.into_iter().flatten())
                 .collect()
         };
-        let (inside, outside) = (with(Path::new("/lab/declared")), with(&self.folder));
+        let inside = with(declared.map(|file| Path::new("/lab/declared").join(&file.name)));
+        let outside = with(declared.map(|file| file.path.clone()));
         let inside: Vec<&str> = inside.iter().map(String::as_str).collect();
         let outside: Vec<&str> = outside.iter().map(String::as_str).collect();
         let kernel = shardplane(&mut self.vm, &inside)?;
@@ -156,7 +155,10 @@ impl Pair {
 /// Makes the machine what its file says it is, where the file says more than a boot brings.
 fn as_written(vm: &mut Vm) -> Result<()> {
     let wiring = vm.wiring.clone();
-    if wiring.words.is_empty() && wiring.vfio.is_empty() {
+    for (file, value) in &wiring.settings {
+        vm.shell(&format!("echo {value} > {file}"))?;
+    }
+    if wiring.words.is_empty() && wiring.vfio.is_empty() && wiring.unbound.is_empty() {
         return Ok(());
     }
     let snapshot = shardplane(vm, &["snapshot", "-o", "json"])?.json()?;
@@ -171,9 +173,15 @@ fn as_written(vm: &mut Vm) -> Result<()> {
         let at = address(path.as_str())?;
         vm.shell(&format!("setpci -s {at} ECAP_ACS+6.w={:04x}", word.0))?;
     }
+    for path in &wiring.unbound {
+        let at = address(path.as_str())?;
+        vm.shell(&format!(
+            "echo {at} > /sys/bus/pci/devices/{at}/driver/unbind"
+        ))?;
+    }
     if !wiring.vfio.is_empty() {
         vm.shell(
-            "cd /lab/modules; for m in irqbypass vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci; do insmod $m.ko; done",
+            "cd /lab/modules; for m in irqbypass iommufd vfio vfio_virqfd vfio_iommu_type1 vfio-pci-core vfio-pci; do if test -e $m.ko; then insmod $m.ko; fi; done",
         )?;
     }
     for path in &wiring.vfio {

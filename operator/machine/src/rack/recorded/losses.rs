@@ -1,10 +1,11 @@
 //! What a recording says and a rack cannot show: told when one is made of the other, never left out in silence.
 use crd::{
     Unknown,
+    kind::rack::Access,
     snapshot::{HardwareSnapshot, HolderKind},
 };
 
-use super::{PARAMETERS, is_short};
+use super::{PARAMETERS, access, is_short};
 
 /// What the rack made of a recording will show otherwise, a sentence each.
 pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
@@ -23,6 +24,19 @@ pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
         said.push(format!(
             "{} holds {} without a process, and does not there",
             holder.name, holder.soc
+        ));
+    }
+    let unseen = snapshot
+        .holders
+        .iter()
+        .any(|holder| matches!(holder.kind, HolderKind::Unseen { .. }));
+    if unseen && access(snapshot) == Access::Root {
+        said.push("who holds SoCs could not be seen, and can be there".to_owned());
+    }
+    for unread in &snapshot.unread {
+        said.push(format!(
+            "{} could not be read, and can be there",
+            unread.path
         ));
     }
     if !snapshot.programs.is_empty() {

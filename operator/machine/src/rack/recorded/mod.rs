@@ -3,20 +3,25 @@
 //!
 //! `tree` makes the functions, `seed` the registers of the first boot, `paths` answers what a file says, `query` what the
 //! vendor's tool prints; `losses` names what a rack cannot show.
+mod device;
 mod losses;
 mod paths;
 mod query;
 mod seed;
 mod tree;
 
+use super::files::View;
+use crate::vendor::CgroupOwner;
 use crd::{
     Fact, Unknown,
+    id::PciAddress,
     kind::rack::{Access, Fault, NodeSettings, Sdk, Server, Tenant, VendorTool, VirtualHost},
     snapshot::{HardwareSnapshot, HolderKind, LedgerTarget},
 };
 
+pub(crate) use device::device;
 pub use losses::losses;
-pub(crate) use paths::{device, entry};
+pub(crate) use paths::entry;
 pub(crate) use query::block;
 pub(crate) use seed::seed;
 pub(crate) use tree::world;
@@ -181,6 +186,18 @@ fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
     missing.sort_unstable();
     missing.dedup();
     missing
+}
+
+/// Whose a recorded process was that held a SoC.
+pub(crate) fn whose(view: &View<'_>, soc: PciAddress, pid: u32) -> Option<CgroupOwner> {
+    let recorded = view.server.recorded.as_deref()?;
+    let mut holders = recorded.holders.iter();
+    let known = holders.find(|holder| holder.soc == soc && holder.pid == Some(pid))?;
+    Some(CgroupOwner {
+        unit: known.unit.clone(),
+        container: known.container.clone(),
+        pod: known.pod.clone(),
+    })
 }
 
 /// Foreign processes that held SoCs.

@@ -1,23 +1,19 @@
 //! Files of a recorded server: what stood in them, and those that could not be read then cannot be read now.
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use crd::{
     Fact, Unknown,
     snapshot::{HardwareSnapshot, Prerequisites, SettingsFile},
 };
 
+use super::PARAMETERS;
 use crate::{
-    rack::{
-        files::{Entry, View, sorted, text},
-        world::{Function, Shown},
-    },
+    rack::files::{Entry, View, sorted, text},
     settings_files::folders,
 };
 
-/// `IORESOURCE_UNSET`: a size without addresses.
-const UNSET: u64 = 0x2000_0000;
 /// More interrupts of a function, or IOMMUs of a machine, than there are: a number in a file must not fill memory.
-const MOST: u32 = 4096;
+pub(super) const MOST: u32 = 4096;
 
 /// What a path names on a recorded server.
 pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Answer> {
@@ -27,6 +23,27 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Answer> {
         return Some(Answer(closed(why)));
     }
     match parts {
+        ["sys", "module", "qaic", "parameters", rest @ ..] if parameters(snapshot).is_some() => {
+            let known = parameters(snapshot)?;
+            match rest {
+                [] => {
+                    // Of the timeout's two names a rack has the first.
+                    let other = |name: &str| {
+                        PARAMETERS.iter().any(|(timeout, _)| *timeout == name)
+                            && super::parameter(snapshot).is_none_or(|(first, _)| first != name)
+                    };
+                    let shown = known.keys().filter(|name| !other(name)).cloned();
+                    return Some(Answer(names(shown)));
+                }
+                [name] if PARAMETERS.iter().all(|(timeout, _)| timeout != name) => {
+                    let fact = known.get(*name);
+                    return Some(
+                        fact.map_or(Answer(None), |fact| answer(fact, |value| text(value))),
+                    );
+                }
+                _ => {}
+            }
+        }
         ["sys", "module", "qaic", "parameters"] if snapshot.settings.driver.is_empty() => {
             return Some(Answer(None));
         }
@@ -103,6 +120,11 @@ fn premises(asked: &Prerequisites, parts: &[&str]) -> Option<Answer> {
         ["usr", "bin"] => answer(&asked.pythons, |versions| {
             names(versions.iter().map(|version| format!("python{version}")))
         }),
+        ["sys", "firmware", "efi", "efivars", name] if name.starts_with("SecureBoot-") => {
+            answer(asked.secure_boot.as_ref()?, |on| {
+                Some(Entry::File(vec![6, 0, 0, 0, u8::from(*on)]))
+            })
+        }
         ["sys", "class", "iommu"] => answer(&asked.iommus, |count| {
             names((0..*count.min(&MOST)).map(|number| format!("iommu{number}")))
         }),
@@ -131,7 +153,7 @@ fn premises(asked: &Prerequisites, parts: &[&str]) -> Option<Answer> {
 }
 
 /// A fact's file, or why there is none.
-fn answer<T>(fact: &Fact<T>, make: impl FnOnce(&T) -> Option<Entry>) -> Answer {
+pub(super) fn answer<T>(fact: &Fact<T>, make: impl FnOnce(&T) -> Option<Entry>) -> Answer {
     Answer(match fact.get() {
         Some(value) => make(value),
         None => closed(fact.unknown.unwrap_or(Unknown::Absent)),
@@ -142,7 +164,7 @@ fn answer<T>(fact: &Fact<T>, make: impl FnOnce(&T) -> Option<Entry>) -> Answer {
     clippy::unnecessary_wraps,
     reason = "it ends arms that say whether there is such a folder"
 )]
-fn names(names: impl Iterator<Item = String>) -> Option<Entry> {
+pub(super) fn names(names: impl Iterator<Item = String>) -> Option<Entry> {
     Some(Entry::Folder(sorted(names)))
 }
 
@@ -153,6 +175,10 @@ fn within(files: &[String], folder: &str) -> Option<Entry> {
         (place == folder).then(|| name.to_owned())
     });
     names(inside)
+}
+
+fn parameters(snapshot: &HardwareSnapshot) -> Option<&BTreeMap<String, Fact<String>>> {
+    snapshot.prerequisites.as_ref()?.driver_parameters.as_ref()
 }
 
 fn cpuinfo(snapshot: &HardwareSnapshot) -> String {
@@ -199,76 +225,6 @@ fn status(snapshot: &HardwareSnapshot) -> Option<String> {
     Some(text)
 }
 
-/// What a file of a recorded function names.
-pub(crate) fn device(
-    view: &View<'_>,
-    function: &Function,
-    shown: &Shown,
-    rest: &[&str],
-) -> Option<Answer> {
-    Some(Answer(match rest {
-        ["numa_node"] => {
-            let node = shown.function.numa_node;
-            text(&node.map_or_else(|| "-1".to_owned(), |node| node.to_string()))
-        }
-        ["current_link_speed"] => {
-            let link = shown.function.link.as_ref();
-            link.and_then(|link| text(&link.speed))
-        }
-        ["current_link_width"] => {
-            let link = shown.function.link.as_ref();
-            link.and_then(|link| text(&link.width.to_string()))
-        }
-        ["resource"] => text(&resource(shown)),
-        ["msi_irqs"] => {
-            let asked = shown.asked.as_ref()?;
-            let bound = view.driver(function) == function.driver.as_deref();
-            let count = asked.msi_vectors.get().filter(|_| bound);
-            count.and_then(|count| {
-                names((0..*count.min(&MOST)).map(|number| (64 + number).to_string()))
-            })
-        }
-        _ => return None,
-    }))
-}
-
-/// Base address registers with the sizes that were recorded, one above the other.
-fn resource(shown: &Shown) -> String {
-    let mut lines = vec![(0_u64, 0_u64, 0_u64); 7];
-    let address = shown.function.address;
-    let domain = u64::from(address.domain & 0xffff);
-    let mut start = 0x40_0000_0000 + (u64::from(address.bus) << 36) + (domain << 44);
-    let unassigned = shown
-        .asked
-        .as_ref()
-        .is_some_and(|asked| asked.bar4_assigned.get() == Some(&false));
-    for bar in &shown.function.bars {
-        let size = bar.size_kib.saturating_mul(1024);
-        let Some(line) = lines.get_mut(usize::from(bar.index)) else {
-            continue;
-        };
-        start = start
-            .checked_next_multiple_of(size.max(4096))
-            .unwrap_or(4096);
-        let mut flags = if bar.prefetchable {
-            0x14_220c
-        } else {
-            0x4_0200
-        };
-        if unassigned && bar.index == crd::snapshot::BAR4 {
-            flags |= UNSET;
-        }
-        *line = (start, start.saturating_add(size.saturating_sub(1)), flags);
-        start = start.saturating_add(size);
-    }
-    let mut text = String::new();
-    for (start, end, flags) in lines {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "0x{start:016x} 0x{end:016x} 0x{flags:016x}");
-    }
-    text
-}
-
 /// Why a path could not be read when the machine was recorded; nothing where it could, or was not tried.
 fn unreadable(snapshot: &HardwareSnapshot, path: &str) -> Option<Unknown> {
     let HardwareSnapshot {
@@ -311,7 +267,7 @@ fn of<T>(fact: &Fact<T>) -> (&str, Option<Unknown>) {
 }
 
 /// A path that cannot be read for a reason.
-fn closed(why: Unknown) -> Option<Entry> {
+pub(super) fn closed(why: Unknown) -> Option<Entry> {
     match why {
         Unknown::Absent | Unknown::ToolMissing => None,
         Unknown::NoPermission | Unknown::Lockdown => Some(Entry::WriteOnly),

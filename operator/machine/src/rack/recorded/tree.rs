@@ -213,6 +213,7 @@ fn port(recorded: &[&PciFunction], function: &PciFunction, kind: PortKind) -> Po
             None if kind == PortKind::SwitchUpstream => Word(0),
             None => ACS,
         },
+        acs_at_boot: Word(0),
         acs_now: None,
         secondary,
         subordinate: recorded
@@ -225,7 +226,7 @@ fn port(recorded: &[&PciFunction], function: &PciFunction, kind: PortKind) -> Po
 }
 
 fn part(function: &PciFunction, soc: &Soc) -> SocPart {
-    let bar4 = function.bars.iter().find(|bar| bar.index == BAR4);
+    let bar4 = function.bar(BAR4);
     let dram = soc.dram_mib.get().and_then(|mib| u32::try_from(*mib).ok());
     SocPart {
         serial: soc

@@ -1,0 +1,165 @@
+//! What a probe of a machine with 32 SoCs costs: processor time and memory, each time in a process of its own, over files as
+//! a kernel lays them out. Above the bounds it fails; they are the product's own promise.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench prints, and fails by panicking"
+)]
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use crd::{
+    Fact, Unknown,
+    kind::Rack,
+    snapshot::{Ledger, SocStatus},
+};
+use machine::{Clock, Known, Machine, probe, rack};
+use nix::sys::resource::{UsageWho, getrusage};
+
+#[path = "../tests/machine/tree.rs"]
+mod tree;
+
+/// Promised: processor time of one probe, in milliseconds.
+const MOST_MS: f64 = 50.0;
+/// Promised: memory that it ever has, in MiB.
+const MOST_MIB: f64 = 25.0;
+/// Probes of which the median counts.
+const TURNS: usize = 21;
+/// The argument by which this program is told to be the one that is measured.
+const MEASURED: &str = "--measured";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.as_slice() {
+        [_, flag, folder] if flag == MEASURED => {
+            println!("{}", measured(Path::new(folder)));
+            ExitCode::SUCCESS
+        }
+        _ => compare(),
+    }
+}
+
+/// Probes once; gives what it cost: microseconds, KiB, and page faults of children, which has one only where there was a child.
+fn measured(folder: &Path) -> String {
+    let known = Known {
+        ledger: Ledger::default(),
+        programs: Vec::new(),
+        workers: Vec::new(),
+        worker: Fact::unknown(Unknown::Absent, "bench"),
+    };
+    let read = probe(&Machine::linux(tree::roots(folder)), &known);
+    let usage = getrusage(UsageWho::RUSAGE_SELF).unwrap();
+    let children = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    assert_eq!(read.socs.len(), 32);
+    assert_eq!(read.holders.len(), 1);
+    let ready = |soc: &&crd::snapshot::Soc| soc.status.get() == Some(&SocStatus::Ready);
+    let cpu = usage.user_time() + usage.system_time();
+    format!(
+        "{} {} {} {}",
+        cpu.tv_sec() * 1_000_000 + cpu.tv_usec(),
+        peak_kib(),
+        children.minor_page_faults(),
+        read.socs.iter().filter(ready).count(),
+    )
+}
+
+/// The most memory that this process ever had; what the program that started it had is not in it, as it is in `ru_maxrss`.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.unwrap().trim().trim_end_matches("kB").trim();
+    number.parse().unwrap()
+}
+
+fn compare() -> ExitCode {
+    let folder = tempfile::tempdir().unwrap();
+    build(folder.path());
+    let mut costs: Vec<(u64, u64)> = Vec::new();
+    for _ in 0..TURNS {
+        let [cpu, memory, faults, ready] = turn(folder.path());
+        assert!(faults > 0 && ready == 32, "the vendor's tool was asked");
+        costs.push((cpu, memory));
+    }
+    // What the kernel's files say needs nobody's help.
+    fs::remove_dir_all(folder.path().join("opt")).unwrap();
+    let [_, _, faults, ready] = turn(folder.path());
+    assert_eq!(
+        (faults, ready),
+        (0, 0),
+        "a process was started without a tool"
+    );
+
+    costs.sort_unstable();
+    let ms = thousandths(costs[TURNS / 2].0);
+    let mib = thousandths(costs.iter().map(|cost| cost.1).max().unwrap()) * 1000.0 / 1024.0;
+    println!("probe of 32 SoCs, {TURNS} times, each in a process of its own");
+    println!("  median CPU time  {ms:6.1} ms   (at most {MOST_MS} ms)");
+    println!("  peak memory      {mib:6.1} MiB  (at most {MOST_MIB} MiB)");
+    if ms < MOST_MS && mib < MOST_MIB {
+        return ExitCode::SUCCESS;
+    }
+    println!("above its bounds");
+    ExitCode::FAILURE
+}
+
+fn thousandths(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap()) / 1000.0
+}
+
+/// One probe in a process of its own.
+fn turn(folder: &Path) -> [u64; 4] {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a bench starts itself, to be measured alone"
+    )]
+    let output = Command::new(std::env::current_exe().unwrap())
+        .arg(MEASURED)
+        .arg(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let numbers: Vec<u64> = said
+        .split_whitespace()
+        .map(|number| number.parse().unwrap())
+        .collect();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    numbers.try_into().expect(&errors)
+}
+
+/// The files of a server with eight Ultra cards, with as many processors and processes as such a server has.
+fn build(folder: &Path) {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/racks/eight-ultra-two-switches.yaml");
+    let rack: Rack = serde_yaml::from_str(&fs::read_to_string(example).unwrap()).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let server = rack::open(&rack, "b3:bench", state.path(), Clock::Virtual)
+        .unwrap()
+        .remove(0);
+    tree::whole(&Machine::Rack(server), folder);
+    let one = fs::read_to_string(folder.join("proc/cpuinfo")).unwrap();
+    let rest = "model name\t: processor\nbugs\t\t: none\n".repeat(20);
+    tree::put(folder, "proc/cpuinfo", format!("{one}{rest}\n").repeat(128));
+    for pid in 1..=400 {
+        let process = format!("proc/{pid}");
+        tree::put(folder, &format!("{process}/comm"), "worker\n");
+        tree::put(
+            folder,
+            &format!("{process}/cgroup"),
+            "0::/system.slice/worker.service\n",
+        );
+        let descriptors = folder.join(&process).join("fd");
+        fs::create_dir_all(&descriptors).unwrap();
+        for descriptor in 0..10 {
+            let target = match (pid, descriptor) {
+                (77, 7) => "/dev/accel/accel5",
+                _ => "socket:[4711]",
+            };
+            symlink(target, descriptors.join(descriptor.to_string())).unwrap();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! ACS control words that a kernel leaves at a boot: its own where an IOMMU asks for them, then what its command line says
+//! (`pci=disable_acs_redir=`, `pci=config_acs=`), read as Debian's 6.1 and 7.3 were seen to read it.
+use crd::{id::Word, kind::rack::Server, step::ACS_REDIRECT_MASK};
+
+use super::{
+    host::{command_line, kernel},
+    live::iommu,
+    registers::kernel_default,
+    world::{Nature, World},
+};
+
+/// From here on a kernel knows `config_acs`, and a port that is named starts from what firmware left, which is nothing here.
+const CONFIG_ACS: (u32, u32) = (6, 11);
+/// Bits that `config_acs` has, one character each, `SV` last.
+const CONFIG_BITS: u16 = 0x007f;
+
+/// Writes into every port what stands in it after a boot.
+pub(crate) fn settle(world: &mut World, server: &Server) {
+    let iommu = iommu(server);
+    let told = Told::of(command_line(server), kernel(server));
+    for index in 0..world.functions.len() {
+        let Nature::Port(port) = &world.functions[index].nature else {
+            continue;
+        };
+        let capability = port.acs_capability.0;
+        let word = told.word(world, index, kernel_default(capability, iommu)) & capability;
+        if let Nature::Port(port) = &mut world.functions[index].nature {
+            port.acs_at_boot = Word(word);
+        }
+    }
+}
+
+/// What a command line says about ACS.
+struct Told<'a> {
+    disable: Option<&'a str>,
+    config: Option<&'a str>,
+    /// Whether the kernel is one that has `config_acs`.
+    configures: bool,
+}
+
+impl<'a> Told<'a> {
+    fn of(line: &'a str, release: &str) -> Self {
+        let mut told = Self {
+            disable: None,
+            config: None,
+            configures: version(release) >= Some(CONFIG_ACS),
+        };
+        let options = line
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("pci="))
+            .flat_map(|options| options.split(','));
+        for option in options {
+            match option.split_once('=') {
+                Some(("disable_acs_redir", list)) => told.disable = Some(list),
+                Some(("config_acs", list)) => told.config = Some(list),
+                Some(_) | None => {}
+            }
+        }
+        told
+    }
+
+    fn word(&self, world: &World, index: usize, default: u16) -> u16 {
+        let mut word = default;
+        if self.disable.is_some_and(|list| names(world, index, list)) {
+            word = if self.configures {
+                0
+            } else {
+                word & !ACS_REDIRECT_MASK
+            };
+        }
+        if self.configures {
+            for entry in self.config.into_iter().flat_map(|list| list.split(';')) {
+                let Some((flags, port)) = entry.split_once('@') else {
+                    break;
+                };
+                match (matches(world, index, port), set(flags)) {
+                    (Some(true), Some(set)) => return set,
+                    (Some(false), Some(_)) => {}
+                    (None, _) | (_, None) => break,
+                }
+            }
+        }
+        word
+    }
+}
+
+/// Whether a list names a port. What cannot be read ends the list, as the kernel ends it.
+fn names(world: &World, index: usize, list: &str) -> bool {
+    list.split(';')
+        .map_while(|entry| matches(world, index, entry))
+        .any(|matches| matches)
+}
+
+/// The bits that flags set; those that they leave alone are as firmware left them.
+fn set(flags: &str) -> Option<u16> {
+    let mut set = 0;
+    for (bit, flag) in flags.chars().rev().enumerate() {
+        let bit = 1_u16.checked_shl(u32::try_from(bit).ok()?)?;
+        match flag {
+            '1' => set |= bit,
+            '0' | 'x' | 'X' => {}
+            _ => return None,
+        }
+    }
+    (set & !CONFIG_BITS == 0).then_some(set)
+}
+
+/// Whether an entry (`pci:VENDOR:DEVICE`, or a path whose first part may be any function's address) means this function;
+/// nothing where it is neither.
+fn matches(world: &World, index: usize, entry: &str) -> Option<bool> {
+    if let Some(ids) = entry.strip_prefix("pci:") {
+        let ids = ids
+            .split(':')
+            .map(hexadecimal)
+            .collect::<Option<Vec<u32>>>()?;
+        let function = &world.functions[index];
+        let is = |id: u32, wanted: Word| id == 0 || id == u32::from(wanted.0);
+        return match ids[..] {
+            [vendor, device] => Some(is(vendor, function.vendor) && is(device, function.device)),
+            // A bridge has no subsystem.
+            [vendor, device, 0, 0] => {
+                Some(is(vendor, function.vendor) && is(device, function.device))
+            }
+            [_, _, _, _] => Some(false),
+            _ => None,
+        };
+    }
+    let mut parts: Vec<&str> = entry.split('/').collect();
+    let first = parts.remove(0);
+    let mut at = Some(index);
+    for part in parts.into_iter().rev() {
+        let slot = slot(part)?;
+        let Some(here) = at else { return Some(false) };
+        let address = world.functions[here].address;
+        if (address.device.into(), address.function.into()) != slot {
+            return Some(false);
+        }
+        at = world.functions[here].parent;
+    }
+    let (rest, last) = first.rsplit_once(':')?;
+    let (domain, bus) = rest.split_once(':').unwrap_or(("0", rest));
+    let wanted = (hexadecimal(domain)?, hexadecimal(bus)?, slot(last)?);
+    Some(at.is_some_and(|at| {
+        let address = world.functions[at].address;
+        let slot = (address.device.into(), address.function.into());
+        (address.domain, address.bus.into(), slot) == wanted
+    }))
+}
+
+/// `DEVICE.FUNCTION`.
+fn slot(text: &str) -> Option<(u32, u32)> {
+    let (device, function) = text.split_once('.')?;
+    Some((hexadecimal(device)?, hexadecimal(function)?))
+}
+
+fn hexadecimal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 16).ok()
+}
+
+/// The first two numbers of a release.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(['.', '-']).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+#[cfg(test)]
+#[path = "boot_acs_tests.rs"]
+mod tests;

@@ -1,0 +1,148 @@
+//! A build that somebody stops, or that may write no more: an exit code, a sentence, and nothing left behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use runtime::program::{BuildError, BuildOutcome, BuildRequest, build};
+use sys::Deadline;
+use tempfile::TempDir;
+
+use crate::command::speaking;
+use crate::programs::{checkpoint, request};
+
+/// No machine is so slow that a process takes longer to get as far as it must.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// `build` into `program` of a folder, under a shell that runs `before`.
+fn start(before: &str, checkpoint: &Path, place: &Path) -> Child {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is tested is the command, as a process"
+    )]
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", &format!("{before} exec \"$@\""), "sh"])
+        .arg(env!("CARGO_BIN_EXE_shardplane-worker"))
+        .args(["build", "--shards", "1", "--checkpoint"])
+        .arg(checkpoint)
+        .arg("--out")
+        .arg(place.join("program"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("start")
+}
+
+/// Whether the process has the file open.
+fn has_open(pid: u32, path: &Path) -> bool {
+    let fds = fs::read_dir(format!("/proc/{pid}/fd"));
+    let mut links = fds.into_iter().flatten().flatten();
+    links.any(|fd| fs::read_link(fd.path()).is_ok_and(|link| link == path))
+}
+
+fn names(place: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(place.path()).expect("a folder");
+    entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn a_signal_ends_a_build_with_its_code_and_nothing_left() {
+    let checkpoint = speaking();
+    for (signal, code) in [
+        (Signal::SIGINT, 130),
+        (Signal::SIGQUIT, 130),
+        (Signal::SIGTERM, 143),
+    ] {
+        let place = TempDir::new().expect("a folder");
+        let lock = fs::canonicalize(place.path()).expect("a path");
+        let lock = lock.join(".program.lock");
+        // Another builder is at it: the build waits.
+        let held = fs::File::create(&lock).expect("lock file");
+        held.lock().expect("lock");
+        let child = start("", checkpoint.path(), place.path());
+        let deadline = Deadline::after(PATIENCE);
+        while !has_open(child.id(), &lock) {
+            assert!(!deadline.passed(), "it never came to its lock");
+            std::thread::yield_now();
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        kill(pid, signal).expect("signal");
+        let ended = child.wait_with_output().expect("its end");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{said}");
+        assert!(
+            said.contains("stopped before the program was whole"),
+            "{said}"
+        );
+        assert_eq!(names(&place), [".program.lock"]);
+    }
+}
+
+#[test]
+fn the_largest_size_of_a_file_is_an_error_and_no_end() {
+    let checkpoint = speaking();
+    let place = TempDir::new().expect("a folder");
+    let child = start("ulimit -f 1;", checkpoint.path(), place.path());
+    let ended = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(73), "{said}");
+    assert!(said.contains("ulimit -f"), "{said}");
+    assert_eq!(names(&place), Vec::<String>::new());
+}
+
+#[test]
+fn a_stopped_build_leaves_nothing_and_neither_does_a_finished_one() {
+    let checkpoint = checkpoint();
+    // Stopped when it is asked for the first time, the second, and so on, until it is through.
+    for turn in 1.. {
+        let place = TempDir::new().expect("a folder");
+        let out = place.path().join("program");
+        let left = std::cell::Cell::new(turn);
+        let result = build(&BuildRequest {
+            stop: &|| {
+                left.set(left.get() - 1);
+                left.get() == 0
+            },
+            ..request(checkpoint.path(), &out)
+        });
+        match result {
+            Ok(_) => {
+                assert!(turn > 10, "it was asked {turn} times alone");
+                assert_eq!(names(&place), ["program"]);
+                return;
+            }
+            Err(error) => {
+                assert!(matches!(error, BuildError::Stopped), "{error}");
+                assert_eq!(names(&place), Vec::<String>::new(), "{turn}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_waits_for_a_build_locks_what_has_the_name() {
+    let (checkpoint, place) = (checkpoint(), TempDir::new().expect("a folder"));
+    let out = place.path().join("program");
+    let builds = || {
+        let built = build(&request(checkpoint.path(), &out)).expect("build");
+        built.outcome
+    };
+    // However they take turns, one builds it and the others find it.
+    let outcomes: Vec<BuildOutcome> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(builds)).collect();
+        let ends = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("built"));
+        ends.collect()
+    });
+    let fresh = outcomes.iter().filter(|end| **end == BuildOutcome::Fresh);
+    assert_eq!(fresh.count(), 1, "{outcomes:?}");
+}
