@@ -116,10 +116,16 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
                 "get",
                 "cplan",
                 "-o",
-                &format!("jsonpath={{.items[0].{path}}}"),
+                &format!("jsonpath={{.items[*].{path}}}"),
             ])
             .expected()
     };
+    // One that was opened before the other agent had reported is replaced.
+    until(
+        "a plan for both",
+        || get("spec.nodes[*].node"),
+        |nodes| nodes == "n1 n2",
+    );
     let (name, digest) = (
         format!("cplan/{}", get("metadata.name")),
         get("spec.digest"),
@@ -252,13 +258,23 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
         |now| now == "Converged",
     );
     assert_eq!(fleet.acs(plane, "n1"), before[0]);
-    let given = shardplane(&[
-        "approve",
-        &digest,
-        "--kubeconfig",
-        &approver.display().to_string(),
-    ]);
-    assert_eq!(given.code, Some(0), "{}", given.stderr);
+    // The other as a repository gives it: what CI printed, listed in the policy by who may approve.
+    let one = get("spec.nodes[?(@.node==\"n1\")].digest");
+    let group = "examples/quickstart/cluster/group.yaml";
+    let ci = fleet.shardplane(
+        plane,
+        "n1",
+        &["plan", "-f", &manual, "-f", group, "-o", "json"],
+    );
+    assert!(ci.contains(&one), "{one}: {ci}");
+    let repository = account(plane, "repository", &["writer", "shardplane-approver"]);
+    let listed = format!(r#"{{"spec":{{"approval":{{"digests":["{one}"]}}}}}}"#);
+    plane
+        .kubectl_with(
+            &repository,
+            &["patch", "cpol", "quickstart", "--type=merge", "-p", &listed],
+        )
+        .expected();
     ready(plane, &["cpol/quickstart", "p2pg/quad"]);
     assert_eq!(get("status.approval.by"), me);
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::{
     assets::Assets,
     kubectl::{self, Answer},
+    rights,
 };
 
 /// How long a server may take to answer; it takes about two seconds on a quiet machine.
@@ -99,6 +100,7 @@ impl ControlPlane {
         )
         .expect("the token is written");
         service_account_key(&folder.path().join("accounts.pem"));
+        rights::policy(&folder.path().join("audit.yaml"));
         let program = assets.program("kube-apiserver");
         let arguments = vec![
             format!("--etcd-servers={client_url}"),
@@ -113,6 +115,8 @@ impl ControlPlane {
             format!("--token-auth-file={}", at("tokens.csv")),
             "--authorization-mode=Node,RBAC".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
+            format!("--audit-policy-file={}", at("audit.yaml")),
+            format!("--audit-log-path={}", at(rights::LOG)),
         ];
         let server = start(folder.path(), &program, &arguments);
         fs::write(at("kubeconfig"), kubeconfig(secure, token)).expect("the kubeconfig is written");

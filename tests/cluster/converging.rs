@@ -2,6 +2,7 @@
 use crate::{
     control_plane::ControlPlane,
     fleet::{Fleet, until},
+    rights,
 };
 
 /// The bits of an ACS control word that redirect peer traffic.
@@ -52,6 +53,7 @@ pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlan
         || NODES.map(|node| fleet.acs(plane, node)),
         |now| *now == before,
     );
+    rights::are_minimal(plane);
 }
 
 /// Every node of every rollout has converged: one rollout, or one more where the objects came apart.

@@ -248,6 +248,42 @@ pub fn a_canary_that_fails_holds_the_others_and_says_why(plane: &mut ControlPlan
     all_converged(plane);
 }
 
+pub fn two_policies_for_one_card_cancel_each_other(plane: &mut ControlPlane) {
+    let fleet = Fleet::start(plane, &["n1"]);
+    let before = fleet.acs(plane, "n1");
+    let policy = |name: &str| {
+        let text = fs::read_to_string(tests::root().join(QUICKSTART).join("policy.yaml"))
+            .expect("the quickstart has a policy");
+        let path = plane.folder().join(format!("{name}.yaml"));
+        let named = text.replace("name: quickstart", &format!("name: {name}"));
+        fs::write(&path, named).expect("the policy is written");
+        path.display().to_string()
+    };
+    let (one, other) = (policy("one"), policy("other"));
+    plane
+        .kubectl(&["apply", "--server-side", "-f", &one, "-f", &other])
+        .expected();
+    let group = format!("{QUICKSTART}/group.yaml");
+    plane
+        .kubectl(&["apply", "--server-side", "-f", &group])
+        .expected();
+    plane
+        .kubectl(&[
+            "wait",
+            "--for=condition=Stalled",
+            "--timeout=25s",
+            "cpol/one",
+            "cpol/other",
+        ])
+        .expected();
+    let told = plane.kubectl(&["get", "cpol"]).expected();
+    assert_eq!(told.matches("PolicyConflict").count(), 2, "{told}");
+    assert_eq!(fleet.acs(plane, "n1"), before);
+    plane.kubectl(&["delete", "cpol/other"]).expected();
+    ready(plane, &["cpol/one", "p2pg/quad"]);
+    assert_ne!(fleet.acs(plane, "n1"), before);
+}
+
 pub fn at_rest_nothing_is_written(plane: &mut ControlPlane) {
     let _fleet = Fleet::start(plane, &["n1", "n2"]);
     apply(plane);

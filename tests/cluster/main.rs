@@ -15,6 +15,7 @@ mod definitions;
 mod failing;
 mod fleet;
 mod kubectl;
+mod rights;
 
 use assets::Found;
 use control_plane::ControlPlane;
@@ -88,5 +89,6 @@ acts! {
     a_leader_that_is_paused_wakes_behind_the_fence: "1.37", failing::a_leader_that_is_paused_wakes_behind_the_fence;
     a_node_that_boots_or_comes_back_is_planned_anew: "1.37", failing::a_node_that_boots_or_comes_back_is_planned_anew;
     a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
+    two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -12,6 +12,8 @@ mod grants;
 mod lease;
 mod rollout;
 mod stores;
+#[cfg(test)]
+mod tests;
 mod verdict;
 mod world;
 mod writes;

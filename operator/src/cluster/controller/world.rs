@@ -31,12 +31,12 @@ pub struct World {
 }
 
 impl World {
-    /// The nodes that a policy selects, of those that have cards.
+    /// The nodes that a policy selects, of those that have cards or had some.
     pub fn selected(&self, policy: &CardPolicy) -> Vec<&NodeName> {
         let selector = policy.spec.node_selector.as_ref();
         self.nodes
             .iter()
-            .filter(|(_, node)| has_cards(node))
+            .filter(|(name, node)| has_cards(node) || self.card_nodes.contains_key(*name))
             .filter(|(_, node)| selector.is_none_or(|selector| selector.matches(node.labels())))
             .map(|(name, _)| name)
             .collect()
