@@ -1,7 +1,7 @@
 //! Every fault that a rack can be told to have, and what a step or a probe makes of it.
 use crd::{
     Unknown,
-    id::{GroupId, Word},
+    id::Word,
     kind::{ResetScope, rack::Moment},
     snapshot::SocStatus,
     step::{Action, MdpSetting},
@@ -12,7 +12,6 @@ use crate::room::{Room, TWO_ULTRA, at, port, soc};
 
 const PORT: &str = "0000:24:00.0";
 const SOC: &str = "0000:25:00.0";
-const OTHER: &str = "0000:26:00.0";
 
 fn room(fault: &str) -> Room {
     let room = Room::of(TWO_ULTRA);
@@ -33,30 +32,6 @@ fn reset(room: &Room) -> Action {
         scope: ResetScope::SoC,
         socs: vec![soc(&room.probe(), SOC)],
     }
-}
-
-/// Partitions both SoCs and clears both ports, so that P2P works.
-fn prepared() -> (Room, Action) {
-    let room = Room::of(TWO_ULTRA);
-    let snapshot = room.probe();
-    for address in [SOC, OTHER] {
-        room.server().set(&format!("{address}/mdp"), "on").unwrap();
-    }
-    for address in [PORT, "0000:24:01.0"] {
-        room.server()
-            .set(&format!("{address}/acs"), "0x0011")
-            .unwrap();
-    }
-    let verify = Action::VerifyP2P {
-        group: GroupId {
-            name: "pair".to_owned(),
-            index: 0,
-            node: "aic-01".into(),
-        },
-        members: vec![soc(&snapshot, SOC), soc(&snapshot, OTHER)],
-        ports: vec![port(&snapshot, PORT), port(&snapshot, "0000:24:01.0")],
-    };
-    (room, verify)
 }
 
 #[test]
@@ -215,116 +190,6 @@ fn tools_that_die() {
         perform(room.machine(), &Action::StartQmonitor {}),
         Err(StepError::Tool(_))
     ));
-}
-
-#[test]
-fn p2p_tells_the_truth_about_the_registers() {
-    type Break = fn(&Room);
-    let breaks: [(&str, Break, &str); 6] = [
-        ("nothing", |_| {}, ""),
-        (
-            "redirect on a card port",
-            |room| room.server().set("0000:24:01.0/acs", "0x001d").unwrap(),
-            "Failed to access P2P device",
-        ),
-        (
-            "completion redirect alone",
-            |room| room.server().set("0000:24:00.0/acs", "0x0008").unwrap(),
-            "Failed to access P2P device",
-        ),
-        (
-            "partitioning off",
-            |room| room.server().set("0000:25:00.0/mdp", "off").unwrap(),
-            "Failed to access P2P device",
-        ),
-        (
-            "fast and wrong",
-            |room| {
-                room.server()
-                    .fault("p2p-corrupt:0000:26:00.0".parse().unwrap())
-                    .unwrap();
-            },
-            "differ",
-        ),
-        (
-            "above the divergence",
-            |room| room.server().set("0000:22:00.0/acs", "0x007f").unwrap(),
-            "",
-        ),
-    ];
-    for (name, breaks, want) in breaks {
-        let (room, verify) = prepared();
-        breaks(&room);
-        match perform(room.machine(), &verify) {
-            Ok(_) => assert_eq!(want, "", "{name}"),
-            Err(error) => assert!(
-                !want.is_empty() && error.to_string().contains(want),
-                "{name}: {error}"
-            ),
-        }
-    }
-}
-
-#[test]
-fn p2p_between_cards_and_without_a_switch() {
-    let room = Room::of(TWO_ULTRA);
-    let snapshot = room.probe();
-    for soc in &snapshot.socs {
-        room.server()
-            .set(&format!("{}/mdp", soc.address), "on")
-            .unwrap();
-    }
-    let verify = Action::VerifyP2P {
-        group: GroupId {
-            name: "pair".to_owned(),
-            index: 0,
-            node: "aic-01".into(),
-        },
-        members: vec![soc(&snapshot, SOC), soc(&snapshot, "0000:2b:00.0")],
-        ports: vec![
-            port(&snapshot, "0000:22:00.0"),
-            port(&snapshot, "0000:22:01.0"),
-        ],
-    };
-    // A redirecting host switch delivers fast and wrong: only the check of the data sees it.
-    let error = perform(room.machine(), &verify).unwrap_err();
-    assert!(error.to_string().contains("differ"), "{error}");
-    for address in ["0000:22:00.0", "0000:22:01.0"] {
-        room.server()
-            .set(&format!("{address}/acs"), "0x0011")
-            .unwrap();
-    }
-    perform(room.machine(), &verify).unwrap();
-
-    let room = Room::example("eight-standard-root-ports");
-    let snapshot = room.probe();
-    for soc in &snapshot.socs {
-        room.server()
-            .set(&format!("{}/mdp", soc.address), "on")
-            .unwrap();
-    }
-    for function in snapshot.functions.iter().filter(|f| f.port.is_some()) {
-        room.server()
-            .set(&format!("{}/acs", function.address), "0x0000")
-            .unwrap();
-    }
-    let verify = Action::VerifyP2P {
-        group: GroupId {
-            name: "pair".to_owned(),
-            index: 0,
-            node: "aic-01".into(),
-        },
-        members: vec![
-            soc(&snapshot, "0000:21:00.0"),
-            soc(&snapshot, "0000:22:00.0"),
-        ],
-        ports: Vec::new(),
-    };
-    let error = perform(room.machine(), &verify).unwrap_err();
-    assert!(
-        error.to_string().contains("Failed to access P2P device"),
-        "{error}"
-    );
 }
 
 #[test]
