@@ -130,8 +130,11 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
         format!("cplan/{}", get("metadata.name")),
         get("spec.digest"),
     );
-    let ready_now = plane.kubectl(&["get", "cpol", "quickstart"]).expected();
-    assert!(ready_now.contains("AwaitingApproval"), "{ready_now}");
+    until(
+        "the policy says what it waits for",
+        || plane.kubectl(&["get", "cpol", "quickstart"]).expected(),
+        |now| now.contains("AwaitingApproval"),
+    );
 
     // Somebody who may write statuses, and has not the verb.
     plane
