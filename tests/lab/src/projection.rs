@@ -1,6 +1,7 @@
 //! What a rack and a lab machine must agree on: snapshots and reports with everything else taken out.
 //!
-//! Taken out of a snapshot: the host (kernel, memory, processors, settings of a driver that Debian does not build, links, NUMA),
+//! Taken out of a snapshot: the host (kernel, memory, processors, settings of a driver that Debian does not build, links as they
+//! are and could be, NUMA), what `doctor` alone judges, what of the host's own bus could not be read,
 //! functions outside the rack's tree, ids that only the vendor's driver gives (MHI ids and serials, accel minors), drivers
 //! of anything but a port, time, boot ids and the places that facts come from. IOMMU groups are compared as a partition:
 //! their numbers count the host's own devices. Taken out of what `apply` tells: waits for a SoC, except
