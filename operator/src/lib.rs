@@ -95,7 +95,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let signals = endings.clone();
     // `up` takes SIGHUP for a reload; reading verbs may simply end.
     let hangup = match cli.verb {
-        Verb::Apply(_) | Verb::Down(_) => Hangup::Stops,
+        Verb::Apply(_) | Verb::Down(_) | Verb::Agent(_) => Hangup::Stops,
         _ => Hangup::Elsewhere,
     };
     if let Err(error) = interrupt::watch(flag.clone(), hangup, move |stop| {

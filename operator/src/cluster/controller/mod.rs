@@ -1,7 +1,7 @@
 //! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
-//! is asked), `fleet` (which nodes there are), `rollout` (what begins where), `grants` (who may do what), `verdict` (how
+//! is asked), `fleet` (which nodes there are), `rollout` and `opening` (what begins where), `grants` (who may do what), `verdict` (how
 //! all stands). `lease` says who leads, and in which epoch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet.
@@ -10,6 +10,7 @@ mod declared;
 mod fleet;
 mod grants;
 mod lease;
+mod opening;
 mod rollout;
 mod stores;
 #[cfg(test)]

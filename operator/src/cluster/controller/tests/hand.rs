@@ -5,15 +5,14 @@ use crd::{
     id::{BootId, Digest, NodeName},
     kind::{
         CardNode, CardPolicy, ChangePlan, Condition, GivenApproval, GrantProgress, GrantState,
-        P2PGroup, rack::Rack,
+        P2PGroup,
     },
     plan::NodePlan,
-    snapshot::HardwareSnapshot,
     step::Action,
 };
 use k8s_openapi::api::core::v1::Node;
 use kube_client::ResourceExt;
-use machine::{Clock, Timestamp};
+use machine::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{
@@ -21,6 +20,7 @@ use super::super::{
     world::{World, number},
     writes::{CardNodeWrite, Write},
 };
+use super::ultra::{machine_after, machine_of};
 use crate::cluster::{
     names::{DRAIN_TAINT, GONE_SINCE, REQUESTED_AT},
     packed::{self, SNAPSHOT_LIMIT},
@@ -401,65 +401,4 @@ fn reason(conditions: &[Condition]) -> String {
     let holding = three.iter().filter(|told| told.status == "True").count();
     assert_eq!((three.len(), holding), (3, 1), "{three:?}");
     three[0].reason.clone()
-}
-
-/// A machine with one Ultra card, after a boot.
-fn machine_of(name: &str) -> HardwareSnapshot {
-    with_machine(name, |snapshot, _| snapshot)
-}
-
-/// The same machine with a plan carried out on it.
-fn machine_after(name: &str, plan: &NodePlan) -> HardwareSnapshot {
-    with_machine(name, |mut snapshot, look| {
-        for step in &plan.steps {
-            let ledger = snapshot.ledger.clone();
-            snapshot = look(Some(&step.action));
-            snapshot.ledger = reconcile::ledger::after(&ledger, step, &snapshot);
-        }
-        snapshot
-    })
-}
-
-/// A machine with one Ultra card as it is after a boot, and a way to act on it and look again.
-fn with_machine(
-    name: &str,
-    work: impl FnOnce(
-        HardwareSnapshot,
-        &dyn Fn(Option<&Action>) -> HardwareSnapshot,
-    ) -> HardwareSnapshot,
-) -> HardwareSnapshot {
-    let rack: Rack = serde_json::from_value(json!({
-        "apiVersion": "shardplane.dev/v1alpha1",
-        "kind": "Rack",
-        "metadata": { "name": name },
-        "spec": {
-            "seed": 1,
-            "servers": [{
-                "name": name,
-                "rootPorts": [{
-                    "address": "0000:20:01.0",
-                    "switch": { "ports": [{ "slot": "00.0", "card": { "sku": "Ultra" } }] },
-                }],
-            }],
-        },
-    }))
-    .unwrap();
-    let state = tempfile::tempdir().unwrap();
-    let servers = machine::rack::open(&rack, "b3:0", state.path(), Clock::Virtual).unwrap();
-    let server = servers.into_iter().next().expect("the rack has a server");
-    let machine = machine::Machine::Rack(server);
-    let known = machine::Known {
-        ledger: crd::snapshot::Ledger::default(),
-        programs: Vec::new(),
-        workers: Vec::new(),
-        worker: crd::Fact::unknown(crd::Unknown::NoPermission, "nobody looked"),
-    };
-    let look = |action: Option<&Action>| {
-        if let Some(action) = action {
-            // Steps on the ledger alone are no machine's.
-            let _ = machine::perform(&machine, action);
-        }
-        machine::probe(&machine, &known)
-    };
-    work(look(None), &look)
 }

@@ -1,5 +1,6 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
 mod hand;
+mod ultra;
 
 use std::time::Duration;
 

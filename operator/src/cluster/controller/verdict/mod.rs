@@ -1,0 +1,196 @@
+//! How policies, groups and rollouts stand, in conditions that a person and kstatus can read: `standing` judges, `rollout`
+//! says it of rollouts.
+mod rollout;
+mod standing;
+
+use std::sync::Arc;
+
+use crd::{
+    id::{Digest, NodeName, ObjectRef},
+    kind::{CardPolicy, CardPolicyStatus, P2PGroup, P2PGroupStatus},
+    plan::{Plan, ReportKind, ReportReason},
+};
+use kube_client::ResourceExt;
+use reconcile::NodeInput;
+
+use super::{
+    declared::{group_ref, policy_ref},
+    rollout::Course,
+    world::{World, stays},
+    writes::Write,
+};
+use crate::cluster::condition::{self, About, Standing};
+
+/// How an object stands, with a reason and a sentence.
+type Verdict = (Standing, String, String);
+
+/// Everything that statuses are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The cluster.
+    pub world: &'a World,
+    /// The plan for now.
+    pub plan: &'a Plan,
+    /// What the planner was given.
+    pub inputs: &'a [NodeInput],
+    /// What becomes of rollouts.
+    pub course: &'a Course,
+    /// The safety rule that the plan breaks, where it does.
+    pub unsafe_plan: Option<&'a str>,
+}
+
+/// The statuses that differ from what stands there.
+pub fn verdicts(seen: &Seen<'_>) -> Vec<Write> {
+    let policies = seen
+        .world
+        .policies
+        .iter()
+        .filter(|policy| stays(policy.as_ref()));
+    let groups = seen
+        .world
+        .groups
+        .iter()
+        .filter(|group| stays(group.as_ref()));
+    policies
+        .filter_map(|policy| seen.policy(policy))
+        .chain(groups.filter_map(|group| seen.group(group)))
+        .chain(
+            seen.world
+                .plans
+                .iter()
+                .filter_map(|plan| seen.rollout(plan)),
+        )
+        .collect()
+}
+
+impl Seen<'_> {
+    fn policy(&self, policy: &Arc<CardPolicy>) -> Option<Write> {
+        let before = policy.status.clone().unwrap_or_default();
+        let nodes = self.world.selected(policy);
+        let object = policy_ref(policy);
+        let (standing, reason, message) = self.stands(&object, &nodes);
+        let converged = nodes.iter().filter(|name| self.is_converged(name)).count();
+        let mut words = condition::standing(standing, &reason, message);
+        words.push(self.pending(&nodes));
+        words.push(self.told(
+            About::Drifted,
+            &nodes,
+            |line| line.kind == ReportKind::Drift,
+            "AsLeft",
+        ));
+        words.push(self.told(
+            About::IsolationReduced,
+            &nodes,
+            |line| line.reason == ReportReason::IsolationReduced,
+            "Isolated",
+        ));
+        let status = CardPolicyStatus {
+            observed_generation: policy.metadata.generation,
+            nodes: Some(count(nodes.len())),
+            converged_nodes: Some(count(converged)),
+            pending: self
+                .open_rollout(&nodes)
+                .map(|digest| Digest(digest.to_owned())),
+            conditions: condition::conditions(
+                &before.conditions,
+                words,
+                policy.metadata.generation,
+                self.world.now,
+            ),
+        };
+        (status != before).then(|| Write::PolicyStatus {
+            policy: policy.clone(),
+            status,
+        })
+    }
+
+    fn group(&self, group: &Arc<P2PGroup>) -> Option<Write> {
+        let before = group.status.clone().unwrap_or_default();
+        let object = group_ref(group);
+        let records: Vec<(&NodeName, bool)> = self
+            .inputs
+            .iter()
+            .filter_map(|input| match input {
+                NodeInput::Read(snapshot) => Some(snapshot),
+                NodeInput::Unreadable { .. } => None,
+            })
+            .flat_map(|snapshot| {
+                let name = &snapshot.metadata.name;
+                let of_group = snapshot
+                    .ledger
+                    .groups
+                    .iter()
+                    .filter(|record| record.group.name == object.name);
+                of_group.map(move |record| (name, record.verification.is_some()))
+            })
+            .collect();
+        let mut nodes: Vec<&NodeName> = records
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(self.nodes_of(&object))
+            .chain(self.silent_for(group))
+            .collect();
+        nodes.sort();
+        nodes.dedup();
+        let (standing, reason, message) = self.stands(&object, &nodes);
+        let mut words = condition::standing(standing, &reason, message);
+        words.push(self.pending(&nodes));
+        let status = P2PGroupStatus {
+            observed_generation: group.metadata.generation,
+            sets: Some(count(records.len())),
+            verified_sets: Some(count(
+                records.iter().filter(|(_, verified)| *verified).count(),
+            )),
+            conditions: condition::conditions(
+                &before.conditions,
+                words,
+                group.metadata.generation,
+                self.world.now,
+            ),
+        };
+        (status != before).then(|| Write::GroupStatus {
+            group: group.clone(),
+            status,
+        })
+    }
+
+    /// Nodes that the group selects and a policy governs, and that nothing is known of yet.
+    fn silent_for(&self, group: &P2PGroup) -> Vec<&NodeName> {
+        let selector = group.spec.node_selector.as_ref();
+        let selects = |name: &NodeName| {
+            let node = self.world.nodes.get(name);
+            let labels = node.map(|node| node.labels());
+            selector.is_none_or(|selector| labels.is_some_and(|labels| selector.matches(labels)))
+        };
+        self.world
+            .policies
+            .iter()
+            .filter(|policy| stays(policy.as_ref()))
+            .flat_map(|policy| self.world.selected(policy))
+            .filter(|name| !self.course.stands.contains_key(*name) && selects(name))
+            .collect()
+    }
+
+    /// Nodes with steps for an object.
+    fn nodes_of(&self, object: &ObjectRef) -> Vec<&NodeName> {
+        let steps = self
+            .plan
+            .objects
+            .iter()
+            .find(|planned| planned.object == *object)
+            .map(|planned| planned.step_ids.as_slice())
+            .unwrap_or_default();
+        let has =
+            |node: &&crd::plan::NodePlan| node.steps.iter().any(|step| steps.contains(&step.id));
+        self.plan
+            .nodes
+            .iter()
+            .filter(has)
+            .map(|node| &node.node)
+            .collect()
+    }
+}
+
+fn count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

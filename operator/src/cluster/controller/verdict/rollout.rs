@@ -1,0 +1,119 @@
+//! How a `ChangePlan` stands, the one at hand and those before it.
+use std::sync::Arc;
+
+use crd::{
+    id::{NodeName, ObjectRef},
+    kind::{ChangePlan, ChangePlanStatus, NodeOutcome, NodeProgress},
+};
+use kube_client::ResourceExt;
+
+use super::{Seen, Verdict, standing::listed};
+use crate::cluster::{
+    condition::{self, About, Standing, said},
+    controller::{rollout::Stand, writes::Write},
+};
+
+impl Seen<'_> {
+    pub(super) fn rollout(&self, plan: &Arc<ChangePlan>) -> Option<Write> {
+        let before = plan.status.clone().unwrap_or_default();
+        let is_current = self
+            .course
+            .current
+            .as_ref()
+            .is_some_and(|current| current.uid() == plan.uid());
+        let nodes = if is_current {
+            self.course.outcomes.clone()
+        } else {
+            before.nodes.clone()
+        };
+        let (standing, reason, message) = self.rollout_stands(plan, &nodes, is_current);
+        let mut words = condition::standing(standing, &reason, message);
+        if is_current {
+            let names: Vec<&NodeName> = plan.spec.nodes.iter().map(|node| &node.node).collect();
+            words.push(self.pending(&names));
+        } else {
+            words.push(said(
+                About::PlanPending,
+                false,
+                "NothingPending",
+                "no plan waits for approval",
+            ));
+        }
+        let status = ChangePlanStatus {
+            observed_generation: plan.metadata.generation,
+            approval: before.approval.clone(),
+            nodes,
+            conditions: condition::conditions(
+                &before.conditions,
+                words,
+                plan.metadata.generation,
+                self.world.now,
+            ),
+        };
+        (status != before).then(|| Write::PlanStatus {
+            plan: plan.clone(),
+            status,
+        })
+    }
+
+    fn rollout_stands(
+        &self,
+        plan: &ChangePlan,
+        nodes: &[NodeOutcome],
+        is_current: bool,
+    ) -> Verdict {
+        let ended = |outcome: &NodeOutcome| outcome.outcome == NodeProgress::Converged;
+        let failed = nodes.iter().find(|outcome| {
+            matches!(
+                outcome.outcome,
+                NodeProgress::Halted | NodeProgress::RolledBack
+            )
+        });
+        let planned: Vec<&NodeName> = plan.spec.nodes.iter().map(|node| &node.node).collect();
+        if nodes.len() == planned.len() && nodes.iter().all(ended) {
+            return (
+                Standing::Ready,
+                "Converged".to_owned(),
+                format!("every step was verified on {}", listed(&planned)),
+            );
+        }
+        if is_current {
+            let moving = planned.iter().any(|name| {
+                matches!(
+                    self.course.stands.get(*name),
+                    Some(Stand::Working | Stand::Begins)
+                )
+            });
+            if failed.is_none() || moving {
+                // Nothing is said of it but by its own name.
+                let object = ObjectRef {
+                    kind: "ChangePlan".to_owned(),
+                    namespace: None,
+                    name: plan.name_any(),
+                };
+                let (standing, reason, message) = self.stands(&object, &planned);
+                if standing != Standing::Ready {
+                    return (standing, reason, message);
+                }
+            }
+        }
+        match failed {
+            Some(outcome) => (
+                Standing::Stalled,
+                "StepFailed".to_owned(),
+                format!(
+                    "{}: {}; look at the card, then `kubectl delete changeplan {}` tries again",
+                    outcome.node,
+                    outcome.why.as_deref().unwrap_or("a step failed"),
+                    plan.name_any()
+                ),
+            ),
+            None => (
+                Standing::Stalled,
+                "Superseded".to_owned(),
+                "nodes or declarations changed; another ChangePlan has what is left to do"
+                    .to_owned(),
+            ),
+        }
+    }
+}

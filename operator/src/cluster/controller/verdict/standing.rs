@@ -1,0 +1,286 @@
+//! How an object stands that is about some nodes, with a reason and a sentence that says what to do next.
+use crd::{
+    id::{NodeName, ObjectRef},
+    plan::{ReportKind, ReportLine, ReportReason},
+};
+
+use super::{Seen, Verdict};
+use crate::cluster::{
+    condition::{About, Said, Standing, said},
+    controller::rollout::{Stand, is_blocked},
+};
+
+/// Nodes that a sentence names.
+const NAMED: usize = 3;
+
+impl Seen<'_> {
+    /// How an object stands that is about these nodes: work first, for whoever works needs nobody; then what needs a
+    /// person; then what waits for leave.
+    pub(super) fn stands(&self, object: &ObjectRef, nodes: &[&NodeName]) -> Verdict {
+        if let Some(why) = self.unsafe_plan {
+            return (
+                Standing::Stalled,
+                "UnsafePlan".to_owned(),
+                format!(
+                    "{why}; nothing is carried out: report this with `kubectl get cnode -o yaml`"
+                ),
+            );
+        }
+        let with = |is: &dyn Fn(&Stand) -> bool| -> Vec<&NodeName> {
+            let stands = |name: &&&NodeName| self.course.stands.get(**name).is_some_and(is);
+            nodes.iter().filter(stands).copied().collect()
+        };
+        let working = with(&|stand| {
+            matches!(stand, Stand::Working | Stand::Begins)
+                || (*stand == Stand::Queued && self.moves())
+        });
+        if !working.is_empty() {
+            let all = nodes.len();
+            let done = nodes.iter().filter(|name| self.is_converged(name)).count();
+            return (
+                Standing::Working,
+                "Applying".to_owned(),
+                format!(
+                    "{done} of {all} nodes are as declared; at work: {}",
+                    listed(&working)
+                ),
+            );
+        }
+        let silent: Vec<&NodeName> = nodes
+            .iter()
+            .filter(|name| !self.course.stands.contains_key(**name))
+            .copied()
+            .collect();
+        // What is said of no node in particular may change once the silent ones have spoken.
+        let blocked = self
+            .blocked(object, nodes)
+            .filter(|line| silent.is_empty() || line.node.is_some());
+        if let Some(line) = blocked {
+            let unread = line.reason == ReportReason::NodeUnreadable;
+            let standing = if unread {
+                Standing::Working
+            } else {
+                Standing::Stalled
+            };
+            return (standing, format!("{:?}", line.reason), sentence(line));
+        }
+        for name in nodes {
+            match self.course.stands.get(*name) {
+                Some(Stand::Failed(why)) => {
+                    return (
+                        Standing::Stalled,
+                        "StepFailed".to_owned(),
+                        format!("{name}: {why}"),
+                    );
+                }
+                Some(Stand::Stopped(why)) => {
+                    return (Standing::Stalled, "RolloutStopped".to_owned(), why.clone());
+                }
+                Some(
+                    Stand::Converged
+                    | Stand::Working
+                    | Stand::Begins
+                    | Stand::Queued
+                    | Stand::Approval(_)
+                    | Stand::Window,
+                )
+                | None => {}
+            }
+        }
+        if !silent.is_empty() {
+            return (
+                Standing::Working,
+                "AgentSilent".to_owned(),
+                format!(
+                    "no agent has reported yet from {}; one runs on every Node with cards",
+                    listed(&silent)
+                ),
+            );
+        }
+        let asks = with(&|stand| matches!(stand, Stand::Approval(_)));
+        if !asks.is_empty() {
+            return (
+                Standing::Working,
+                "AwaitingApproval".to_owned(),
+                self.asks(&asks),
+            );
+        }
+        let closed = with(&|stand| *stand == Stand::Window);
+        if !closed.is_empty() {
+            return (
+                Standing::Working,
+                "AwaitingWindow".to_owned(),
+                format!(
+                    "the steps for {} are disruptive, and no window of their policies is open",
+                    listed(&closed)
+                ),
+            );
+        }
+        let queued = with(&|stand| *stand == Stand::Queued);
+        if !queued.is_empty() {
+            return (
+                Standing::Working,
+                "Planning".to_owned(),
+                format!("a rollout is being opened for {}", listed(&queued)),
+            );
+        }
+        match nodes.len() {
+            0 => (
+                Standing::Ready,
+                "NoNodes".to_owned(),
+                format!(
+                    "no Node is concerned: one counts when it has the label {} and is selected",
+                    crate::cluster::names::CARDS_LABEL
+                ),
+            ),
+            count => (
+                Standing::Ready,
+                "AsDeclared".to_owned(),
+                format!("all of {count} nodes are as declared"),
+            ),
+        }
+    }
+
+    /// Whether every goal of a node is met.
+    pub(super) fn is_converged(&self, node: &NodeName) -> bool {
+        self.course.stands.get(node) == Some(&Stand::Converged) && !is_blocked(self.plan, node)
+    }
+
+    /// Whether the rollout at hand moves by itself.
+    pub(super) fn moves(&self) -> bool {
+        self.course
+            .stands
+            .values()
+            .any(|stand| matches!(stand, Stand::Working | Stand::Begins))
+    }
+
+    /// What stands in the way of an object, first what is about it.
+    pub(super) fn blocked(&self, object: &ObjectRef, nodes: &[&NodeName]) -> Option<&ReportLine> {
+        let lines = || {
+            self.plan
+                .report
+                .iter()
+                .filter(|line| matches!(line.kind, ReportKind::Blocked | ReportKind::Error))
+        };
+        lines()
+            .find(|line| line.object.as_ref() == Some(object))
+            .or_else(|| {
+                lines().find(|line| {
+                    line.object.is_none()
+                        && line.node.as_ref().is_some_and(|node| nodes.contains(&node))
+                })
+            })
+    }
+
+    /// How to give leave.
+    pub(super) fn asks(&self, nodes: &[&NodeName]) -> String {
+        let why = nodes
+            .iter()
+            .find_map(|name| match self.course.stands.get(*name) {
+                Some(Stand::Approval(why)) => Some(why.as_str()),
+                _ => None,
+            });
+        let digest = self
+            .course
+            .current
+            .as_ref()
+            .map(|current| current.spec.digest.0.as_str())
+            .unwrap_or_default();
+        format!(
+            "{}; `shardplane approve {digest}` lets it go ahead on {}",
+            why.unwrap_or("somebody has to approve it"),
+            listed(nodes)
+        )
+    }
+
+    pub(super) fn pending(&self, nodes: &[&NodeName]) -> Said {
+        let asks: Vec<&NodeName> = nodes
+            .iter()
+            .filter(|name| matches!(self.course.stands.get(**name), Some(Stand::Approval(_))))
+            .copied()
+            .collect();
+        if asks.is_empty() {
+            said(
+                About::PlanPending,
+                false,
+                "NothingPending",
+                "no plan waits for approval",
+            )
+        } else {
+            said(
+                About::PlanPending,
+                true,
+                "AwaitingApproval",
+                self.asks(&asks),
+            )
+        }
+    }
+
+    /// Digest of the rollout that these nodes wait for or take part in.
+    pub(super) fn open_rollout(&self, nodes: &[&NodeName]) -> Option<&str> {
+        let open = nodes.iter().any(|name| {
+            !matches!(
+                self.course.stands.get(*name),
+                None | Some(Stand::Converged | Stand::Failed(_))
+            )
+        });
+        let current = self.course.current.as_ref().filter(|_| open)?;
+        nodes
+            .iter()
+            .any(|name| {
+                current
+                    .spec
+                    .nodes
+                    .iter()
+                    .any(|planned| planned.node == **name)
+            })
+            .then_some(current.spec.digest.0.as_str())
+    }
+
+    pub(super) fn told(
+        &self,
+        about: About,
+        nodes: &[&NodeName],
+        is: impl Fn(&ReportLine) -> bool,
+        otherwise: &str,
+    ) -> Said {
+        let lines: Vec<&ReportLine> = self
+            .plan
+            .report
+            .iter()
+            .filter(|line| is(line))
+            .filter(|line| line.node.as_ref().is_some_and(|node| nodes.contains(&node)))
+            .collect();
+        match lines.first() {
+            None => said(about, false, otherwise, "nothing of the kind is known"),
+            Some(line) => {
+                let more = lines.len() - 1;
+                let message = if more == 0 {
+                    sentence(line)
+                } else {
+                    format!("{}; and {more} more", sentence(line))
+                };
+                said(about, true, &format!("{:?}", line.reason), message)
+            }
+        }
+    }
+}
+
+fn sentence(line: &ReportLine) -> String {
+    if line.hint.is_empty() {
+        line.message.clone()
+    } else {
+        format!("{}; {}", line.message, line.hint)
+    }
+}
+
+/// `n1, n2, n3 and 4 more`.
+pub(super) fn listed(nodes: &[&NodeName]) -> String {
+    let mut names: Vec<String> = nodes.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = nodes.len().saturating_sub(NAMED);
+    if more > 0 {
+        let last = names.pop().unwrap_or_default();
+        names.push(format!("{last} and {more} more"));
+    }
+    names.join(", ")
+}
