@@ -160,9 +160,9 @@ pub fn foreign_holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> Vec<Stri
 /// A holder that we may not stop, in words: whose it is tells more than its number.
 fn foreign(holder: &Holder) -> String {
     if let HolderKind::Unseen { why } = &holder.kind {
-        return format!("nobody knows whom: {} ({why:?})", holder.name);
+        return format!("somebody who cannot be seen ({}: {why:?})", holder.name);
     }
-    let mut named = match holder.pid {
+    let named = match holder.pid {
         Some(pid) => format!("pid {pid} ({})", holder.name),
         None => holder.name.clone(),
     };
@@ -171,10 +171,10 @@ fn foreign(holder: &Holder) -> String {
         ("container", &holder.container),
         ("unit", &holder.unit),
     ];
-    if let Some((what, Some(of))) = whose.into_iter().find(|(_, of)| of.is_some()) {
-        named.push_str(&format!(" of {what} {of}"));
+    match whose.into_iter().find(|(_, of)| of.is_some()) {
+        Some((what, Some(of))) => format!("{named} of {what} {of}"),
+        Some((_, None)) | None => named,
     }
-    named
 }
 
 /// A holder that no list of open files names.

@@ -146,7 +146,7 @@ fn an_expired_recording_is_used_only_when_somebody_says_so() {
 #[test]
 fn a_redacted_recording_plans_alike_and_names_nobody() {
     let lab = recorded(&[]);
-    fs::write(lab.path("key"), [7; 32]).unwrap();
+    fs::write(lab.path("key"), *b"a key of thirty-two bytes for it").unwrap();
     let redact = [
         "snapshot",
         "--redact",

@@ -194,22 +194,27 @@ impl Pseudonyms {
         }
     }
 
-    /// A path of a process or of a site's own file tells about it; the kernel's own folders do not.
     fn unread(&self, unread: Unread) -> Unread {
         let Unread { path, why } = unread;
-        let number = path
+        Unread {
+            path: self.path(path),
+            why,
+        }
+    }
+
+    /// The number in a path of a process tells about it; the kernel's own folders tell nothing.
+    fn path(&self, path: String) -> String {
+        let process = path
             .strip_prefix("/proc/")
             .and_then(|rest| rest.split('/').next())
-            .and_then(|pid| pid.parse().ok());
-        let path = match number {
-            Some(pid) => path.replacen(
-                &format!("/proc/{pid}"),
-                &format!("/proc/{}", self.pid(pid)),
-                1,
-            ),
+            .and_then(|pid| Some((pid, pid.parse().ok()?)));
+        match process {
+            Some((written, pid)) => {
+                let rest = &path["/proc/".len() + written.len()..];
+                format!("/proc/{}{rest}", self.pid(pid))
+            }
             None => path,
-        };
-        Unread { path, why }
+        }
     }
 
     fn holder(&self, holder: Holder) -> Holder {
@@ -225,11 +230,12 @@ impl Pseudonyms {
         Holder {
             soc,
             kind: kind.clone(),
-            // A unit is named by whoever wrote it for everybody; whose container or pod it is, its id tells.
-            unit,
+            unit: unit.map(|unit| self.name("unit", &unit)),
             container: container.map(|id| self.name("container", &id)),
             pod: pod.map(|uid| self.name("pod", &uid)),
-            name: if matches!(kind, HolderKind::Unseen { .. }) || pid.is_none() && name == VFIO {
+            name: if matches!(kind, HolderKind::Unseen { .. }) {
+                self.path(name)
+            } else if pid.is_none() && name == VFIO {
                 name
             } else {
                 self.name("command", &name)

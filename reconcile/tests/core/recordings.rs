@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     Fact, Unknown,
     difference::{Change, ChangeSort},
-    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind, SocIdentity},
+    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind, SocIdentity, Unread},
 };
 use proptest::prelude::*;
 use reconcile::recording::{Pseudonyms, difference, redact};
@@ -102,6 +102,13 @@ fn names(plain: &HardwareSnapshot, redacted: &HardwareSnapshot) -> BTreeMap<Stri
     }
     for (one, other) in plain.holders.iter().zip(&redacted.holders) {
         names.insert(other.name.clone(), one.name.clone());
+        for (one, other) in [
+            (&one.unit, &other.unit),
+            (&one.container, &other.container),
+            (&one.pod, &other.pod),
+        ] {
+            names.extend(other.clone().zip(one.clone()));
+        }
         if let (Some(one), Some(other)) = (one.pid, other.pid) {
             names.insert(format!("pid {other} "), format!("pid {one} "));
         }
@@ -286,4 +293,38 @@ fn a_difference_is_told_in_words() {
             .all(|change| change.sort == ChangeSort::Changed && change.field == "address"),
         "a SoC is known by where it is wired: {changes:?}"
     );
+}
+
+/// Who could not be seen is told by a path, and a path by the process that it is of.
+#[test]
+fn what_could_not_be_read_names_nobody() {
+    let mut plain = two_ultras("node-a");
+    for (path, why) in [
+        ("/proc/4711/fd", Unknown::NoPermission),
+        ("/sys/bus/pci/devices", Unknown::ReadFailed),
+    ] {
+        plain.unread.push(Unread {
+            path: path.into(),
+            why,
+        });
+        plain.holders.push(Holder {
+            soc: plain.socs[0].address,
+            kind: HolderKind::Unseen { why },
+            pid: None,
+            name: path.into(),
+            unit: None,
+            container: None,
+            pod: None,
+        });
+    }
+    let redacted = redact(&plain, &pseudonyms("key"));
+    let process = &redacted.unread[0].path;
+    assert!(
+        process.starts_with("/proc/") && process.ends_with("/fd"),
+        "{process}"
+    );
+    assert!(!process.contains("4711"), "{process}");
+    assert_eq!(redacted.holders[0].name, *process);
+    assert_eq!(redacted.unread[1], plain.unread[1]);
+    assert_eq!(redacted.holders[1], plain.holders[1]);
 }

@@ -238,9 +238,9 @@ fn of_soc(snapshot: &mut HardwareSnapshot, twist: Twist) {
             kind: HolderKind::Foreign,
             pid: Some(777),
             name: "tenant".into(),
-            unit: None,
-            container: None,
-            pod: None,
+            unit: Some("tenant-a.service".into()),
+            container: Some("tenant-b".into()),
+            pod: Some("tenant-c".into()),
         }),
         Twist::NoSerial(_) => soc.serial = Fact::unknown(Unknown::NoPermission, "twist"),
         Twist::Passed(_) => {

@@ -1,4 +1,6 @@
 //! Configuration space as bytes: header, capability lists, port type and ACS, with every offset and step bounded.
+//!
+//! Format: documented (PCI Local Bus and PCI Express Base specifications); real images were seen inside the kernel lab alone.
 use crd::{
     Unknown,
     id::Word,
@@ -33,16 +35,20 @@ impl ConfigSpace<'_> {
         Some(u32::from(self.word(at)?) | u32::from(self.word(at + 2)?) << 16)
     }
 
-    /// Whether the function answers at all: one that fell off the bus reads as ones.
-    fn answers(self) -> bool {
-        !matches!(self.word(0), None | Some(0xffff))
+    /// Whether the function answers at all: one that fell off the bus reads as ones, and one that is still coming up as the
+    /// vendor 0x0001 (PCI Express: configuration request retry). No vendor is 0: such bytes are no function's.
+    fn answers(self) -> Result<(), Unknown> {
+        match self.word(0) {
+            None => Err(Unknown::ShortRead),
+            Some(0xffff | 0x0001) => Err(Unknown::NotReady),
+            Some(0) => Err(Unknown::Malformed),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Whether the header is a bridge's; absent when it cannot be read.
     pub fn is_bridge(self) -> Option<bool> {
-        if !self.answers() {
-            return None;
-        }
+        self.answers().ok()?;
         Some(self.byte(0x0e)? & 0x7f == 1)
     }
 
@@ -121,12 +127,7 @@ impl ConfigSpace<'_> {
 
     /// The function's ACS: absent for certain, present, or unknown.
     pub fn acs(self) -> Result<Acs, Unknown> {
-        if self.0.is_empty() {
-            return Err(Unknown::ShortRead);
-        }
-        if self.0.len() >= 2 && !self.answers() {
-            return Err(Unknown::NotReady);
-        }
+        self.answers()?;
         if self.0.len() < CONVENTIONAL {
             return Err(self.too_short());
         }

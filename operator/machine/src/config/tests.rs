@@ -102,6 +102,67 @@ fn acs_is_found_wherever_the_list_leads() {
             },
             Err(Unknown::NotReady),
         ),
+        ("all zero", vec![0; 4096], Err(Unknown::Malformed)),
+        ("zero, and short", vec![0; 64], Err(Unknown::Malformed)),
+        ("ones, and short", vec![0xff; 64], Err(Unknown::NotReady)),
+        ("one byte", vec![0x17], Err(Unknown::ShortRead)),
+        (
+            "still coming up",
+            set(set(plain(), 0, 1), 1, 0),
+            Err(Unknown::NotReady),
+        ),
+        (
+            "a bridge to another bus, without rights",
+            cut(plain(), 128),
+            Err(Unknown::ShortRead),
+        ),
+        (
+            "conventional PCI, and no more",
+            cut(set(plain(), 6, 0), 256),
+            Ok(Acs::None),
+        ),
+        (
+            "a list that turns to ones",
+            {
+                let mut b = port(6, &[(0x100, 1, 0x200)]);
+                b[0x200..0x204].fill(0xff);
+                b
+            },
+            Err(Unknown::NotReady),
+        ),
+        (
+            "an empty place at the head of a list",
+            port(6, &[(0x100, 0, 0x148), (0x148, 0x000d, 0)]),
+            Ok(present(0x148)),
+        ),
+        (
+            "two of them",
+            port(6, &[(0x100, 0x000d, 0x148), (0x148, 0x000d, 0)]),
+            Ok(present(0x100)),
+        ),
+        (
+            "a long way round",
+            {
+                let mut list = vec![(0x100, 1, 0xff0)];
+                list.extend((1..200).map(|at| (0xff0 - at * 8 + 8, 3, 0xff0 - at * 8)));
+                list.push((0xff0 - 199 * 8, 0x000d, 0));
+                port(6, &list)
+            },
+            Ok(present(0xff0 - 199 * 8)),
+        ),
+        (
+            "a larger loop",
+            port(
+                6,
+                &[(0x100, 1, 0x200), (0x200, 3, 0x300), (0x300, 4, 0x200)],
+            ),
+            Err(Unknown::Malformed),
+        ),
+        (
+            "a list that ends between two dwords",
+            cut(plain(), 0x102),
+            Err(Unknown::ShortRead),
+        ),
         ("conventional PCI", set(plain(), 6, 0), Ok(Acs::None)),
         (
             "list into the header",

@@ -4,7 +4,7 @@
 //! 255: specializations of a newer form than the compiler's); everything else is taken as words for a person.
 use std::{convert::Infallible, str::FromStr};
 
-use super::log::before_log;
+use super::log::{before_log, without_escapes};
 
 /// What a failure is known to come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ impl FromStr for CompilerWords {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         const KEPT: usize = 5;
+        let text = without_escapes(text);
         let lines: Vec<&str> = text
             .lines()
             .map(|line| before_log(line).trim())

@@ -1,16 +1,122 @@
 //! Log lines, which the vendor's runtime writes on the stream that its tools print to, and complaints among the other lines.
 //!
 //! Format: observed (`[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device …`, in a published capture).
+use std::{borrow::Cow, str::Chars};
 
 /// Whether a line is one of the runtime's log: it begins with a bracket.
 pub fn is_log(line: &str) -> bool {
     line.trim_start().starts_with('[')
 }
 
-/// Lines that end. One that does not was cut off, and half a number is another number.
-pub(super) fn whole_lines(text: &str) -> impl Iterator<Item = &str> {
+/// A text without the sequences by which a program colours a terminal and moves on it, and without a mark of its encoding.
+pub(super) fn without_escapes(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\u{1b}', '\u{feff}']) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{feff}' => {}
+            '\u{1b}' => skip_escape(&mut rest),
+            c => plain.push(c),
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// Takes what belongs to an escape sequence (ECMA-48); one that breaks off at a line's end ends there.
+fn skip_escape(rest: &mut Chars<'_>) {
+    let ended = |c: char| c == '\n' || c == '\r';
+    let ahead = |rest: &Chars<'_>| rest.clone().next().filter(|&c| !ended(c));
+    match ahead(rest) {
+        // Parameters, then one letter.
+        Some('[') => {
+            rest.next();
+            while let Some(c) = ahead(rest) {
+                rest.next();
+                if ('@'..='~').contains(&c) {
+                    break;
+                }
+            }
+        }
+        // A string, up to a bell or another escape sequence.
+        Some(']') => {
+            while let Some(c) = ahead(rest) {
+                rest.next();
+                if c == '\u{7}' {
+                    break;
+                }
+                if c == '\u{1b}' {
+                    rest.next();
+                    break;
+                }
+            }
+        }
+        Some(_) => {
+            rest.next();
+        }
+        None => {}
+    }
+}
+
+/// The lines of the tool itself. Log lines are taken out from between them, and from within: what was torn apart by one is put
+/// together again where what follows can only be the rest. A line that does not end was cut off, and half a number is another
+/// number: it is none, and neither is a torn line whose rest is lost.
+pub(super) fn own_lines(text: &str) -> Vec<String> {
+    let text = without_escapes(text);
     let end = text.rfind('\n').map_or(0, |at| at + 1);
-    text[..end].lines()
+    let mut own: Vec<String> = Vec::new();
+    let mut torn = false;
+    for line in text[..end].lines().filter(|line| !is_log(line)) {
+        let part = before_log(line);
+        match own.last_mut().filter(|_| torn) {
+            Some(last) if is_rest(last, part) => last.push_str(part),
+            Some(last) => {
+                if !part.trim().is_empty() {
+                    doubt(last);
+                }
+                own.push(part.to_owned());
+            }
+            None => own.push(part.to_owned()),
+        }
+        torn = part.len() < line.len();
+    }
+    if let Some(last) = own.last_mut().filter(|_| torn) {
+        doubt(last);
+    }
+    own
+}
+
+/// Whether a line is the rest of the one before it, which a log line tore apart.
+fn is_rest(torn: &str, line: &str) -> bool {
+    let starts = line.starts_with("QID") || line.trim().is_empty();
+    !starts
+        && !is_sentence(line)
+        && (!line.contains(':') || !torn.contains(':') && !torn.starts_with("QID"))
+}
+
+/// `Device 3 invalid`: values are names, numbers and signs, and have no such words after a capital letter.
+fn is_sentence(line: &str) -> bool {
+    let word = |word: &str| word.len() >= 3 && word.bytes().all(|b| b.is_ascii_lowercase());
+    line.starts_with(|c: char| c.is_ascii_uppercase()) && line.split(' ').any(word)
+}
+
+/// Takes away the value of a line that may have had more of it, and with it the key: half a list says that the rest is off. A
+/// block's beginning stays one, without its number. Words and addresses that cannot be half of others stay.
+fn doubt(line: &mut String) {
+    const WHOLE: [&str; 3] = ["Ready", "Error", "Initializing"];
+    const SUCCESS: &str = " success";
+    let stays = match line.split_once(':') {
+        Some((_, value)) => value.contains(':') || WHOLE.contains(&value.trim()),
+        None => line.ends_with(SUCCESS),
+    };
+    if stays {
+        return;
+    }
+    let begins = line.starts_with("QID") && !line.contains(':');
+    let end = if begins { "QID".len() } else { 0 };
+    line.truncate(end);
 }
 
 /// The line up to where a log line was printed into it: two writers share one stream.
@@ -57,10 +163,12 @@ const COMPLAINTS: [&str; 9] = [
 const COUNTED: [&str; 2] = ["error", "fail"];
 
 /// The first line that speaks of a failure, log lines left out: the runtime logs errors that its tools get over.
-pub fn complaint(text: &str) -> Option<&str> {
-    text.lines()
+pub fn complaint(text: &str) -> Option<String> {
+    without_escapes(text)
+        .lines()
         .map(|line| before_log(line).trim())
         .find(|line| !is_log(line) && complains(&line.to_ascii_lowercase()))
+        .map(str::to_owned)
 }
 
 fn complains(line: &str) -> bool {
@@ -102,6 +210,55 @@ mod tests {
     }
 
     #[test]
+    fn escapes_are_no_text() {
+        for (text, want) in [
+            ("plain", "plain"),
+            ("\u{feff}QID 0", "QID 0"),
+            ("\u{1b}[1;32mReady\u{1b}[0m\n", "Ready\n"),
+            ("\u{1b}[2K\u{1b}[1GQID 0", "QID 0"),
+            ("\u{1b}]0;title\u{7}a\u{1b}]8;;x\u{1b}\\b", "ab"),
+            ("\u{1b}(Ba\u{1b}", "Ba"),
+            ("\u{1b}[31\nStatus", "\nStatus"),
+            ("\u{1b}]title\r\nStatus", "\r\nStatus"),
+        ] {
+            assert_eq!(without_escapes(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn torn_lines_are_mended_or_doubted() {
+        const LOG: &str = "[15:58:55.536][error][x] y\n";
+        for (text, want) in [
+            ("a:1\nb:2\n", vec!["a:1", "b:2"]),
+            ("a:1\r\nb:2", vec!["a:1"]),
+            ("LOGa:1\nLOGb:2\n", vec!["a:1", "b:2"]),
+            // Torn within a number, a word, a key, a block's number, and just before its end.
+            ("\ta:1LOG6\n\tb:2\n", vec!["\ta:16", "\tb:2"]),
+            ("\ta:ReLOGLOGady\n", vec!["\ta:Ready"]),
+            ("\ta bLOGc:7\n", vec!["\ta bc:7"]),
+            ("QILOGD 1\n", vec!["QID 1"]),
+            ("QID 1LOG1\n\ta:2\n", vec!["QID 11", "\ta:2"]),
+            ("\ta:16LOG\n\tb:2\n", vec!["\ta:16", "", "\tb:2"]),
+            ("\ta: x+LOG y+\n", vec!["\ta: x+ y+"]),
+            ("\ta:1LOG6LOG3\n", vec!["\ta:163"]),
+            // The rest is nowhere, or may be another line: the value is none.
+            ("\ta:1LOG\tb:2\n", vec!["", "\tb:2"]),
+            ("\ta:ReadyLOG\tb:2\n", vec!["\ta:Ready", "\tb:2"]),
+            ("QID 1LOG\tb:2\n", vec!["QID", "\tb:2"]),
+            ("\ta:1LOGQID 2\n", vec!["", "QID 2"]),
+            (
+                "a successLOGDevice 3 invalid\n",
+                vec!["a success", "Device 3 invalid"],
+            ),
+            ("\ta: x+ LOGMDP+ SSR+\n", vec!["\ta: x+ MDP+ SSR+"]),
+            ("\ta:1LOG", vec![""]),
+            ("", vec![]),
+        ] {
+            assert_eq!(own_lines(&text.replace("LOG", LOG)), want, "{text:?}");
+        }
+    }
+
+    #[test]
     fn complaints_are_heard_and_logs_are_not() {
         for (text, want) in [
             ("all fine\n", None),
@@ -120,8 +277,13 @@ mod tests {
             ("{\"error\": null}", None),
             ("connection refused", Some("connection refused")),
             ("Permission denied\r\n", Some("Permission denied")),
+            (
+                "\u{1b}[31mPermission denied\u{1b}[0m\n",
+                Some("Permission denied"),
+            ),
+            ("\u{1b}[31m[15:58:55.536][error] failed\u{1b}[0m\n", None),
         ] {
-            assert_eq!(complaint(text), want, "{text}");
+            assert_eq!(complaint(text).as_deref(), want, "{text}");
         }
     }
 }

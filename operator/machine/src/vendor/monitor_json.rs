@@ -35,7 +35,7 @@ impl FromStr for MonitorAnswer {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let words = match serde_json::from_str::<Value>(text) {
             Ok(value) => in_json(&value),
-            Err(_) => complaint(text).map(str::to_owned),
+            Err(_) => complaint(text),
         };
         Ok(match words {
             Some(words) => Self::Complaint(words.chars().take(200).collect()),
@@ -47,7 +47,7 @@ impl FromStr for MonitorAnswer {
 /// A complaint among the strings of a document, or under a key that names one.
 fn in_json(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => complaint(text).map(str::to_owned),
+        Value::String(text) => complaint(text),
         Value::Array(values) => values.iter().find_map(in_json),
         Value::Object(fields) => fields.iter().find_map(|(key, value)| {
             let names = complaint(key).is_some();

@@ -9,10 +9,7 @@ use crd::{
     snapshot::SocStatus,
 };
 
-use super::{
-    is_log,
-    log::{before_log, whole_lines},
-};
+use super::log::own_lines;
 
 /// One SoC as the tool shows it. What the tool left out is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +19,11 @@ pub struct Device {
     /// Every `key:value` of its block, the unknown ones too; the last of a key wins.
     pub fields: BTreeMap<String, String>,
 }
+
+/// The key of what everything is joined on.
+const ADDRESS: &str = "PCI Address";
+/// What a block with two addresses has in their place: none.
+const TWO: &str = "more than one";
 
 /// A word of the capability line, `MDP+`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,35 +48,46 @@ impl FromStr for QueryText {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut seen = Self::default();
-        for line in whole_lines(text).filter(|line| !is_log(line)) {
-            let line = before_log(line);
-            match (block_start(line), seen.devices.last_mut()) {
-                (Some(qid), last) if last.as_ref().is_none_or(|last| last.qid != qid) => {
-                    seen.devices.push(Device {
-                        qid,
-                        fields: BTreeMap::new(),
-                    });
+        let mut nobody = Device::of(Qid(0));
+        let mut named = true;
+        for line in own_lines(text) {
+            let last = seen.devices.last_mut();
+            match block_start(&line) {
+                Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
+                Some(Start::Of(qid)) => {
+                    named = true;
+                    seen.devices.push(Device::of(qid));
                 }
-                (_, Some(device)) => {
-                    if let Some((key, value)) = line.split_once(':') {
-                        device
-                            .fields
-                            .insert(key.trim().to_owned(), value.trim().to_owned());
-                    }
-                }
-                (_, None) => seen.announced = seen.announced.or(announced(line)),
+                Some(Start::OfNobody) => named = false,
+                None if !named => nobody.take(&line),
+                None => match last {
+                    Some(device) => device.take(&line),
+                    None => seen.announced = seen.announced.or(announced(&line)),
+                },
             }
         }
         Ok(seen)
     }
 }
 
+/// How a block begins.
+enum Start {
+    /// With a SoC's number.
+    Of(Qid),
+    /// With what must be a number and cannot be read: what follows is no SoC's that could be told.
+    OfNobody,
+}
+
 /// `QID 0` on a line of its own; some versions put a colon behind it.
-fn block_start(line: &str) -> Option<Qid> {
-    let number = line.trim().strip_prefix("QID")?;
-    let number = number.trim_matches([' ', '\t', ':']);
+fn block_start(line: &str) -> Option<Start> {
+    let rest = line.trim().strip_prefix("QID")?;
+    let number = rest.trim_matches([' ', '\t', ':']);
     let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| number.parse().ok().map(Qid))?
+    match number.parse() {
+        Ok(qid) if plain => Some(Start::Of(Qid(qid))),
+        _ if line.starts_with("QID") && !rest.contains(':') => Some(Start::OfNobody),
+        _ => None,
+    }
 }
 
 /// `Number of devices: 8` (up to 1.7), `Number of devices queried: 1` (from 1.10).
@@ -86,6 +99,26 @@ fn announced(line: &str) -> Option<u32> {
 }
 
 impl Device {
+    fn of(qid: Qid) -> Self {
+        Self {
+            qid,
+            fields: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a line's field. A block with two addresses is two blocks whose border was lost: it has none.
+    fn take(&mut self, line: &str) {
+        let Some((key, value)) = line.split_once(':') else {
+            return;
+        };
+        let (key, value) = (key.trim(), value.trim());
+        let before = self.fields.insert(key.to_owned(), value.to_owned());
+        let moved = before.is_some_and(|before| !before.eq_ignore_ascii_case(value));
+        if moved && fold(key) == fold(ADDRESS) {
+            self.fields.insert(key.to_owned(), TWO.to_owned());
+        }
+    }
+
     /// A field's value, however the key is spaced or capitalised in this version; none where it is empty.
     pub fn field(&self, key: &str) -> Option<&str> {
         self.text(key).filter(|value| !value.is_empty())
@@ -104,7 +137,7 @@ impl Device {
 
     /// Its PCI address, by which it is joined with everything else.
     pub fn address(&self) -> Option<PciAddress> {
-        let text = self.field("PCI Address")?.to_ascii_lowercase();
+        let text = self.field(ADDRESS)?.to_ascii_lowercase();
         let whole = if text.matches(':').count() == 1 {
             // Without its domain it is in the first.
             format!("0000:{text}")
@@ -139,18 +172,26 @@ impl Device {
         self.field("Nsp Free")?.parse().ok()
     }
 
-    /// Memory in MiB; the unit is the line's own, `MB` or `KB`, both of them binary. A number without a unit is none.
+    /// Memory in MiB; the unit is the line's own, bytes or any of `KB`, `MB`, `GB`, all of them binary. A number without a unit
+    /// is none.
     pub fn dram_mib(&self) -> Option<u64> {
         let text = self.field("Dram Total")?;
-        let end = text.find(|c: char| !c.is_ascii_digit())?;
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, unit) = text.split_at(end);
-        let number: u64 = number.parse().ok()?;
-        match unit.trim().to_ascii_uppercase().as_str() {
-            "KB" | "KIB" => Some(number / 1024),
-            "MB" | "MIB" => Some(number),
-            "GB" | "GIB" => number.checked_mul(1024),
-            _ => None,
-        }
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        // Three digits behind the point are as many as anybody prints.
+        let part: u64 = format!("{part:0<3}").get(..3)?.parse().ok()?;
+        let whole: u64 = whole.parse().ok()?;
+        let thousandths = whole.checked_mul(1000)?.checked_add(part)?;
+        let bytes: u64 = match unit.trim().to_ascii_uppercase().as_str() {
+            "B" | "BYTES" => 1,
+            "KB" | "KIB" => 1 << 10,
+            "MB" | "MIB" => 1 << 20,
+            "GB" | "GIB" => 1 << 30,
+            _ => return None,
+        };
+        let bytes = u128::from(thousandths) * u128::from(bytes);
+        u64::try_from(bytes / 1000 / (1 << 20)).ok()
     }
 
     /// Its capability words; absent where this SDK prints no such line, or the SoC is not ready.

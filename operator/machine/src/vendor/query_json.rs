@@ -23,6 +23,9 @@ const SKUS: [&str; 10] = [
     "PCIe Ultra 080",
 ];
 
+/// Keys that a published vendor script reads.
+const DOCUMENTED: [&str; 5] = ["qid", "dev_status", "sku_type", "nsp_total", "nsp_free"];
+
 /// The devices of the tool's JSON file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryJson(pub Vec<Device>);
@@ -60,18 +63,22 @@ impl FromStr for QueryJson {
 
 /// A SoC without a number is none that could be joined with anything.
 fn device(object: &Map<String, Value>) -> Option<Device> {
-    let fields: BTreeMap<String, String> = object
+    // Where two keys mean one thing, the one that the vendor's own script reads counts.
+    let (known, others): (Vec<_>, Vec<_>) = object
         .iter()
-        .filter_map(|(key, value)| {
-            let key = plain(key);
-            let value = if key == "Sku Type" {
-                sku(value)?
-            } else {
-                scalar(value)?
-            };
-            Some((key, value))
-        })
-        .collect();
+        .partition(|(key, _)| DOCUMENTED.contains(&key.as_str()));
+    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in known.into_iter().chain(others) {
+        let key = plain(key);
+        let value = if key == "Sku Type" {
+            sku(value)
+        } else {
+            scalar(value)
+        };
+        if let Some(value) = value {
+            fields.entry(key).or_insert(value);
+        }
+    }
     let qid = fields.get("QID")?.parse().ok().map(Qid)?;
     Some(Device { qid, fields })
 }

@@ -6,10 +6,7 @@ use std::{collections::BTreeMap, convert::Infallible, str::FromStr};
 
 use crd::id::PciAddress;
 
-use super::{
-    is_log,
-    log::{before_log, whole_lines},
-};
+use super::log::own_lines;
 
 /// What the tool says of one SoC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +33,8 @@ impl FromStr for ResetReport {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut said: BTreeMap<PciAddress, ResetOutcome> = BTreeMap::new();
-        for line in whole_lines(text).filter(|line| !is_log(line)) {
-            let line = before_log(line).trim();
+        for line in own_lines(text) {
+            let line = line.trim();
             // Both may stand on one line.
             let line = line.strip_prefix("Resetting ").unwrap_or(line);
             let Some((address, words)) = line.split_once([' ', '\t']) else {

@@ -4,7 +4,7 @@
 //! compared with `-o FILE` is inferred from the vendor's open runner, whose words for it differ between versions.
 use std::{convert::Infallible, str::FromStr};
 
-use super::complaint;
+use super::{complaint, log::without_escapes};
 
 /// What a run says of the data that it compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +32,15 @@ impl FromStr for RunnerReport {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let complaint = complaint(text);
+        let text = without_escapes(text);
+        let complaint = complaint(&text);
         let says = |word: &str| {
             text.lines().any(|line| {
                 let line = line.to_ascii_lowercase();
                 line.contains("validation") && line.contains(word)
             })
         };
-        let validation = match (complaint, says("pass") || says("success")) {
+        let validation = match (&complaint, says("pass") || says("success")) {
             (Some(line), _) if line.to_ascii_lowercase().contains("validation") => {
                 Validation::Failed
             }
@@ -47,7 +48,7 @@ impl FromStr for RunnerReport {
             (_, false) => Validation::Unsaid,
         };
         Ok(Self {
-            rate: rate(text),
+            rate: rate(&text),
             validation,
             complaint: complaint.map(|line| line.chars().take(200).collect()),
         })

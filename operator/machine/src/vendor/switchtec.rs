@@ -2,11 +2,11 @@
 //!
 //! Format: inferred from the source of the open `switchtec-user` (`%06X - 0x%08X` for a register); the columns of the list
 //! differ between its versions, and only the device's name and a PCI address are looked for. Nothing was seen on a card.
-use std::{convert::Infallible, str::FromStr};
+use std::{convert::Infallible, ops::RangeInclusive, str::FromStr};
 
 use crd::id::PciAddress;
 
-use super::is_log;
+use super::log::own_lines;
 
 /// Management devices, in the order printed: `/dev/switchtec0` and the addresses that its line names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +16,8 @@ impl FromStr for SwitchList {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let lines = text.lines().filter(|line| !is_log(line));
-        Ok(Self(lines.filter_map(device).collect()))
+        let lines = own_lines(text);
+        Ok(Self(lines.iter().filter_map(|line| device(line)).collect()))
     }
 }
 
@@ -78,7 +78,8 @@ impl FromStr for GasWord {
     type Err = SwitchtecError;
 
     fn from_str(text: &str) -> Result<Self, SwitchtecError> {
-        let mut words = text.lines().filter(|line| !is_log(line)).filter_map(word);
+        let lines = own_lines(text);
+        let mut words = lines.iter().filter_map(|line| word(line));
         let only = words.next().ok_or(SwitchtecError)?;
         match words.next() {
             None => Ok(only),
@@ -89,14 +90,16 @@ impl FromStr for GasWord {
 
 fn word(line: &str) -> Option<GasWord> {
     let (address, value) = line.split_once(" - ")?;
-    let hex = |digits: &str| {
+    let hex = |digits: &str, widths: RangeInclusive<usize>| {
         let digits = digits.trim();
         let digits = digits.strip_prefix("0x").unwrap_or(digits);
-        (digits.len() <= 8).then(|| u32::from_str_radix(digits, 16).ok())?
+        let whole = widths.contains(&digits.len()) && !digits.starts_with('+');
+        whole.then(|| u32::from_str_radix(digits, 16).ok())?
     };
     Some(GasWord {
-        address: hex(address)?,
-        value: hex(value)?,
+        address: hex(address, 6..=8)?,
+        // A register has all of its digits; fewer are a part of one.
+        value: hex(value, 8..=8)?,
     })
 }
 
@@ -128,8 +131,21 @@ mod tests {
         for (text, expected) in [
             ("1361D0 - 0x001D00FF\n", Some((0x13_61d0, 0x001d_00ff))),
             ("1361D0 - 0x001D00FF\r\n", Some((0x13_61d0, 0x001d_00ff))),
-            ("0x1361D0 - 0xFFFFFFFF", Some((0x13_61d0, u32::MAX))),
-            ("1361D0 - 0x1\n1361D4 - 0x2\n", None),
+            ("0x1361D0 - 0xFFFFFFFF\n", Some((0x13_61d0, u32::MAX))),
+            (
+                "\u{1b}[1m1361D0\u{1b}[0m - 0x001d00ff\n",
+                Some((0x13_61d0, 0x001d_00ff)),
+            ),
+            (
+                "1361D0 - 0x00[15:58:55.536][error] z\n1D00FF\n",
+                Some((0x13_61d0, 0x001d_00ff)),
+            ),
+            // Cut off, torn apart, and of another width: a part of a register is none.
+            ("1361D0 - 0x001D00FF", None),
+            ("1361D0 - 0x001D0\n", None),
+            ("1361D0 - 0x00[15:58:55.536][error] z\n", None),
+            ("1361D0 - 0x00000001\n1361D4 - 0x00000002\n", None),
+            ("1361D0 - 0xFFFF\n", None),
             ("GAS is only available with Main Firmware!\n", None),
             ("1361D0 - 0x1FFFFFFFF\n", None),
             ("1361D0 - \n", None),

@@ -4,7 +4,7 @@
 //! `AIC.1.21.0.3` or `1.21.0` behind a word that names an SDK, or on a line of its own, is taken.
 use std::{convert::Infallible, str::FromStr};
 
-use super::{is_log, log::whole_lines};
+use super::log::own_lines;
 
 /// The versions found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl FromStr for VersionReport {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut found = Self::default();
-        for line in whole_lines(text).filter(|line| !is_log(line)) {
+        for line in own_lines(text) {
             let mut place = None;
             for word in line.split([' ', '\t', ':', '=', ',', '(', ')']) {
                 let folded = word.to_ascii_lowercase();

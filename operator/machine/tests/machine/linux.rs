@@ -97,35 +97,6 @@ fn a_reader_without_rights_learns_nothing_about_acs() {
 }
 
 #[test]
-fn holders_are_found_through_their_descriptors() {
-    let room = Room::of(TWO_ULTRA);
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path();
-    record(&room, root, &<[u8]>::to_vec);
-    let soc = "sys/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0/0000:24:00.0/0000:25:00.0";
-    fs::create_dir_all(root.join(soc).join("accel/accel5")).unwrap();
-    put(root, "proc/4711/comm", "python3\n");
-    put(root, "proc/12/comm", "idle\n");
-    put(root, "proc/meminfo", "");
-    for (pid, fd, target) in [
-        ("4711", "7", "/dev/accel/accel5"),
-        ("4711", "8", "/dev/accel/accel5"),
-        ("12", "0", "/dev/null"),
-    ] {
-        fs::create_dir_all(root.join(format!("proc/{pid}/fd"))).unwrap();
-        symlink(target, root.join(format!("proc/{pid}/fd/{fd}"))).unwrap();
-    }
-    let read = probe(&fixture(root), &known());
-    assert_eq!(read.holders.len(), 1);
-    let holder = &read.holders[0];
-    assert_eq!(
-        (holder.soc, holder.pid, holder.name.as_str()),
-        (at("0000:25:00.0"), Some(4711), "python3")
-    );
-    assert_eq!(read.socs[0].accel.get().unwrap().0, 5);
-}
-
-#[test]
 fn an_empty_machine_has_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let read = probe(&fixture(folder.path()), &known());

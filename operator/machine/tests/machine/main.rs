@@ -5,16 +5,20 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod captures;
 mod clocks;
 mod compiler;
 mod examples;
 mod faults;
+mod holders;
 mod kept;
 mod linux;
 mod p2p;
 mod prerequisites;
 mod processes;
 mod room;
+mod size;
+mod spoiled;
 mod steps;
 mod tools;
 mod tree;

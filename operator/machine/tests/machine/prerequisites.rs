@@ -119,3 +119,108 @@ fn a_kernels_folders_are_read_and_what_is_not_there_is_unknown() {
     assert_eq!(seen.socs[0].msi_vectors.unknown, Some(Unknown::Absent));
     assert_eq!(seen.socs[0].bar4_assigned.get(), Some(&true));
 }
+
+/// Four bytes of attributes stand before the variable's own.
+#[test]
+fn secure_boot_is_read_from_the_firmwares_variable() {
+    let name = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    let seen = |bytes: Option<&[u8]>| {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(bytes) = bytes {
+            put(folder.path(), name, bytes);
+        }
+        let asked = probe(&fixture(folder.path()), &known())
+            .prerequisites
+            .unwrap();
+        let fact = asked.secure_boot.unwrap();
+        (fact.value, fact.unknown)
+    };
+    assert_eq!(seen(Some(&[6, 0, 0, 0, 1])), (Some(true), None));
+    assert_eq!(seen(Some(&[6, 0, 0, 0, 0])), (Some(false), None));
+    for odd in [
+        &[1][..],
+        &[6, 0, 0, 0],
+        &[6, 0, 0, 0, 1, 0],
+        &[6, 0, 0, 0, 7],
+        &[],
+    ] {
+        assert_eq!(seen(Some(odd)), (None, Some(Unknown::Malformed)), "{odd:?}");
+    }
+    assert_eq!(
+        seen(None),
+        (None, Some(Unknown::Absent)),
+        "no EFI, or a kernel that hides it"
+    );
+}
+
+/// Writes a file of the first SoC.
+type Put<'a> = &'a dyn Fn(&str, &str);
+
+#[test]
+fn what_is_asked_of_each_soc_has_its_bounds() {
+    use crd::snapshot::{Channel, ChannelState};
+    let soc = "sys/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0/0000:24:00.0/0000:25:00.0";
+    let seen = |spoil: &dyn Fn(Put<'_>)| {
+        let folder = tempfile::tempdir().unwrap();
+        record(&Room::of(TWO_ULTRA), folder.path(), &<[u8]>::to_vec);
+        spoil(&|path, text| put(folder.path(), &format!("{soc}/{path}"), text));
+        let asked = probe(&fixture(folder.path()), &known())
+            .prerequisites
+            .unwrap();
+        asked.socs[0].clone()
+    };
+    // A kernel before 6.19 has the node and no states.
+    let plain = seen(&|put| put("accel/accel0/uevent", ""));
+    assert_eq!(plain.channels.unwrap().unknown, Some(Unknown::Absent));
+    let busy = seen(&|put| {
+        for number in 0..16 {
+            put(
+                &format!("accel/accel0/dbc{number}_state"),
+                if number == 11 { "5\n" } else { "0\n" },
+            );
+        }
+        put("accel/accel0/dbcx_state", "9\n");
+        put("hwmon/hwmon3/power1_max", "75000000\n");
+        for (name, count) in [
+            ("ce_count", "3\n"),
+            ("ue_count", "1\n"),
+            ("ue_nonfatal_count", "2\n"),
+        ] {
+            put(name, count);
+        }
+    });
+    let channels = busy.channels.unwrap().value.unwrap();
+    assert_eq!(channels.count, 16);
+    assert_eq!(
+        channels.busy,
+        [Channel {
+            number: 11,
+            state: ChannelState::AfterPowerUp
+        }]
+    );
+    let errors = busy.errors.unwrap().value.unwrap();
+    assert_eq!(
+        (errors.correctable, errors.uncorrectable, errors.nonfatal),
+        (3, 1, 2)
+    );
+    assert_eq!(busy.power_limit_microwatts.unwrap().value, Some(75_000_000));
+    let odd = seen(&|put| {
+        put("accel/accel0/dbc0_state", "6\n");
+        put("ce_count", "many\n");
+        put("hwmon/hwmon3/power1_max", "-1\n");
+    });
+    let malformed = Some(Unknown::Malformed);
+    assert_eq!(
+        odd.channels.unwrap().unknown,
+        malformed,
+        "a state that no kernel has"
+    );
+    assert_eq!(odd.errors.unwrap().unknown, malformed);
+    assert_eq!(odd.power_limit_microwatts.unwrap().unknown, malformed);
+    let many = seen(&|put| {
+        for number in 0..300 {
+            put(&format!("accel/accel0/dbc{number}_state"), "0\n");
+        }
+    });
+    assert_eq!(many.channels.unwrap().value, None, "more than there are");
+}

@@ -117,7 +117,7 @@ fn pseudonyms(args: &RecordArgs) -> Result<Option<Pseudonyms>, Failure> {
     let weak = if secret.len() < SHORTEST_KEY {
         Some(format!("{} bytes", secret.len()))
     } else if different < FEWEST_BYTES {
-        Some(format!("no more than {different} different bytes"))
+        Some(format!("{different} different byte values"))
     } else {
         None
     };

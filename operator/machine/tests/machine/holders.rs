@@ -1,0 +1,160 @@
+//! Who holds a SoC on Linux: by which node, whose process it is, and in which container and pod.
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use crd::snapshot::{Holder, HolderKind};
+use machine::{Known, KnownWorker, probe};
+
+use crate::{
+    linux::{fixture, record},
+    room::{Room, TWO_ULTRA, at, known},
+    tree::put,
+};
+
+const SOC: &str = "sys/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0/0000:24:00.0/0000:25:00.0";
+const ID: &str = "3f5a1c0de9b84e7f8a6d2b1c4e5f60718293a4b5c6d7e8f9012345678abcdef0";
+const UID: &str = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+
+/// The machine whose first SoC has this node.
+fn machine(class: &str, node: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    record(&Room::of(TWO_ULTRA), folder.path(), &<[u8]>::to_vec);
+    fs::create_dir_all(folder.path().join(SOC).join(class).join(node)).unwrap();
+    put(folder.path(), "proc/meminfo", "");
+    folder
+}
+
+/// A process with one file open.
+fn process(root: &Path, pid: u32, name: &str, cgroup: &str, open: &str) {
+    put(root, &format!("proc/{pid}/comm"), format!("{name}\n"));
+    put(root, &format!("proc/{pid}/cgroup"), cgroup);
+    let folder = root.join(format!("proc/{pid}/fd"));
+    fs::create_dir_all(&folder).unwrap();
+    for descriptor in ["7", "8"] {
+        symlink(open, folder.join(descriptor)).unwrap();
+    }
+}
+
+#[test]
+fn a_process_is_known_by_its_unit_container_and_pod() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    let dashless = UID.replace('-', "_");
+    let cases: [(u32, String, [Option<&str>; 3]); 6] = [
+        (
+            11,
+            "0::/system.slice/bench.service\n".into(),
+            [Some("bench.service"), None, None],
+        ),
+        (
+            12,
+            format!("0::/system.slice/docker-{ID}.scope\n"),
+            [None, Some(ID), None],
+        ),
+        (
+            13,
+            format!(
+                "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod{dashless}.slice/cri-containerd-{ID}.scope\n"
+            ),
+            [None, Some(ID), Some(UID)],
+        ),
+        (
+            14,
+            format!(
+                "12:devices:/kubepods/besteffort/pod{UID}/{ID}\n1:name=systemd:/kubepods/besteffort/pod{UID}/{ID}\n0::/\n"
+            ),
+            [None, Some(ID), Some(UID)],
+        ),
+        (
+            15,
+            format!("0::/machine.slice/libpod-{ID}.scope/container\n"),
+            [None, Some(ID), None],
+        ),
+        (16, String::new(), [None, None, None]),
+    ];
+    for (pid, cgroup, _) in &cases {
+        process(root, *pid, "python3", cgroup, "/dev/accel/accel5");
+    }
+    process(root, 20, "idle", "0::/\n", "/dev/null");
+    // A kernel without control groups, and a process without a name.
+    fs::remove_file(root.join("proc/16/cgroup")).unwrap();
+    fs::remove_file(root.join("proc/16/comm")).unwrap();
+    let read = probe(&fixture(root), &known());
+    let expected: Vec<Holder> = cases
+        .iter()
+        .map(|(pid, _, [unit, container, pod])| Holder {
+            soc: at("0000:25:00.0"),
+            kind: HolderKind::Foreign,
+            pid: Some(*pid),
+            name: if *pid == 16 { "" } else { "python3" }.to_owned(),
+            unit: unit.map(str::to_owned),
+            container: container.map(str::to_owned),
+            pod: pod.map(str::to_owned),
+        })
+        .collect();
+    assert_eq!(
+        read.holders, expected,
+        "each once, whatever it has open twice"
+    );
+    assert_eq!(read.socs[0].accel.get().unwrap().0, 5);
+}
+
+#[test]
+fn each_drivers_node_and_vfio_are_known() {
+    for (class, node, open) in [
+        ("accel", "accel300", "/dev/accel/accel300"),
+        ("qaic", "qaic_aic100_0", "/dev/qaic_aic100_0"),
+        ("accel", "accel5", "/dev/vfio/5"),
+    ] {
+        let folder = machine(class, node);
+        process(folder.path(), 77, "qemu", "0::/\n", open);
+        let read = probe(&fixture(folder.path()), &known());
+        let found: Vec<_> = read
+            .holders
+            .iter()
+            .map(|held| (held.soc, held.pid))
+            .collect();
+        assert_eq!(found, [(at("0000:25:00.0"), Some(77))], "{open}");
+        let asked = read.prerequisites.unwrap();
+        let told = asked.socs[0].node.as_ref().unwrap().get();
+        let expected = match class {
+            "qaic" => "/dev/qaic_aic100_0".to_owned(),
+            _ => format!("/dev/accel/{node}"),
+        };
+        assert_eq!(told, Some(&expected));
+    }
+}
+
+#[test]
+fn a_worker_of_ours_is_told_from_a_stranger() {
+    let folder = machine("accel", "accel5");
+    let unit = "0::/system.slice/shardplane.service\n";
+    for pid in [31, 32] {
+        process(
+            folder.path(),
+            pid,
+            "shardplane-work",
+            unit,
+            "/dev/accel/accel5",
+        );
+    }
+    let worker: crd::snapshot::PresentWorker = serde_yaml::from_str(&format!(
+        "{{ id: demo-0, program: \"b3:{}\", socs: [\"0000:25:00.0\"], options: \"b3:{}\", state: Ready }}",
+        "a".repeat(64),
+        "b".repeat(64),
+    ))
+    .unwrap();
+    let known = Known {
+        workers: vec![KnownWorker {
+            worker,
+            pids: vec![31],
+        }],
+        ..known()
+    };
+    let read = probe(&fixture(folder.path()), &known);
+    let foreign: Vec<_> = read
+        .holders
+        .iter()
+        .map(|held| (held.pid, held.kind.is_foreign()))
+        .collect();
+    assert_eq!(foreign, [(Some(31), false), (Some(32), true)]);
+}
