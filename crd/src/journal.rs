@@ -89,7 +89,7 @@ pub enum Event {
 pub enum RunOutcome {
     /// Every step was verified.
     Converged,
-    /// A step was void; the node was planned again.
+    /// A step was void, or a build failed and the rest went on; the node was planned again.
     Replanned,
     /// A step failed; the node was left.
     Halted,

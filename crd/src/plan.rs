@@ -289,6 +289,8 @@ pub enum ReportReason {
     BuildMismatch,
     /// A build's target cannot be built on this node.
     CompilerMissing,
+    /// Building it failed; it is tried again later.
+    BuildFailed,
     /// A program for AI100 cannot be served yet.
     CannotServe,
     /// ACS came back by itself.

@@ -64,6 +64,7 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
         nodes: &nodes,
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
+        unbuilt: &BTreeMap::new(),
     });
     let all = |plan: &Plan| -> Vec<Step> {
         plan.nodes

@@ -18,7 +18,12 @@ pub struct Inputs<'a> {
     pub models: &'a BTreeMap<ObjectRef, Digest>,
     /// What of it is planned.
     pub scope: Scope,
+    /// What is not to be built for now: its model is left as it is.
+    pub unbuilt: &'a Unbuilt,
 }
+
+/// Objects whose program could not be built, each with why.
+pub type Unbuilt = BTreeMap<ObjectRef, String>;
 
 /// What of a declaration is planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,7 +37,7 @@ pub use check::{Violation, check};
 pub use compensation::compensation;
 pub use digest::{node_digest, rollout_digest, snapshot_digest};
 pub use doctor::doctor;
-pub use inputs::{Inputs, NodeInput, Scope};
+pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;
 pub use plan::{
     boot::{BootParameters, boot_parameters},

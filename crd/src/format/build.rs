@@ -3,6 +3,8 @@ use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
+use crate::load::is_marker;
+
 /// One document.
 #[derive(Debug)]
 pub(super) struct Tree {
@@ -109,7 +111,7 @@ pub(super) fn tree(text: &str) -> Option<Tree> {
         top,
         apart,
         root,
-        ended: text.lines().next_back() == Some("..."),
+        ended: (text.lines().next_back()).is_some_and(|line| is_marker(line, "...")),
     };
     while let Some((event, range)) = builder.take() {
         if let Event::Comment(..) = event {

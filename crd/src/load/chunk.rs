@@ -83,7 +83,8 @@ fn in_brackets(document: &str, origin: usize) -> Option<Vec<Range<usize>>> {
     Some(entries)
 }
 
-fn is_marker(line: &str, marker: &str) -> bool {
+/// Whether a line is this marker, whatever stands behind it.
+pub(crate) fn is_marker(line: &str, marker: &str) -> bool {
     line.strip_prefix(marker)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
 }

@@ -24,7 +24,7 @@ use crate::{
     kind::rack::RackSpec,
 };
 
-pub(crate) use chunk::chunks;
+pub(crate) use chunk::{chunks, is_marker};
 pub(crate) use place::{Notation, Place, Places, escape};
 pub(crate) use position::Lines;
 pub(crate) use retyped::retyped_by_yaml_1_1;

@@ -26,7 +26,7 @@ use crd::{
     snapshot::{HardwareSnapshot, WorkerToolchain},
 };
 use machine::{Machine, Roots, Timestamp};
-use reconcile::{Inputs, NodeInput, Scope};
+use reconcile::{Inputs, NodeInput, Scope, Unbuilt};
 
 use crate::{
     cli::Leave,
@@ -61,6 +61,8 @@ pub struct Engine<'a> {
     pub declaration: &'a Declaration,
     /// What of it is worked on.
     pub scope: Scope,
+    /// What a build that fails does to the rest.
+    pub builds: FailedBuilds,
     /// Where declared paths start.
     pub place: &'a SourcePlace,
     /// The worker binary.
@@ -77,6 +79,26 @@ pub struct Engine<'a> {
     pub asking: Asking,
     /// Who runs our workers.
     pub crew: Crew<'a>,
+}
+
+/// What a build that fails does to the rest.
+#[derive(Debug)]
+pub enum FailedBuilds {
+    /// It ends the run.
+    End,
+    /// The rest goes on without what is in here, and without what fails on the way.
+    SetAside(Unbuilt),
+}
+
+impl FailedBuilds {
+    /// What is not to be built.
+    pub fn unbuilt(&self) -> &Unbuilt {
+        static NONE: Unbuilt = Unbuilt::new();
+        match self {
+            Self::End => &NONE,
+            Self::SetAside(unbuilt) => unbuilt,
+        }
+    }
 }
 
 /// How a run of the engine ended.
@@ -112,6 +134,7 @@ impl Engine<'_> {
             nodes,
             models: &models,
             scope: self.scope,
+            unbuilt: self.builds.unbuilt(),
         };
         let plan = reconcile::plan(&inputs);
         checked(plan, self.declaration, nodes)

@@ -10,7 +10,9 @@ use crd::{
 };
 use reconcile::rollout::{self, Next, Progress};
 
-use super::{Engine, boot_unknown, journaled::Journaled, observe, step::Stepped, undo};
+use super::{
+    Engine, FailedBuilds, boot_unknown, journaled::Journaled, observe, step::Stepped, undo,
+};
 use crate::{exit::Exit, failure::Failure, room::Node, state::Journal};
 
 /// How a plan's run ended.
@@ -169,6 +171,7 @@ impl Engine<'_> {
         })?;
         let mut done: Vec<undo::Done> = Vec::new();
         let mut touched = 0;
+        let mut outcome = RunOutcome::Converged;
         for step in steps {
             if self.stop.asked().is_some() {
                 journal.end(RunOutcome::Interrupted)?;
@@ -204,12 +207,27 @@ impl Engine<'_> {
                     });
                 }
                 Stepped::Failed { why, exit } => {
+                    if self.sets_aside(step, &why) {
+                        outcome = RunOutcome::Replanned;
+                        continue;
+                    }
                     return self.after_failure(node, &mut journal, plan, &done, (step, why, exit));
                 }
             }
         }
-        journal.end(RunOutcome::Converged)?;
+        journal.end(outcome)?;
         Ok(Ran::All { steps: touched })
+    }
+
+    /// A step failed: whether it was a build that the rest does without.
+    fn sets_aside(&mut self, step: &Step, why: &str) -> bool {
+        match (&step.action, &mut self.builds) {
+            (Action::Build { program }, FailedBuilds::SetAside(unbuilt)) => {
+                unbuilt.insert(program.object.clone(), format!("{}: {why}", step.id));
+                true
+            }
+            (_, FailedBuilds::SetAside(_) | FailedBuilds::End) => false,
+        }
     }
 
     fn after_failure(

@@ -9,7 +9,7 @@ use crate::{
     console::Console,
     declared::{self, Declared},
     document::{self, SAVED_FORMAT, SavedPlan, Surroundings},
-    engine::{self, Engine, approve::Asking, interrupt::StopFlag, observe::Effort},
+    engine::{self, Engine, FailedBuilds, approve::Asking, interrupt::StopFlag, observe::Effort},
     exit::Exit,
     failure::Failure,
     place::SourcePlace,
@@ -35,6 +35,7 @@ pub fn run(
             room: &setting.room,
             declaration: &declared.declaration,
             scope: reconcile::Scope::Everything,
+            builds: FailedBuilds::End,
             place: &place,
             binary: &setting.binary,
             toolchain: setting.toolchain.clone(),
@@ -187,6 +188,7 @@ fn offline(
         nodes: &nodes,
         models: &models,
         scope: reconcile::Scope::Everything,
+        unbuilt: &BTreeMap::new(),
     });
     Ok((engine::checked(plan, &declared.declaration, &nodes)?, nodes))
 }

@@ -150,7 +150,7 @@ struct Up<'a> {
     blocked: goals::Blocked,
     /// What waits for workers to be ready.
     waiting: Waiting,
-    /// A pass over everything that came to nothing.
+    /// Builds and passes that came to nothing.
     again: Again,
     asked: Answer,
     setting: setting::Setting,

@@ -26,3 +26,4 @@ mod rights;
 mod rollout;
 mod supervision;
 mod turns;
+mod unbuilt;

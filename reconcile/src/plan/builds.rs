@@ -75,6 +75,20 @@ impl Site<'_, '_> {
             let programs = &self.view.snapshot.programs;
             programs.iter().any(|program| program.key == *key)
         });
+        let failed = self.inputs.unbuilt.get(&request.object);
+        if let Some(why) = failed.filter(|_| !present) {
+            let failed = obstacle(
+                &request.object,
+                "/spec",
+                ReportReason::BuildFailed,
+                why.clone(),
+                "its workers are left as they are; it is tried again",
+            );
+            if !self.work.obstacles.contains(&failed) {
+                self.work.obstacles.push(failed);
+            }
+            return None;
+        }
         let step = (!present).then(|| {
             let draft = build_draft(self.inputs.declaration, &request);
             push(self.view, &mut self.work.steps, draft, None)

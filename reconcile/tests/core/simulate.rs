@@ -30,6 +30,7 @@ pub fn plan_of(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
         nodes: &nodes,
         models: &models,
         scope: reconcile::Scope::Everything,
+        unbuilt: &BTreeMap::new(),
     })
 }
 

@@ -1,13 +1,13 @@
-//! A pass over everything that came to nothing, for a model that cannot be built, say: it is told once, tried again with
-//! growing pauses, and shown by `status` meanwhile.
-use std::time::Duration;
+//! What came to nothing: builds, each for itself, and passes as a whole. It is told once, tried again with growing pauses,
+//! and shown by `status` meanwhile.
+use std::{collections::BTreeMap, time::Duration};
 
-use crd::declaration::Declaration;
+use crd::id::ObjectRef;
 use machine::Timestamp;
-use reconcile::Scope;
+use reconcile::Unbuilt;
 
-use super::Up;
-use crate::supervise::Trouble;
+use super::{Up, pass::Width};
+use crate::{console::Tone, supervise::Trouble};
 
 /// The longest pause: a model that somebody put right is found within it, or at once after an edit or SIGHUP.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
@@ -15,98 +15,159 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// What came to nothing last, and when it is tried again.
 #[derive(Debug, Default)]
 pub(super) struct Again {
+    /// A pass.
     failed: Option<Failed>,
+    /// Programs that could not be built, while everything else goes on.
+    unbuilt: BTreeMap<ObjectRef, Failed>,
     /// Plans that were printed last and not carried out to their end.
-    printed: Vec<(Scope, String)>,
+    printed: Vec<(Width, String)>,
 }
 
 #[derive(Debug)]
 struct Failed {
     why: String,
-    declaration: Declaration,
     pause: Duration,
     at: Timestamp,
 }
 
-impl Again {
-    /// Whether a pass over everything has its turn: nothing failed, its pause is over, or something else is declared.
-    pub(super) fn is_due(&self, now: Timestamp, declaration: &Declaration) -> bool {
-        (self.failed.as_ref())
-            .is_none_or(|failed| failed.at <= now || failed.declaration != *declaration)
+impl Failed {
+    /// Failed now, for this reason; after the same reason as `before` the pause is twice as long.
+    fn of(why: &str, before: Option<&Self>, interval: Duration, now: Timestamp) -> Self {
+        let pause = before.map_or(interval, |before| {
+            (before.pause * 2).min(LONGEST_PAUSE.max(interval))
+        });
+        Self {
+            why: why.to_owned(),
+            pause,
+            at: now.plus(pause),
+        }
     }
 
-    /// Why the last pass over everything came to nothing; empty where it did not.
+    fn trouble(&self) -> Trouble {
+        Trouble {
+            why: self.why.clone(),
+            next_try: Some(self.at.to_string()),
+        }
+    }
+}
+
+impl Again {
+    /// Whether a pass beyond cards has its turn: none failed, or its pause is over.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        (self.failed.as_ref()).is_none_or(|failed| failed.at <= now)
+    }
+
+    /// Why the last pass came to nothing; empty where it did not.
     pub(super) fn why(&self) -> String {
         (self.failed.as_ref()).map_or_else(String::new, |failed| failed.why.clone())
     }
 
+    /// Passes that have their turn: where a build failed, first one without it, so that nobody waits until it fails again.
+    pub(super) fn turns(&self, now: Timestamp) -> Vec<Width> {
+        let due = self.unbuilt.values().any(|failed| failed.at <= now);
+        match (self.unbuilt.is_empty(), due) {
+            (true, _) => vec![Width::Everything],
+            (false, false) => vec![Width::Sound],
+            (false, true) => vec![Width::Sound, Width::Everything],
+        }
+    }
+
+    /// What such a pass does without.
+    pub(super) fn aside(&self, width: Width, now: Timestamp) -> Unbuilt {
+        let waits = |failed: &Failed| match width {
+            Width::Cards | Width::Sound => true,
+            Width::Everything => failed.at > now,
+        };
+        let waiting = self.unbuilt.iter().filter(|(_, failed)| waits(failed));
+        waiting
+            .map(|(object, failed)| (object.clone(), failed.why.clone()))
+            .collect()
+    }
+
+    /// Why something could not be built, where that is so.
+    pub(super) fn unbuilt(&self) -> Option<String> {
+        let first = self.unbuilt.values().next();
+        first.map(|failed| failed.why.clone())
+    }
+
+    /// A pass came to its end: what it was not without and did not fail is built, or not declared any more.
+    pub(super) fn built_but(&mut self, unbuilt: &Unbuilt) {
+        self.unbuilt
+            .retain(|object, _| unbuilt.contains_key(object));
+    }
+
     /// Something happened that may have put it right.
     pub(super) fn at_once(&mut self) {
-        if let Some(failed) = &mut self.failed {
+        for failed in self.failed.iter_mut().chain(self.unbuilt.values_mut()) {
             failed.at = Timestamp(0);
         }
     }
 
     /// Whether a plan is to be printed: not where it is the one that was printed last, and failed.
-    pub(super) fn is_news(&mut self, scope: Scope, plan: &str) -> bool {
-        let printed = self.printed.iter().find(|(of, _)| *of == scope);
+    pub(super) fn is_news(&mut self, width: Width, plan: &str) -> bool {
+        let printed = self.printed.iter().find(|(of, _)| *of == width);
         let news = printed.is_none_or(|(_, text)| text != plan);
         if news {
-            self.is_done(scope);
-            self.printed.push((scope, plan.to_owned()));
+            self.is_done(width);
+            self.printed.push((width, plan.to_owned()));
         }
         news
     }
 
     /// What was printed was carried out to its end: the same again is news.
-    pub(super) fn is_done(&mut self, scope: Scope) {
-        self.printed.retain(|(of, _)| *of != scope);
+    pub(super) fn is_done(&mut self, width: Width) {
+        self.printed.retain(|(of, _)| *of != width);
     }
 
-    /// A pass over everything came to its end.
+    /// A pass beyond cards came to its end.
     pub(super) fn is_over(&mut self) {
         self.failed = None;
     }
 }
 
 impl Up<'_> {
-    /// A pass over everything came to nothing: says why, once, and when it is tried again.
+    /// A pass came to nothing: says why, once, and when it is tried again.
     pub(super) fn try_again(&mut self, why: &str) {
         let interval = Duration::from_secs(self.args.interval);
-        let same = (self.again.failed.take()).filter(|failed| failed.why == why);
-        let known = same.is_some();
-        let pause = same.map_or(interval, |failed| {
-            (failed.pause * 2).min(LONGEST_PAUSE.max(interval))
-        });
-        if known {
-            self.console.note(&format!(
-                "it failed as before; trying again in {} s",
-                pause.as_secs()
-            ));
+        let before = (self.again.failed.take()).filter(|failed| failed.why == why);
+        let failed = Failed::of(why, before.as_ref(), interval, self.wall.now());
+        let pause = failed.pause.as_secs();
+        if before.is_some() {
+            self.console
+                .note(&format!("it failed as before; trying again in {pause} s"));
         } else {
-            self.say(
-                "pass",
-                &format!("{why}; trying again in {} s", pause.as_secs()),
-            );
+            self.say("pass", &format!("{why}; trying again in {pause} s"));
         }
-        self.again.failed = Some(Failed {
-            why: why.to_owned(),
-            declaration: self.declaration.clone(),
-            pause,
-            at: self.wall.now().plus(pause),
-        });
+        self.again.failed = Some(failed);
     }
 
-    /// What came to nothing: a pass that is tried again, and rollouts that wait for a worker.
+    /// Something could not be built: says why, once, and when it is tried again.
+    pub(super) fn build_again(&mut self, object: &ObjectRef, why: &str) {
+        let interval = Duration::from_secs(self.args.interval);
+        let before = (self.again.unbuilt.remove(object)).filter(|failed| failed.why == why);
+        let failed = Failed::of(why, before.as_ref(), interval, self.wall.now());
+        let pause = failed.pause.as_secs();
+        if before.is_some() {
+            self.console.note(&format!(
+                "{object}: it failed as before; trying again in {pause} s"
+            ));
+        } else {
+            let paint = self.console.err_paint();
+            self.console.note(&format!(
+                "{} {why}; trying again in {pause} s",
+                paint.tone(Tone::Update, "warning:")
+            ));
+        }
+        self.again.unbuilt.insert(object.clone(), failed);
+    }
+
+    /// What came to nothing: a pass and builds that are tried again, and rollouts that wait for a worker.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
-        let failed = self.again.failed.iter().map(|failed| Trouble {
-            why: failed.why.clone(),
-            next_try: Some(failed.at.to_string()),
-        });
+        let failed = self.again.failed.iter().chain(self.again.unbuilt.values());
         let stopped = self.waiting.stopped.values().map(|why| Trouble {
             why: why.clone(),
             next_try: None,
         });
-        failed.chain(stopped).collect()
+        failed.map(Failed::trouble).chain(stopped).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Goals that `up` finds blocked, and those that are met again: each is told once.
 use std::collections::BTreeMap;
 
-use crd::plan::{Plan, ReportKind, ReportLine};
+use crd::plan::{Plan, ReportKind, ReportLine, ReportReason};
 
 use super::Up;
 use crate::console::Tone;
@@ -9,11 +9,12 @@ use crate::console::Tone;
 /// What each blocked goal is known by, with its line of the report.
 pub(super) type Blocked = BTreeMap<String, ReportLine>;
 
-/// The blocked goals of a plan.
+/// The blocked goals of a plan, but builds that failed: those are told when they fail.
 pub(super) fn blocked(plan: &Plan) -> Blocked {
     plan.report
         .iter()
         .filter(|line| matches!(line.kind, ReportKind::Blocked | ReportKind::Error))
+        .filter(|line| line.reason != ReportReason::BuildFailed)
         .map(|line| (subject(line), line.clone()))
         .collect()
 }

@@ -4,7 +4,7 @@ use reconcile::Scope;
 
 use super::{Up, apply, goals, stage::Stage};
 use crate::{
-    engine::{Engine, Settled, approve::Asking},
+    engine::{Engine, FailedBuilds, Settled, approve::Asking},
     exit::Exit,
     failure::Failure,
     render::plan::{Detail, Frame},
@@ -18,6 +18,17 @@ pub(super) enum Which {
     Later,
 }
 
+/// What a pass is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// Cards and settings alone.
+    Cards,
+    /// Everything but what could not be built.
+    Sound,
+    /// Everything but what could not be built and waits to be tried again.
+    Everything,
+}
+
 impl Up<'_> {
     /// The first pass. `Some` ends `up`.
     pub(super) fn begin(&mut self) -> Result<Option<Exit>, Failure> {
@@ -29,13 +40,13 @@ impl Up<'_> {
             Stage::Starting(_) => return self.start_up(Which::First),
             Stage::Keeping => {}
         }
-        let first = self.pass(Which::First, Scope::Everything)?;
+        let first = self.pass(Which::First, Width::Everything)?;
         if !is_settled(&first) {
             return Ok(Some(self.gives_up(&first)));
         }
         // The first plan was printed whole.
         self.blocked = goals::blocked(&first.plan);
-        self.stands(&first, None);
+        self.stands(&first, self.again.unbuilt().as_deref());
         self.work(&first.plan)?;
         if let Some(failure) = self.nothing_to_ask(&first) {
             return Err(failure);
@@ -58,19 +69,30 @@ impl Up<'_> {
             Stage::Starting(_) => return self.start_up(Which::Later),
             Stage::Keeping => {}
         }
-        if !self.again.is_due(self.wall.now(), &self.declaration) {
+        if !self.again.is_due(self.wall.now()) {
             let why = self.again.why();
             self.cards_at_least(&why);
             return Ok(None);
         }
-        match self.pass(Which::Later, Scope::Everything) {
+        for width in self.again.turns(self.wall.now()) {
+            if !self.keeps(width)? {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// One pass beyond cards, and its workers. Whether it came to its end.
+    fn keeps(&mut self, width: Width) -> Result<bool, Failure> {
+        match self.pass(Which::Later, width) {
             Ok(settled) if is_settled(&settled) => {
                 self.said.remove("pass");
                 self.again.is_over();
                 self.goals(&settled.plan);
                 let worked = self.work(&settled.plan);
                 self.told("work", worked)?;
-                self.stands(&settled, None);
+                self.stands(&settled, self.again.unbuilt().as_deref());
+                return Ok(true);
             }
             Ok(settled) => {
                 self.try_again(&settled.why);
@@ -86,13 +108,12 @@ impl Up<'_> {
                 self.cards_at_least(&failure.chain());
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
-    /// A pass over everything came to nothing, for a model that cannot be built, say: cards and settings are put right
-    /// all the same.
+    /// A pass over more came to nothing: cards and settings are put right all the same.
     fn cards_at_least(&mut self, why: &str) {
-        match self.pass(Which::Later, Scope::Cards) {
+        match self.pass(Which::Later, Width::Cards) {
             Ok(settled) if is_settled(&settled) => self.stands(&settled, Some(why)),
             Ok(settled) => self.stands_still(&settled.why),
             Err(failure) => self.stands_still(&failure.chain()),
@@ -102,7 +123,7 @@ impl Up<'_> {
     /// A look at cards and settings while a service manager waits. What a person has to approve keeps nobody waiting; a
     /// step that failed ends it, so that the service manager knows.
     fn start_up(&mut self, which: Which) -> Result<Option<Exit>, Failure> {
-        match self.pass(which, Scope::Cards) {
+        match self.pass(which, Width::Cards) {
             Ok(settled) if is_settled(&settled) => {
                 match which {
                     Which::First => self.blocked = goals::blocked(&settled.plan),
@@ -128,7 +149,9 @@ impl Up<'_> {
     }
 
     /// One pass of the engine.
-    fn pass(&mut self, which: Which, scope: Scope) -> Result<Settled, Failure> {
+    fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
+        let aside = self.again.aside(width, self.wall.now());
+        let ends = which == Which::First && self.is_about_one_program();
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
@@ -137,7 +160,15 @@ impl Up<'_> {
         let mut engine = Engine {
             room: &self.setting.room,
             declaration: &self.declaration,
-            scope,
+            scope: match width {
+                Width::Cards => Scope::Cards,
+                Width::Sound | Width::Everything => Scope::Everything,
+            },
+            builds: if ends {
+                FailedBuilds::End
+            } else {
+                FailedBuilds::SetAside(aside.clone())
+            },
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
@@ -156,7 +187,7 @@ impl Up<'_> {
                 let text =
                     crate::render::plan::text(plan, &frame, console.err_paint(), Detail::Normal);
                 // The answer alone is the result of `--ask`.
-                if !first && !again.is_news(scope, &text) {
+                if !again.is_news(width, &text) && !first {
                     return Ok(());
                 }
                 if asks_only || !first {
@@ -166,11 +197,28 @@ impl Up<'_> {
                 }
             }
             Ok(())
-        })?;
+        });
+        let unbuilt = engine.builds.unbuilt().clone();
+        for (object, why) in &unbuilt {
+            if !aside.contains_key(object) {
+                self.build_again(object, why);
+            }
+        }
+        let settled = settled?;
         if is_settled(&settled) {
-            self.again.is_done(scope);
+            self.again.built_but(&unbuilt);
+            if unbuilt == aside {
+                self.again.is_done(width);
+            }
         }
         Ok(settled)
+    }
+
+    /// Whether nothing would be left to run if one build failed. Whoever starts `up` by hand sees that at once.
+    fn is_about_one_program(&self) -> bool {
+        let models = self.declaration.models.iter();
+        let own = models.filter(|model| model.spec.model.is_some()).count();
+        self.args.ask.is_some() || own + self.declaration.builds.len() <= 1
     }
 
     /// The longest drain that a policy declares.

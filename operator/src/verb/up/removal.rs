@@ -7,7 +7,7 @@ use super::Up;
 use crate::{
     cli::Leave,
     console::Paint,
-    engine::{Engine, Settled, approve::Asking, observe::Effort},
+    engine::{Engine, FailedBuilds, Settled, approve::Asking, observe::Effort},
     failure::Failure,
     render::plan::{Detail, Frame},
     supervise::{
@@ -64,6 +64,7 @@ impl Up<'_> {
             room: &self.setting.room,
             declaration: nothing,
             scope: reconcile::Scope::Everything,
+            builds: FailedBuilds::End,
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),

@@ -126,6 +126,7 @@ fn plan(declaration: &Declaration, snapshot: &HardwareSnapshot) -> crd::plan::Pl
         nodes: &[NodeInput::Read(snapshot.clone())],
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
+        unbuilt: &BTreeMap::new(),
     })
 }
 
