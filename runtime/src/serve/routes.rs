@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response, sse};
@@ -74,7 +75,13 @@ async fn list_models(State(front): State<Front>) -> Response {
     axum::Json(json!({"object": "list", "data": [front.model()]})).into_response()
 }
 
-async fn one_model(State(front): State<Front>, Path(id): Path<String>) -> Response {
+async fn one_model(
+    State(front): State<Front>,
+    uri: Uri,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    // A name that is no text is nobody's.
+    let Path(id) = id.unwrap_or_else(|_| Path(uri.path().to_owned()));
     if id == front.served.name {
         axum::Json(front.model()).into_response()
     } else {

@@ -276,3 +276,11 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("request_timeout"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_model_name_that_is_no_text_is_not_served() {
+    let running = Running::start(Script::says("x"), DEADLINES).await;
+    let answer = running.client.get("/v1/models/%ff").await;
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert_eq!(answer.json()["error"]["code"], "model_not_found");
+}
