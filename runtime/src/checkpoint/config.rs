@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::object::Keys;
 use super::rope::rope;
-use super::{CheckpointError, read_small};
+use super::{CheckpointError, json, read_small};
 use crate::model::{Architecture, ModelShape};
 
 /// Keys that change the numbers and whose one implemented value is given.
@@ -62,7 +62,7 @@ pub fn read(folder: &Path) -> Result<Described, CheckpointError> {
 
 fn object(path: &Path, missing: &'static str) -> Result<Map<String, Value>, CheckpointError> {
     let bytes = read_small(path, missing)?;
-    serde_json::from_slice(&bytes).map_err(|source| CheckpointError::json(path, source))
+    json::object(path, &bytes)
 }
 
 fn shape(mut keys: Keys, mut generation: Keys) -> Result<Described, CheckpointError> {

@@ -1,6 +1,8 @@
 //! Hub-style checkpoint folders: a configuration, safetensors files, and every length in them checked before use.
 
 pub mod config;
+mod header;
+mod json;
 mod keys;
 mod object;
 mod rope;
@@ -95,6 +97,14 @@ pub enum CheckpointError {
         /// What was found, and what was expected.
         #[source]
         source: serde_json::Error,
+    },
+    /// A key of a file has two values.
+    #[error("{path}: `{key}` stands there twice, with two values; remove the one that is wrong")]
+    Repeated {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
     },
     /// A configuration key has a value that cannot be.
     #[error("{path}: `{key}` is {found}, expected {expected}")]
@@ -220,6 +230,19 @@ pub enum CheckpointError {
         tensor: String,
         /// Its shape.
         found: Vec<u64>,
+    },
+    /// A tensor lies in a file of the index, which does not name it.
+    #[error(
+        "{index}: its weight_map leaves out tensor `{tensor}`, which is in {file}; fetch the index and its files again, \
+         from one place"
+    )]
+    Unlisted {
+        /// The index.
+        index: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The file that holds it.
+        file: PathBuf,
     },
     /// One tensor lies in two files.
     #[error(

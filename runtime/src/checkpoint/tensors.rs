@@ -6,14 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{CheckpointError, read_small};
+use super::header::read_header;
+use super::{CheckpointError, json, read_small};
 use crate::model::ModelShape;
 use crate::regular;
 
-/// Longest header that the format's own library reads.
-const HEADER_LIMIT: u64 = 100_000_000;
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 
@@ -42,13 +41,13 @@ impl Dtype {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
     /// Index into the files.
-    file: usize,
+    pub(super) file: usize,
     /// How its numbers are stored.
     pub dtype: Dtype,
     /// Sizes, outermost first.
     pub shape: Vec<u64>,
     /// Byte offset in the file.
-    offset: u64,
+    pub(super) offset: u64,
 }
 
 /// Every tensor of a checkpoint.
@@ -57,13 +56,6 @@ pub struct Tensors {
     folder: PathBuf,
     files: Vec<(PathBuf, File)>,
     by_name: BTreeMap<String, Tensor>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    dtype: String,
-    shape: Vec<u64>,
-    data_offsets: [u64; 2],
 }
 
 impl Tensors {
@@ -103,7 +95,19 @@ impl Tensors {
                 });
             }
         }
-        Ok(all)
+        // A reader that goes by the index would not see a tensor that it leaves out.
+        match all
+            .by_name
+            .iter()
+            .find(|(name, _)| !named.contains_key(*name))
+        {
+            None => Ok(all),
+            Some((name, found)) => Err(CheckpointError::Unlisted {
+                index,
+                tensor: name.clone(),
+                file: all.files[found.file].0.clone(),
+            }),
+        }
     }
 
     fn add(&mut self, path: PathBuf) -> Result<(), CheckpointError> {
@@ -247,8 +251,9 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>, CheckpointError> 
         weight_map: BTreeMap<String, String>,
     }
     let bytes = read_small(path, "it says which file holds which tensor")?;
+    let index = Value::Object(json::object(path, &bytes)?);
     let index: Index =
-        serde_json::from_slice(&bytes).map_err(|source| CheckpointError::json(path, source))?;
+        serde_json::from_value(index).map_err(|source| CheckpointError::json(path, source))?;
     // A name that leaves the folder would read files that nobody gave us.
     let inside = |name: &str| !name.is_empty() && !name.contains('/') && name != "..";
     match index.weight_map.values().find(|name| !inside(name)) {
@@ -261,113 +266,4 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>, CheckpointError> 
         }
         None => Ok(index.weight_map),
     }
-}
-
-fn read_header(
-    path: &Path,
-    file: &File,
-    number: usize,
-) -> Result<Vec<(String, Tensor)>, CheckpointError> {
-    let read = |source| CheckpointError::Read {
-        path: path.to_path_buf(),
-        source,
-    };
-    let damaged = |what: String| CheckpointError::Damaged {
-        path: path.to_path_buf(),
-        what,
-    };
-    let length = file.metadata().map_err(read)?.len();
-    if length < 8 {
-        return Err(damaged(format!(
-            "it has {length} bytes, and the header's length alone takes 8"
-        )));
-    }
-    let mut word = [0; 8];
-    file.read_exact_at(&mut word, 0).map_err(read)?;
-    let header = u64::from_le_bytes(word);
-    if header > HEADER_LIMIT || header > length - 8 {
-        return Err(damaged(format!(
-            "its header claims {header} bytes, and {} follow (at most {HEADER_LIMIT} are read)",
-            length - 8
-        )));
-    }
-    let mut text = vec![0; header as usize];
-    file.read_exact_at(&mut text, 8).map_err(read)?;
-    let entries: Map<String, Value> =
-        serde_json::from_slice(&text).map_err(|source| CheckpointError::Json {
-            path: path.to_path_buf(),
-            source,
-        })?;
-    let room = length - 8 - header;
-    let mut spans = Vec::new();
-    let mut tensors = Vec::new();
-    for (name, entry) in entries {
-        if name == "__metadata__" {
-            continue;
-        }
-        let bad = |what: String| CheckpointError::DamagedTensor {
-            path: path.to_path_buf(),
-            tensor: name.clone(),
-            what,
-        };
-        let Entry {
-            dtype,
-            shape,
-            data_offsets: [start, end],
-        } = serde_json::from_value(entry)
-            .map_err(|error| bad(format!("its header entry does not parse: {error}")))?;
-        let dtype = match dtype.as_str() {
-            "F32" => Dtype::F32,
-            "F16" => Dtype::F16,
-            "BF16" => Dtype::Bf16,
-            found => {
-                let (path, found) = (path.to_path_buf(), found.to_owned());
-                return Err(CheckpointError::Type {
-                    path,
-                    tensor: name,
-                    found,
-                });
-            }
-        };
-        let bytes = shape
-            .iter()
-            .try_fold(dtype.bytes(), |bytes, size| bytes.checked_mul(*size))
-            .ok_or_else(|| bad(format!("shape {shape:?} is larger than any file")))?;
-        if end.checked_sub(start) != Some(bytes) {
-            return Err(bad(format!(
-                "shape {shape:?} takes {bytes} bytes, and the offsets are {start}..{end}"
-            )));
-        }
-        if end > room {
-            return Err(bad(format!(
-                "its bytes are {start}..{end}, and the file holds {room} bytes of tensors"
-            )));
-        }
-        spans.push((start, end));
-        tensors.push((
-            name,
-            Tensor {
-                file: number,
-                dtype,
-                shape,
-                offset: 8 + header + start,
-            },
-        ));
-    }
-    spans.sort_unstable();
-    if let Some([first, second]) = spans
-        .array_windows()
-        .find(|[first, second]| first.1 > second.0)
-    {
-        return Err(damaged(format!(
-            "two tensors overlap: bytes {first:?} and {second:?}"
-        )));
-    }
-    let described = spans.last().map_or(0, |span| span.1);
-    if described != room {
-        return Err(damaged(format!(
-            "its header describes {described} bytes of tensors, and the file holds {room}"
-        )));
-    }
-    Ok(tensors)
 }

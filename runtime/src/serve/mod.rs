@@ -7,6 +7,7 @@ pub mod clock;
 pub mod desk;
 pub mod engine;
 pub mod generation;
+pub mod intake;
 pub mod metrics;
 pub mod routes;
 pub mod server;

@@ -1,9 +1,11 @@
 //! The HTTP endpoints.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response, sse};
@@ -11,6 +13,7 @@ use axum::routing::{get, post};
 use futures::StreamExt;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::answer::{Claim, Pending};
 use super::api::response::{Endpoint, Heading};
@@ -18,6 +21,7 @@ use super::api::{ApiError, Prepared, Served, StreamOptions, chat, completion};
 use super::clock::Clock;
 use super::desk::{Desk, Mode};
 use super::generation::Generation;
+use super::intake::Intake;
 use super::metrics::Metrics;
 
 /// A request of this size holds a prompt far beyond any context, and no more.
@@ -38,6 +42,10 @@ pub struct Front {
     pub clock: Clock,
     /// When the model was loaded, in seconds since 1970.
     pub loaded: i64,
+    /// How many requests are read at once.
+    pub intake: Intake,
+    /// The longest that a request's body may take to come.
+    pub patience: Duration,
 }
 
 /// All endpoints.
@@ -67,7 +75,13 @@ async fn list_models(State(front): State<Front>) -> Response {
     axum::Json(json!({"object": "list", "data": [front.model()]})).into_response()
 }
 
-async fn one_model(State(front): State<Front>, Path(id): Path<String>) -> Response {
+async fn one_model(
+    State(front): State<Front>,
+    uri: Uri,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
+    // A name that is no text is nobody's.
+    let Path(id) = id.unwrap_or_else(|_| Path(uri.path().to_owned()));
     if id == front.served.name {
         axum::Json(front.model()).into_response()
     } else {
@@ -144,12 +158,20 @@ impl Front {
     }
 
     async fn try_answer(&self, endpoint: Endpoint, body: Body) -> Result<Response, ApiError> {
-        let body = whole(body).await?;
+        let body = timeout(self.patience, whole(body))
+            .await
+            .map_err(|_| ApiError::slow(self.patience))??;
+        let place = self.intake.enter()?;
+        let reader = self.intake.turn().await?;
         // Rendering and tokenising a long prompt takes a while, and other connections wait for this thread.
         let front = self.clone();
-        let (pending, stream) = tokio::task::spawn_blocking(move || front.hand_in(endpoint, &body))
-            .await
-            .map_err(|error| ApiError::internal(format!("reading the request: {error}")))??;
+        let (pending, stream) = tokio::task::spawn_blocking(move || {
+            // Held here: the work goes on where the client has left.
+            let _held = (place, reader);
+            front.hand_in(endpoint, &body)
+        })
+        .await
+        .map_err(|error| ApiError::internal(format!("reading the request: {error}")))??;
         match stream {
             None => Ok(axum::Json(pending.whole().await?).into_response()),
             Some(options) => Ok(sse::Sse::new(pending.stream(options))

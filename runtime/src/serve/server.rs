@@ -11,6 +11,7 @@ use super::api::Served;
 use super::clock::Clock;
 use super::desk::{Desk, Mode};
 use super::engine::{Engine, StepError};
+use super::intake::Intake;
 use super::metrics::Metrics;
 use super::routes::{Front, router};
 use crate::ranks::Feed;
@@ -89,6 +90,8 @@ where
     let desk = Arc::new(Desk::new(served.limits));
     let metrics = Arc::new(Metrics::new(served.limits.slots));
     let front = Front {
+        intake: Intake::new(served.limits),
+        patience: deadlines.request,
         served: Arc::new(served),
         desk: Arc::clone(&desk),
         metrics: Arc::clone(&metrics),

@@ -1,5 +1,7 @@
 //! Errors as the OpenAI API spells them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::serve::desk::Refusal;
@@ -131,6 +133,34 @@ impl ApiError {
                 413,
                 INVALID,
                 format!("the request body is larger than the {limit} bytes that it may have"),
+            )
+        }
+    }
+
+    /// The body did not come in time.
+    pub fn slow(patience: Duration) -> Self {
+        Self {
+            code: Some("request_timeout"),
+            ..Self::new(
+                408,
+                "timeout_error",
+                format!(
+                    "the request body was not there after {} s, the longest that a request may take; send it faster",
+                    patience.as_secs_f64()
+                ),
+            )
+        }
+    }
+
+    /// More requests are being read than the server could hold.
+    pub fn crowded() -> Self {
+        Self {
+            code: Some("queue_full"),
+            retry_after: Some(1),
+            ..Self::new(
+                429,
+                "rate_limit_error",
+                "the server reads as many requests as it can hold; try again later",
             )
         }
     }

@@ -51,17 +51,22 @@ impl Client {
             .await
     }
 
-    pub(super) async fn send(&self, method: &str, path: &str, body: &str) -> BufReader<TcpStream> {
+    /// Sends bytes as they are, and hangs up when dropped.
+    pub(super) async fn raw(&self, bytes: &str) -> BufReader<TcpStream> {
         let mut connection = timeout(PATIENCE, TcpStream::connect(self.address))
             .await
             .unwrap()
             .unwrap();
+        connection.write_all(bytes.as_bytes()).await.unwrap();
+        BufReader::new(connection)
+    }
+
+    pub(super) async fn send(&self, method: &str, path: &str, body: &str) -> BufReader<TcpStream> {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
-        connection.write_all(request.as_bytes()).await.unwrap();
-        BufReader::new(connection)
+        self.raw(&request).await
     }
 
     pub(super) async fn open(&self, method: &str, path: &str, body: &str) -> Open {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 use super::script::Script;
 use super::{DEADLINES, Deadlines, Ending, Order, Running, ServeError};
@@ -256,4 +257,30 @@ async fn bad_requests_are_refused_with_the_place() {
         let huge = "x".repeat(size);
         check(path, &huge, 413, Value::Null, "request_too_large").await;
     }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let deadlines = Deadlines {
+        request: Duration::from_millis(50),
+        ..DEADLINES
+    };
+    let running = Running::start(Script::says("x"), deadlines).await;
+    let half = "POST /v1/completions HTTP/1.1\r\nhost: test\r\ncontent-length: 50\r\n\r\n{\"mod";
+    let mut connection = running.client.raw(half).await;
+    let mut answer = String::new();
+    tokio::time::timeout(super::PATIENCE, connection.read_to_string(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("request_timeout"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_model_name_that_is_no_text_is_not_served() {
+    let running = Running::start(Script::says("x"), DEADLINES).await;
+    let answer = running.client.get("/v1/models/%ff").await;
+    assert_eq!(answer.status, 404, "{}", answer.body);
+    assert_eq!(answer.json()["error"]["code"], "model_not_found");
 }
