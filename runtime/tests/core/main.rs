@@ -14,6 +14,7 @@ mod command;
 mod config_keys;
 mod local_time;
 mod mistakes;
+mod out_of_range;
 mod programs;
 mod published;
 mod ranks;
