@@ -149,11 +149,11 @@ impl Ranks {
         }
         self.plan(feeds)?;
         let outcome = self.run(feeds, logits);
-        if let Err(error) = &outcome {
-            if !matches!(error, RankError::OutOfRange { .. }) {
-                logits.clear();
-                self.end(error.to_string());
-            }
+        if let Err(error) = &outcome
+            && !matches!(error, RankError::OutOfRange { .. })
+        {
+            logits.clear();
+            self.end(error.to_string());
         }
         outcome
     }

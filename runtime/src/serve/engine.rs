@@ -88,10 +88,9 @@ impl Engine {
                     return Ok(());
                 }
                 Turn::Idle => match step(&[], &mut logits) {
-                    Ok(()) => self.desk.wait(IDLE),
-                    Err(StepError::Refused(error) | StepError::Model(error)) => return Err(error),
                     // No feed, none lost.
-                    Err(StepError::Feeds(_)) => self.desk.wait(IDLE),
+                    Ok(()) | Err(StepError::Feeds(_)) => self.desk.wait(IDLE),
+                    Err(StepError::Refused(error) | StepError::Model(error)) => return Err(error),
                 },
                 Turn::Step => {
                     self.metrics.step(&plan);
