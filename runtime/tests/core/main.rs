@@ -12,6 +12,7 @@ mod bits;
 mod checkpoint_errors;
 mod command;
 mod config_keys;
+mod depth;
 mod local_time;
 mod mistakes;
 mod out_of_range;
