@@ -227,6 +227,8 @@ pub enum ReportKind {
 pub enum ReportReason {
     /// The node's snapshot could not be used.
     NodeUnreadable,
+    /// Part of the node could not be read, or went while it was.
+    Unread,
     /// Two policies match one SoC: neither applies.
     PolicyConflict,
     /// No policy selects the node.

@@ -2,7 +2,7 @@
 //!
 //! Rooms, in the order data flows: [`cli`] (the grammar), [`declared`] and [`source`] (what `-f` says), [`recorded`] (what `--snapshot` says), [`room`] (the
 //! machines) and [`state`] (what outlives a run), [`engine`] (observe, plan, check, approve, journal, perform, verify),
-//! [`supervise`] (workers and the control socket), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
+//! [`supervise`] (workers and the control socket), [`cluster`] (the controller and the agents of a Kubernetes cluster), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
 //! [`console`] (the one printer), [`notify`] (what a service manager is told), [`exit`] and [`failure`] (how it ends).
 //!
 //! Invariants, and what holds each:
@@ -14,6 +14,7 @@
 //!   alone: clippy bans.
 pub mod annotate;
 pub mod cli;
+pub mod cluster;
 pub mod console;
 pub mod declared;
 pub mod document;
@@ -83,7 +84,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         _ => console,
     };
     // A verb that changes machines is given the time to end its step; any other is simply left.
-    let patient = matches!(cli.verb, Verb::Apply(_) | Verb::Up(_) | Verb::Down(_));
+    let patient = matches!(
+        cli.verb,
+        Verb::Apply(_) | Verb::Up(_) | Verb::Down(_) | Verb::Agent(_) | Verb::Controller(_)
+    );
     let flag = StopFlag::default();
     // The verb takes the console along.
     let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let environment = Environment {
         home: variable("HOME").map(PathBuf::from),
         xdg_state_home: variable("XDG_STATE_HOME").map(PathBuf::from),
+        kubeconfig: variable("KUBECONFIG").map(PathBuf::from),
         path: variable("PATH"),
         no_color: variable("NO_COLOR").is_some(),
         dumb_terminal: variable("TERM").is_some_and(|term| term == "dumb"),

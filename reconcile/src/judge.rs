@@ -160,7 +160,7 @@ pub fn foreign_holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> Vec<Stri
 /// A holder that we may not stop, in words: whose it is tells more than its number.
 fn foreign(holder: &Holder) -> String {
     if let HolderKind::Unseen { why } = &holder.kind {
-        return format!("nobody knows whom: {} ({why:?})", holder.name);
+        return format!("somebody who cannot be seen ({}: {why:?})", holder.name);
     }
     let named = match holder.pid {
         Some(pid) => format!("pid {pid} ({})", holder.name),

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::{
     assets::Assets,
     kubectl::{self, Answer},
+    rights,
 };
 
 /// How long a server may take to answer; it takes about two seconds on a quiet machine.
@@ -22,12 +23,47 @@ pub struct ControlPlane {
     // Stopped in this order: the server first, then what it stores in.
     server: Running,
     store: Running,
+    program: PathBuf,
+    arguments: Vec<String>,
+    port: u16,
     kubectl: PathBuf,
     folder: TempDir,
 }
 
 /// A process that ends with the test, whichever way the test ends.
-struct Running(Child);
+pub struct Running(Child);
+
+impl Running {
+    /// Waits until it has ended by itself.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is a real process, so its deadline is wall clock"
+    )]
+    pub fn wait(&mut self) {
+        let end = Instant::now() + START;
+        while self.0.try_wait().expect("it can be asked").is_none() {
+            assert!(Instant::now() < end, "it runs on");
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        let sent = command("kill").args(["-s", name, &pid]).status();
+        assert!(
+            sent.is_ok_and(|sent| sent.success()),
+            "kill -s {name} {pid}"
+        );
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test handles the processes that it tests"
+)]
+fn command(program: &str) -> Command {
+    Command::new(program)
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -45,7 +81,7 @@ impl ControlPlane {
         let client_url = format!("http://127.0.0.1:{clients}");
         let peer_url = format!("http://127.0.0.1:{peers}");
         let store = start(
-            &folder,
+            folder.path(),
             &assets.program("etcd"),
             &[
                 format!("--data-dir={}", at("etcd")),
@@ -64,28 +100,32 @@ impl ControlPlane {
         )
         .expect("the token is written");
         service_account_key(&folder.path().join("accounts.pem"));
-        let server = start(
-            &folder,
-            &assets.program("kube-apiserver"),
-            &[
-                format!("--etcd-servers={client_url}"),
-                "--bind-address=127.0.0.1".to_owned(),
-                "--advertise-address=127.0.0.1".to_owned(),
-                format!("--secure-port={secure}"),
-                format!("--cert-dir={}", at("certificates")),
-                "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-                "--service-account-issuer=https://localhost".to_owned(),
-                format!("--service-account-key-file={}", at("accounts.pem")),
-                format!("--service-account-signing-key-file={}", at("accounts.pem")),
-                format!("--token-auth-file={}", at("tokens.csv")),
-                "--authorization-mode=Node,RBAC".to_owned(),
-                "--endpoint-reconciler-type=none".to_owned(),
-            ],
-        );
+        rights::policy(&folder.path().join("audit.yaml"));
+        let program = assets.program("kube-apiserver");
+        let arguments = vec![
+            format!("--etcd-servers={client_url}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--advertise-address=127.0.0.1".to_owned(),
+            format!("--secure-port={secure}"),
+            format!("--cert-dir={}", at("certificates")),
+            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+            "--service-account-issuer=https://localhost".to_owned(),
+            format!("--service-account-key-file={}", at("accounts.pem")),
+            format!("--service-account-signing-key-file={}", at("accounts.pem")),
+            format!("--token-auth-file={}", at("tokens.csv")),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+            format!("--audit-policy-file={}", at("audit.yaml")),
+            format!("--audit-log-path={}", at(rights::LOG)),
+        ];
+        let server = start(folder.path(), &program, &arguments);
         fs::write(at("kubeconfig"), kubeconfig(secure, token)).expect("the kubeconfig is written");
         let mut plane = Self {
             server,
             store,
+            program,
+            arguments,
+            port: secure,
             kubectl: assets.program("kubectl"),
             folder,
         };
@@ -116,6 +156,30 @@ impl ControlPlane {
         }
     }
 
+    /// The last lines of every log of ours: agents and controllers.
+    pub fn logs(&self) -> String {
+        let names = fs::read_dir(self.folder.path()).expect("the folder is there");
+        let mut logs: Vec<PathBuf> = names
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.ends_with(".log")
+                    && (name.starts_with("agent") || name.starts_with("controller"))
+            })
+            .collect();
+        logs.sort();
+        let last: Vec<String> = logs
+            .iter()
+            .map(|path| {
+                let text = fs::read_to_string(path).unwrap_or_default();
+                let lines: Vec<&str> = text.lines().collect();
+                let last = lines[lines.len().saturating_sub(25)..].join("\n");
+                format!("== {}\n{last}\n", path.display())
+            })
+            .collect();
+        last.concat()
+    }
+
     /// The last lines of both logs.
     fn written(&self) -> String {
         let tail = |name: &str| {
@@ -128,24 +192,58 @@ impl ControlPlane {
 
     /// Runs kubectl as an administrator.
     pub fn kubectl(&self, arguments: &[&str]) -> Answer {
-        kubectl::run(&self.kubectl, self.folder.path(), arguments)
+        self.kubectl_with(&self.folder.path().join("kubeconfig"), arguments)
+    }
+
+    /// Runs kubectl with another kubeconfig.
+    pub fn kubectl_with(&self, kubeconfig: &Path, arguments: &[&str]) -> Answer {
+        kubectl::run(&self.kubectl, kubeconfig, self.folder.path(), arguments)
+    }
+
+    /// A folder that goes when the servers go.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a kubeconfig for somebody with a token.
+    pub fn kubeconfig(&self, name: &str, token: &str) -> PathBuf {
+        let path = self.folder.path().join(format!("{name}.kubeconfig"));
+        fs::write(&path, kubeconfig(self.port, token)).expect("the kubeconfig is written");
+        path
+    }
+
+    /// Stops the API server as a crash would, and starts it again on the same store and port.
+    pub fn restart_server(&mut self) {
+        self.server.0.kill().expect("it runs");
+        self.server.0.wait().expect("it ends");
+        self.server = start(self.folder.path(), &self.program, &self.arguments);
+        self.wait_until_ready();
     }
 }
 
 /// Starts a program that the kernel kills when the test's thread is gone, and that writes to a log beside the rest.
+fn start(folder: &Path, program: &Path, arguments: &[String]) -> Running {
+    let name = program.file_name().expect("a program has a name");
+    start_as(folder, &name.to_string_lossy(), program, arguments)
+}
+
+/// The same, with a log of this name.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test starts the server that it tests against"
 )]
-fn start(folder: &TempDir, program: &Path, arguments: &[String]) -> Running {
-    let name = program.file_name().expect("a program has a name");
-    let log = folder.path().join(name).with_extension("log");
-    let log = fs::File::create(log).expect("a log beside the servers");
+pub fn start_as(folder: &Path, name: &str, program: &Path, arguments: &[String]) -> Running {
+    let log = folder.join(name).with_extension("log");
+    let log = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("a log beside the servers");
     let child = Command::new("setpriv")
         .args(["--pdeathsig", "KILL", "--"])
         .arg(program)
         .args(arguments)
-        .current_dir(folder.path())
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

@@ -24,15 +24,15 @@ impl Answer {
     }
 }
 
-/// Runs it with the kubeconfig of a folder. It waits at most half a minute for the server.
+/// Runs it with a kubeconfig, its caches in a folder. It waits at most half a minute for the server.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test runs the command that people run"
 )]
-pub fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Answer {
+pub fn run(program: &Path, kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Answer {
     let ended = Command::new(program)
         .arg("--kubeconfig")
-        .arg(folder.join("kubeconfig"))
+        .arg(kubeconfig)
         .arg("--request-timeout=30s")
         .args(arguments)
         .env("HOME", folder)

@@ -6,11 +6,16 @@
 )]
 
 mod answer;
+mod approving;
 mod assets;
 mod control_plane;
+mod converging;
 mod corpus;
 mod definitions;
+mod failing;
+mod fleet;
 mod kubectl;
+mod rights;
 
 use assets::Found;
 use control_plane::ControlPlane;
@@ -55,4 +60,35 @@ fn kubernetes_1_37_and_our_own_checks_agree() {
 #[test]
 fn kubernetes_1_34_and_our_own_checks_agree() {
     hold("1.34");
+}
+
+/// Runs a scenario on a cluster of its own, with agents and controllers.
+fn act(minor: &str, scenario: fn(&mut ControlPlane)) {
+    match assets::find(minor) {
+        Found::Here(assets) => scenario(&mut ControlPlane::start(&assets)),
+        Found::Nowhere(why) => assets::skip(minor, &why),
+    }
+}
+
+macro_rules! acts {
+    ($($name:ident: $minor:literal, $scenario:path;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                act($minor, $scenario);
+            }
+        )*
+    };
+}
+
+acts! {
+    the_quickstart_converges_on_1_37: "1.37", converging::the_quickstart_converges_and_goes_without_a_trace;
+    the_quickstart_converges_on_1_34: "1.34", converging::the_quickstart_converges_and_goes_without_a_trace;
+    nothing_goes_ahead_without_leave: "1.37", approving::nothing_goes_ahead_without_leave;
+    agents_and_servers_that_die_lose_nothing: "1.37", failing::agents_and_servers_that_die_lose_nothing;
+    a_leader_that_is_paused_wakes_behind_the_fence: "1.37", failing::a_leader_that_is_paused_wakes_behind_the_fence;
+    a_node_that_boots_or_comes_back_is_planned_anew: "1.37", failing::a_node_that_boots_or_comes_back_is_planned_anew;
+    a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
+    two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
+    at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -262,6 +262,8 @@ fn no_client_and_no_c_library_enters_the_graph() {
     for (from, never) in [
         ("crd", vec!["tokio", "hyper", "kube-client"]),
         ("reconcile", vec!["tokio", "hyper", "kube-client"]),
+        ("machine", vec!["tokio", "hyper", "kube-client"]),
+        ("runtime", vec!["kube", "kube-client", "rustls"]),
     ] {
         let mut reached = vec![from.to_owned()];
         let mut at = 0;
@@ -280,15 +282,21 @@ fn no_client_and_no_c_library_enters_the_graph() {
             );
         }
     }
-    for name in [
-        "openssl-sys",
-        "aws-lc-sys",
-        "ring",
-        "onig_sys",
-        "kube-client",
-        "kube-runtime",
-    ] {
+    for name in ["openssl-sys", "aws-lc-sys", "onig_sys"] {
         assert!(!graph.contains_key(name), "{name} is in the graph");
+    }
+    // Who speaks to a cluster, and whose cryptography that takes.
+    for (name, users) in [
+        ("kube-client", vec!["kube-runtime", "operator"]),
+        ("kube-runtime", vec!["operator"]),
+        ("ring", vec!["rustls", "rustls-webpki"]),
+    ] {
+        let found: Vec<&str> = graph
+            .iter()
+            .filter(|(_, needs)| needs.iter().any(|need| need == name))
+            .map(|(user, _)| user.as_str())
+            .collect();
+        assert_eq!(found, users, "{name}");
     }
 }
 

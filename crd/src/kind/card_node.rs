@@ -83,6 +83,9 @@ pub struct Grant {
     pub plan: String,
     /// The boot that it was planned in.
     pub boot_id: BootId,
+    /// UID of the Node object that it was planned for: a node made again under the same name has been granted nothing.
+    #[schemars(length(min = 1, max = 64))]
+    pub node_uid: String,
     /// Resource version of this object that it was decided on; a disruptive step never starts on an older grant.
     #[schemars(length(min = 1, max = 64))]
     pub decided_on: String,
@@ -117,6 +120,9 @@ pub struct CardNodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub agent_version: Option<String>,
+    /// How far the last grant came; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantProgress>,
     /// Counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<NodeCounts>,
@@ -132,6 +138,47 @@ pub struct CardNodeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::shape::conditions")]
     pub conditions: Vec<Condition>,
+}
+
+/// How far a grant came, by the word of the agent that it was given to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantProgress {
+    /// The granted plan's digest.
+    #[schemars(schema_with = "super::shape::node_digest")]
+    pub digest: NodeDigest,
+    /// Resource version that the grant was decided on.
+    #[schemars(length(min = 1, max = 64))]
+    pub decided_on: String,
+    /// Epoch of the lease that it was decided under.
+    #[schemars(range(min = 0))]
+    pub lease_epoch: i64,
+    /// Where it stands.
+    pub state: GrantState,
+    /// The drain that the agent waits for; the controller owes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaiting: Option<StepId>,
+    /// Why, where it ended in another way than `Converged`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub why: Option<String>,
+}
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum GrantState {
+    /// Its steps are being carried out.
+    Working,
+    /// Every step was verified, or was done already.
+    Converged,
+    /// A step failed; the node was left as it is.
+    Halted,
+    /// A step failed; this run's steps were undone.
+    RolledBack,
+    /// It does not fit the node as it is now: nothing more of it is carried out.
+    Void,
+    /// The agent may not carry it out: it is older than one already seen, or meant for another boot or node.
+    Refused,
 }
 
 /// Counts of one node.

@@ -63,6 +63,9 @@ pub struct ChangePlanSpec {
     pub order: Vec<NodeName>,
     /// Counts over all nodes.
     pub summary: PlannedSummary,
+    /// Digest of what was declared when it was planned: as long as that is the same, what failed is not tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Digest>,
 }
 
 /// One node of a rollout.

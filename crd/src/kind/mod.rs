@@ -19,7 +19,9 @@ mod which;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use card_node::{CardNode, CardNodeSpec, CardNodeStatus, Grant, LastStep, NodeCounts};
+pub use card_node::{
+    CardNode, CardNodeSpec, CardNodeStatus, Grant, GrantProgress, GrantState, LastStep, NodeCounts,
+};
 pub use card_policy::{
     AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicy, CardPolicySpec, CardRequirements,
     DeletionPolicy, DeletionRule, DeviceSelector, DrainPolicy, DriverPolicy, Enforcement,

@@ -8,6 +8,8 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// `XDG_STATE_HOME`, where state is kept by those who say so.
     pub xdg_state_home: Option<PathBuf>,
+    /// `KUBECONFIG`, which names the API server.
+    pub kubeconfig: Option<PathBuf>,
     /// `PATH`, to find the worker and the vendor's tools.
     pub path: Option<OsString>,
     /// Whether `NO_COLOR` is set to anything.

@@ -1,4 +1,5 @@
 //! The one grammar: verbs, and flags that mean the same wherever they stand.
+mod cluster;
 mod doctor;
 mod environment;
 mod rack;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use cluster::{AgentArgs, ApproveArgs, ClusterArgs, ControllerArgs};
 pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
@@ -62,6 +64,12 @@ pub enum Verb {
     /// goes ahead, AutomaticIfNotDisruptive wants --yes where it resets SoCs or stops workers, Manual wants
     /// --approve-digest. Without leave nothing stops and nothing is touched. A running `shardplane up` does it and ends.
     Down(DownArgs),
+    /// Work on this node as a Kubernetes cluster asks: report what is there, carry out what was granted.
+    Agent(AgentArgs),
+    /// Decide for all nodes of a Kubernetes cluster: plan, ask for approval, grant, drain.
+    Controller(ControllerArgs),
+    /// Approve a plan of a Kubernetes cluster by its digest.
+    Approve(ApproveArgs),
 }
 
 /// How a result is printed.
@@ -104,7 +112,12 @@ impl Verb {
                 | RackVerb::ResetSoc(_)
                 | RackVerb::Reseed(_) => Format::Text,
             },
-            Self::Fmt(_) | Self::Schema(_) | Self::Up(_) => Format::Text,
+            Self::Fmt(_)
+            | Self::Schema(_)
+            | Self::Up(_)
+            | Self::Agent(_)
+            | Self::Controller(_)
+            | Self::Approve(_) => Format::Text,
         }
     }
 }
@@ -328,7 +341,7 @@ pub struct DownArgs {
 }
 
 /// A digest as plans print it: a mistyped one is a wrong command line, not a stale approval.
-fn digest(text: &str) -> Result<String, String> {
+pub(super) fn digest(text: &str) -> Result<String, String> {
     let digits = ["node:", "rollout:"]
         .into_iter()
         .find_map(|prefix| text.strip_prefix(prefix))

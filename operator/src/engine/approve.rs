@@ -110,7 +110,7 @@ fn ask(console: &Console) -> Result<(), Failure> {
 }
 
 /// Day of the week from 0 on Monday and minute of the day, in UTC.
-fn calendar(now: Timestamp) -> (u8, u32) {
+pub(crate) fn calendar(now: Timestamp) -> (u8, u32) {
     let minutes = now.0 / 60_000;
     // 1970-01-01 was a Thursday.
     let weekday = (minutes / 1440 + 3) % 7;

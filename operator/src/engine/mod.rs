@@ -1,9 +1,11 @@
 //! The engine: observe, plan, check, approve, journal, perform, verify, until nothing is left to do.
 //!
 //! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
-//! `in_hand` tells others of the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
+//! `granted` carries out what a controller decided, `in_hand` tells others of the step at work, `recover` closes what a crash
+//! left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod build;
+mod granted;
 pub mod in_hand;
 pub mod interrupt;
 pub mod journaled;
@@ -41,7 +43,8 @@ use approve::Asking;
 use interrupt::StopFlag;
 use journaled::Journaled;
 use observe::{Effort, Surroundings};
-use run::{Failures, Ran};
+use run::Failures;
+pub use run::Ran;
 
 /// Rounds after which a machine that still wants steps is given up: one for the plan, one for what only shows after it,
 /// and some for a machine that changes under us.

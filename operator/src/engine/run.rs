@@ -129,7 +129,12 @@ impl Engine<'_> {
         }
     }
 
-    fn run_node(&mut self, node: &Node, plan: &NodePlan, begun: &mut u32) -> Result<Ran, Failure> {
+    pub(super) fn run_node(
+        &mut self,
+        node: &Node,
+        plan: &NodePlan,
+        begun: &mut u32,
+    ) -> Result<Ran, Failure> {
         let builds = plan
             .work
             .iter()

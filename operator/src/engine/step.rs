@@ -14,6 +14,7 @@ use crate::{
     failure::{self, Failure},
     render::words,
     room::Node,
+    supervise::Freed,
 };
 
 /// Resets of one SoC in one boot without success, after which only a person may try again.
@@ -146,22 +147,16 @@ impl Engine<'_> {
         work: &crate::console::Work<'_>,
     ) -> Result<Acted, Failure> {
         match &step.action {
-            // Locally nothing starts while the engine works: there is nobody to keep off, and the ledger is written below.
-            Action::Taint { .. }
-            | Action::Untaint { .. }
-            | Action::AssignEntry { .. }
-            | Action::AssignGroup { .. } => Ok(Acted::Did),
-            Action::Drain {
-                workers,
-                timeout_seconds,
-                ..
-            } => {
-                self.crew
-                    .stop_workers(workers, *timeout_seconds, self.room)?;
-                Ok(acted(
-                    machine::perform(&node.machine, &step.action).map(|_| ()),
-                ))
+            // Nothing waits for an untaint, and the ledger is written below.
+            Action::Untaint { .. } | Action::AssignEntry { .. } | Action::AssignGroup { .. } => {
+                Ok(Acted::Did)
             }
+            Action::Taint { .. } | Action::Drain { .. } => match self.crew.free(step, self.room)? {
+                Freed::Yes => Ok(acted(
+                    machine::perform(&node.machine, &step.action).map(|_| ()),
+                )),
+                Freed::Stopped => Ok(Acted::Stopped),
+            },
             Action::Build { program } => match build::build(self, node, program, work)? {
                 build::BuildEnd::Built => Ok(Acted::Did),
                 build::BuildEnd::Stopped => Ok(Acted::Stopped),

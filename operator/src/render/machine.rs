@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use crd::{
     Fact,
     id::PciAddress,
-    snapshot::{Acs, BAR4, HardwareSnapshot, PciFunction, PortKind, Soc, SocStatus},
+    snapshot::{
+        Acs, BAR4, HardwareSnapshot, HolderKind, Link, PciFunction, PortKind, Soc, SocStatus,
+    },
 };
 
 use super::{plan::Detail, words};
@@ -95,6 +97,35 @@ fn one(out: &mut String, snapshot: &HardwareSnapshot, detail: Detail, paint: Pai
             words::counted(hidden, "function")
         );
     }
+    if !snapshot.unread.is_empty() {
+        let _ = writeln!(out, "\n  {}", paint.tone(Tone::Strong, "Not read"));
+    }
+    for unread in &snapshot.unread {
+        let _ = writeln!(out, "    {} ({:?})", unread.path, unread.why);
+    }
+}
+
+/// Who holds a SoC, or may.
+fn holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> String {
+    let held: Vec<String> = snapshot
+        .holders
+        .iter()
+        .filter(|holder| holder.soc == soc)
+        .map(|holder| match &holder.kind {
+            HolderKind::Unseen { why } => {
+                format!(
+                    "somebody who cannot be seen, perhaps ({}: {why:?})",
+                    holder.name
+                )
+            }
+            HolderKind::Worker { .. } | HolderKind::Foreign => holder.name.clone(),
+        })
+        .collect();
+    if held.is_empty() {
+        String::new()
+    } else {
+        format!("   held by {}", held.join(", "))
+    }
 }
 
 fn soc_line(
@@ -115,17 +146,7 @@ fn soc_line(
     } else {
         Tone::Delete
     };
-    let held: Vec<&str> = snapshot
-        .holders
-        .iter()
-        .filter(|holder| holder.soc == soc.address)
-        .map(|holder| holder.name.as_str())
-        .collect();
-    let held = if held.is_empty() {
-        String::new()
-    } else {
-        format!("   held by {}", held.join(", "))
-    };
+    let held = holders(soc.address, snapshot);
     let _ = writeln!(
         out,
         "    {}  {}  MDP {}  {} cores  {} MiB  {}{held}",
@@ -146,6 +167,46 @@ fn soc_line(
             said(&soc.serial, ToString::to_string),
             soc.path,
         );
+        more(out, soc.address, snapshot);
+    }
+}
+
+/// Its node, its link beside what it could be, and whose each of its holders is.
+fn more(out: &mut String, soc: PciAddress, snapshot: &HardwareSnapshot) {
+    let function = snapshot.functions.iter().find(|f| f.address == soc);
+    let asked = snapshot.prerequisites.iter().flat_map(|asked| &asked.socs);
+    let node = asked
+        .filter(|asked| asked.address == soc)
+        .find_map(|asked| asked.node.as_ref());
+    if let (Some(function), Some(node)) = (function, node) {
+        let link = |link: &Link| format!("{} x{}", link.speed, link.width);
+        let _ = writeln!(
+            out,
+            "      node {}  link {} of {}  NUMA {}",
+            said(node, Clone::clone),
+            said(&function.link, link),
+            said(&function.max_link, link),
+            said(&function.numa_node, ToString::to_string),
+        );
+    }
+    for holder in snapshot.holders.iter().filter(|holder| holder.soc == soc) {
+        let whose = [
+            ("unit", &holder.unit),
+            ("container", &holder.container),
+            ("pod", &holder.pod),
+        ];
+        let whose: Vec<String> = whose
+            .into_iter()
+            .filter_map(|(what, of)| Some(format!("  {what} {}", of.as_ref()?)))
+            .collect();
+        if let Some(pid) = holder.pid {
+            let _ = writeln!(
+                out,
+                "      held by pid {pid} ({}){}",
+                holder.name,
+                whose.concat()
+            );
+        }
     }
 }
 

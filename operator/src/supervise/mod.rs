@@ -12,13 +12,17 @@ mod worker;
 
 use std::collections::BTreeMap;
 
-use crd::id::{NodeName, WorkerId};
+use crd::{
+    id::{NodeName, WorkerId},
+    step::{Action, Step},
+};
 use machine::{KnownWorker, MachineEvent};
 
 pub use report::{Trouble, WorkerReport};
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
-use crate::{failure::Failure, room::Room};
+pub use crate::cluster::agent::drains::Freed;
+use crate::{cluster::agent::drains::Drains, failure::Failure, room::Room};
 
 /// Something that `up` reacts to.
 #[derive(Debug)]
@@ -65,32 +69,51 @@ pub enum Crew<'a> {
     Elsewhere(BTreeMap<NodeName, Vec<KnownWorker>>),
     /// The supervisor.
     Supervised(&'a mut Supervisor),
+    /// A cluster's controller, which drains for this node's agent.
+    Controller(&'a Drains<'a>),
 }
 
 impl Crew<'_> {
     /// The workers there are, by node.
     pub fn known(&self) -> BTreeMap<NodeName, Vec<KnownWorker>> {
         match self {
-            Self::Nobody => BTreeMap::new(),
+            Self::Nobody | Self::Controller(_) => BTreeMap::new(),
             Self::Elsewhere(recorded) => recorded.clone(),
             Self::Supervised(supervisor) => supervisor.known(),
         }
     }
 
-    /// Drains and stops workers; afterwards they hold nothing.
-    pub fn stop_workers(
-        &mut self,
-        workers: &[WorkerId],
-        timeout_seconds: u32,
-        room: &Room,
-    ) -> Result<(), Failure> {
-        match self {
-            Self::Nobody | Self::Elsewhere(_) => Ok(()),
-            Self::Supervised(supervisor) => {
+    /// Makes ready for steps on SoCs, where this step asks for that: keeps work off them, and frees them of what may be
+    /// stopped. Whoever else holds one is the machine's to find.
+    pub fn free(&mut self, step: &Step, room: &Room) -> Result<Freed, Failure> {
+        match (self, &step.action) {
+            (
+                Self::Supervised(supervisor),
+                Action::Drain {
+                    workers,
+                    timeout_seconds,
+                    ..
+                },
+            ) => {
                 for worker in workers {
-                    supervisor.stop(worker, timeout_seconds, room)?;
+                    supervisor.stop(worker, *timeout_seconds, room)?;
                 }
-                Ok(())
+                Ok(Freed::Yes)
+            }
+            (
+                Self::Controller(drains),
+                Action::Drain {
+                    socs,
+                    timeout_seconds,
+                    ..
+                },
+            ) => Ok(drains.wait(&step.id, socs, *timeout_seconds)),
+            (Self::Controller(drains), Action::Taint { socs }) => {
+                Ok(drains.wait(&step.id, socs, DRAIN_SECONDS))
+            }
+            // Locally nothing starts while the engine works: there is nobody to keep off.
+            (Self::Nobody | Self::Elsewhere(_) | Self::Supervised(_) | Self::Controller(_), _) => {
+                Ok(Freed::Yes)
             }
         }
     }

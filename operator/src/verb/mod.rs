@@ -8,7 +8,7 @@ mod probe;
 mod rack;
 pub mod replica;
 mod schema;
-mod setting;
+pub(crate) mod setting;
 mod snapshot;
 mod status;
 mod up;
@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::{
     cli::{Environment, Format, Verb},
+    cluster,
     console::{Console, Tone},
     document,
     engine::interrupt::StopFlag,
@@ -40,6 +41,9 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Up(args) => up::run(&args, environment, console, stop),
         Verb::Status(args) => status::run(&args, environment, console),
         Verb::Down(args) => down::run(&args, environment, console, stop),
+        Verb::Agent(args) => cluster::agent::run(&args, environment, console, stop),
+        Verb::Controller(args) => cluster::controller::run(&args, environment, console, stop),
+        Verb::Approve(args) => cluster::approve::run(&args, environment, console),
     };
     let exit = ended.unwrap_or_else(|failure| tell(&failure, format, console));
     delivered(exit, console)

@@ -1,6 +1,8 @@
 //! SoCs side by side: as many cores each, whole cards, and nobody else on them.
 use std::collections::BTreeSet;
 
+use crd::{Fact, snapshot::HolderKind};
+
 use super::{
     patient::Patient,
     seen::{Seen, counted},
@@ -70,6 +72,17 @@ fn named(switch: Option<crd::id::PciAddress>) -> String {
 pub(super) fn holders(patient: &Patient<'_>) -> Vec<Seen> {
     patient.each(|soc| {
         let foreign = foreign_holders(soc.address, patient.snapshot);
+        let here = patient.snapshot.holders.iter();
+        let unseen = here
+            .filter(|holder| holder.soc == soc.address)
+            .find_map(|holder| match &holder.kind {
+                HolderKind::Unseen { why } => Some((*why, &holder.name)),
+                HolderKind::Worker { .. } | HolderKind::Foreign => None,
+            });
+        if let (Some((why, path)), 1) = (unseen, foreign.len()) {
+            // Nobody was seen, and not everybody could be.
+            return Some(Seen::untold(&Fact::<()>::unknown(why, path.clone())));
+        }
         let seen = if foreign.is_empty() {
             Seen::pass("nobody but our own workers")
         } else {

@@ -2,12 +2,13 @@
 //!
 //! Each step that the vendor's page asks of a person, each host prerequisite and each trap of the field is a row of
 //! [`CHECKS`]. A row looks and says what it saw; it never looks twice at the same cause, and never takes what is unknown
-//! for an answer. In the order of the rows: [`premises`] (kernel, memory, firmware), [`driver`], [`software`], [`cards`],
+//! for an answer. In the order of the rows: [`premises`] (kernel, memory, firmware), [`driver`], [`software`], [`kernel_says`], [`cards`],
 //! [`paths`] (what reaches what), [`declared`] (what a declaration asks on top).
 mod boot;
 mod cards;
 mod declared;
 mod driver;
+mod kernel_says;
 mod members;
 mod numbering;
 mod paths;
@@ -77,6 +78,7 @@ const CHECKS: &[Check] = &[
     ),
     required("iommu", "IOMMU", premises::iommu),
     required("lockdown", "kernel lockdown", premises::lockdown),
+    advised("secure-boot", "Secure Boot", kernel_says::secure_boot),
     advised(
         "virtual-machine",
         "physical machine",
@@ -131,11 +133,13 @@ const CHECKS: &[Check] = &[
         "vendor's operator on the node",
         software::vendor_operator,
     ),
+    required("bus-whole", "PCI bus", kernel_says::bus_whole),
     required("socs", "AI 100 SoCs on the bus", cards::socs),
     required("bar4-size", "BAR 4 of each SoC", cards::bar4_size),
     required("bar4-assigned", "addresses for BAR 4", cards::bar4_assigned),
     advised("link", "PCIe link of each SoC", cards::link),
     required("soc-ready", "state of each SoC", cards::ready),
+    advised("soc-errors", "errors of each SoC", kernel_says::errors),
     required("mdp", "multi-device partitioning", cards::partitioning),
     advised("cores", "cores of each SoC", members::cores),
     advised("card-whole", "SoCs of each card", members::whole),

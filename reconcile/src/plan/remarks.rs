@@ -18,10 +18,39 @@ use crate::{
 impl Report<'_> {
     /// All of it.
     pub(super) fn remarks(&mut self, view: &View<'_>, needs: &Needs<'_>) {
+        self.unread(view);
         self.conflicts(view);
         self.relaxed(view, needs);
         self.qmonitor(view);
         self.unequal_cores(view, needs);
+    }
+
+    /// What of the node could not be read, in so far as nothing else here speaks of it.
+    fn unread(&mut self, view: &View<'_>) {
+        const NAMED: usize = 3;
+        let unread = &view.snapshot.unread;
+        if unread.is_empty() {
+            return;
+        }
+        let mut named: Vec<String> = unread
+            .iter()
+            .take(NAMED)
+            .map(|unread| format!("{} ({:?})", unread.path, unread.why))
+            .collect();
+        if unread.len() > NAMED {
+            named.push(format!("{} more", unread.len() - NAMED));
+        }
+        self.plain(
+            ReportKind::Advice,
+            ReportReason::Unread,
+            view.node(),
+            Vec::new(),
+            format!(
+                "could not be read: {}; nothing is planned for what would be there",
+                named.join(", ")
+            ),
+            "look again, as root; if it stays so, see the kernel's log",
+        );
     }
 
     /// Every policy of a conflict says so.

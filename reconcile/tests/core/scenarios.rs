@@ -8,7 +8,7 @@ use crd::{
         UntrustedNeighbours,
     },
     plan::{Plan, ReportKind, ReportReason},
-    snapshot::{HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus},
+    snapshot::{HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus, Unread},
     step::Action,
 };
 
@@ -104,6 +104,39 @@ fn one_thing_out_of_the_ordinary() {
             "nothing",
             |_, _| {},
             Expected {
+                resets: Some(8),
+                clears: Some(8),
+                ..Expected::default()
+            },
+        ),
+        (
+            "somebody who cannot be seen may hold one",
+            |_, node| {
+                foreign(node, 1);
+                let holder = node.holders.last_mut().unwrap();
+                holder.kind = HolderKind::Unseen {
+                    why: Unknown::NoPermission,
+                };
+                holder.pid = None;
+                holder.name = "/proc/1/fd".into();
+            },
+            Expected {
+                blocked: vec![ReportReason::HeldByForeign],
+                says: vec!["somebody who cannot be seen (/proc/1/fd: NoPermission)"],
+                resets: Some(4),
+                clears: Some(4),
+            },
+        ),
+        (
+            "a device that went while it was read",
+            |_, node| {
+                node.unread.push(Unread {
+                    path: "/sys/bus/pci/devices/0000:77:00.0/vendor".into(),
+                    why: Unknown::Absent,
+                });
+            },
+            Expected {
+                says: vec!["could not be read: /sys/bus/pci/devices/0000:77:00.0/vendor (Absent)"],
                 resets: Some(8),
                 clears: Some(8),
                 ..Expected::default()

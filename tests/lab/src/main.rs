@@ -5,6 +5,7 @@ mod host;
 mod image;
 mod place;
 mod projection;
+mod qemu;
 mod room;
 mod scenario;
 mod topology;
@@ -60,7 +61,7 @@ fn main() -> Result<ExitCode> {
     if !lines.is_empty() {
         let file = racks.into_iter().next().context("--run wants a --rack")?;
         let stage = Stage::new(places, declared)?;
-        for said in scenario::inside(&stage, file, &lines)? {
+        for said in scenario::inside(&stage, &file, &lines)? {
             say(&said);
         }
         return Ok(ExitCode::SUCCESS);

@@ -1,5 +1,8 @@
 //! A rack file on both sides: as a virtual rack on this machine, and as what a lab machine is made of.
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use crd::{
@@ -22,9 +25,9 @@ pub(crate) struct RackFile {
 
 impl RackFile {
     /// Reads one.
-    pub(crate) fn read(path: PathBuf) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let label = path.display().to_string();
         let loaded = load(&[SourceText::new(label.clone(), text)]);
         let [found] = loaded.racks.as_slice() else {

@@ -28,7 +28,8 @@ pub(crate) struct Wiring {
     pub(crate) settings: Vec<(&'static str, u32)>,
     /// How many SoCs there are: what takes long, takes long for each.
     pub(crate) socs: u32,
-    ports: u8,
+    /// How many root and downstream ports there are.
+    pub(crate) ports: u8,
     endpoints: u32,
 }
 

@@ -2,7 +2,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread,
@@ -14,22 +14,21 @@ use crd::kind::rack::{Rack, Server};
 use guest::{Reply, Request};
 use serde_json::Value;
 
-use crate::{host, image, place::Places, topology};
+use crate::{host, image, place::Places, qemu, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
 const BOOT: Duration = Duration::from_mins(2);
+/// What each SoC adds: a fifth of a second on a quiet machine.
+const BOOT_OF_A_SOC: Duration = Duration::from_secs(5);
 /// Everything that is done in one machine, boot included: the longest takes two minutes on a quiet machine.
 const LIFE: Duration = Duration::from_mins(10);
 /// One command inside, unless said otherwise: the longest takes half a minute on a quiet machine.
 const COMMAND: Duration = Duration::from_mins(3);
 /// As many SoCs as these are for; a machine with twice as many is given twice as long.
 const SOCS: u32 = 8;
-/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster.
+/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster where a file
+/// does not say.
 const SPEEDUP: u32 = 1000;
-/// Kernel messages to a file, an end at a panic, no check of a timer that emulation makes late, and no defence against a
-/// processor's flaws, which an emulated one does not have.
-const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet no_timer_check mitigations=off";
-
 /// What a machine's kernel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
@@ -129,7 +128,7 @@ impl Vm {
         }
         root.extend(image::own(&files(order)?));
         fs::write(&initrd, root).with_context(|| format!("writing {}", initrd.display()))?;
-        let mut qemu = command(places, order, &wiring, &console, &initrd)
+        let mut qemu = qemu::command(places, order, &wiring, &console, &initrd)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(folder.join("qemu.log"))?)
@@ -155,7 +154,9 @@ impl Vm {
             ends: host::now() + LIFE * size,
             wiring,
         };
-        let first = vm.hear(BOOT * size).context("booting");
+        let first = vm
+            .hear(BOOT + BOOT_OF_A_SOC * vm.wiring.socs)
+            .context("booting");
         // A hundred megabytes that nobody reads again: QEMU keeps what it has mapped until it ends.
         fs::remove_file(&initrd).with_context(|| format!("removing {}", initrd.display()))?;
         match first? {
@@ -316,7 +317,7 @@ impl Drop for Vm {
 /// Files of one machine's own.
 fn files(order: &Order<'_>) -> Result<image::Own> {
     let mut rack = order.rack.clone();
-    rack.spec.speedup = Some(SPEEDUP);
+    rack.spec.speedup.get_or_insert(SPEEDUP);
     let mut files = vec![
         ("lab/rack.json".to_owned(), serde_json::to_string(&rack)?),
         ("lab/server".to_owned(), order.server.name.to_string()),
@@ -325,63 +326,4 @@ fn files(order: &Order<'_>) -> Result<image::Own> {
         files.push((format!("lab/declared/{name}"), text.clone()));
     }
     Ok(files)
-}
-
-fn command(
-    places: &Places,
-    order: &Order<'_>,
-    wiring: &topology::Wiring,
-    console: &Path,
-    initrd: &Path,
-) -> std::process::Command {
-    let host = order.server.host.clone().unwrap_or_default();
-    let line = topology::command_line(order.server);
-    let lockdown = match host.lockdown {
-        None | Some(crd::snapshot::Lockdown::None) => "",
-        Some(crd::snapshot::Lockdown::Integrity) => "lab_lockdown=integrity",
-        Some(crd::snapshot::Lockdown::Confidentiality) => "lab_lockdown=confidentiality",
-    };
-    let init = match order.init {
-        Init::Agent => "",
-        Init::Systemd => "rdinit=/lab/boot/init",
-    };
-    let mut qemu = host::command("qemu-system-x86_64");
-    qemu.env("LD_PRELOAD", places.built.join("libshim.so"))
-        .env("LAB_DEVICE_TYPES", wiring.types.join("\n"))
-        .args(["-machine", "q35,accel=tcg", "-smp", "1"])
-        // No source of randomness: what starts early in a boot must not wait for one.
-        .args(["-cpu", "qemu64"])
-        .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
-        .args(["-display", "none", "-vga", "none", "-monitor", "none"])
-        .arg("-serial")
-        .arg(format!("file:{}", console.display()))
-        .args(["-serial", "stdio"])
-        .arg("-kernel")
-        .arg(places.kernel.join("vmlinuz"))
-        .arg("-initrd")
-        .arg(initrd)
-        .arg("-append")
-        .arg(format!(
-            "{COMMAND_LINE} {init} {line} {lockdown} {}",
-            order.command_line
-        ));
-    if topology::has_iommu(order.server) {
-        qemu.args(["-device", "intel-iommu"]);
-    }
-    for device in &wiring.devices {
-        qemu.arg("-device").arg(device);
-    }
-    if let Some(disk) = &order.disk {
-        // A bus of its own place, behind everything that the rack's tree has.
-        qemu.arg("-drive")
-            .arg(format!(
-                "file={},if=none,id=state,format=raw",
-                disk.display()
-            ))
-            .args([
-                "-device",
-                "nvme,drive=state,serial=lab-state,bus=pcie.0,addr=1e.0",
-            ]);
-    }
-    qemu
 }

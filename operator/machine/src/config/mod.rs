@@ -1,4 +1,6 @@
 //! Configuration space as bytes: header, capability lists, port type and ACS, with every offset and step bounded.
+//!
+//! Format: documented (PCI Local Bus and PCI Express Base specifications); real images were seen inside the kernel lab alone.
 use crd::{
     Unknown,
     id::Word,

@@ -1,4 +1,7 @@
 //! What is asked of each SoC beyond what plans are made by: its BAR's place, interrupts, node, channels, errors and power.
+//!
+//! Format: documented (the kernel's ABI: sysfs-bus-pci, sysfs-driver-qaic, hwmon); the node of older drivers is observed in
+//! published issues.
 use crd::{
     Fact, Unknown,
     id::PciAddress,

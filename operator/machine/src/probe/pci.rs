@@ -1,4 +1,6 @@
 //! The PCI tree: every function with its path, parent, port kind, ACS, BARs, group, driver and link.
+//!
+//! Format: documented (the kernel's ABI, sysfs-bus-pci), and observed on ordinary machines.
 use std::{fmt::Write, io};
 
 use crd::{

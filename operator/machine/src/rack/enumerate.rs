@@ -13,6 +13,7 @@ use super::{
     draw::draw,
     groups::groups,
     live::iommu,
+    made::made,
     world::{Function, Nature, Port, SocPart, World},
 };
 
@@ -383,15 +384,6 @@ fn card_port(kind: PortKind, acs_capability: Word, acs_now: Option<Word>) -> Por
         acs_capability,
         acs_now,
         on_card: true,
-    }
-}
-
-/// Cores, memory in MiB and device id of a SKU's SoCs.
-fn made(sku: Sku) -> (u32, u32, Word) {
-    match sku {
-        Sku::Standard => (14, 16384, Word(0xa100)),
-        Sku::Pro | Sku::Ultra => (16, 32768, Word(0xa100)),
-        Sku::Standard080 | Sku::Ultra080 => (8, 16384, Word(0xa080)),
     }
 }
 

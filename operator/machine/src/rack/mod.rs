@@ -16,6 +16,7 @@ mod generate;
 mod groups;
 mod host;
 mod live;
+mod made;
 mod plug;
 mod premises;
 mod recorded;

@@ -1,6 +1,6 @@
 //! One call of `qaic-util -q -j FILE`: what it printed and what it left in the file, joined into what can be believed.
 //!
-//! Format: see `query` and `query_json`. The text alone is known to carry PCI addresses and partitioning, so that it is read
+//! Format: observed and inferred for the text (see `query`), inferred for the file (see `query_json`). The text alone is known to carry PCI addresses and partitioning, so that it is read
 //! whatever comes of the file; the file is believed where it agrees with the exit code and with the text.
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -266,3 +266,34 @@ fn torn_and_cut_anywhere_nothing_else_is_known() {
         }
     }
 }
+
+/// Whoever reads a text knows on what ground: published, seen by others, or concluded from sources.
+#[test]
+fn every_adapter_says_how_its_format_is_known() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut adapters: Vec<PathBuf> = fs::read_dir(source.join("vendor"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.ends_with("mod.rs") && !path.ends_with("tests.rs"))
+        .collect();
+    adapters
+        .extend(["config/mod.rs", "probe/pci.rs", "probe/asked.rs"].map(|file| source.join(file)));
+    assert!(adapters.len() > 14);
+    for path in adapters {
+        let text = fs::read_to_string(&path).unwrap();
+        let head: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
+        let head = head.join(" ");
+        let (_, format) = head
+            .split_once("Format")
+            .unwrap_or_else(|| panic!("{} says nothing", path.display()));
+        let grounds = ["documented", "observed", "inferred"];
+        assert!(
+            grounds.iter().any(|ground| format.contains(ground)),
+            "{}",
+            path.display()
+        );
+    }
+}

@@ -153,11 +153,14 @@ fn secure_boot_is_read_from_the_firmwares_variable() {
     );
 }
 
+/// Writes a file of the first SoC.
+type Put<'a> = &'a dyn Fn(&str, &str);
+
 #[test]
 fn what_is_asked_of_each_soc_has_its_bounds() {
     use crd::snapshot::{Channel, ChannelState};
     let soc = "sys/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0/0000:24:00.0/0000:25:00.0";
-    let seen = |spoil: &dyn Fn(&dyn Fn(&str, &str))| {
+    let seen = |spoil: &dyn Fn(Put<'_>)| {
         let folder = tempfile::tempdir().unwrap();
         record(&Room::of(TWO_ULTRA), folder.path(), &<[u8]>::to_vec);
         spoil(&|path, text| put(folder.path(), &format!("{soc}/{path}"), text));

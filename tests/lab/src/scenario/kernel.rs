@@ -82,8 +82,8 @@ pub(super) fn unprivileged(stage: &Stage) -> Result<()> {
             )?;
         }
         if crate::projection::is_soc(function) {
-            let large =
-                list(&function["bars"]).any(|bar| bar["index"] == 4 && bar["sizeKib"] == 2 << 20);
+            let large = list(&function["bars"]["value"])
+                .any(|bar| bar["index"] == 4 && bar["sizeKib"] == 2 << 20);
             ensure!(large, "{} shows no BAR 4 of 2 GiB", function["address"]);
         }
     }

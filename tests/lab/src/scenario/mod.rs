@@ -6,7 +6,10 @@ mod kernel;
 mod power;
 mod twin;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -92,7 +95,7 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
     all.extend(of_racks(racks, Depth::Hold)?);
     for (name, server) in LOOKED_AT {
         let path = places.root.join(format!("examples/racks/{name}.yaml"));
-        let file = RackFile::read(path)?;
+        let file = RackFile::read(&path)?;
         let server = file
             .rack
             .spec
@@ -114,7 +117,7 @@ pub(crate) fn all(places: &Places) -> Result<Vec<Scenario>> {
 pub(crate) fn of_racks(files: Vec<PathBuf>, depth: Depth) -> Result<Vec<Scenario>> {
     let mut scenarios = Vec::new();
     for path in files {
-        let file = RackFile::read(path)?;
+        let file = RackFile::read(&path)?;
         for server in &file.rack.spec.servers {
             let (file, server) = (file.clone(), server.clone());
             scenarios.push(Scenario {
@@ -130,7 +133,7 @@ pub(crate) fn of_racks(files: Vec<PathBuf>, depth: Depth) -> Result<Vec<Scenario
 }
 
 /// Boots the first server of a rack file and runs lines of shell in it; gives what they printed.
-pub(crate) fn inside(stage: &Stage, file: PathBuf, lines: &[String]) -> Result<Vec<String>> {
+pub(crate) fn inside(stage: &Stage, file: &Path, lines: &[String]) -> Result<Vec<String>> {
     let rack = RackFile::read(file)?;
     let mut vm = stage.boot("inside", &rack, |_| {})?;
     lines
@@ -158,11 +161,8 @@ impl Stage {
 
     /// One of the lab's rack files.
     fn rack(&self, name: &str) -> Result<RackFile> {
-        RackFile::read(
-            self.places
-                .root
-                .join(format!("tests/lab/racks/{name}.yaml")),
-        )
+        let file = format!("tests/lab/racks/{name}.yaml");
+        RackFile::read(&self.places.root.join(file))
     }
 
     /// What is declared for a rack, by file name: what was brought, else a folder of the rack's own, else the lab's.

@@ -9,10 +9,13 @@ use similar::TextDiff;
 
 use super::{Declared, Stage, cleared, named, same, shardplane, words};
 use crate::{
-    projection::{self, list},
+    projection::{self, Waits, list},
     room::{RackFile, Twin},
     vm::{Init, Order, Vm},
 };
+
+/// Seconds after a reset by which the longest of machines has looked at the SoC.
+const SEEN: u32 = 3;
 
 /// A machine and its virtual rack, made of one server of one file.
 struct Pair {
@@ -20,6 +23,7 @@ struct Pair {
     twin: Twin,
     roots: Vec<String>,
     declared: Vec<Declared>,
+    waits: Waits,
 }
 
 /// Holds where rack and kernel agree at first look, and on what to do.
@@ -92,11 +96,23 @@ impl Pair {
             disk: None,
             init: Init::Agent,
         };
+        let twin = Twin::new(&stage.places, file, server.name.as_str())?;
+        // What no rack can be, no firmware needs to try.
+        twin.shardplane(&["probe"])?
+            .with(0)
+            .context("the rack is none")?;
         let mut vm = Vm::boot(&stage.places, &stage.base, &order)?;
         as_written(&mut vm)?;
+        let boots = server.durations.as_ref();
+        let boots = boots.and_then(|durations| durations.initialize_seconds);
+        let waits = match (boots, file.rack.spec.speedup) {
+            (Some(seconds), Some(speedup)) if seconds / speedup >= SEEN => Waits::Compared,
+            (Some(_) | None, _) => Waits::LeftOut,
+        };
         Ok(Self {
             vm,
-            twin: Twin::new(&stage.places, file, server.name.as_str())?,
+            twin,
+            waits,
             roots: server
                 .root_ports
                 .iter()
@@ -123,8 +139,8 @@ impl Pair {
         let rack = self.twin.shardplane(&outside)?;
         agree(
             "what was told on the way",
-            &projection::told(&rack.stderr),
-            &projection::told(&kernel.stderr),
+            &projection::told(&rack.stderr, self.waits),
+            &projection::told(&kernel.stderr, self.waits),
         )?;
         let (kernel_plan, rack_plan) = (kernel.json()?, rack.json()?);
         agree(

@@ -1,0 +1,57 @@
+//! `agent`, `controller` and `approve`: the verbs of a Kubernetes cluster.
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Place, digest};
+use crate::cluster::names::NAMESPACE;
+
+/// Which API server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig that names the API server [default: KUBECONFIG, else ~/.kube/config, else the pod's own].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// `agent`
+#[derive(Debug, Args)]
+pub struct AgentArgs {
+    #[command(flatten)]
+    #[doc = "Which machine."]
+    pub place: Place,
+    #[command(flatten)]
+    #[doc = "Which API server."]
+    pub cluster: ClusterArgs,
+    /// Seconds between two looks at the machine.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub interval: u64,
+}
+
+/// `controller`
+#[derive(Debug, Args)]
+pub struct ControllerArgs {
+    #[command(flatten)]
+    #[doc = "Which API server."]
+    pub cluster: ClusterArgs,
+    /// The namespace of the lease by which controllers agree who leads.
+    #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
+    pub namespace: String,
+    /// This controller's name among its like [default: the host's name and the process id].
+    #[arg(long, value_name = "NAME")]
+    pub identity: Option<String>,
+    /// Seconds after which a leader that says nothing has lost the lease.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub lease_seconds: u64,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// A rollout's digest, or a node's, as the plan prints it.
+    #[arg(value_name = "DIGEST", value_parser = digest)]
+    pub digest: String,
+    #[command(flatten)]
+    #[doc = "Which API server."]
+    pub cluster: ClusterArgs,
+}

@@ -1,0 +1,372 @@
+//! The agent of one node: looks, says what it sees, and carries out what was granted to it and nothing else.
+//!
+//! `watches` fill `orders`, which the loop here waits on; `admit` decides on a grant, `taken` keeps the newest one on
+//! the node, `drains` wait for the controller, `report` says what was seen and `publisher` writes it.
+//!
+//! The API server may be away: what was granted goes on, what was seen is published when it is back.
+mod admit;
+pub mod drains;
+mod orders;
+mod publisher;
+mod report;
+mod taken;
+mod watches;
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use crd::{
+    declaration::Declaration,
+    kind::{CardNodeStatus, GrantProgress, GrantState},
+    plan::NodePlan,
+    snapshot::HardwareSnapshot,
+};
+use machine::{Clock, Machine, Roots};
+use reconcile::Scope;
+
+use crate::{
+    cli::{AgentArgs, Environment, Leave},
+    console::Console,
+    engine::{
+        Engine, Ran,
+        approve::Asking,
+        interrupt::StopFlag,
+        observe::{self, Surroundings},
+    },
+    exit::Exit,
+    failure::Failure,
+    place::SourcePlace,
+    room::{Node, Opening},
+    state::{EngineLock, Journal, LockError},
+    supervise::Crew,
+    verb::setting::{self, Setting},
+};
+use admit::{Admission, GrantId, Me, Taken, admit};
+use drains::Drains;
+use orders::{Latest, Orders};
+use publisher::Publisher;
+use report::Seen;
+
+/// `agent`
+pub fn run(
+    args: &AgentArgs,
+    environment: &Environment,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<Exit, Failure> {
+    let setting = setting::open(
+        &args.place,
+        environment,
+        console,
+        Opening::Work(Clock::Wall),
+    )?;
+    let [node] = setting.room.nodes.as_slice() else {
+        return Err(Failure::said(
+            Exit::Usage,
+            format!(
+                "{} has several servers, and an agent works on one",
+                setting.room.title
+            ),
+            "name it with --node",
+        ));
+    };
+    setting.room.state.make()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("api-server")
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::said(
+                Exit::Unavailable,
+                format!("starting a thread for the API server: {error}"),
+                crate::failure::cure(&error),
+            )
+        })?;
+    let client = runtime.block_on(crate::cluster::connection::client(
+        args.cluster.kubeconfig.as_deref(),
+        environment,
+    ))?;
+    let orders = Orders::default();
+    watches::start(&runtime, &client, node.name.as_str(), &orders);
+    watches::machine(&args.place, environment, console, &orders)?;
+    watches::stops(&runtime, stop, &orders);
+    let publisher = Publisher::new(
+        runtime.handle().clone(),
+        client,
+        node.name.as_str(),
+        console,
+    );
+    let agent = Agent {
+        args,
+        environment,
+        console,
+        stop,
+        node,
+        setting: &setting,
+        orders,
+        publisher,
+        status: RefCell::default(),
+    };
+    let ended = agent.serve();
+    // The watches wait for the server for ever.
+    runtime.shutdown_background();
+    ended
+}
+
+struct Agent<'a> {
+    args: &'a AgentArgs,
+    environment: &'a Environment,
+    console: &'a Console,
+    stop: &'a StopFlag,
+    node: &'a Node,
+    setting: &'a Setting,
+    orders: Orders,
+    publisher: Publisher<'a>,
+    /// What was published last, or is about to be.
+    status: RefCell<CardNodeStatus>,
+}
+
+/// Whether this agent may work here.
+enum Right {
+    Work {
+        _lock: EngineLock,
+    },
+    /// Somebody else works on the machine: it only looks.
+    Look(String),
+}
+
+impl Agent<'_> {
+    fn serve(&self) -> Result<Exit, Failure> {
+        self.console.note(&format!(
+            "agent: reporting {} of {}",
+            self.node.name, self.setting.room.title
+        ));
+        let mut right = self.take()?;
+        if let Right::Work { .. } = right {
+            self.engine(&StopFlag::default(), Crew::Nobody, |engine| {
+                engine.recovered()
+            })?;
+        }
+        loop {
+            let (latest, turn) = self.orders.latest();
+            if self.stop.asked().is_some() {
+                return Ok(Exit::Ok);
+            }
+            if let Right::Look(_) = right {
+                right = self.take()?;
+            }
+            let again = match &right {
+                Right::Work { .. } => self.work(&latest)?,
+                Right::Look(why) => {
+                    self.report(&latest, None, Some(why))?;
+                    false
+                }
+            };
+            if !again {
+                self.orders
+                    .wait(turn, Duration::from_secs(self.args.interval));
+            }
+        }
+    }
+
+    /// Takes the engine's lock. Where somebody has it, this agent only looks.
+    fn take(&self) -> Result<Right, Failure> {
+        let root = self.setting.room.state.root();
+        match EngineLock::take(root, &setting::holder("agent")) {
+            Ok(lock) => Ok(Right::Work { _lock: lock }),
+            Err(error @ LockError::Held { .. }) => Ok(Right::Look(format!(
+                "{}, so that nothing is carried out for the cluster",
+                crate::failure::chain(&error)
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// One turn. Whether something was carried out, after which it looks again at once.
+    fn work(&self, latest: &Latest) -> Result<bool, Failure> {
+        let folder = self.setting.room.state.node(&self.node.name)?;
+        let before = taken::read(&folder)?;
+        let snapshot = self.look()?;
+        let Some(card_node) = &latest.card_node else {
+            self.tell(latest, &snapshot, None, None)?;
+            return Ok(false);
+        };
+        let me = Me {
+            node: &self.node.name,
+            boot_id: snapshot.boot_id.get(),
+            node_uid: latest.node_uid.as_deref(),
+        };
+        let uid = card_node.metadata.uid.clone().unwrap_or_default();
+        let known = before.as_ref().filter(|taken| taken.card_node == uid);
+        match admit(card_node, me, before.as_ref()) {
+            Admission::Nothing => {
+                let ended = known.map(last);
+                self.tell(latest, &snapshot, ended.as_ref(), None)?;
+                Ok(false)
+            }
+            Admission::Refused(progress) => {
+                self.tell(latest, &snapshot, Some(&progress), None)?;
+                Ok(false)
+            }
+            Admission::CarryOut { id, plan } => {
+                let working = id.progress(GrantState::Working, None);
+                let mut record = Taken {
+                    card_node: uid,
+                    id: id.clone(),
+                    ended: None,
+                };
+                // Before the first step: no older grant may follow this one, whatever becomes of it.
+                taken::write(&folder, &record)?;
+                self.tell(latest, &snapshot, Some(&working), None)?;
+                self.console
+                    .note(&format!("agent: carrying out {}", id.digest.0));
+                if let Some(ended) = self.carry_out(&id, &plan) {
+                    self.console.note(&format!(
+                        "agent: {} {}{}",
+                        id.digest.0,
+                        word(ended.state),
+                        ended
+                            .why
+                            .as_ref()
+                            .map_or_else(String::new, |why| format!(": {why}"))
+                    ));
+                    record.ended = Some(ended);
+                    taken::write(&folder, &record)?;
+                }
+                Ok(self.stop.asked().is_none())
+            }
+        }
+    }
+
+    /// Carries a plan out; `None` where it was stopped by a stop of this agent, and goes on at the next start.
+    fn carry_out(&self, id: &GrantId, plan: &NodePlan) -> Option<GrantProgress> {
+        let stop = StopFlag::default();
+        let running = self.orders.running(id, &stop);
+        let drains = Drains {
+            orders: &self.orders,
+            id,
+            publisher: &self.publisher,
+            status: &self.status,
+            stop: &stop,
+        };
+        let ran = self.engine(&stop, Crew::Controller(&drains), |engine| {
+            engine.granted(plan)
+        });
+        drop(running);
+        let (state, why) = match ran {
+            Ok(Ran::All { steps: _ }) => (GrantState::Converged, None),
+            Ok(Ran::Void { steps: _, why }) => (GrantState::Void, Some(why)),
+            Ok(Ran::Ended {
+                steps: _,
+                exit: Exit::RolledBack,
+                why,
+            }) => (GrantState::RolledBack, Some(why)),
+            Ok(Ran::Ended {
+                steps: _,
+                exit: Exit::Partial,
+                why,
+            }) => {
+                if self.stop.asked().is_some() {
+                    return None;
+                }
+                (GrantState::Void, Some(why))
+            }
+            Ok(Ran::Ended {
+                steps: _,
+                exit: _,
+                why,
+            }) => (GrantState::Halted, Some(why)),
+            Err(failure) => (GrantState::Halted, Some(failure.chain())),
+        };
+        Some(id.progress(state, why))
+    }
+
+    fn engine<T>(
+        &self,
+        stop: &StopFlag,
+        crew: Crew<'_>,
+        work: impl FnOnce(&mut Engine<'_>) -> T,
+    ) -> T {
+        let (declaration, leave) = (Declaration::default(), Leave::default());
+        let place = SourcePlace::new(self.environment.current.clone());
+        let mut engine = Engine {
+            room: &self.setting.room,
+            declaration: &declaration,
+            scope: Scope::Cards,
+            place: &place,
+            binary: &self.setting.binary,
+            toolchain: self.setting.toolchain.clone(),
+            console: self.console,
+            stop,
+            leave: &leave,
+            asking: Asking::Timer,
+            crew,
+        };
+        work(&mut engine)
+    }
+
+    fn look(&self) -> Result<HardwareSnapshot, Failure> {
+        let around = Surroundings {
+            worker: self.setting.toolchain.clone(),
+            workers: BTreeMap::new(),
+        };
+        observe::node(&self.setting.room, self.node, &around)
+    }
+
+    fn report(
+        &self,
+        latest: &Latest,
+        grant: Option<&GrantProgress>,
+        idle: Option<&str>,
+    ) -> Result<(), Failure> {
+        let snapshot = self.look()?;
+        self.tell(latest, &snapshot, grant, idle)
+    }
+
+    /// Publishes what was seen.
+    fn tell(
+        &self,
+        latest: &Latest,
+        snapshot: &HardwareSnapshot,
+        grant: Option<&GrantProgress>,
+        idle: Option<&str>,
+    ) -> Result<(), Failure> {
+        let folder = self.setting.room.state.node_folder(&self.node.name);
+        let records = Journal::read(&folder.join("journal"))?;
+        let seen = Seen {
+            snapshot,
+            records: &records,
+            node_uid: latest.node_uid.as_deref(),
+            generation: latest
+                .card_node
+                .as_ref()
+                .and_then(|node| node.metadata.generation),
+            grant,
+            idle,
+        };
+        let now = Machine::linux(Roots::default()).now();
+        let status = report::status(&seen, &self.publisher.before(latest), now);
+        self.status.replace(status.clone());
+        self.publisher.publish(latest, status);
+        Ok(())
+    }
+}
+
+/// How far the newest grant came, where it is at work no more.
+fn last(taken: &Taken) -> GrantProgress {
+    taken.ended.clone().unwrap_or_else(|| {
+        let why = "it was withdrawn before it ended".to_owned();
+        taken.id.progress(GrantState::Void, Some(why))
+    })
+}
+
+fn word(state: GrantState) -> &'static str {
+    match state {
+        GrantState::Working => "goes on",
+        GrantState::Converged => "is carried out and verified",
+        GrantState::Halted => "halted",
+        GrantState::RolledBack => "failed and was undone",
+        GrantState::Void => "does not fit any more",
+        GrantState::Refused => "is not for this agent",
+    }
+}

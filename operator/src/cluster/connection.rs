@@ -1,0 +1,91 @@
+//! The way to an API server: a kubeconfig that was named, the user's, or what a pod is given.
+use std::path::{Path, PathBuf};
+
+use kube_client::{
+    Client, Config,
+    config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+
+use crate::{cli::Environment, exit::Exit, failure::Failure};
+
+/// Why there is no way to an API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The kubeconfig cannot be used.
+    #[error("reading the kubeconfig {path}")]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: KubeconfigError,
+    },
+    /// There is no kubeconfig, and this is no pod.
+    #[error("looking for an API server: no kubeconfig is named, and this is no pod of a cluster")]
+    Nowhere(#[source] InClusterError),
+    /// The client cannot be made of it.
+    #[error("making a client for {url}")]
+    Client {
+        /// The server.
+        url: String,
+        /// Why.
+        source: Box<kube_client::Error>,
+    },
+}
+
+impl From<ConnectionError> for Failure {
+    fn from(error: ConnectionError) -> Self {
+        let exit = match &error {
+            ConnectionError::Kubeconfig { .. } | ConnectionError::Nowhere(_) => Exit::Missing,
+            ConnectionError::Client { .. } => Exit::Unavailable,
+        };
+        Failure::said(
+            exit,
+            crate::failure::chain(&error),
+            "name a kubeconfig with --kubeconfig or KUBECONFIG",
+        )
+    }
+}
+
+/// A client for the API server that the command line, the environment or the pod names. Must be called inside a runtime.
+pub async fn client(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<Client, ConnectionError> {
+    let config = config(named, environment).await?;
+    let url = config.cluster_url.to_string();
+    Client::try_from(config).map_err(|source| ConnectionError::Client {
+        url,
+        source: Box::new(source),
+    })
+}
+
+async fn config(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<Config, ConnectionError> {
+    let own = environment
+        .home
+        .as_ref()
+        .map(|home| home.join(".kube/config"))
+        .filter(|file| file.is_file());
+    let named = named.map(Path::to_owned);
+    let Some(path) = named.or_else(|| environment.kubeconfig.clone()).or(own) else {
+        return Config::incluster().map_err(ConnectionError::Nowhere);
+    };
+    let failed = |source| ConnectionError::Kubeconfig {
+        path: path.clone(),
+        source,
+    };
+    let kubeconfig = Kubeconfig::read_from(&path).map_err(failed)?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(failed)
+}
+
+/// Why a request failed: the API server's own sentence where it has one.
+pub fn why(error: &kube_client::Error) -> String {
+    match error {
+        kube_client::Error::Api(status) => status.message.clone(),
+        other => crate::failure::chain(other),
+    }
+}

@@ -1,0 +1,213 @@
+//! One turn: the cluster as it is goes in, what is to be written comes out. No effect, and the same for the same.
+use std::{collections::BTreeMap, sync::Arc};
+
+use crd::{
+    kind::{ChangePlan, NodeProgress},
+    plan::Plan,
+};
+use kube_client::ResourceExt;
+use reconcile::{Inputs, Scope};
+
+use super::{
+    declared, fleet,
+    grants::grants,
+    rollout::{Course, course},
+    verdict::{Seen, verdicts},
+    world::{World, number},
+    writes::Write,
+};
+
+/// Rollouts that ended well and are kept to be read.
+const HISTORY: usize = 10;
+/// Letters of a digest that a rollout's name has.
+const LETTERS: usize = 10;
+
+/// Something to be told as an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Of which rollout.
+    pub plan: Arc<ChangePlan>,
+    /// Whether somebody should look.
+    pub warning: bool,
+    /// Stable reason.
+    pub reason: &'static str,
+    /// A sentence.
+    pub note: String,
+}
+
+/// What a turn comes to.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// What is to be written; nothing where all is as it should be.
+    pub writes: Vec<Write>,
+    /// What is to be told.
+    pub events: Vec<Told>,
+}
+
+/// Decides.
+pub fn decide(world: &World) -> Decision {
+    let declaration = declared::declaration(world);
+    let inputs = fleet::inputs(world);
+    let plan = reconcile::plan(&Inputs {
+        declaration: &declaration,
+        nodes: &inputs,
+        models: &BTreeMap::new(),
+        // Builds and workers are pods, which are not this version's to run.
+        scope: Scope::Cards,
+    });
+    let broken = reconcile::check(&plan, &declaration, &inputs);
+    let unsafe_plan = broken.first().map(|violation| {
+        format!(
+            "the plan breaks safety rule {}: {}",
+            violation.rule, violation.message
+        )
+    });
+    let course = match unsafe_plan {
+        None => course(world, &plan, &declaration),
+        // Nothing of it begins; what is at work was decided on another plan, and ends.
+        Some(_) => Course {
+            current: world.plans.last().cloned(),
+            outcomes: world
+                .plans
+                .last()
+                .and_then(|plan| plan.status.clone())
+                .map(|status| status.nodes)
+                .unwrap_or_default(),
+            ..Course::default()
+        },
+    };
+    let mut writes = fleet::fleet(world);
+    // One write a turn and object: the next turn sees what this one wrote.
+    let marked = |write: &Write| match write {
+        Write::CardNode(to) => writes
+            .iter()
+            .any(|earlier| matches!(earlier, Write::CardNode(first) if first.node == to.node)),
+        _ => false,
+    };
+    let granted: Vec<Write> = match unsafe_plan {
+        None => grants(world, &plan, &course)
+            .into_iter()
+            .filter(|write| !marked(write))
+            .collect(),
+        Some(_) => Vec::new(),
+    };
+    writes.extend(granted);
+    writes.extend(rollouts(world, &course));
+    writes.extend(verdicts(&Seen {
+        world,
+        plan: &plan,
+        inputs: &inputs,
+        course: &course,
+        unsafe_plan: unsafe_plan.as_deref(),
+    }));
+    let events = told(&plan, &course);
+    Decision { writes, events }
+}
+
+/// Rollouts that are opened, and those that are forgotten: one that was replaced before it began, and old ones.
+fn rollouts(world: &World, course: &Course) -> Vec<Write> {
+    let mut writes = Vec::new();
+    if let Some(spec) = &course.open {
+        let begun = |plan: &ChangePlan| {
+            plan.status
+                .as_ref()
+                .is_some_and(|status| !status.nodes.is_empty())
+        };
+        if let Some(current) = course.current.as_ref().filter(|current| !begun(current)) {
+            writes.push(Write::DeletePlan(current.clone()));
+        }
+        writes.push(Write::OpenPlan {
+            name: name(world, &spec.digest.0),
+            spec: spec.clone(),
+        });
+    }
+    let ended_well = |plan: &&Arc<ChangePlan>| {
+        let nodes = plan.status.as_ref().map(|status| status.nodes.as_slice());
+        nodes.unwrap_or_default().iter().all(|outcome| {
+            matches!(
+                outcome.outcome,
+                NodeProgress::Converged | NodeProgress::Stale
+            )
+        })
+    };
+    let past: Vec<&Arc<ChangePlan>> = world
+        .plans
+        .iter()
+        .rev()
+        .skip(1)
+        .filter(ended_well)
+        .collect();
+    writes.extend(
+        past.into_iter()
+            .skip(HISTORY)
+            .map(|plan| Write::DeletePlan(plan.clone())),
+    );
+    writes
+}
+
+/// `rollout-7-1f0c9e77ab`: the next number, and the digest's first letters.
+fn name(world: &World, digest: &str) -> String {
+    let letters: String = digest
+        .rsplit(':')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(LETTERS)
+        .collect();
+    let last = world
+        .plans
+        .iter()
+        .map(|plan| number(&plan.name_any()))
+        .max();
+    format!("rollout-{}-{letters}", last.unwrap_or_default() + 1)
+}
+
+/// What changed since the rollout's status was written.
+fn told(plan: &Plan, course: &Course) -> Vec<Told> {
+    let Some(current) = &course.current else {
+        return Vec::new();
+    };
+    let before = current
+        .status
+        .as_ref()
+        .map(|status| status.nodes.as_slice())
+        .unwrap_or_default();
+    let told = |warning, reason, note| Told {
+        plan: current.clone(),
+        warning,
+        reason,
+        note,
+    };
+    course
+        .outcomes
+        .iter()
+        .filter(|outcome| {
+            let known = before.iter().find(|known| known.node == outcome.node);
+            known.map(|known| known.outcome) != Some(outcome.outcome)
+        })
+        .map(|outcome| {
+            let node = &outcome.node;
+            let why = outcome.why.as_deref().unwrap_or("no reason was given");
+            let steps = plan
+                .nodes
+                .iter()
+                .find(|planned| planned.node == *node)
+                .map_or(0, |planned| planned.steps.len());
+            match outcome.outcome {
+                NodeProgress::Applying => told(
+                    false,
+                    "Granted",
+                    format!("{node} carries out {steps} steps"),
+                ),
+                NodeProgress::Converged => told(
+                    false,
+                    "Converged",
+                    format!("every step was verified on {node}"),
+                ),
+                NodeProgress::Halted => told(true, "Halted", format!("{node}: {why}")),
+                NodeProgress::RolledBack => told(true, "RolledBack", format!("{node}: {why}")),
+                NodeProgress::Stale => told(true, "Stale", format!("{node}: {why}")),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,215 @@
+//! Grants and drains: what each `CardNode` and Node is to say for the course that was decided on.
+use std::sync::Arc;
+
+use crd::{
+    id::{NodeName, PciAddress},
+    kind::{CardNode, CardNodeSpec, ChangePlan, Grant, GrantState, NodeProgress},
+    plan::{NodePlan, Plan},
+    step::Action,
+};
+use k8s_openapi::api::core::v1::{Node, Taint};
+use kube_client::ResourceExt;
+
+use super::{
+    rollout::{Course, Stand},
+    world::World,
+    writes::{CardNodeWrite, Write},
+};
+use crate::cluster::{
+    names::{DRAIN_EFFECT, DRAIN_TAINT},
+    packed::{self, PLAN_LIMIT},
+};
+
+/// Grants that go out, come back, or have a drain to be done; and taints on Nodes.
+pub fn grants(world: &World, plan: &Plan, course: &Course) -> Vec<Write> {
+    let mut writes = Vec::new();
+    for (name, card_node) in &world.card_nodes {
+        let node = world.nodes.get(name);
+        let goal = goal(world, plan, course, name, card_node, node);
+        if goal.spec != card_node.spec {
+            writes.push(Write::CardNode(CardNodeWrite {
+                spec: goal.spec,
+                ..CardNodeWrite::of(card_node)
+            }));
+        }
+        if let Some(node) = node
+            && let Some(taints) = tainted(node, goal.taint)
+        {
+            writes.push(Write::Taints {
+                node: node.clone(),
+                taints,
+            });
+        }
+    }
+    writes
+}
+
+/// What a node is to have.
+struct Goal {
+    spec: CardNodeSpec,
+    taint: Placement,
+}
+
+/// Whether anything new may be placed on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placement {
+    Open,
+    /// Kept off by our taint.
+    Kept,
+}
+
+fn goal(
+    world: &World,
+    plan: &Plan,
+    course: &Course,
+    name: &NodeName,
+    card_node: &CardNode,
+    node: Option<&Arc<Node>>,
+) -> Goal {
+    let nothing = Goal {
+        spec: CardNodeSpec::default(),
+        taint: Placement::Open,
+    };
+    if let Some(grant) = &card_node.spec.grant {
+        if is_over(course, name, grant) {
+            return nothing;
+        }
+        return at_work(card_node, node, grant);
+    }
+    let begins = course.stands.get(name) == Some(&Stand::Begins);
+    let planned = plan.nodes.iter().find(|planned| planned.node == *name);
+    let granted = planned
+        .filter(|_| begins)
+        .zip(course.current.as_deref())
+        .zip(node)
+        .and_then(|((planned, current), node)| grant(world, planned, current, card_node, node));
+    match granted {
+        Some(grant) => Goal {
+            spec: CardNodeSpec {
+                grant: Some(grant),
+                drained: Vec::new(),
+            },
+            taint: Placement::Open,
+        },
+        None => nothing,
+    }
+}
+
+/// Whether a grant may go: how it ended is in its rollout's status, or its rollout is no more.
+fn is_over(course: &Course, name: &NodeName, grant: &Grant) -> bool {
+    let Some(current) = course.current.as_deref() else {
+        return true;
+    };
+    if current.spec.digest != grant.rollout {
+        return true;
+    }
+    let recorded = current
+        .status
+        .as_ref()
+        .and_then(|status| status.nodes.iter().find(|outcome| outcome.node == *name));
+    recorded.is_some_and(|recorded| recorded.outcome != NodeProgress::Applying)
+}
+
+fn grant(
+    world: &World,
+    planned: &NodePlan,
+    current: &ChangePlan,
+    card_node: &CardNode,
+    node: &Node,
+) -> Option<Grant> {
+    Some(Grant {
+        digest: planned.digest.clone(),
+        rollout: current.spec.digest.clone(),
+        // A plan of 32 SoCs takes 4 KB of the 256.
+        plan: packed::pack(planned, PLAN_LIMIT).ok()?,
+        boot_id: planned.boot_id.clone()?,
+        node_uid: node.uid()?,
+        decided_on: card_node.resource_version()?,
+        lease_epoch: world.epoch,
+    })
+}
+
+/// A node that carries out its grant: drained as far as it asks.
+fn at_work(card_node: &CardNode, node: Option<&Arc<Node>>, grant: &Grant) -> Goal {
+    let as_it_is = |taint| Goal {
+        spec: card_node.spec.clone(),
+        taint,
+    };
+    let Some(socs) = awaited(card_node, grant) else {
+        let begun = !card_node.spec.drained.is_empty();
+        return as_it_is(if begun {
+            Placement::Kept
+        } else {
+            Placement::Open
+        });
+    };
+    let kept_off = node.is_some_and(|node| is_tainted(node));
+    // Only once the API server has the taint: whoever was placed before is seen as a holder by the next look.
+    if !kept_off {
+        return as_it_is(Placement::Kept);
+    }
+    Goal {
+        spec: CardNodeSpec {
+            grant: Some(grant.clone()),
+            drained: socs,
+        },
+        taint: Placement::Kept,
+    }
+}
+
+/// The SoCs that the agent waits to see drained: it stands where work is kept off, or where a holder has to go.
+pub fn awaited(card_node: &CardNode, grant: &Grant) -> Option<Vec<PciAddress>> {
+    let progress = card_node.status.as_ref()?.grant.as_ref()?;
+    let same = progress.digest == grant.digest
+        && progress.decided_on == grant.decided_on
+        && progress.lease_epoch == grant.lease_epoch;
+    let step = progress.awaiting.as_ref()?;
+    if !same || progress.state != GrantState::Working {
+        return None;
+    }
+    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
+    plan.steps
+        .into_iter()
+        .find_map(|planned| match planned.action {
+            Action::Taint { socs } | Action::Drain { socs, .. } if planned.id == *step => {
+                Some(socs)
+            }
+            _ => None,
+        })
+}
+
+fn is_tainted(node: &Node) -> bool {
+    taints(node).iter().any(is_ours)
+}
+
+fn is_ours(taint: &Taint) -> bool {
+    taint.key == DRAIN_TAINT
+}
+
+fn taints(node: &Node) -> &[Taint] {
+    node.spec
+        .as_ref()
+        .and_then(|spec| spec.taints.as_deref())
+        .unwrap_or_default()
+}
+
+/// All taints that a Node is to have, where that differs.
+fn tainted(node: &Node, placement: Placement) -> Option<Vec<Taint>> {
+    let wanted = placement == Placement::Kept;
+    if is_tainted(node) == wanted {
+        return None;
+    }
+    let mut all: Vec<Taint> = taints(node)
+        .iter()
+        .filter(|taint| !is_ours(taint))
+        .cloned()
+        .collect();
+    if wanted {
+        all.push(Taint {
+            key: DRAIN_TAINT.to_owned(),
+            effect: DRAIN_EFFECT.to_owned(),
+            ..Taint::default()
+        });
+    }
+    Some(all)
+}

@@ -1,0 +1,307 @@
+//! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
+//!
+//! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
+//! is asked), `fleet` (which nodes there are), `rollout` (what begins where), `grants` (who may do what), `verdict` (how
+//! all stands). `lease` says who leads, and in which epoch.
+//!
+//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet.
+mod decide;
+mod declared;
+mod fleet;
+mod grants;
+mod lease;
+mod rollout;
+mod stores;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod world;
+mod writes;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use kube_client::{Client, Resource};
+use kube_runtime::events::{Event, EventType, Recorder, Reporter};
+use machine::{Machine, Roots, Timestamp};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    cli::{ControllerArgs, Environment},
+    cluster::{connection, names::CONTROLLER},
+    console::Console,
+    engine::interrupt::StopFlag,
+    exit::Exit,
+    failure::{self, Failure},
+};
+use decide::{Told, decide};
+use lease::{Leadership, Led};
+use stores::Stores;
+pub use world::number;
+use writes::{Write, Written, write};
+
+/// Writes under way at once.
+const WRITES: usize = 8;
+/// The longest wait without looking whether somebody asked for a stop.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long after a change the next turn begins.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How often all is looked at though nothing changed: windows open, and what is long gone is forgotten.
+const REST: Duration = Duration::from_secs(30);
+/// How long a write that failed is left alone.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// After this long without seeing its own write, it lists everything anew.
+const SIGHT: Duration = Duration::from_secs(5);
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// `controller`
+pub fn run(
+    args: &ControllerArgs,
+    environment: &Environment,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("controller")
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::said(
+                Exit::Unavailable,
+                format!("starting threads: {error}"),
+                failure::cure(&error),
+            )
+        })?;
+    let ended = runtime.block_on(async {
+        let client = connection::client(args.cluster.kubeconfig.as_deref(), environment).await?;
+        let me = args.identity.clone().unwrap_or_else(|| {
+            let host = Machine::linux(Roots::default()).name();
+            format!("{host}-{}", std::process::id())
+        });
+        let term = Duration::from_secs(args.lease_seconds);
+        let leadership = Leadership::new(&client, &args.namespace, &me, term);
+        let (say, led) = watch::channel(None);
+        let leading = tokio::spawn(lead(leadership, say, stop.clone()));
+        let mut controller = Controller {
+            client,
+            console,
+            stop,
+            led,
+            me,
+            changed: Arc::default(),
+            trouble: String::new(),
+        };
+        controller.serve().await;
+        // It gives the lease back; a server that does not answer keeps nobody waiting.
+        let _ = tokio::time::timeout(PATIENCE, leading).await;
+        Ok(Exit::Ok)
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+/// Keeps the lease, or waits for it, until a stop; says who leads in which epoch.
+async fn lead(
+    mut leadership: Leadership,
+    say: watch::Sender<Option<Led>>,
+    stop: StopFlag,
+) -> Option<()> {
+    let wall = || Machine::linux(Roots::default()).now();
+    while stop.asked().is_none() {
+        let turn = tokio::time::timeout(leadership.rhythm(), leadership.turn(wall)).await;
+        // A server that does not answer takes the lease from nobody: what was said last holds until its time is over.
+        if let Ok(Ok(led)) = turn {
+            say.send_replace(led);
+        }
+        let mut left = leadership.rhythm();
+        while !left.is_zero() && stop.asked().is_none() {
+            let part = left.min(LOOK);
+            tokio::time::sleep(part).await;
+            left -= part;
+        }
+    }
+    leadership.release().await.ok()
+}
+
+struct Controller<'a> {
+    client: Client,
+    console: &'a Console,
+    stop: &'a StopFlag,
+    led: watch::Receiver<Option<Led>>,
+    me: String,
+    changed: Arc<Notify>,
+    /// What went wrong last; told once.
+    trouble: String,
+}
+
+impl Controller<'_> {
+    async fn serve(&mut self) {
+        self.console
+            .note(&format!("controller: {} waits for the lease", self.me));
+        while self.stop.asked().is_none() {
+            match self.epoch() {
+                Some(epoch) => {
+                    self.console
+                        .note(&format!("controller: {} leads, in epoch {epoch}", self.me));
+                    self.term(epoch).await;
+                    self.console
+                        .note(&format!("controller: {} leads no more", self.me));
+                }
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// The epoch in which this process leads now.
+    fn epoch(&self) -> Option<i64> {
+        let led = *self.led.borrow();
+        led.filter(|led| now() < led.until).map(|led| led.epoch)
+    }
+
+    fn leads(&self, epoch: i64) -> bool {
+        self.stop.asked().is_none() && self.epoch() == Some(epoch)
+    }
+
+    /// One term: turn after turn while it leads. What it goes by was listed after it began to lead.
+    async fn term(&mut self, epoch: i64) {
+        let recorder = Recorder::new(
+            self.client.clone(),
+            Reporter {
+                controller: CONTROLLER.to_owned(),
+                instance: Some(self.me.clone()),
+            },
+        );
+        while self.leads(epoch) {
+            let stores = Stores::follow(&self.client, &self.me, &self.changed);
+            let ready = tokio::time::timeout(LIMIT, stores.ready()).await;
+            if ready != Ok(true) {
+                self.told("the API server does not list our kinds; are the definitions in charts/shardplane/crds there, and may this account read them?");
+                continue;
+            }
+            self.turns(epoch, &stores, &recorder).await;
+        }
+    }
+
+    /// Turns, until it leads no more or has lost sight of its own writes.
+    async fn turns(&mut self, epoch: i64, stores: &Stores, recorder: &Recorder) {
+        let mut unseen: Vec<Written> = Vec::new();
+        let mut since = now();
+        while self.leads(epoch) {
+            unseen.retain(|written| !stores.have_seen(written));
+            if !unseen.is_empty() {
+                if since.until(now()) > SIGHT {
+                    return;
+                }
+                self.wait(epoch, LOOK).await;
+                continue;
+            }
+            let decision = decide(&stores.world(epoch, now()));
+            if decision.writes.is_empty() {
+                self.wait(epoch, REST).await;
+                continue;
+            }
+            for event in &decision.events {
+                self.tell(recorder, event).await;
+            }
+            let (written, failed) = self.write(epoch, &decision.writes).await;
+            unseen = written;
+            since = now();
+            match failed {
+                None => self.trouble.clear(),
+                Some(why) => {
+                    self.told(&why);
+                    self.wait(epoch, PATIENCE).await;
+                }
+            }
+        }
+    }
+
+    /// Writes, some at once; what was written, and what went wrong with the others.
+    async fn write(&self, epoch: i64, writes: &[Write]) -> (Vec<Written>, Option<String>) {
+        let mut under_way = futures::stream::iter(writes)
+            .map(|to| async move {
+                // A leader that lost its term in the middle of a turn writes no further.
+                if !self.leads(epoch) {
+                    return None;
+                }
+                Some(tokio::time::timeout(LIMIT, write(&self.client, to)).await)
+            })
+            .buffer_unordered(WRITES);
+        let (mut written, mut failed) = (Vec::new(), None::<String>);
+        while let Some(ended) = under_way.next().await {
+            match ended {
+                None => {}
+                Some(Ok(Ok(one))) => written.push(one),
+                // It was decided on another version: the next turn sees that one.
+                Some(Ok(Err(kube_client::Error::Api(status))))
+                    if matches!(status.code, 404 | 409) =>
+                {
+                    failed.get_or_insert_with(String::new);
+                }
+                Some(Ok(Err(error))) => {
+                    let why = format!("writing failed: {}", connection::why(&error));
+                    // The same one of several every time, so that it is told once.
+                    failed = failed
+                        .filter(|first| !first.is_empty() && *first < why)
+                        .or(Some(why));
+                }
+                Some(Err(_)) => {
+                    failed = Some("writing failed: the API server does not answer".to_owned());
+                }
+            }
+        }
+        (written, failed)
+    }
+
+    /// Publishes an event; one that is lost is no harm, the conditions say all.
+    async fn tell(&self, recorder: &Recorder, told: &Told) {
+        let event = Event {
+            type_: if told.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: told.reason.to_owned(),
+            note: Some(told.note.clone()),
+            action: "Rollout".to_owned(),
+            secondary: None,
+        };
+        let digest = &told.plan.spec.digest.0;
+        self.console
+            .note(&format!("controller: {digest}: {}", told.note));
+        let about = told.plan.object_ref(&());
+        let publishing = recorder.publish(&event, &about);
+        let _ = tokio::time::timeout(PATIENCE, publishing).await;
+    }
+
+    /// Waits for a change, at most so long, or until it leads no more.
+    async fn wait(&self, epoch: i64, most: Duration) {
+        let end = now().plus(most);
+        while self.leads(epoch) {
+            let left = now().until(end);
+            if left.is_zero() {
+                return;
+            }
+            if tokio::time::timeout(left.min(LOOK), self.changed.notified())
+                .await
+                .is_ok()
+            {
+                // Several objects are often written one after the other, and mean one thing together.
+                return tokio::time::sleep(SETTLE).await;
+            }
+        }
+    }
+
+    fn told(&mut self, what: &str) {
+        if !what.is_empty() && self.trouble != what {
+            self.console.note(&format!("controller: {what}"));
+            what.clone_into(&mut self.trouble);
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    Machine::linux(Roots::default()).now()
+}

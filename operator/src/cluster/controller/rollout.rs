@@ -1,0 +1,428 @@
+//! Where a rollout stands, and what it does next: a function of the plan for now, the `ChangePlan` at hand and the nodes.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crd::{
+    declaration::Declaration,
+    id::{Digest, NodeName},
+    kind::{
+        ChangePlan, ChangePlanSpec, GrantState, NodeOutcome, NodeProgress, PlannedNode,
+        PlannedSummary,
+    },
+    plan::{NodePlan, Plan, ReportKind},
+    step::Action,
+};
+use machine::Timestamp;
+use reconcile::{
+    ApprovalDecision, approval,
+    rollout::{self, Next, Progress},
+    window,
+};
+
+use super::{declared, world::World};
+use crate::engine::approve::calendar;
+
+/// Nodes that one rollout has room for.
+const NODES: usize = 1000;
+
+/// Where a node stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// Nothing is left to do.
+    Converged,
+    /// Its steps are being carried out.
+    Working,
+    /// Its steps may begin now.
+    Begins,
+    /// Its turn comes.
+    Queued,
+    /// Somebody has to approve its steps.
+    Approval(String),
+    /// Its steps are disruptive, and no window is open.
+    Window,
+    /// A step failed; nothing more is tried.
+    Failed(String),
+    /// The rollout goes no further.
+    Stopped(String),
+}
+
+/// What becomes of rollouts now.
+#[derive(Debug, Default)]
+pub struct Course {
+    /// The rollout at hand.
+    pub current: Option<Arc<ChangePlan>>,
+    /// How its nodes stand, as its status is to say.
+    pub outcomes: Vec<NodeOutcome>,
+    /// A rollout to be opened.
+    pub open: Option<ChangePlanSpec>,
+    /// Where each node of the plan stands.
+    pub stands: BTreeMap<NodeName, Stand>,
+}
+
+/// Decides.
+pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
+    let current = world.plans.last().cloned();
+    let declared = declared::digest(declaration);
+    let outcomes = current
+        .as_ref()
+        .map(|current| outcomes(world, plan, current))
+        .unwrap_or_default();
+    let outcome = |name: &NodeName| outcomes.iter().find(|outcome| outcome.node == *name);
+    let working = |name: &NodeName| {
+        outcome(name).is_some_and(|outcome| outcome.outcome == NodeProgress::Applying)
+    };
+    let mut stands = BTreeMap::new();
+    let mut left: Vec<&NodePlan> = Vec::new();
+    for node in &plan.nodes {
+        let stand = if working(&node.node) {
+            Stand::Working
+        } else if node.steps.is_empty() {
+            Stand::Converged
+        } else if let Some(why) = failed(
+            world,
+            (&outcomes, current.as_deref()),
+            declared.as_ref(),
+            &node.node,
+        ) {
+            Stand::Failed(why)
+        } else {
+            left.push(node);
+            Stand::Queued
+        };
+        stands.insert(node.node.clone(), stand);
+    }
+    let covered = current
+        .as_ref()
+        .is_some_and(|current| left.iter().all(|node| covers(current, &outcomes, node)));
+    let mut open = None;
+    if covered {
+        let current = current.as_deref();
+        for (node, stand) in next(world.now, plan, declaration, current, &outcomes, &left) {
+            stands.insert(node, stand);
+        }
+    } else if !left.is_empty() && !stands.values().any(|stand| *stand == Stand::Working) {
+        // Where nodes are at work for a rollout that no longer fits, they end first.
+        open = Some(opened(plan, &left, declared));
+    }
+    Course {
+        current,
+        outcomes,
+        open,
+        stands,
+    }
+}
+
+/// Whether a node's steps are those that the rollout planned for it, and it has not begun.
+fn covers(current: &ChangePlan, outcomes: &[NodeOutcome], node: &NodePlan) -> bool {
+    let planned = current
+        .spec
+        .nodes
+        .iter()
+        .any(|planned| planned.node == node.node && planned.digest == node.digest);
+    planned && !outcomes.iter().any(|outcome| outcome.node == node.node)
+}
+
+/// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared since.
+/// The newest rollout that began on the node says it.
+fn failed(
+    world: &World,
+    course: (&[NodeOutcome], Option<&ChangePlan>),
+    declared: Option<&Digest>,
+    node: &NodeName,
+) -> Option<String> {
+    let (outcomes, current) = course;
+    let (plan, outcome) = world.plans.iter().rev().find_map(|plan| {
+        let is_current = current.is_some_and(|current| current.metadata.uid == plan.metadata.uid);
+        let known = plan.status.as_ref().map(|status| status.nodes.as_slice());
+        let known = if is_current {
+            outcomes
+        } else {
+            known.unwrap_or_default()
+        };
+        let outcome = known.iter().find(|outcome| outcome.node == *node)?;
+        Some((plan, outcome))
+    })?;
+    let ended_badly = matches!(
+        outcome.outcome,
+        NodeProgress::Halted | NodeProgress::RolledBack
+    );
+    (ended_badly && plan.spec.declared.as_ref() == declared).then(|| {
+        let name = plan.metadata.name.as_deref().unwrap_or_default();
+        format!(
+            "{}; look at the card, then `kubectl delete changeplan {name}` tries again",
+            outcome.why.as_deref().unwrap_or("a step failed")
+        )
+    })
+}
+
+/// How each node of a rollout stands, from its status and from what the agents say of their grants.
+fn outcomes(world: &World, plan: &Plan, current: &ChangePlan) -> Vec<NodeOutcome> {
+    let known = current
+        .status
+        .as_ref()
+        .map(|status| status.nodes.as_slice())
+        .unwrap_or_default();
+    current
+        .spec
+        .nodes
+        .iter()
+        .filter_map(|planned| {
+            let known = known.iter().find(|known| known.node == planned.node);
+            match known {
+                Some(known) if known.outcome != NodeProgress::Applying => Some(known.clone()),
+                Some(_) | None => live(world, plan, current, planned, known.is_some()),
+            }
+        })
+        .collect()
+}
+
+/// What a node that has not ended says; `None` while it has not begun.
+fn live(
+    world: &World,
+    plan: &Plan,
+    current: &ChangePlan,
+    planned: &PlannedNode,
+    begun: bool,
+) -> Option<NodeOutcome> {
+    let outcome = |outcome, why: Option<&str>| {
+        Some(NodeOutcome {
+            node: planned.node.clone(),
+            outcome,
+            why: why.map(|why| crate::cluster::condition::shortened(why, 256)),
+        })
+    };
+    let card_node = world.card_nodes.get(&planned.node);
+    let node = world.nodes.get(&planned.node);
+    let granted = card_node
+        .and_then(|card_node| {
+            card_node
+                .spec
+                .grant
+                .as_ref()
+                .map(|grant| (card_node, grant))
+        })
+        .filter(|(_, grant)| {
+            grant.rollout == current.spec.digest && grant.digest == planned.digest
+        });
+    let Some((card_node, grant)) = granted else {
+        if begun {
+            return outcome(NodeProgress::Stale, Some("its grant was taken away"));
+        }
+        let here = plan.nodes.iter().find(|node| node.node == planned.node);
+        let idle = here.is_some_and(|node| node.steps.is_empty());
+        // Somebody else did it, or what asked for it went: a node that is blocked, or waits for a canary, has no steps
+        // either.
+        return if idle && !is_blocked(plan, &planned.node) {
+            outcome(NodeProgress::Converged, None)
+        } else {
+            None
+        };
+    };
+    let status = card_node.status.as_ref();
+    let uid = node.and_then(|node| node.metadata.uid.as_deref());
+    if uid != Some(grant.node_uid.as_str()) {
+        return outcome(
+            NodeProgress::Stale,
+            Some("its Node is gone, or was made anew"),
+        );
+    }
+    let progress = status
+        .and_then(|status| status.grant.as_ref())
+        .filter(|progress| {
+            progress.decided_on == grant.decided_on
+                && progress.lease_epoch == grant.lease_epoch
+                && progress.digest == grant.digest
+        });
+    let Some(progress) = progress else {
+        let booted = status.and_then(|status| status.boot_id.as_ref()) != Some(&grant.boot_id);
+        return if booted {
+            outcome(
+                NodeProgress::Stale,
+                Some("it has booted since it was planned for"),
+            )
+        } else {
+            outcome(NodeProgress::Applying, None)
+        };
+    };
+    let why = progress.why.as_deref();
+    match progress.state {
+        GrantState::Working => outcome(NodeProgress::Applying, None),
+        GrantState::Converged => outcome(NodeProgress::Converged, None),
+        GrantState::Halted => outcome(NodeProgress::Halted, why),
+        GrantState::RolledBack => outcome(NodeProgress::RolledBack, why),
+        GrantState::Void | GrantState::Refused => outcome(NodeProgress::Stale, why),
+    }
+}
+
+/// Whether something stands against a node's goals.
+pub fn is_blocked(plan: &Plan, node: &NodeName) -> bool {
+    plan.report.iter().any(|line| {
+        matches!(line.kind, ReportKind::Blocked | ReportKind::Error)
+            && line.node.as_ref() == Some(node)
+    })
+}
+
+/// Which of the nodes that are left begin, and what the others wait for.
+fn next(
+    now: Timestamp,
+    plan: &Plan,
+    declaration: &Declaration,
+    current: Option<&ChangePlan>,
+    outcomes: &[NodeOutcome],
+    left: &[&NodePlan],
+) -> Vec<(NodeName, Stand)> {
+    let Some(current) = current else {
+        return Vec::new();
+    };
+    let begun: BTreeMap<NodeName, Progress> = outcomes
+        .iter()
+        .map(|outcome| {
+            let progress = match outcome.outcome {
+                NodeProgress::Applying => Progress::Working,
+                // What no longer fits is planned anew: it is not this rollout's any more.
+                NodeProgress::Converged | NodeProgress::Stale => Progress::Converged,
+                NodeProgress::Halted | NodeProgress::RolledBack => Progress::Failed,
+            };
+            (outcome.node.clone(), progress)
+        })
+        .collect();
+    let (weekday, minute) = calendar(now);
+    let mut stands: Vec<(NodeName, Stand)> = left
+        .iter()
+        .map(|node| {
+            let stand = match leave(current, node) {
+                Some(why) => Stand::Approval(why),
+                None if node.disruptive && !window::open(declaration, node, weekday, minute) => {
+                    Stand::Window
+                }
+                None => Stand::Queued,
+            };
+            (node.node.clone(), stand)
+        })
+        .collect();
+    let may: BTreeSet<&NodeName> = stands
+        .iter()
+        .filter(|(_, stand)| *stand == Stand::Queued)
+        .map(|(name, _)| name)
+        .collect();
+    let canary = |name: &NodeName| {
+        let node = left.iter().find(|node| node.node == *name);
+        node.is_some_and(|node| node.governance.canary)
+    };
+    // Nobody goes before a canary, whatever that one waits for.
+    let held = stands
+        .iter()
+        .any(|(name, stand)| *stand != Stand::Queued && canary(name));
+    let order = current
+        .spec
+        .order
+        .iter()
+        .filter(|name| begun.contains_key(*name) || may.contains(name))
+        .filter(|name| begun.contains_key(*name) || !held || canary(name))
+        .cloned()
+        .collect();
+    let view = Plan {
+        order,
+        ..plan.clone()
+    };
+    match rollout::next(&view, &begun) {
+        Next::Begin(names) => {
+            for (name, stand) in &mut stands {
+                if *stand == Stand::Queued && names.contains(name) {
+                    *stand = Stand::Begins;
+                }
+            }
+        }
+        Next::Stop { why } => {
+            for (_, stand) in &mut stands {
+                *stand = Stand::Stopped(why.clone());
+            }
+        }
+        Next::Done => {}
+    }
+    stands
+}
+
+/// What is missing before a node's steps may go ahead; `None` where nothing is.
+fn leave(current: &ChangePlan, node: &NodePlan) -> Option<String> {
+    let given = current
+        .status
+        .as_ref()
+        .and_then(|status| status.approval.as_ref());
+    let offered: Vec<Digest> = given
+        .map(|given| given.digest.clone())
+        .into_iter()
+        .collect();
+    match approval::decide(node, &current.spec.digest, &offered) {
+        ApprovalDecision::Automatic | ApprovalDecision::Approved { .. } => None,
+        ApprovalDecision::Wanted { why, .. } => Some(why),
+    }
+}
+
+/// The rollout over these nodes.
+fn opened(plan: &Plan, left: &[&NodePlan], declared: Option<Digest>) -> ChangePlanSpec {
+    let order: Vec<NodeName> = plan
+        .order
+        .iter()
+        .filter(|name| left.iter().any(|node| node.node == **name))
+        .take(NODES)
+        .cloned()
+        .collect();
+    let nodes: Vec<NodePlan> = left
+        .iter()
+        .filter(|node| order.contains(&node.node))
+        .map(|node| (*node).clone())
+        .collect();
+    let mut planned: Vec<PlannedNode> = nodes
+        .iter()
+        .map(|node| PlannedNode {
+            node: node.node.clone(),
+            digest: node.digest.clone(),
+        })
+        .collect();
+    planned.sort();
+    ChangePlanSpec {
+        digest: reconcile::rollout_digest(&nodes),
+        nodes: planned,
+        order,
+        summary: summary(&nodes),
+        declared,
+    }
+}
+
+/// Counts as a plan's own summary has them.
+fn summary(nodes: &[NodePlan]) -> PlannedSummary {
+    let mut summary = PlannedSummary::default();
+    for node in nodes {
+        summary.disruption = summary.disruption.max(node.disruption);
+        for step in &node.steps {
+            match &step.action {
+                Action::ClearAcs { .. }
+                | Action::RestoreAcs { .. }
+                | Action::RequestMdp { .. }
+                | Action::SetDriver { .. }
+                | Action::SetSysctl { .. }
+                | Action::WriteFile { .. } => summary.change += 1,
+                Action::Taint { .. }
+                | Action::Drain { .. }
+                | Action::WaitReady { .. }
+                | Action::VerifyMdp { .. }
+                | Action::VerifyP2P { .. }
+                | Action::Untaint { .. } => summary.gates += 1,
+                Action::Reset { socs, .. } => {
+                    summary.resets += u32::try_from(socs.len()).unwrap_or(u32::MAX);
+                }
+                Action::StartQmonitor {}
+                | Action::AssignEntry { .. }
+                | Action::AssignGroup { .. }
+                | Action::Build { .. }
+                | Action::StartWorker { .. }
+                | Action::StopWorker { .. }
+                | Action::ReplaceWorker { .. } => {}
+            }
+        }
+    }
+    summary
+}

@@ -1,0 +1,174 @@
+//! What the controller follows: every kind that a decision depends on, in memory, and whether it has seen its own writes.
+use std::{collections::BTreeMap, sync::Arc};
+
+use crd::{
+    id::NodeName,
+    kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
+};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Node;
+use kube_client::{Api, Client, Resource, ResourceExt};
+use kube_runtime::{
+    WatchStreamExt,
+    reflector::{self, ObjectRef, Store},
+    watcher::{self, watcher},
+};
+use machine::Timestamp;
+use tokio::{sync::Notify, task::JoinSet};
+
+use super::{
+    world::{World, number},
+    writes::Written,
+};
+use crate::cluster::watching::Patience;
+
+/// The objects, followed from the moment that this was made; following ends when it is dropped.
+#[derive(Debug)]
+pub struct Stores {
+    policies: Store<CardPolicy>,
+    groups: Store<P2PGroup>,
+    nodes: Store<Node>,
+    card_nodes: Store<CardNode>,
+    plans: Store<ChangePlan>,
+    // Aborts what it holds when it is dropped.
+    _watches: JoinSet<()>,
+}
+
+impl Stores {
+    /// Follows everything; `changed` hears of every change. The first list of each is as fresh as the server's store.
+    pub fn follow(client: &Client, me: &str, changed: &Arc<Notify>) -> Self {
+        let mut watches = JoinSet::new();
+        Self {
+            policies: store(client, me, changed, &mut watches, |_| {}),
+            groups: store(client, me, changed, &mut watches, |_| {}),
+            // Of a Node only names, labels and taints count.
+            nodes: store(client, me, changed, &mut watches, |node: &mut Node| {
+                node.status = None;
+            }),
+            card_nodes: store(client, me, changed, &mut watches, |_| {}),
+            plans: store(client, me, changed, &mut watches, |_| {}),
+            _watches: watches,
+        }
+    }
+
+    /// Waits until each was listed once. `false` where following has ended.
+    pub async fn ready(&self) -> bool {
+        let (policies, groups, nodes, card_nodes, plans) = futures::join!(
+            self.policies.wait_until_ready(),
+            self.groups.wait_until_ready(),
+            self.nodes.wait_until_ready(),
+            self.card_nodes.wait_until_ready(),
+            self.plans.wait_until_ready(),
+        );
+        [
+            policies.is_ok(),
+            groups.is_ok(),
+            nodes.is_ok(),
+            card_nodes.is_ok(),
+            plans.is_ok(),
+        ]
+        .into_iter()
+        .all(|ready| ready)
+    }
+
+    /// The cluster as it is known now.
+    pub fn world(&self, epoch: i64, now: Timestamp) -> World {
+        let mut plans = self.plans.state();
+        plans.sort_by_cached_key(|plan| (number(&plan.name_any()), plan.name_any()));
+        World {
+            policies: by_name(&self.policies),
+            groups: by_name(&self.groups),
+            nodes: keyed(&self.nodes),
+            card_nodes: keyed(&self.card_nodes),
+            plans,
+            epoch,
+            now,
+        }
+    }
+
+    /// Whether a write is seen here: the object at that version or a later one, or no more.
+    pub fn have_seen(&self, written: &Written) -> bool {
+        match written.kind {
+            "CardNode" => seen(&self.card_nodes, written),
+            "ChangePlan" => seen(&self.plans, written),
+            "CardPolicy" => seen(&self.policies, written),
+            "P2PGroup" => seen(&self.groups, written),
+            _ => seen(&self.nodes, written),
+        }
+    }
+}
+
+fn store<K>(
+    client: &Client,
+    me: &str,
+    changed: &Arc<Notify>,
+    watches: &mut JoinSet<()>,
+    forget: impl Fn(&mut K) + Send + 'static,
+) -> Store<K>
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let changed = changed.clone();
+    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
+        .backoff(Patience::of(me))
+        .modify(move |object| {
+            object.meta_mut().managed_fields = None;
+            forget(object);
+        })
+        .reflect(writer);
+    watches.spawn(async move {
+        futures::pin_mut!(stream);
+        while stream.next().await.is_some() {
+            changed.notify_one();
+        }
+    });
+    reader
+}
+
+fn by_name<K>(store: &Store<K>) -> Vec<Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let mut all = store.state();
+    all.sort_by_cached_key(|object| object.name_any());
+    all
+}
+
+fn keyed<K>(store: &Store<K>) -> BTreeMap<NodeName, Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store
+        .state()
+        .into_iter()
+        .map(|object| (NodeName(object.name_any()), object))
+        .collect()
+}
+
+fn seen<K>(store: &Store<K>, written: &Written) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let known = store.get(&ObjectRef::new(&written.name));
+    match (&written.version, known) {
+        (Some(wanted), Some(known)) => {
+            let wanted: Option<u64> = wanted.parse().ok();
+            // A version that is no number cannot be compared: what is there is taken for it.
+            wanted.is_none() || version(known.as_ref()) >= wanted
+        }
+        // Made and not seen yet, or made, seen and deleted: the next event tells.
+        (Some(_), None) => false,
+        (None, known) => known.is_none(),
+    }
+}
+
+fn version(object: &impl ResourceExt) -> Option<u64> {
+    object.resource_version()?.parse().ok()
+}

@@ -1,0 +1,224 @@
+//! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
+mod hand;
+
+use std::time::Duration;
+
+use crd::kind::GrantState;
+use serde_json::json;
+
+use hand::{Hand, MANUAL, automatic};
+
+/// A node that was not heard of, one that was, and how a rollout opens, goes on and ends.
+#[test]
+fn a_node_is_made_heard_of_planned_granted_and_left() {
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    assert_eq!(
+        hand.turn(),
+        ["make n1", "policy AgentSilent", "group AgentSilent"]
+    );
+    assert_eq!(hand.turn(), ["policy NodeUnreadable"]);
+    assert_eq!(hand.turn(), [""; 0], "nothing has changed");
+
+    hand.reports("n1");
+    assert_eq!(
+        hand.turn(),
+        ["open 1 of n1", "policy Planning", "group Planning"]
+    );
+    assert_eq!(
+        hand.turn(),
+        [
+            "grant n1",
+            "policy Applying",
+            "group Applying",
+            "plan 1 Applying"
+        ]
+    );
+    assert_eq!(hand.turn(), ["plan 1 Applying n1:Applying"]);
+    assert_eq!(hand.turn(), [""; 0]);
+
+    // The agent stands where work is kept off: first the taint, then the word.
+    hand.awaits("n1");
+    assert_eq!(hand.turn(), ["taint n1"]);
+    assert_eq!(hand.turn(), ["drained 4 on n1"]);
+    assert_eq!(hand.turn(), [""; 0]);
+
+    hand.converges("n1");
+    assert_eq!(
+        hand.turn(),
+        [
+            "policy AsDeclared",
+            "group AsDeclared",
+            "plan 1 Converged n1:Converged"
+        ]
+    );
+    assert_eq!(hand.turn(), ["withdraw n1", "untaint n1"]);
+    assert_eq!(hand.turn(), [""; 0]);
+}
+
+#[test]
+fn a_node_counts_when_it_says_that_it_has_cards() {
+    for labels in [json!({}), json!({ "qualcomm.com/qaic": "false" })] {
+        let mut hand = Hand::new(&automatic());
+        hand.labelled("n1", &labels);
+        assert_eq!(hand.turn(), ["policy NoNodes", "group NotGoverned"]);
+        assert_eq!(hand.turn(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_plan_waits_for_leave_and_for_its_window() {
+    let opened = |policy: &serde_json::Value| {
+        let mut hand = Hand::new(policy);
+        hand.node("n1");
+        hand.turn();
+        hand.reports("n1");
+        hand.turn();
+        hand
+    };
+    let mut hand = opened(&MANUAL());
+    let waits = [
+        "policy AwaitingApproval",
+        "group AwaitingApproval",
+        "plan 1 AwaitingApproval",
+    ];
+    assert_eq!(hand.turn(), waits);
+    hand.approve(&format!("rollout:b3:{}", "0".repeat(64)));
+    assert_eq!(hand.turn(), [""; 0], "a stale digest approves nothing");
+    for digest in [hand.rollout_digest(), hand.node_digest("n1")] {
+        let mut hand = opened(&MANUAL());
+        hand.approve(&digest);
+        assert_eq!(hand.turn()[0], "grant n1", "{digest}");
+        let mut hand = opened(&MANUAL());
+        hand.policy_lists(&digest);
+        assert_eq!(hand.turn()[0], "grant n1", "{digest} listed in the policy");
+    }
+
+    // The world's clock stands at a Thursday, 00:00.
+    for (day, expected) in [("Thu", "grant n1"), ("Fri", "policy AwaitingWindow")] {
+        let mut policy = automatic();
+        policy["rollout"] =
+            json!({ "windows": [{ "days": [day], "start": "00:00", "minutes": 60 }] });
+        assert_eq!(opened(&policy).turn()[0], expected, "{day}");
+    }
+}
+
+/// The first nodes that are granted, with this in the policy's rollout.
+fn first(rollout: serde_json::Value) -> (Hand, Vec<String>) {
+    let mut policy = automatic();
+    policy["rollout"] = rollout;
+    let mut hand = Hand::new(&policy);
+    for name in ["n1", "n2", "n3"] {
+        hand.node(name);
+    }
+    hand.turn();
+    for name in ["n1", "n2", "n3"] {
+        hand.reports(name);
+    }
+    hand.turn();
+    let granted = hand.grants();
+    (hand, granted)
+}
+
+#[test]
+fn nodes_go_as_many_at_once_as_the_policy_says_and_canaries_first() {
+    assert_eq!(first(json!({})).1, ["n1"]);
+    assert_eq!(first(json!({ "maxUnavailableNodes": 2 })).1, ["n1", "n2"]);
+    let canary = json!({
+        "maxUnavailableNodes": 3,
+        "canary": { "matchLabels": { "kubernetes.io/hostname": "n3" } },
+    });
+    let (mut hand, granted) = first(canary);
+    assert_eq!(granted, ["n3"]);
+    hand.turn();
+    assert_eq!(hand.grants(), [""; 0], "the others wait for it");
+    hand.converges("n3");
+    assert_eq!(hand.grants(), ["n1", "n2"]);
+}
+
+#[test]
+fn a_failed_node_ends_the_rollout_until_somebody_asks() {
+    for (state, word) in [
+        (GrantState::Halted, "Halted"),
+        (GrantState::RolledBack, "RolledBack"),
+    ] {
+        let (mut hand, _) = first(json!({}));
+        hand.turn();
+        hand.ends("n1", state);
+        let ended = hand.turn();
+        assert!(ended.contains(&"policy StepFailed".to_owned()), "{ended:?}");
+        let plan = format!("plan 1 StepFailed n1:{word}");
+        assert!(ended.contains(&plan), "{ended:?}");
+        assert_eq!(hand.turn(), ["withdraw n1"]);
+        assert_eq!(hand.turn(), [""; 0], "nothing is tried again");
+        // What is left of its steps may have another digest.
+        hand.request("now");
+        assert!(hand.turn().contains(&"open 2 of n1 n2 n3".to_owned()));
+    }
+}
+
+#[test]
+fn what_no_longer_fits_is_planned_anew() {
+    // Nothing of it began: it goes at once.
+    let mut hand = Hand::new(&MANUAL());
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    hand.turn();
+    hand.node("n2");
+    hand.turn();
+    hand.reports("n2");
+    let turned = hand.turn();
+    assert_eq!(turned[..2], ["forget 1", "open 2 of n1 n2"]);
+
+    // A node at work ends first, whatever it is that changed.
+    let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
+    hand.turn();
+    hand.forget_group();
+    let turned = hand.turn();
+    assert!(
+        turned
+            .iter()
+            .all(|write| !write.starts_with("open") && !write.starts_with("grant")),
+        "{turned:?}"
+    );
+    hand.ends("n1", GrantState::Void);
+    hand.ends("n2", GrantState::Void);
+    let turned = hand.turn();
+    assert!(
+        turned.contains(&"open 2 of n1 n2 n3".to_owned()),
+        "{turned:?}"
+    );
+}
+
+#[test]
+fn a_boot_or_another_node_voids_a_grant() {
+    for change in [Hand::boots as fn(&mut Hand, &str), Hand::is_made_anew] {
+        let (mut hand, granted) = first(json!({}));
+        assert_eq!(granted, ["n1"]);
+        hand.turn();
+        change(&mut hand, "n1");
+        let turned = hand.turn();
+        assert!(
+            turned.iter().any(|write| write.contains("n1:Stale")),
+            "{turned:?}"
+        );
+    }
+}
+
+#[test]
+fn a_node_that_is_gone_is_kept_for_half_an_hour() {
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    hand.turn();
+    hand.loses("n1");
+    assert!(hand.turn().contains(&"mark n1".to_owned()));
+    hand.later(Duration::from_mins(29));
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.node("n1");
+    assert!(hand.turn().contains(&"unmark n1".to_owned()));
+    hand.loses("n1");
+    hand.turn();
+    hand.later(Duration::from_mins(30));
+    assert_eq!(hand.turn(), ["delete n1"]);
+}

@@ -1,0 +1,83 @@
+//! The cluster as one turn of the controller sees it.
+use std::{collections::BTreeMap, sync::Arc};
+
+use crd::{
+    id::NodeName,
+    kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
+};
+use k8s_openapi::api::core::v1::Node;
+use kube_client::ResourceExt;
+use machine::Timestamp;
+
+use crate::cluster::names::CARDS_LABEL;
+
+/// Every object that a decision depends on, and the time.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Policies.
+    pub policies: Vec<Arc<CardPolicy>>,
+    /// Groups.
+    pub groups: Vec<Arc<P2PGroup>>,
+    /// Nodes by name.
+    pub nodes: BTreeMap<NodeName, Arc<Node>>,
+    /// Nodes with cards by name.
+    pub card_nodes: BTreeMap<NodeName, Arc<CardNode>>,
+    /// Rollouts, oldest first.
+    pub plans: Vec<Arc<ChangePlan>>,
+    /// Epoch of the lease that the controller holds.
+    pub epoch: i64,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl World {
+    /// The nodes that a policy selects, of those that have cards or had some.
+    pub fn selected(&self, policy: &CardPolicy) -> Vec<&NodeName> {
+        let selector = policy.spec.node_selector.as_ref();
+        self.nodes
+            .iter()
+            .filter(|(name, node)| has_cards(node) || self.card_nodes.contains_key(*name))
+            .filter(|(_, node)| selector.is_none_or(|selector| selector.matches(node.labels())))
+            .map(|(name, _)| name)
+            .collect()
+    }
+}
+
+/// Whether a Node says that it has cards.
+pub fn has_cards(node: &Node) -> bool {
+    node.labels()
+        .get(CARDS_LABEL)
+        .is_some_and(|value| value != "false")
+}
+
+/// Whether an object is there to stay.
+pub fn stays<K: ResourceExt>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_none()
+}
+
+/// A rollout's place among rollouts, from its name; 0 for a name that is not of ours. Times have whole seconds alone, and
+/// versions move with every status.
+pub fn number(name: &str) -> u64 {
+    let mut parts = name.split('-');
+    match (parts.next(), parts.next()) {
+        (Some("rollout"), Some(number)) => number.parse().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rollouts_are_numbered() {
+        for (name, expected) in [
+            ("rollout-12-0a1b2c3d4e", 12),
+            ("rollout-x-0a1b2c3d4e", 0),
+            ("rollout", 0),
+            ("other-12-0a", 0),
+        ] {
+            assert_eq!(number(name), expected, "{name}");
+        }
+    }
+}

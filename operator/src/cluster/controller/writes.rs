@@ -1,0 +1,244 @@
+//! What a turn writes: values first, then each at the API server, on the version that it was decided on.
+use std::sync::Arc;
+
+use crd::{
+    id::NodeName,
+    kind::{
+        API_VERSION, CardNode, CardNodeSpec, CardPolicy, CardPolicyStatus, ChangePlan,
+        ChangePlanSpec, ChangePlanStatus, P2PGroup, P2PGroupStatus,
+    },
+};
+use k8s_openapi::api::core::v1::{Node, Taint};
+use kube_client::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::{Value, json};
+
+use crate::cluster::names::{CONTROLLER, GONE_SINCE};
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Make or change a `CardNode`.
+    CardNode(CardNodeWrite),
+    /// Forget a node.
+    DeleteCardNode(Arc<CardNode>),
+    /// Open a rollout.
+    OpenPlan {
+        /// Its name.
+        name: String,
+        /// What it is.
+        spec: ChangePlanSpec,
+    },
+    /// Forget a rollout.
+    DeletePlan(Arc<ChangePlan>),
+    /// Say how far a rollout came.
+    PlanStatus {
+        /// Which.
+        plan: Arc<ChangePlan>,
+        /// All that the controller says; the approval is somebody else's.
+        status: ChangePlanStatus,
+    },
+    /// Say how a policy stands.
+    PolicyStatus {
+        /// Which.
+        policy: Arc<CardPolicy>,
+        /// The status.
+        status: CardPolicyStatus,
+    },
+    /// Say how a group stands.
+    GroupStatus {
+        /// Which.
+        group: Arc<P2PGroup>,
+        /// The status.
+        status: P2PGroupStatus,
+    },
+    /// Put our taint on a Node or take it off; the other taints stay as they are.
+    Taints {
+        /// Which.
+        node: Arc<Node>,
+        /// All of its taints from now on.
+        taints: Vec<Taint>,
+    },
+}
+
+/// All that the controller writes of a `CardNode`: what is left out is taken away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CardNodeWrite {
+    /// Which.
+    pub node: NodeName,
+    /// The version that it was decided on; absent makes the object.
+    pub version: Option<String>,
+    /// Since when its Node is gone, RFC 3339.
+    pub gone_since: Option<String>,
+    /// What is granted.
+    pub spec: CardNodeSpec,
+}
+
+impl CardNodeWrite {
+    /// An object as it stands.
+    pub fn of(card_node: &CardNode) -> Self {
+        Self {
+            node: NodeName(card_node.name_any()),
+            version: card_node.resource_version(),
+            gone_since: card_node.annotations().get(GONE_SINCE).cloned(),
+            spec: card_node.spec.clone(),
+        }
+    }
+}
+
+/// An object and the version that a write left it at; no version for one that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+/// Carries one write out.
+pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_client::Error> {
+    let client = client.clone();
+    match write {
+        Write::CardNode(to) => {
+            let mut metadata = json!({ "name": to.node });
+            if let Some(version) = &to.version {
+                metadata["resourceVersion"] = json!(version);
+            }
+            if let Some(since) = &to.gone_since {
+                metadata["annotations"] = json!({ GONE_SINCE: since });
+            }
+            // An empty list that is said keeps the object there: what is applied empty becomes null.
+            let mut spec = json!({ "drained": to.spec.drained });
+            if let Some(grant) = &to.spec.grant {
+                spec["grant"] = json!(grant);
+            }
+            let object = json!({
+                "apiVersion": API_VERSION,
+                "kind": "CardNode",
+                "metadata": metadata,
+                "spec": spec,
+            });
+            let api = Api::<CardNode>::all(client);
+            let done = api
+                .patch(to.node.as_str(), &owner(), &Patch::Apply(object))
+                .await?;
+            Ok(written("CardNode", &done))
+        }
+        Write::DeleteCardNode(card_node) => {
+            delete(Api::all(client), card_node.as_ref(), "CardNode").await
+        }
+        Write::OpenPlan { name, spec } => {
+            let parameters = PostParams {
+                field_manager: Some(CONTROLLER.to_owned()),
+                ..PostParams::default()
+            };
+            let plan = ChangePlan::new(name, spec.clone());
+            let done = Api::<ChangePlan>::all(client)
+                .create(&parameters, &plan)
+                .await?;
+            Ok(written("ChangePlan", &done))
+        }
+        Write::DeletePlan(plan) => delete(Api::all(client), plan.as_ref(), "ChangePlan").await,
+        Write::PlanStatus { plan, status } => {
+            let mut said = json!(status);
+            // The approval belongs to whoever gave it.
+            if let Value::Object(fields) = &mut said {
+                fields.remove("approval");
+            }
+            let done = tell(
+                Api::<ChangePlan>::all(client),
+                plan.as_ref(),
+                "ChangePlan",
+                said,
+            );
+            Ok(written("ChangePlan", &done.await?))
+        }
+        Write::PolicyStatus { policy, status } => {
+            let api = Api::<CardPolicy>::all(client);
+            let done = tell(api, policy.as_ref(), "CardPolicy", json!(status));
+            Ok(written("CardPolicy", &done.await?))
+        }
+        Write::GroupStatus { group, status } => {
+            let api = Api::<P2PGroup>::all(client);
+            let done = tell(api, group.as_ref(), "P2PGroup", json!(status));
+            Ok(written("P2PGroup", &done.await?))
+        }
+        Write::Taints { node, taints } => {
+            // The list is one field: applied, it would be ours as a whole.
+            let patch = json!({
+                "metadata": { "resourceVersion": node.resource_version() },
+                "spec": { "taints": taints },
+            });
+            let done = Api::<Node>::all(client)
+                .patch(&node.name_any(), &owner_of_nothing(), &Patch::Merge(patch))
+                .await?;
+            Ok(written("Node", &done))
+        }
+    }
+}
+
+fn owner() -> PatchParams {
+    PatchParams::apply(CONTROLLER).force()
+}
+
+fn owner_of_nothing() -> PatchParams {
+    PatchParams {
+        field_manager: Some(CONTROLLER.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
+async fn tell<K>(
+    api: Api<K>,
+    object: &K,
+    kind: &'static str,
+    status: Value,
+) -> Result<K, kube_client::Error>
+where
+    K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let name = object.name_any();
+    let said = json!({
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": { "name": name, "resourceVersion": object.resource_version() },
+        "status": status,
+    });
+    api.patch_status(&name, &owner(), &Patch::Apply(said)).await
+}
+
+async fn delete<K>(
+    api: Api<K>,
+    object: &K,
+    kind: &'static str,
+) -> Result<Written, kube_client::Error>
+where
+    K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let name = object.name_any();
+    let parameters = DeleteParams {
+        preconditions: Some(Preconditions {
+            uid: object.uid(),
+            resource_version: object.resource_version(),
+        }),
+        ..DeleteParams::default()
+    };
+    api.delete(&name, &parameters).await?;
+    Ok(Written {
+        kind,
+        name,
+        version: None,
+    })
+}
+
+fn written(kind: &'static str, object: &impl ResourceExt) -> Written {
+    Written {
+        kind,
+        name: object.name_any(),
+        version: object.resource_version(),
+    }
+}

@@ -1,0 +1,109 @@
+//! The quickstart on three virtual nodes, driven by kubectl alone: it converges, and its deletion puts every word back.
+use crate::{
+    control_plane::ControlPlane,
+    fleet::{Fleet, until},
+    rights,
+};
+
+/// The bits of an ACS control word that redirect peer traffic.
+const REDIRECT: u16 = 0x002c;
+const NODES: [&str; 3] = ["n1", "n2", "n3"];
+
+pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlane) {
+    let fleet = Fleet::start(plane, &NODES);
+    let before = NODES.map(|node| fleet.acs(plane, node));
+    let taints = taints(plane);
+    plane
+        .kubectl(&[
+            "apply",
+            "--server-side",
+            "-k",
+            "examples/quickstart/cluster",
+        ])
+        .expected();
+    ready(plane, &["cardpolicy/quickstart", "p2pgroup/quad"]);
+
+    let relaxed = NODES.map(|node| fleet.acs(plane, node));
+    for (before, relaxed) in before.iter().zip(&relaxed) {
+        let cleared: Vec<u16> = before
+            .iter()
+            .filter(|(port, word)| relaxed[*port] != **word)
+            .map(|(port, word)| number(word) & !number(&relaxed[port]))
+            .collect();
+        // The four ports above the SoCs of the card, and of each the redirect bits alone.
+        assert_eq!(cleared.len(), 4, "{before:?} {relaxed:?}");
+        assert!(cleared.iter().all(|bits| bits & !REDIRECT == 0));
+        assert!(relaxed.len() == before.len());
+    }
+    ready(plane, &["--all", "changeplans,cardnodes"]);
+    let table = plane
+        .kubectl(&["get", "cnode,cpol,p2pg,cplan", "-o", "wide"])
+        .expected();
+    for line in table.lines().filter(|line| line.contains('/')) {
+        assert!(line.contains("True"), "{table}");
+    }
+    all_converged(plane);
+    until("taints", || self::taints(plane), |now| *now == taints);
+
+    plane
+        .kubectl(&["delete", "-k", "examples/quickstart/cluster"])
+        .expected();
+    until(
+        "ACS words after the deletion",
+        || NODES.map(|node| fleet.acs(plane, node)),
+        |now| *now == before,
+    );
+    rights::are_minimal(plane);
+}
+
+/// Every node of every rollout has converged: one rollout, or one more where the objects came apart.
+#[track_caller]
+pub fn all_converged(plane: &ControlPlane) {
+    let all = outcomes(plane);
+    assert!(
+        !all.is_empty() && all.split(' ').all(|outcome| outcome == "Converged"),
+        "{all}"
+    );
+}
+
+/// How the nodes of every rollout stand.
+pub fn outcomes(plane: &ControlPlane) -> String {
+    plane
+        .kubectl(&[
+            "get",
+            "cplan",
+            "-o",
+            "jsonpath={.items[*].status.nodes[*].outcome}",
+        ])
+        .expected()
+}
+
+/// Every taint of every Node: the API server has some of its own.
+fn taints(plane: &ControlPlane) -> String {
+    plane
+        .kubectl(&["get", "nodes", "-o", "jsonpath={.items[*].spec.taints}"])
+        .expected()
+}
+
+/// Waits until objects are Ready, as people do.
+#[track_caller]
+pub fn ready(plane: &ControlPlane, objects: &[&str]) {
+    let mut arguments = vec![
+        "wait",
+        "--for=condition=Ready",
+        "--timeout=90s",
+        "--request-timeout=0",
+    ];
+    arguments.extend(objects);
+    let answer = plane.kubectl(&arguments);
+    if !answer.succeeded {
+        let now = plane
+            .kubectl(&["get", "cnode,cpol,p2pg,cplan", "-o", "yaml"])
+            .expected();
+        panic!("{}\n{now}\n{}", answer.stderr, plane.logs());
+    }
+}
+
+fn number(word: &str) -> u16 {
+    u16::from_str_radix(word.trim_start_matches("0x"), 16).expect("a word of a register")
+}

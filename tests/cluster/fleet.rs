@@ -1,0 +1,248 @@
+//! Virtual nodes of a cluster: Node objects, an agent on each, and controllers, all with the shipped roles alone.
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tests::{binary, root};
+
+use crate::control_plane::{ControlPlane, Running, start_as};
+
+/// How long anything may take that takes seconds on a quiet machine.
+pub const LIMIT: Duration = Duration::from_mins(2);
+/// Seconds of the lease in tests.
+const LEASE: &str = "4";
+
+/// Agents and controllers of one cluster; all end with it.
+pub struct Fleet {
+    rack: PathBuf,
+    agents: BTreeMap<String, Running>,
+    controllers: BTreeMap<String, Running>,
+}
+
+impl Fleet {
+    /// Installs what is shipped, makes the Nodes, and starts an agent on each and one controller.
+    pub fn start(plane: &ControlPlane, nodes: &[&str]) -> Self {
+        install(plane);
+        let mut fleet = Self {
+            rack: root().join("tests/cluster/racks/three.yaml"),
+            agents: BTreeMap::new(),
+            controllers: BTreeMap::new(),
+        };
+        for node in nodes {
+            make_node(plane, node);
+            fleet.start_agent(plane, node);
+        }
+        fleet.start_controller(plane, "first");
+        fleet
+    }
+
+    /// Starts the agent of a node, on the state that it had.
+    pub fn start_agent(&mut self, plane: &ControlPlane, node: &str) {
+        let kubeconfig = plane.kubeconfig(&format!("agent-{node}"), &agent_token(plane, node));
+        let arguments = [
+            "agent".to_owned(),
+            format!("--rack={}", self.rack.display()),
+            format!("--node={node}"),
+            format!("--state-dir={}", plane.folder().join(node).display()),
+            format!("--kubeconfig={}", kubeconfig.display()),
+            "--interval=2".to_owned(),
+        ];
+        let agent = start_as(
+            plane.folder(),
+            &format!("agent-{node}"),
+            &binary("shardplane"),
+            &arguments,
+        );
+        self.agents.insert(node.to_owned(), agent);
+    }
+
+    /// Waits until an agent has ended by itself, as a rack's crash makes it.
+    pub fn wait_for_end(&mut self, node: &str) {
+        let mut agent = self.agents.remove(node).expect("it runs");
+        agent.wait();
+    }
+
+    /// Kills an agent as a crash would.
+    pub fn kill_agent(&mut self, node: &str) {
+        drop(self.agents.remove(node).expect("it runs"));
+    }
+
+    /// Starts a controller.
+    pub fn start_controller(&mut self, plane: &ControlPlane, name: &str) {
+        let token = token(plane, "shardplane-controller", &[]);
+        let kubeconfig = plane.kubeconfig(&format!("controller-{name}"), &token);
+        let arguments = [
+            "controller".to_owned(),
+            format!("--kubeconfig={}", kubeconfig.display()),
+            format!("--identity={name}"),
+            format!("--lease-seconds={LEASE}"),
+        ];
+        let controller = start_as(
+            plane.folder(),
+            &format!("controller-{name}"),
+            &binary("shardplane"),
+            &arguments,
+        );
+        self.controllers.insert(name.to_owned(), controller);
+    }
+
+    /// A controller.
+    pub fn controller(&self, name: &str) -> &Running {
+        self.controllers.get(name).expect("it runs")
+    }
+
+    /// Kills a controller as a crash would.
+    pub fn kill_controller(&mut self, name: &str) {
+        drop(self.controllers.remove(name).expect("it runs"));
+    }
+
+    /// Every ACS control word of a node, by port.
+    pub fn acs(&self, plane: &ControlPlane, node: &str) -> BTreeMap<String, String> {
+        let text = self.shardplane(plane, node, &["probe", "-o", "json"]);
+        let probed: Value = serde_json::from_str(&text).expect("a probe prints JSON");
+        functions(&probed)
+            .into_iter()
+            .filter_map(|function| {
+                let word = function.pointer("/acs/value/control")?.as_str()?;
+                let address = function.pointer("/address")?.as_str()?;
+                Some((address.to_owned(), word.to_owned()))
+            })
+            .collect()
+    }
+
+    /// What a verb prints about a node's machine.
+    pub fn shardplane(&self, plane: &ControlPlane, node: &str, verb: &[&str]) -> String {
+        let place = [
+            format!("--rack={}", self.rack.display()),
+            format!("--node={node}"),
+            format!("--state-dir={}", plane.folder().join(node).display()),
+        ];
+        let mut arguments = verb.to_vec();
+        arguments.extend(place.iter().map(String::as_str));
+        let said = shardplane(&arguments);
+        assert_eq!(said.code, Some(0), "shardplane {verb:?}: {}", said.stderr);
+        said.stdout
+    }
+}
+
+/// How a run of our command ended.
+#[derive(Debug)]
+pub struct Said {
+    /// Its exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Runs our command to its end.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test runs the command that people run"
+)]
+pub fn shardplane(arguments: &[&str]) -> Said {
+    let ended = Command::new(binary("shardplane"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("shardplane starts");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Said {
+        code: ended.status.code(),
+        stdout: text(ended.stdout),
+        stderr: text(ended.stderr),
+    }
+}
+
+/// Functions of the one node that was probed.
+fn functions(probed: &Value) -> Vec<&Value> {
+    let nodes = probed
+        .pointer("/nodes")
+        .and_then(Value::as_array)
+        .map_or_else(|| vec![probed], |nodes| nodes.iter().collect());
+    nodes
+        .into_iter()
+        .filter_map(|node| {
+            node.get("functions")
+                .or_else(|| node.pointer("/snapshot/functions"))
+        })
+        .filter_map(Value::as_array)
+        .flatten()
+        .collect()
+}
+
+/// Installs definitions, roles and admission.
+fn install(plane: &ControlPlane) {
+    plane
+        .kubectl(&["apply", "--server-side", "-f", "charts/shardplane/crds"])
+        .expected();
+    plane
+        .kubectl(&["wait", "--for=condition=Established", "crd", "--all"])
+        .expected();
+    plane
+        .kubectl(&[
+            "apply",
+            "--server-side",
+            "-k",
+            "charts/shardplane/manifests",
+        ])
+        .expected();
+}
+
+/// Makes a Node with cards.
+pub fn make_node(plane: &ControlPlane, name: &str) {
+    let path = plane.folder().join(format!("node-{name}.yaml"));
+    let node = format!(
+        "apiVersion: v1\nkind: Node\nmetadata:\n  name: {name}\n  labels:\n    qualcomm.com/qaic: \"true\"\n    kubernetes.io/hostname: {name}\n"
+    );
+    fs::write(&path, node).expect("the Node is written");
+    plane
+        .kubectl(&["apply", "--server-side", "-f", &path.display().to_string()])
+        .expected();
+}
+
+/// A token of the agents' account that is bound to a Node, as one on that Node would have.
+pub fn agent_token(plane: &ControlPlane, node: &str) -> String {
+    let uid = plane
+        .kubectl(&["get", "node", node, "-o", "jsonpath={.metadata.uid}"])
+        .expected();
+    token(
+        plane,
+        "shardplane-agent",
+        &[
+            "--bound-object-kind=Node",
+            &format!("--bound-object-name={node}"),
+            &format!("--bound-object-uid={uid}"),
+        ],
+    )
+}
+
+/// A token of one of our accounts.
+pub fn token(plane: &ControlPlane, account: &str, more: &[&str]) -> String {
+    let mut arguments = vec!["create", "token", account, "--namespace=shardplane-system"];
+    arguments.extend(more);
+    plane.kubectl(&arguments).expected().trim().to_owned()
+}
+
+/// Asks again and again until `is` says so, or fails with what was said last.
+#[track_caller]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is waited for are real processes, so the deadline is wall clock"
+)]
+pub fn until<T: std::fmt::Debug>(what: &str, ask: impl Fn() -> T, is: impl Fn(&T) -> bool) -> T {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let answer = ask();
+        if is(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < end, "{what}: still {answer:?}");
+    }
+}
