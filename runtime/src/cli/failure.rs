@@ -267,7 +267,10 @@ mod tests {
         check(write(ErrorKind::NotFound).into(), Exit::CannotWrite);
         check(write(ErrorKind::PermissionDenied).into(), Exit::Permission);
         check(ApiError::bad("temperature", "no").into(), Exit::Usage);
-        check(RankError::OutOfRange { slot: 1 }.into(), Exit::Internal);
+        check(
+            RankError::OutOfRange { lost: Vec::new() }.into(),
+            Exit::Internal,
+        );
         check(
             Failure::new(Exit::Internal, &io::Error::from(ErrorKind::AddrInUse)),
             Exit::Unavailable,

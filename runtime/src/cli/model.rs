@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arguments::Running;
 use super::failure::{Exit, Failure};
 use crate::program::{MemoryLimit, Program, ProgramError};
-use crate::ranks::{Feed, RankError, RankOptions, Ranks};
+use crate::ranks::{Feed, Lost, RankError, RankOptions, Ranks};
 use crate::serve::api::Served;
 use crate::serve::batch::Limits;
 use crate::serve::engine::StepError;
@@ -89,8 +89,14 @@ pub(super) fn step(
         };
         outcome.map_err(|error| match error {
             // Neither ends the ranks.
-            RankError::OutOfRange { .. } | RankError::Feed { .. } => StepError::Feeds(error),
+            RankError::OutOfRange { lost } => StepError::Feeds(lost.into_iter().map(own).collect()),
+            RankError::Feed { .. } => StepError::Refused(error),
             other => StepError::Model(other),
         })
     }
+}
+
+/// A lost feed's place, and the error that speaks of it alone.
+fn own(lost: Lost) -> (usize, RankError) {
+    (lost.feed, RankError::OutOfRange { lost: vec![lost] })
 }

@@ -104,14 +104,11 @@ pub enum RankError {
         /// The deadline.
         deadline: Duration,
     },
-    /// A number of the forward pass left the range of the sums, or was not a number.
-    #[error(
-        "the numbers of slot {slot} left the range of the fixed-point sums (±131072 a block): \
-         the checkpoint's weights are broken or of a scale that this runtime does not hold"
-    )]
+    /// Numbers of some feeds left the range of the sums; the other feeds have what they asked for.
+    #[error("{}", sentences(lost))]
     OutOfRange {
-        /// The slot whose row did so.
-        slot: u32,
+        /// The feeds whose numbers are lost, in feed order; at least one.
+        lost: Vec<Lost>,
     },
     /// An earlier failure ended these ranks.
     #[error("these ranks ended earlier: {why}; start the ranks again")]
@@ -119,4 +116,26 @@ pub enum RankError {
         /// The earlier failure.
         why: String,
     },
+}
+
+/// One feed's numbers left the range of the sums, or were not numbers. What its slot holds from `position` on is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "the numbers of slot {slot} left the range of the fixed-point sums (±131072 a block) at position {position} of its \
+     sequence: the checkpoint's weights are broken or of a scale that this runtime does not hold"
+)]
+pub struct Lost {
+    /// Place in the list of feeds.
+    pub feed: usize,
+    /// The slot.
+    pub slot: u32,
+    /// The first position whose numbers are lost.
+    pub position: u32,
+}
+
+fn sentences(lost: &[Lost]) -> String {
+    lost.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }

@@ -3,6 +3,7 @@
 pub mod collective;
 pub mod error;
 mod instructions;
+mod losses;
 mod process;
 mod start;
 pub mod wire;
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use sys::{Deadline, Spin, usable_cores};
 
-pub use error::RankError;
+pub use error::{Lost, RankError};
 pub use instructions::InstructionSet;
 pub use worker::rank_main;
 
+use self::losses::losses;
 use self::process::{Patience, RankProcess, check_all, wait};
 use self::wire::PASS_ROWS;
 use crate::model::{ModelShape, Row};
@@ -137,20 +139,21 @@ impl Ranks {
     /// for each feed that asked for [`Logits::Last`], in feed order.
     ///
     /// The bits of a row depend on the program, the instruction set and the tokens of its own sequence alone.
-    /// Bad feeds are refused before anything runs. After [`RankError::OutOfRange`] the ranks go on; any other error
-    /// of a step ends them.
+    /// Bad feeds are refused before anything runs. With [`RankError::OutOfRange`] the feeds that it does not name
+    /// have run, and `logits` holds their rows with the same bits as without the others; a lost feed's row is all NaN,
+    /// and its slot must be fed again from the lost position or before it. Any other error of a step ends the ranks.
     pub fn step(&mut self, feeds: &[Feed<'_>], logits: &mut Vec<f32>) -> Result<(), RankError> {
         logits.clear();
         if let Some(why) = &self.ended {
             return Err(RankError::Ended { why: why.clone() });
         }
         self.plan(feeds)?;
-        let outcome = self.run(logits);
-        if let Err(error) = &outcome {
+        let outcome = self.run(feeds, logits);
+        if let Err(error) = &outcome
+            && !matches!(error, RankError::OutOfRange { .. })
+        {
             logits.clear();
-            if !matches!(error, RankError::OutOfRange { .. }) {
-                self.end(error.to_string());
-            }
+            self.end(error.to_string());
         }
         outcome
     }
@@ -259,33 +262,24 @@ impl Ranks {
         Ok(())
     }
 
-    fn run(&mut self, logits: &mut Vec<f32>) -> Result<(), RankError> {
+    fn run(&mut self, feeds: &[Feed<'_>], logits: &mut Vec<f32>) -> Result<(), RankError> {
         let rows = std::mem::take(&mut self.rows);
-        let mut bad = None;
-        for pass in rows.chunks(PASS_ROWS) {
+        let mut bad = Vec::new();
+        for (number, pass) in rows.chunks(PASS_ROWS).enumerate() {
             let out = self.pass(pass, logits)?;
-            let first = pass.iter().enumerate().find(|(at, _)| out >> at & 1 == 1);
-            bad = bad.or(first.map(|(_, row)| row.slot));
+            let first = number * PASS_ROWS;
+            bad.extend((first..first + pass.len()).filter(|row| out >> (row - first) & 1 == 1));
         }
         self.rows = rows;
-        match bad {
-            None if logits.iter().all(|value| value.is_finite()) => Ok(()),
-            None => {
-                let row = logits
-                    .iter()
-                    .position(|value| !value.is_finite())
-                    .unwrap_or(0)
-                    / self.shape.vocab as usize;
-                let slot = self
-                    .rows
-                    .iter()
-                    .filter(|row| row.wanted)
-                    .nth(row)
-                    .map_or(0, |row| row.slot);
-                Err(RankError::OutOfRange { slot })
-            }
-            Some(slot) => Err(RankError::OutOfRange { slot }),
+        let lost = losses(feeds, &bad, self.shape.vocab as usize, logits);
+        if lost.is_empty() {
+            return Ok(());
         }
+        for Lost { slot, position, .. } in &lost {
+            let end = &mut self.slots[*slot as usize];
+            *end = (*end).min(*position);
+        }
+        Err(RankError::OutOfRange { lost })
     }
 
     /// Runs one pass; returns the rows that left the range of the sums, as bits.

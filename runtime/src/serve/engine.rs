@@ -27,11 +27,14 @@ pub struct Engine {
     pub patience: Duration,
 }
 
-/// Why a step gave no logits.
+/// Why a step gave less than it was asked for.
 #[derive(Debug)]
 pub enum StepError<E> {
-    /// What these feeds made of the model's numbers is lost; the model goes on with others.
-    Feeds(E),
+    /// The numbers of these feeds, by their place in the step, are lost. All others have run, and every feed that
+    /// wants a row has one; those of lost feeds say nothing.
+    Feeds(Vec<(usize, E)>),
+    /// Nothing of the step ran; the model goes on with others.
+    Refused(E),
     /// The model is gone.
     Model(E),
 }
@@ -85,14 +88,21 @@ impl Engine {
                     return Ok(());
                 }
                 Turn::Idle => match step(&[], &mut logits) {
-                    Ok(()) => self.desk.wait(IDLE),
-                    Err(StepError::Feeds(error) | StepError::Model(error)) => return Err(error),
+                    // No feed, none lost.
+                    Ok(()) | Err(StepError::Feeds(_)) => self.desk.wait(IDLE),
+                    Err(StepError::Refused(error) | StepError::Model(error)) => return Err(error),
                 },
                 Turn::Step => {
                     self.metrics.step(&plan);
                     match step(&feeds(&plan), &mut logits) {
                         Ok(()) => self.choose(&plan, &mut logits, running),
-                        Err(StepError::Feeds(error)) => self.lose(&plan, &error, running),
+                        Err(StepError::Feeds(lost)) => {
+                            for (feed, error) in &lost {
+                                self.lose(&plan.feeds[*feed..=*feed], error, running);
+                            }
+                            self.choose(&plan, &mut logits, running);
+                        }
+                        Err(StepError::Refused(error)) => self.lose(&plan.feeds, &error, running),
                         Err(StepError::Model(error)) => return Err(error),
                     }
                 }
@@ -107,15 +117,15 @@ impl Engine {
         }
     }
 
-    /// Ends every sequence that was in a step whose numbers are lost.
+    /// Ends the sequences whose feeds gave nothing to go on with.
     fn lose(
         &self,
-        plan: &Step,
+        feeds: &[Planned],
         error: &dyn std::error::Error,
         running: &mut BTreeMap<Ticket, Generation>,
     ) {
         let why = super::chain(error);
-        let tickets: Vec<Ticket> = plan.feeds.iter().map(|feed| feed.ticket).collect();
+        let tickets: Vec<Ticket> = feeds.iter().map(|feed| feed.ticket).collect();
         let lost = tickets
             .iter()
             .filter_map(|ticket| Some((*ticket, running.remove(ticket)?)))

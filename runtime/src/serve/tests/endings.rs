@@ -189,21 +189,55 @@ async fn a_broken_model_fails_every_request_and_ends_the_server() {
     ));
 }
 
+/// The code of the error that a stream ended with.
+async fn failed(open: super::client::Open) -> Value {
+    let events = open.events().await;
+    let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
+    last["error"]["code"].clone()
+}
+
+/// The text of a stream's events.
+async fn said(open: super::client::Open) -> String {
+    let events = open.events().await;
+    assert_eq!(events.last().unwrap(), "[DONE]");
+    let chunks = events
+        .iter()
+        .filter_map(|event| serde_json::from_str::<Value>(event).ok());
+    chunks
+        .map(|chunk| chunk["choices"][0]["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test]
-async fn lost_numbers_cost_only_the_requests_that_were_in_the_step() {
+async fn lost_numbers_cost_their_own_request_alone() {
     let running = Running::start(Script::gated(LONG, 1), DEADLINES).await;
     let mut lost = stream(&running).await;
     lost.event().await.unwrap();
+    // The second is in the step that the first is lost in.
+    let other = stream(&running).await;
+    running.until("shardplane_queue_depth", 1.0).await;
+    running.script.allow(1);
+    running.until("shardplane_slots_in_use", 2.0).await;
     running.script.stumble();
-    let events = lost.events().await;
-    let last: Value = serde_json::from_str(events.last().unwrap()).unwrap();
-    assert_eq!(last["error"]["code"], "generation_failed", "{events:?}");
+    assert_eq!(failed(lost).await, "generation_failed");
     running.script.allow(usize::MAX);
+    assert_eq!(said(other).await, LONG);
     let next = running
         .client
         .post("/v1/completions", &prompt(&json!({"max_tokens": 6})))
         .await;
     assert_eq!(next.json()["choices"][0]["text"], "a long");
+}
+
+#[tokio::test]
+async fn a_step_that_did_not_run_costs_the_requests_that_were_in_it() {
+    let running = Running::start(Script::gated(LONG, 1), DEADLINES).await;
+    let mut first = stream(&running).await;
+    first.event().await.unwrap();
+    running.script.refuse();
+    assert_eq!(failed(first).await, "generation_failed");
+    running.script.allow(usize::MAX);
+    assert_eq!(said(stream(&running).await).await, LONG);
 }
 
 #[tokio::test]

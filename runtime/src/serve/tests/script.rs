@@ -25,8 +25,10 @@ struct Gate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Works,
-    /// One step loses its numbers, and then all is well.
+    /// One step loses the numbers of its first feed, and then all is well.
     Stumbles,
+    /// One step is not run, and then all is well.
+    Refuses,
     Breaks,
 }
 
@@ -70,13 +72,19 @@ impl Script {
         self.opened.notify_all();
     }
 
-    /// The next step loses its numbers.
+    /// The next step does not run.
+    pub(super) fn refuse(&self) {
+        self.gate.lock().unwrap().fate = Fate::Refuses;
+        self.opened.notify_all();
+    }
+
+    /// The next step loses the numbers of its first feed.
     pub(super) fn stumble(&self) {
         self.gate.lock().unwrap().fate = Fate::Stumbles;
         self.opened.notify_all();
     }
 
-    fn pass(&self) -> Result<(), StepError<Broken>> {
+    fn pass(&self) -> Fate {
         let gate = self.gate.lock().unwrap();
         let closed = |gate: &mut Gate| gate.steps == 0 && gate.fate == Fate::Works;
         let (mut gate, waited) = self
@@ -85,11 +93,7 @@ impl Script {
             .unwrap();
         assert!(!waited.timed_out(), "the test let no step through");
         gate.steps = gate.steps.saturating_sub(1);
-        match std::mem::replace(&mut gate.fate, Fate::Works) {
-            Fate::Works => Ok(()),
-            Fate::Stumbles => Err(StepError::Feeds(Broken)),
-            Fate::Breaks => Err(StepError::Model(Broken)),
-        }
+        std::mem::replace(&mut gate.fate, Fate::Works)
     }
 
     pub(super) fn step(
@@ -101,11 +105,16 @@ impl Script {
             logits.clear();
             if feeds.is_empty() {
                 return match self.gate.lock().unwrap().fate {
-                    Fate::Works | Fate::Stumbles => Ok(()),
+                    Fate::Works | Fate::Stumbles | Fate::Refuses => Ok(()),
                     Fate::Breaks => Err(StepError::Model(Broken)),
                 };
             }
-            self.pass()?;
+            let fate = self.pass();
+            match fate {
+                Fate::Works | Fate::Stumbles => {}
+                Fate::Refuses => return Err(StepError::Refused(Broken)),
+                Fate::Breaks => return Err(StepError::Model(Broken)),
+            }
             for feed in feeds {
                 if feed.position == 0 {
                     said.insert(feed.slot, 0);
@@ -117,7 +126,10 @@ impl Script {
                     logits.extend((0..260).map(|id| if id == token { 50.0 } else { 0.0 }));
                 }
             }
-            Ok(())
+            match fate {
+                Fate::Stumbles => Err(StepError::Feeds(vec![(0, Broken)])),
+                Fate::Works | Fate::Refuses | Fate::Breaks => Ok(()),
+            }
         }
     }
 }
