@@ -8,7 +8,7 @@ use crd::{
 };
 use proptest::prelude::*;
 
-use crate::recorded;
+use crate::{cases::config, recorded};
 
 fn source(text: &str) -> SourceText {
     SourceText::new("input", text)
@@ -149,7 +149,7 @@ fn documents() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(config(256))]
 
     #[test]
     fn the_form_is_a_fixed_point_that_keeps_meaning_and_comments(text in documents()) {

@@ -9,6 +9,7 @@
     clippy::disallowed_methods,
     reason = "tests read recorded files; the crate itself reads none"
 )]
+mod cases;
 mod corpus;
 mod formatted;
 mod generated;

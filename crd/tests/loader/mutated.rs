@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
+    cases::config,
     recorded,
     styled::{Choices, styled},
 };
@@ -176,7 +177,7 @@ fn mutated(choices: &[u16]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(config(500))]
 
     #[test]
     fn documents_in_any_style_keep_all_they_say(which in any::<prop::sample::Index>(), choices in proptest::collection::vec(any::<u16>(), 0..400)) {

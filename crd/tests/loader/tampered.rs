@@ -10,7 +10,7 @@ use crd::{
 };
 use proptest::prelude::*;
 
-use crate::recorded;
+use crate::{cases::config, recorded};
 
 /// A snapshot as a probe would see it, sealed.
 static SEALED: LazyLock<HardwareSnapshot> = LazyLock::new(|| {
@@ -108,7 +108,7 @@ fn what_is_taken_out_or_added_is_found() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(config(400))]
 
     /// Any byte of the file replaced by any other: it is the same snapshot still, or a problem is told.
     #[test]

@@ -10,7 +10,7 @@ use crd::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::recorded;
+use crate::{cases::config, recorded};
 
 /// `pyyaml.json` is recorded by the script beside it.
 fn readings() -> Vec<(String, String)> {
@@ -69,7 +69,7 @@ fn what_is_written_is_clean_and_equal_when_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(config(256))]
 
     #[test]
     fn any_text_survives_writing_formatting_and_reading(text in "\\PC{0,24}|[0-9:._xob-]{0,12}", key in "[a-z0-9:.~-]{1,8}") {

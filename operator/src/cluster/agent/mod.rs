@@ -27,7 +27,7 @@ use crate::{
     cli::{AgentArgs, Environment, Leave},
     console::Console,
     engine::{
-        Engine, Ran,
+        Engine, FailedBuilds, Ran,
         approve::Asking,
         interrupt::StopFlag,
         observe::{self, Surroundings},
@@ -300,6 +300,7 @@ impl Agent<'_> {
             stop,
             leave: &leave,
             asking: Asking::Timer,
+            builds: FailedBuilds::End,
             crew,
         };
         work(&mut engine)

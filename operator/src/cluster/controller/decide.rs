@@ -54,6 +54,7 @@ pub fn decide(world: &World) -> Decision {
         models: &BTreeMap::new(),
         // Builds and workers are pods, which are not this version's to run.
         scope: Scope::Cards,
+        unbuilt: &BTreeMap::new(),
     });
     let broken = reconcile::check(&plan, &declaration, &inputs);
     let unsafe_plan = broken.first().map(|violation| {
