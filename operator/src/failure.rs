@@ -268,13 +268,13 @@ fn state(error: &StateError) -> Exit {
 
 fn rack(error: &RackError) -> Exit {
     match error {
-        RackError::Impossible { .. } | RackError::Changed { .. } | RackError::NoSuch { .. } => {
-            Exit::Input
-        }
+        RackError::Impossible { .. }
+        | RackError::Changed { .. }
+        | RackError::NoSuch { .. }
+        | RackError::Refused { .. } => Exit::Input,
         RackError::State { source, .. } => io_exit(source, Exit::CannotWrite),
         RackError::Corrupt { .. } => Exit::Missing,
         RackError::Locked { .. } => Exit::Locked,
-        RackError::Refused { .. } => Exit::Unavailable,
         RackError::NotARack => Exit::Usage,
     }
 }

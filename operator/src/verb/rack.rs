@@ -1,7 +1,12 @@
 //! `rack`: makes a virtual machine room, and does to it what people and accidents do to a real one.
 use std::path::Path;
 
-use crd::{id::PciAddress, kind::rack::Fault};
+use crd::{
+    diagnostic::Severity,
+    id::PciAddress,
+    kind::rack::Fault,
+    load::{SourceText, load},
+};
 use machine::{
     Clock, Machine, RackError, RackServer,
     rack::{self, Recipe},
@@ -108,6 +113,16 @@ fn new(args: &NewRackArgs, console: &Console) -> Result<Exit, Failure> {
         seed: args.seed,
     };
     let text = document::yaml(&rack::generate(&recipe)?)?;
+    // What was asked for may be no rack: a name, say, of which no file or object can be made.
+    let read = load(&[SourceText::new("the new rack", &text)]);
+    let mut found = read.diagnostics.iter();
+    if let Some(wrong) = found.find(|found| found.severity == Severity::Error) {
+        return Err(Failure::said(
+            Exit::Usage,
+            format!("{}; nothing was written", wrong.message),
+            "give another value",
+        ));
+    }
     put_new(&args.file, &text, console)
 }
 

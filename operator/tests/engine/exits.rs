@@ -334,3 +334,24 @@ fn a_file_of_any_name_is_formatted_in_its_place() {
     assert_eq!(names, [name]);
     assert_ne!(std::fs::read_to_string(folder.join(name)).unwrap(), text);
 }
+
+#[test]
+fn what_can_be_no_rack_or_stand_in_none_is_wrong_input() {
+    let lab = Lab::new();
+    let long = "x".repeat(300);
+    for name in ["../esc", "", ".", "a b", "a/b", long.as_str()] {
+        let ended = lab.plain(&["rack", "new", "--name", name, "new.yaml"]);
+        let said = ended.expect(64).stderr;
+        assert!(said.contains("nothing was written"), "{name}: {said}");
+        assert!(!lab.path("new.yaml").exists(), "{name}");
+    }
+    for (target, value) in [
+        ("0000:24:00.0/acs", "zz"),
+        ("0000:25:00.0/state", "Foo"),
+        ("0000:25:00.0/mdp", "maybe"),
+    ] {
+        lab.run("state", &["rack", "set", target, value]).expect(65);
+    }
+    let plug = ["rack", "plug", "0000:24:00.0", "--card", "foo"];
+    lab.run("state", &plug).expect(65);
+}
