@@ -149,6 +149,7 @@ pub struct Said {
 pub fn shardplane(arguments: &[&str]) -> Said {
     let ended = Command::new(binary("shardplane"))
         .args(arguments)
+        .current_dir(tests::root())
         .stdin(Stdio::null())
         .output()
         .expect("shardplane starts");
