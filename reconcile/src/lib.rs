@@ -41,5 +41,5 @@ pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;
 pub use plan::{
     boot::{BootParameters, boot_parameters},
-    plan,
+    counts, plan,
 };

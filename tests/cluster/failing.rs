@@ -161,23 +161,17 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
             ])
             .stdout
     };
+    let annotations = || {
+        let path = "jsonpath={.metadata.annotations}";
+        plane
+            .kubectl(&["get", "cnode", "n1", "-o", path])
+            .expected()
+    };
     let before = uid("cnode/n1");
     plane.kubectl(&["delete", "node", "n1"]).expected();
-    until(
-        "the CardNode is marked",
-        || {
-            plane
-                .kubectl(&[
-                    "get",
-                    "cnode",
-                    "n1",
-                    "-o",
-                    "jsonpath={.metadata.annotations}",
-                ])
-                .expected()
-        },
-        |now| now.contains("shardplane.dev/node-gone-since"),
-    );
+    until("the CardNode is marked", annotations, |now| {
+        now.contains("shardplane.dev/node-gone-since")
+    });
     make_node(plane, "n1");
     let node = uid("node/n1");
     until(
@@ -186,21 +180,9 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
         |now| now.ends_with(&node),
     );
     assert_ne!(uid("cnode/n1"), before);
-    until(
-        "the mark goes",
-        || {
-            plane
-                .kubectl(&[
-                    "get",
-                    "cnode",
-                    "n1",
-                    "-o",
-                    "jsonpath={.metadata.annotations}",
-                ])
-                .expected()
-        },
-        |now| !now.contains("node-gone-since"),
-    );
+    until("the mark goes", annotations, |now| {
+        !now.contains("node-gone-since")
+    });
     ready(plane, &OBJECTS);
 }
 

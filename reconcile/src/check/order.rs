@@ -157,9 +157,19 @@ fn reached(step: &Step, ledger: &Ledger) -> bool {
             let record = ledger.groups.iter().find(|record| record.group == *group);
             record.is_some_and(|record| record.members == *members)
         }
-        Action::RestoreAcs { .. } | Action::AssignEntry { .. } | Action::AssignGroup { .. } => {
-            false
-        }
-        _ => true,
+        Action::Taint { .. }
+        | Action::Drain { .. }
+        | Action::StartQmonitor {}
+        | Action::Reset { .. }
+        | Action::WaitReady { .. }
+        | Action::VerifyMdp { .. }
+        | Action::Untaint { .. } => true,
+        Action::RestoreAcs { .. }
+        | Action::AssignEntry { .. }
+        | Action::AssignGroup { .. }
+        | Action::Build { .. }
+        | Action::StartWorker { .. }
+        | Action::StopWorker { .. }
+        | Action::ReplaceWorker { .. } => false,
     }
 }

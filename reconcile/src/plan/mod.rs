@@ -33,6 +33,8 @@ mod unit;
 mod units;
 mod work;
 
+pub use tally::counts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{

@@ -65,36 +65,10 @@ impl Report<'_> {
 
     /// Counts over all nodes.
     pub(super) fn summary(&self, nodes: &[NodePlan]) -> Summary {
-        let mut summary = Summary::default();
-        for step in nodes
+        let steps = nodes
             .iter()
-            .flat_map(|node| node.steps.iter().chain(&node.work))
-        {
-            match &step.action {
-                Action::ClearAcs { .. }
-                | Action::RestoreAcs { .. }
-                | Action::RequestMdp { .. }
-                | Action::SetDriver { .. }
-                | Action::SetSysctl { .. }
-                | Action::WriteFile { .. } => summary.change += 1,
-                Action::Taint { .. }
-                | Action::Drain { .. }
-                | Action::WaitReady { .. }
-                | Action::VerifyMdp { .. }
-                | Action::VerifyP2P { .. }
-                | Action::Untaint { .. } => summary.gates += 1,
-                Action::Reset { socs, .. } => {
-                    summary.resets += u32::try_from(socs.len()).unwrap_or(u32::MAX);
-                }
-                Action::Build { .. } => summary.builds += 1,
-                Action::StartWorker { .. }
-                | Action::StopWorker { .. }
-                | Action::ReplaceWorker { .. } => summary.deferred += 1,
-                Action::StartQmonitor {}
-                | Action::AssignEntry { .. }
-                | Action::AssignGroup { .. } => {}
-            }
-        }
+            .flat_map(|node| node.steps.iter().chain(&node.work));
+        let mut summary = counts(steps);
         let blocked = self
             .lines
             .iter()
@@ -124,6 +98,36 @@ impl Report<'_> {
             .map(|o| (o.object.clone(), o.span("").cloned()));
         policies.chain(groups).chain(builds).chain(models)
     }
+}
+
+/// How many steps there are of each sort; what is blocked is no step.
+pub fn counts<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Summary {
+    let mut summary = Summary::default();
+    for step in steps {
+        match &step.action {
+            Action::ClearAcs { .. }
+            | Action::RestoreAcs { .. }
+            | Action::RequestMdp { .. }
+            | Action::SetDriver { .. }
+            | Action::SetSysctl { .. }
+            | Action::WriteFile { .. } => summary.change += 1,
+            Action::Taint { .. }
+            | Action::Drain { .. }
+            | Action::WaitReady { .. }
+            | Action::VerifyMdp { .. }
+            | Action::VerifyP2P { .. }
+            | Action::Untaint { .. } => summary.gates += 1,
+            Action::Reset { socs, .. } => {
+                summary.resets += u32::try_from(socs.len()).unwrap_or(u32::MAX);
+            }
+            Action::Build { .. } => summary.builds += 1,
+            Action::StartWorker { .. }
+            | Action::StopWorker { .. }
+            | Action::ReplaceWorker { .. } => summary.deferred += 1,
+            Action::StartQmonitor {} | Action::AssignEntry { .. } | Action::AssignGroup { .. } => {}
+        }
+    }
+    summary
 }
 
 /// Whether a step is there because of an object.

@@ -3,7 +3,6 @@ use crd::{
     id::{Digest, NodeName},
     kind::{ChangePlanSpec, PlannedNode, PlannedSummary},
     plan::{NodePlan, Plan},
-    step::Action,
 };
 
 /// Nodes that one rollout has room for.
@@ -42,35 +41,12 @@ pub fn opened(plan: &Plan, left: &[&NodePlan], declared: Option<Digest>) -> Chan
 
 /// Counts as a plan's own summary has them.
 fn summary(nodes: &[NodePlan]) -> PlannedSummary {
-    let mut summary = PlannedSummary::default();
-    for node in nodes {
-        summary.disruption = summary.disruption.max(node.disruption);
-        for step in &node.steps {
-            match &step.action {
-                Action::ClearAcs { .. }
-                | Action::RestoreAcs { .. }
-                | Action::RequestMdp { .. }
-                | Action::SetDriver { .. }
-                | Action::SetSysctl { .. }
-                | Action::WriteFile { .. } => summary.change += 1,
-                Action::Taint { .. }
-                | Action::Drain { .. }
-                | Action::WaitReady { .. }
-                | Action::VerifyMdp { .. }
-                | Action::VerifyP2P { .. }
-                | Action::Untaint { .. } => summary.gates += 1,
-                Action::Reset { socs, .. } => {
-                    summary.resets += u32::try_from(socs.len()).unwrap_or(u32::MAX);
-                }
-                Action::StartQmonitor {}
-                | Action::AssignEntry { .. }
-                | Action::AssignGroup { .. }
-                | Action::Build { .. }
-                | Action::StartWorker { .. }
-                | Action::StopWorker { .. }
-                | Action::ReplaceWorker { .. } => {}
-            }
-        }
+    let counts = reconcile::counts(nodes.iter().flat_map(|node| &node.steps));
+    let worst = nodes.iter().map(|node| node.disruption).max();
+    PlannedSummary {
+        change: counts.change,
+        gates: counts.gates,
+        resets: counts.resets,
+        disruption: worst.unwrap_or_default(),
     }
-    summary
 }
