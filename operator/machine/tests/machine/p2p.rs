@@ -1,5 +1,5 @@
 //! P2P verification on a rack: it passes where data can go and fails with the vendor tool's words where it cannot.
-use crd::{id::GroupId, step::Action};
+use crd::{id::GroupId, snapshot::HardwareSnapshot, step::Action};
 use machine::perform;
 
 use crate::room::{Room, TWO_ULTRA, port, soc};
@@ -7,6 +7,30 @@ use crate::room::{Room, TWO_ULTRA, port, soc};
 const PORT: &str = "0000:24:00.0";
 const SOC: &str = "0000:25:00.0";
 const OTHER: &str = "0000:26:00.0";
+
+/// The proof of a pair: data between these members, past these ports.
+fn pair(snapshot: &HardwareSnapshot, members: [&str; 2], ports: &[&str]) -> Action {
+    Action::VerifyP2P {
+        group: GroupId {
+            name: "pair".to_owned(),
+            index: 0,
+            node: "aic-01".into(),
+        },
+        members: members.map(|address| soc(snapshot, address)).to_vec(),
+        ports: ports
+            .iter()
+            .map(|address| port(snapshot, address))
+            .collect(),
+    }
+}
+
+/// Partitions every SoC.
+fn partition(room: &Room, snapshot: &HardwareSnapshot) {
+    for soc in &snapshot.socs {
+        let mdp = format!("{}/mdp", soc.address);
+        room.server().set(&mdp, "on").unwrap();
+    }
+}
 
 /// Partitions both SoCs and clears both ports, so that P2P works.
 fn prepared() -> (Room, Action) {
@@ -20,15 +44,7 @@ fn prepared() -> (Room, Action) {
             .set(&format!("{address}/acs"), "0x0011")
             .unwrap();
     }
-    let verify = Action::VerifyP2P {
-        group: GroupId {
-            name: "pair".to_owned(),
-            index: 0,
-            node: "aic-01".into(),
-        },
-        members: vec![soc(&snapshot, SOC), soc(&snapshot, OTHER)],
-        ports: vec![port(&snapshot, PORT), port(&snapshot, "0000:24:01.0")],
-    };
+    let verify = pair(&snapshot, [SOC, OTHER], &[PORT, "0000:24:01.0"]);
     (room, verify)
 }
 
@@ -84,23 +100,12 @@ fn p2p_tells_the_truth_about_the_registers() {
 fn p2p_between_cards_and_without_a_switch() {
     let room = Room::of(TWO_ULTRA);
     let snapshot = room.probe();
-    for soc in &snapshot.socs {
-        room.server()
-            .set(&format!("{}/mdp", soc.address), "on")
-            .unwrap();
-    }
-    let verify = Action::VerifyP2P {
-        group: GroupId {
-            name: "pair".to_owned(),
-            index: 0,
-            node: "aic-01".into(),
-        },
-        members: vec![soc(&snapshot, SOC), soc(&snapshot, "0000:2b:00.0")],
-        ports: vec![
-            port(&snapshot, "0000:22:00.0"),
-            port(&snapshot, "0000:22:01.0"),
-        ],
-    };
+    partition(&room, &snapshot);
+    let verify = pair(
+        &snapshot,
+        [SOC, "0000:2b:00.0"],
+        &["0000:22:00.0", "0000:22:01.0"],
+    );
     // A redirecting host switch delivers fast and wrong: only the check of the data sees it.
     let error = perform(room.machine(), &verify).unwrap_err();
     assert!(error.to_string().contains("differ"), "{error}");
@@ -113,28 +118,13 @@ fn p2p_between_cards_and_without_a_switch() {
 
     let room = Room::example("eight-standard-root-ports");
     let snapshot = room.probe();
-    for soc in &snapshot.socs {
-        room.server()
-            .set(&format!("{}/mdp", soc.address), "on")
-            .unwrap();
-    }
+    partition(&room, &snapshot);
     for function in snapshot.functions.iter().filter(|f| f.port.is_some()) {
         room.server()
             .set(&format!("{}/acs", function.address), "0x0000")
             .unwrap();
     }
-    let verify = Action::VerifyP2P {
-        group: GroupId {
-            name: "pair".to_owned(),
-            index: 0,
-            node: "aic-01".into(),
-        },
-        members: vec![
-            soc(&snapshot, "0000:21:00.0"),
-            soc(&snapshot, "0000:22:00.0"),
-        ],
-        ports: Vec::new(),
-    };
+    let verify = pair(&snapshot, ["0000:21:00.0", "0000:22:00.0"], &[]);
     let error = perform(room.machine(), &verify).unwrap_err();
     assert!(
         error.to_string().contains("Failed to access P2P device"),
