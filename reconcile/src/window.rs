@@ -7,8 +7,9 @@ const MINUTES_A_DAY: u32 = 24 * 60;
 
 /// Whether a disruptive step may start on this node now: every policy of the node that declares windows has one open.
 ///
-/// `weekday` counts from 0 on Monday, `minute` from 0 at midnight, both in UTC.
-pub fn open(declaration: &Declaration, node: &NodePlan, weekday: u8, minute: u32) -> bool {
+/// `now` is in milliseconds since 1970-01-01T00:00:00Z.
+pub fn open(declaration: &Declaration, node: &NodePlan, now: u64) -> bool {
+    let (weekday, minute) = calendar(now);
     declaration
         .policies
         .iter()
@@ -32,6 +33,14 @@ pub fn is_open(window: &Window, weekday: u8, minute: u32) -> bool {
         || (opens_on(yesterday) && (start..end).contains(&(minute + MINUTES_A_DAY)))
 }
 
+/// Day of the week from 0 on Monday and minute of the day, in UTC.
+fn calendar(now: u64) -> (u8, u32) {
+    let minutes = now / 60_000;
+    // 1970-01-01 was a Thursday.
+    let weekday = (minutes / 1440 + 3) % 7;
+    (weekday as u8, (minutes % 1440) as u32)
+}
+
 fn clock(text: &str) -> Option<u32> {
     let (hours, minutes) = text.split_once(':')?;
     let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -41,6 +50,17 @@ fn clock(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_calendar_begins_on_a_thursday() {
+        for (millis, expected) in [
+            (0, (3, 0)),
+            (86_400_000 * 4, (0, 0)),
+            (90 * 60_000, (3, 90)),
+        ] {
+            assert_eq!(calendar(millis), expected);
+        }
+    }
 
     #[test]
     fn windows_open_and_close() {

@@ -49,10 +49,9 @@ pub fn approve(
         ));
     }
     let (now, declaration) = at;
-    let (weekday, minute) = calendar(now);
     let mut wanted = Vec::new();
     for node in &plan.nodes {
-        if node.disruptive && !window::open(declaration, node, weekday, minute) {
+        if node.disruptive && !window::open(declaration, node, now.0) {
             return Err(Failure::said(
                 Exit::Blocked,
                 format!(
@@ -107,28 +106,4 @@ fn ask(console: &Console) -> Result<(), Failure> {
         "not approved; nothing was touched",
         "",
     ))
-}
-
-/// Day of the week from 0 on Monday and minute of the day, in UTC.
-pub(crate) fn calendar(now: Timestamp) -> (u8, u32) {
-    let minutes = now.0 / 60_000;
-    // 1970-01-01 was a Thursday.
-    let weekday = (minutes / 1440 + 3) % 7;
-    (weekday as u8, (minutes % 1440) as u32)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_calendar_begins_on_a_thursday() {
-        for (millis, expected) in [
-            (0, (3, 0)),
-            (86_400_000 * 4, (0, 0)),
-            (90 * 60_000, (3, 90)),
-        ] {
-            assert_eq!(calendar(Timestamp(millis)), expected);
-        }
-    }
 }

@@ -18,7 +18,6 @@ use reconcile::{
 };
 
 use super::{declared, opening::opened, world::World};
-use crate::engine::approve::calendar;
 
 /// Where a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -281,15 +280,12 @@ fn next(
             (outcome.node.clone(), progress)
         })
         .collect();
-    let (weekday, minute) = calendar(now);
     let mut stands: Vec<(NodeName, Stand)> = left
         .iter()
         .map(|node| {
             let stand = match leave(current, node) {
                 Some(why) => Stand::Approval(why),
-                None if node.disruptive && !window::open(declaration, node, weekday, minute) => {
-                    Stand::Window
-                }
+                None if node.disruptive && !window::open(declaration, node, now.0) => Stand::Window,
                 None => Stand::Queued,
             };
             (node.node.clone(), stand)
