@@ -1,25 +1,16 @@
 //! Leave: who may give it, to what, and what happens without it. And whose objects an agent may write.
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     control_plane::ControlPlane,
     converging::ready,
-    fleet::{Fleet, agent_token, shardplane, token, until},
+    fleet::{Fleet, agent_token, policy_with, shardplane, token, until},
     kubectl::Answer,
 };
 
 /// The quickstart's policy under Manual approval.
 fn manual(plane: &ControlPlane) -> PathBuf {
-    let text = fs::read_to_string(tests::root().join("examples/quickstart/cluster/policy.yaml"))
-        .expect("the quickstart has a policy");
-    let manual = text.replace("mode: Automatic", "mode: Manual");
-    assert_ne!(manual, text);
-    let path = plane.folder().join("manual.yaml");
-    fs::write(&path, manual).expect("the policy is written");
-    path
+    policy_with(plane, "mode: Automatic", "mode: Manual")
 }
 
 /// Makes an account, with these cluster roles.

@@ -4,7 +4,7 @@ use std::fs;
 use crate::{
     control_plane::ControlPlane,
     converging::{all_converged, outcomes, ready},
-    fleet::{Fleet, make_node, until},
+    fleet::{Fleet, make_node, policy_with, until},
 };
 
 const QUICKSTART: &str = "examples/quickstart/cluster";
@@ -14,6 +14,23 @@ fn apply(plane: &ControlPlane) {
     plane
         .kubectl(&["apply", "--server-side", "-k", QUICKSTART])
         .expected();
+}
+
+/// Has the policy only observe, and waits until every node was reported.
+fn observed(plane: &ControlPlane, nodes: &[&str]) {
+    let file = policy_with(plane, "enforcement: Enforce", "enforcement: Observe");
+    let file = file.display().to_string();
+    plane
+        .kubectl(&["apply", "--server-side", "-f", &file])
+        .expected();
+    for node in nodes {
+        let digest = "jsonpath={.status.snapshotDigest}";
+        until(
+            "an agent tells of its node",
+            || plane.kubectl(&["get", "cnode", node, "-o", digest]).stdout,
+            |digest| !digest.is_empty(),
+        );
+    }
 }
 
 /// The reset steps that a node's journal begins, and how often each.
@@ -55,6 +72,8 @@ pub fn agents_and_servers_that_die_lose_nothing(plane: &mut ControlPlane) {
     ] {
         fleet.shardplane(plane, node, &["rack", "fault", fault]);
     }
+    // Every node is known before anything begins, or the first rollout is over those that were quick.
+    observed(plane, &["n1", "n2", "n3"]);
     apply(plane);
     for node in ["n1", "n2"] {
         fleet.wait_for_end(node);

@@ -130,6 +130,17 @@ impl Fleet {
     }
 }
 
+/// A copy of the quickstart's policy with something changed.
+pub fn policy_with(plane: &ControlPlane, from: &str, to: &str) -> PathBuf {
+    let text = fs::read_to_string(root().join("examples/quickstart/cluster/policy.yaml"))
+        .expect("the quickstart has a policy");
+    let changed = text.replace(from, to);
+    assert_ne!(changed, text);
+    let path = plane.folder().join("policy.yaml");
+    fs::write(&path, changed).expect("the policy is written");
+    path
+}
+
 /// How a run of our command ended.
 #[derive(Debug)]
 pub struct Said {
