@@ -8,6 +8,7 @@ mod card_policy;
 mod change_plan;
 mod model_build;
 mod p2p_group;
+mod pod;
 pub mod rack;
 pub mod rule;
 mod selector;
@@ -39,6 +40,7 @@ pub use p2p_group::{
     AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroup, P2PGroupSpec,
     SpreadOver, UntrustedNeighbours, VerificationMode,
 };
+pub use pod::{Amounts, PodOptions, PodResources, ProgramStore, PvcStore};
 pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;
 pub use sharded_model::{ModelRollout, Serving, ShardedModel, ShardedModelSpec};

@@ -3,7 +3,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Connectivity, ModelBuildStatus, Target, rule};
+use super::{Connectivity, ModelBuildStatus, PodOptions, ProgramStore, Target, rule};
 use crate::id::Digest;
 
 /// A model's source and the shape of the program compiled from it.
@@ -46,6 +46,12 @@ pub struct ModelBuildSpec {
     /// Options of the vendor's compiler; for target `AI100` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accelerator: Option<AcceleratorOptions>,
+    /// Where the program is put in a cluster, which builds nothing without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<ProgramStore>,
+    /// The pod that builds, in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodOptions>,
 }
 
 /// Where a model lies: exactly one of `path`, `pvc`, `oci`.

@@ -210,11 +210,11 @@ rules! {
     }
     BUILD_SAYS {
         id: "SP-V0080", title: "what the build says",
-        paragraph: "With `buildRef`, the build decides target, precision and compiler options; saying them twice would let them disagree.",
-        expression: "!has(self.buildRef) || !(has(self.target) || has(self.precision) || has(self.accelerator))",
-        message: "with buildRef, target, precision and accelerator are the build's to say",
+        paragraph: "With `buildRef`, the build decides target, precision, compiler options and where the program lies; saying them twice would let them disagree.",
+        expression: "!has(self.buildRef) || !(has(self.target) || has(self.precision) || has(self.accelerator) || has(self.store))",
+        message: "with buildRef, target, precision, accelerator and store are the build's to say",
         field: ".buildRef",
-        help: "remove `target`, `precision` and `accelerator` here",
+        help: "remove `target`, `precision`, `accelerator` and `store` here",
     }
     MODEL_SHARDS_ON_CARDS {
         id: "SP-V0081", title: "shards of a model on AI100",
@@ -295,6 +295,14 @@ rules! {
         message: "persistence: Persist needs maxMapCount, or there is nothing to keep",
         field: ".persistence",
         help: "add `maxMapCount`, or remove `persistence`",
+    }
+    QUANTITY {
+        id: "SP-V0096", title: "amount of a resource",
+        paragraph: "Amounts are written as Kubernetes writes them: a number, and behind it `m` for a thousandth, a power of 1000 (k, M, G, T) or one of 1024 (Ki, Mi, Gi, Ti).",
+        expression: "self.matches('^[0-9]{1,15}([.][0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$')",
+        message: "an amount is a number with a unit behind it where one is needed, such as 500m, 4 or 16Gi",
+        field: "",
+        help: "write processors as `2` or `500m`, and memory as `16Gi`",
     }
     WINDOW_DAYS {
         id: "SP-V0089", title: "window days repeat",

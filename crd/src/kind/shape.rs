@@ -80,6 +80,11 @@ pub(crate) fn sdk_version(_: &mut SchemaGenerator) -> Schema {
     ruled_text(32, &rule::SDK_VERSION)
 }
 
+/// An amount of processor or memory.
+pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
+    ruled_text(32, &rule::QUANTITY)
+}
+
 /// Labels to match: at most 16, keys and values as Kubernetes bounds them.
 pub(crate) fn match_labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AcceleratorOptions, Connectivity, ModelSource, Precision, ShardedModelStatus, Target, rule,
+    AcceleratorOptions, Connectivity, ModelSource, PodOptions, Precision, ProgramStore,
+    ShardedModelStatus, Target, rule,
 };
 
 /// A model that is served.
@@ -73,6 +74,12 @@ pub struct ShardedModelSpec {
     /// Options of the vendor's compiler; for target `AI100` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accelerator: Option<AcceleratorOptions>,
+    /// Where its program is put in a cluster, which builds nothing without it; with `buildRef`, the build says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<ProgramStore>,
+    /// Its pods in a cluster: those of its workers, and without `buildRef` the one that builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodOptions>,
     /// How a new revision replaces the old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<ModelRollout>,

@@ -9,7 +9,7 @@ use crd::{
 use super::Obstacle;
 
 /// The program that a model serves, from its build or from itself.
-pub(super) fn program(
+pub fn program(
     declaration: &Declaration,
     model: &Declared<ShardedModelSpec>,
 ) -> Result<ProgramRequest, Box<Obstacle>> {
@@ -112,6 +112,8 @@ pub fn build_request(build: &Declared<ModelBuildSpec>) -> ProgramRequest {
         shapes,
         topology,
         accelerator,
+        store: _,
+        pod: _,
     } = &build.spec;
     ProgramRequest {
         object: build.object.clone(),

@@ -86,6 +86,8 @@ pub fn model(shards: u32, connectivity: Connectivity) -> ShardedModelSpec {
             port: None,
         },
         accelerator: None,
+        store: None,
+        pod: None,
         rollout: None,
     }
 }

@@ -157,6 +157,8 @@ prop_compose! {
                 connectivity: if direct { Connectivity::P2P } else { Connectivity::ThroughHost },
             },
             accelerator: None,
+            store: None,
+            pod: None,
         }
     }
 }
