@@ -7,4 +7,4 @@ mod served;
 
 pub use groups::{Obstacle, PlacedGroup, Placement, place};
 pub use models::{House, Placed, Seat, place_models, place_surplus, surplus_id, worker_id};
-pub use served::build_request;
+pub use served::{build_request, program as served_program};

@@ -3,13 +3,13 @@ use crd::{
     Fact,
     id::{Digest, ObjectRef},
     kind::{
-        AcceleratorOptions, Connectivity, KvPrecision, ModelSource, Precision, ProgramShapes,
-        Target, TopologyShape,
+        AcceleratorOptions, Connectivity, KvPrecision, ModelSource, OciSource, Precision,
+        ProgramShapes, PvcSource, Target, TopologyShape,
     },
     program::ProgramRequest,
     snapshot::{Toolchain, Tools},
 };
-use reconcile::program::{compiler_call, key};
+use reconcile::program::{compiler_call, declared_model, key, tools_of_image};
 
 use crate::world::two_ultras;
 
@@ -284,4 +284,50 @@ fn each_compiler_is_spoken_to_in_its_dialect() {
         assert!(refused.to_string().contains(says), "{refused}");
     }
     assert!(compiler_call(&whole, &tools("gcc", "14")).is_err());
+}
+
+#[test]
+fn a_program_of_an_image_is_keyed_by_the_image_and_by_what_the_declaration_says_of_the_model() {
+    let request = request(Target::CPU);
+    let of = |image: &str| key(&request, &tools_of_image(image));
+    assert!(of("worker@sha256:aa").is_some());
+    assert_ne!(of("worker@sha256:aa"), of("worker@sha256:bb"));
+    assert_eq!(
+        key(
+            &self::request(Target::AI100),
+            &tools_of_image("worker@sha256:aa")
+        ),
+        None,
+        "the vendor's compiler is in no image of ours"
+    );
+
+    let volume = ModelSource {
+        pvc: Some(PvcSource {
+            claim: "models".into(),
+            path: "tiny".into(),
+        }),
+        ..ModelSource::default()
+    };
+    let artifact = ModelSource {
+        oci: Some(OciSource {
+            reference: "registry.example/tiny@sha256:aa".into(),
+        }),
+        ..ModelSource::default()
+    };
+    let said = |source: &ModelSource| ModelSource {
+        digest: Some(Digest("b3:cc".into())),
+        ..source.clone()
+    };
+    for (source, expected) in [
+        (&volume, None),
+        (&artifact, Some("sha256:aa")),
+        (&said(&volume), Some("b3:cc")),
+        (&said(&artifact), Some("b3:cc")),
+    ] {
+        assert_eq!(
+            declared_model(source),
+            expected.map(|digest| Digest(digest.to_owned())),
+            "{source:?}"
+        );
+    }
 }
