@@ -27,6 +27,7 @@ pub struct ControlPlane {
     arguments: Vec<String>,
     port: u16,
     kubectl: PathBuf,
+    controllers: PathBuf,
     folder: TempDir,
 }
 
@@ -127,6 +128,7 @@ impl ControlPlane {
             arguments,
             port: secure,
             kubectl: assets.program("kubectl"),
+            controllers: assets.program("kube-controller-manager"),
             folder,
         };
         plane.wait_until_ready();
@@ -210,6 +212,26 @@ impl ControlPlane {
         let path = self.folder.path().join(format!("{name}.kubeconfig"));
         fs::write(&path, kubeconfig(self.port, token)).expect("the kubeconfig is written");
         path
+    }
+
+    /// Starts those of the cluster's own controllers that make pods of what our controller makes, and sweep up after it.
+    pub fn start_controllers(&self) -> Running {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let controllers = [
+            "deployment-controller",
+            "replicaset-controller",
+            "job-controller",
+            "garbage-collector-controller",
+            "serviceaccount-controller",
+        ];
+        let arguments = [
+            format!("--kubeconfig={}", at("kubeconfig")),
+            format!("--controllers={}", controllers.join(",")),
+            "--leader-elect=false".to_owned(),
+            // Nobody asks it anything, and several tests run one.
+            "--secure-port=0".to_owned(),
+        ];
+        start(self.folder.path(), &self.controllers, &arguments)
     }
 
     /// Stops the API server as a crash would, and starts it again on the same store and port.

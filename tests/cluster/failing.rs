@@ -289,9 +289,15 @@ pub fn at_rest_nothing_is_written(plane: &mut ControlPlane) {
     let _fleet = Fleet::start(plane, &["n1", "n2"]);
     apply(plane);
     ready(plane, &OBJECTS);
+    rests(plane, "cnode,cpol,p2pg,cplan,nodes,smodel,mbuild,jobs");
+}
+
+/// Nothing of these kinds is written, in any namespace, while every part of ours looks a few times.
+#[track_caller]
+pub fn rests(plane: &ControlPlane, kinds: &str) {
     let versions = || {
         plane
-            .kubectl(&["get", "cnode,cpol,p2pg,cplan,nodes", "-o", "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion};{end}"])
+            .kubectl(&["get", kinds, "--all-namespaces", "-o", "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion};{end}"])
             .expected()
     };
     let renewed = || {
@@ -316,7 +322,6 @@ pub fn at_rest_nothing_is_written(plane: &mut ControlPlane) {
     // What was under way has ended.
     pass(2);
     let rest = versions();
-    // Every agent looks a few times meanwhile.
     pass(8);
     assert_eq!(versions(), rest);
 }

@@ -14,6 +14,8 @@ use crate::control_plane::{ControlPlane, Running, start_as};
 
 /// How long anything may take that takes seconds on a quiet machine.
 pub const LIMIT: Duration = Duration::from_mins(2);
+/// The image of worker pods: none is ever pulled.
+pub const IMAGE: &str = "example.invalid/shardplane@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// Seconds of the lease in tests.
 const LEASE: &str = "4";
 
@@ -81,6 +83,7 @@ impl Fleet {
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--identity={name}"),
             format!("--lease-seconds={LEASE}"),
+            format!("--worker-image={IMAGE}"),
         ];
         let controller = start_as(
             plane.folder(),

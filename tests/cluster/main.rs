@@ -15,6 +15,8 @@ mod definitions;
 mod failing;
 mod fleet;
 mod kubectl;
+mod models;
+mod played;
 mod rights;
 
 use assets::Found;
@@ -90,5 +92,7 @@ acts! {
     a_node_that_boots_or_comes_back_is_planned_anew: "1.37", failing::a_node_that_boots_or_comes_back_is_planned_anew;
     a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
     two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
+    a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
+    what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -9,12 +9,20 @@ use crate::control_plane::ControlPlane;
 pub const LOG: &str = "audit.log";
 /// Our accounts, as the API server names them.
 const ACCOUNTS: &str = "system:serviceaccount:shardplane-system:";
+/// Why making an object by applying it shows no verb of its own.
+const APPLIED: &str = "a patch that makes an object is told as a patch, and checked for both";
 /// Rights that a run of the quickstart does not show, each with why it is there.
-const UNSEEN: [(&str, &str, &str); 4] = [
+const UNSEEN: [(&str, &str, &str); 10] = [
+    ("cardnodes", "create", APPLIED),
+    ("modelbuilds", "create", APPLIED),
+    ("jobs", "create", APPLIED),
+    ("deployments", "create", APPLIED),
+    ("services", "create", APPLIED),
+    ("poddisruptionbudgets", "create", APPLIED),
     (
-        "cardnodes",
-        "create",
-        "a patch that makes an object is told as a patch, and checked for both",
+        "modelbuilds",
+        "delete",
+        "a model names another build than its own",
     ),
     ("cardnodes", "delete", "half an hour after a Node is gone"),
     (

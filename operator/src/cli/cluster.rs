@@ -40,6 +40,10 @@ pub struct ControllerArgs {
     /// This controller's name among its like [default: the host's name and the process id].
     #[arg(long, value_name = "NAME")]
     pub identity: Option<String>,
+    /// The image with shardplane-worker that builds and serves models for target CPU, best by digest: it is part of every
+    /// program's key. Without it no model is built.
+    #[arg(long, value_name = "IMAGE")]
+    pub worker_image: Option<String>,
     /// Seconds after which a leader that says nothing has lost the lease.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub lease_seconds: u64,

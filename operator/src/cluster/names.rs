@@ -8,10 +8,24 @@ pub const DRAIN_TAINT: &str = "shardplane.dev/draining";
 pub const DRAIN_EFFECT: &str = "NoSchedule";
 /// On a `CardNode` whose Node is gone: since when, RFC 3339.
 pub const GONE_SINCE: &str = "shardplane.dev/node-gone-since";
-/// On a policy or a group: that somebody wants it looked at now, and what failed tried again. Any new value will do.
+/// On a policy, a group or a build: that somebody wants it looked at now, and what failed tried again. Any new value will do.
 pub const REQUESTED_AT: &str = "shardplane.dev/reconcile-requested-at";
 /// Owner of the fields that the controller writes.
 pub const CONTROLLER: &str = "shardplane-controller";
+/// Owner of the fields that the controller writes for models: builds, jobs, deployments and what stands before them.
+pub const MODELS: &str = "shardplane-models";
+/// On whatever the controller makes for a build or a model, with [`MODELS`] as value: it follows no other such objects.
+pub const MADE_BY: &str = "app.kubernetes.io/managed-by";
+/// On the pods of a model: which.
+pub const MODEL_LABEL: &str = "shardplane.dev/model";
+/// On the pods of a build: which.
+pub const BUILD_LABEL: &str = "shardplane.dev/build";
+/// On a job and on a deployment: key of the program that it builds or serves.
+pub const PROGRAM: &str = "shardplane.dev/program";
+/// On a job: the claim that its program goes to.
+pub const STORE: &str = "shardplane.dev/store";
+/// On whatever the controller makes for a build or a model: digest of all that it wrote there.
+pub const APPLIED: &str = "shardplane.dev/applied";
 /// Owner of the fields that an agent writes.
 pub const AGENT: &str = "shardplane-agent";
 /// Owner of the field that `shardplane approve` writes.

@@ -1,12 +1,15 @@
 //! Watches: what is tried again after a failure, and how long that waits.
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt};
+use kube_client::{Api, Client, Resource, ResourceExt};
 use kube_runtime::{
     WatchStreamExt,
+    reflector::{self, ObjectRef, Store},
     utils::Backoff,
-    watcher::{self, Event},
+    watcher::{self, Event, watcher},
 };
+use tokio::{sync::Notify, task::JoinSet};
 
 /// The first wait after a failure.
 const FIRST: Duration = Duration::from_millis(200);
@@ -68,6 +71,73 @@ pub async fn follow<K>(
             Ok(Event::Delete(_)) => tell(None),
             Err(error) => trouble(&error),
         }
+    }
+}
+
+/// Who hears of changes, under which name it waits after failures, and the tasks that follow.
+pub struct Following<'a> {
+    /// The API server.
+    pub client: &'a Client,
+    /// Whose waits.
+    pub me: &'a str,
+    /// Hears of every change.
+    pub changed: &'a Arc<Notify>,
+    /// Ends what follows when it is dropped.
+    pub watches: &'a mut JoinSet<()>,
+}
+
+/// Follows all objects of a kind that `config` selects, kept in memory without what `forget` takes out of them.
+pub fn store<K>(
+    following: &mut Following<'_>,
+    config: watcher::Config,
+    forget: impl Fn(&mut K) + Send + 'static,
+) -> Store<K>
+where
+    K: Resource<DynamicType = ()>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let changed = following.changed.clone();
+    let stream = watcher(Api::<K>::all(following.client.clone()), config)
+        .backoff(Patience::of(following.me))
+        .modify(move |object| {
+            object.meta_mut().managed_fields = None;
+            forget(object);
+        })
+        .reflect(writer);
+    following.watches.spawn(async move {
+        futures::pin_mut!(stream);
+        while stream.next().await.is_some() {
+            changed.notify_one();
+        }
+    });
+    reader
+}
+
+/// Whether a write is seen: the object at that version or a later one, or no more where there is no version.
+pub fn seen<K>(store: &Store<K>, object: &ObjectRef<K>, version: Option<&String>) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let known = store.get(object);
+    match (version, known) {
+        (Some(wanted), Some(known)) => {
+            let wanted: Option<u64> = wanted.parse().ok();
+            // A version that is no number cannot be compared: what is there is taken for it.
+            let known = known
+                .resource_version()
+                .and_then(|known| known.parse().ok());
+            wanted.is_none() || known >= wanted
+        }
+        // Made and not seen yet, or made, seen and deleted: the next event tells.
+        (Some(_), None) => false,
+        // What finalizers hold back goes too.
+        (None, known) => known.is_none_or(|known| known.meta().deletion_timestamp.is_some()),
     }
 }
 

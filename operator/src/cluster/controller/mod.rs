@@ -29,16 +29,17 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     cli::{ControllerArgs, Environment},
-    cluster::{connection, names::CONTROLLER},
+    cluster::{connection, models::Models, names::CONTROLLER},
     console::Console,
     engine::interrupt::StopFlag,
     exit::Exit,
     failure::{self, Failure},
 };
 use decide::{Told, decide};
-use lease::{Leadership, Led};
+use lease::Leadership;
+pub use lease::Led;
 use stores::Stores;
-pub use world::number;
+pub use world::{number, stays};
 use writes::{Write, Written, write};
 
 /// Writes under way at once.
@@ -85,6 +86,15 @@ pub fn run(
         let leadership = Leadership::new(&client, &args.namespace, &me, term);
         let (say, led) = watch::channel(None);
         let leading = tokio::spawn(lead(leadership, say, stop.clone()));
+        let models = Models {
+            client: client.clone(),
+            console,
+            stop,
+            led: led.clone(),
+            me: me.clone(),
+            image: args.worker_image.clone(),
+            changed: Arc::default(),
+        };
         let mut controller = Controller {
             client,
             console,
@@ -94,7 +104,7 @@ pub fn run(
             changed: Arc::default(),
             trouble: String::new(),
         };
-        controller.serve().await;
+        futures::join!(controller.serve(), models.serve());
         // It gives the lease back; a server that does not answer keeps nobody waiting.
         let _ = tokio::time::timeout(PATIENCE, leading).await;
         Ok(Exit::Ok)

@@ -5,13 +5,11 @@ use crd::{
     id::NodeName,
     kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
 };
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::Node;
-use kube_client::{Api, Client, Resource, ResourceExt};
+use kube_client::{Client, Resource, ResourceExt};
 use kube_runtime::{
-    WatchStreamExt,
-    reflector::{self, ObjectRef, Store},
-    watcher::{self, watcher},
+    reflector::{ObjectRef, Store},
+    watcher,
 };
 use machine::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
@@ -20,7 +18,7 @@ use super::{
     world::{World, number},
     writes::Written,
 };
-use crate::cluster::watching::Patience;
+use crate::cluster::watching::{Following, seen, store};
 
 /// The objects, followed from the moment that this was made; following ends when it is dropped.
 #[derive(Debug)]
@@ -38,15 +36,22 @@ impl Stores {
     /// Follows everything; `changed` hears of every change. The first list of each is as fresh as the server's store.
     pub fn follow(client: &Client, me: &str, changed: &Arc<Notify>) -> Self {
         let mut watches = JoinSet::new();
+        let all = watcher::Config::default;
+        let mut following = Following {
+            client,
+            me,
+            changed,
+            watches: &mut watches,
+        };
         Self {
-            policies: store(client, me, changed, &mut watches, |_| {}),
-            groups: store(client, me, changed, &mut watches, |_| {}),
+            policies: store(&mut following, all(), |_| {}),
+            groups: store(&mut following, all(), |_| {}),
             // Of a Node only names, labels and taints count.
-            nodes: store(client, me, changed, &mut watches, |node: &mut Node| {
+            nodes: store(&mut following, all(), |node: &mut Node| {
                 node.status = None;
             }),
-            card_nodes: store(client, me, changed, &mut watches, |_| {}),
-            plans: store(client, me, changed, &mut watches, |_| {}),
+            card_nodes: store(&mut following, all(), |_| {}),
+            plans: store(&mut following, all(), |_| {}),
             _watches: watches,
         }
     }
@@ -89,47 +94,13 @@ impl Stores {
     /// Whether a write is seen here: the object at that version or a later one, or no more.
     pub fn have_seen(&self, written: &Written) -> bool {
         match written.kind {
-            "CardNode" => seen(&self.card_nodes, written),
-            "ChangePlan" => seen(&self.plans, written),
-            "CardPolicy" => seen(&self.policies, written),
-            "P2PGroup" => seen(&self.groups, written),
-            _ => seen(&self.nodes, written),
+            "CardNode" => shows(&self.card_nodes, written),
+            "ChangePlan" => shows(&self.plans, written),
+            "CardPolicy" => shows(&self.policies, written),
+            "P2PGroup" => shows(&self.groups, written),
+            _ => shows(&self.nodes, written),
         }
     }
-}
-
-fn store<K>(
-    client: &Client,
-    me: &str,
-    changed: &Arc<Notify>,
-    watches: &mut JoinSet<()>,
-    forget: impl Fn(&mut K) + Send + 'static,
-) -> Store<K>
-where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    let (reader, writer) = reflector::store();
-    let changed = changed.clone();
-    let stream = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
-        .backoff(Patience::of(me))
-        .modify(move |object| {
-            object.meta_mut().managed_fields = None;
-            forget(object);
-        })
-        .reflect(writer);
-    watches.spawn(async move {
-        futures::pin_mut!(stream);
-        while stream.next().await.is_some() {
-            changed.notify_one();
-        }
-    });
-    reader
 }
 
 fn by_name<K>(store: &Store<K>) -> Vec<Arc<K>>
@@ -152,23 +123,13 @@ where
         .collect()
 }
 
-fn seen<K>(store: &Store<K>, written: &Written) -> bool
+fn shows<K>(store: &Store<K>, written: &Written) -> bool
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    let known = store.get(&ObjectRef::new(&written.name));
-    match (&written.version, known) {
-        (Some(wanted), Some(known)) => {
-            let wanted: Option<u64> = wanted.parse().ok();
-            // A version that is no number cannot be compared: what is there is taken for it.
-            wanted.is_none() || version(known.as_ref()) >= wanted
-        }
-        // Made and not seen yet, or made, seen and deleted: the next event tells.
-        (Some(_), None) => false,
-        (None, known) => known.is_none(),
-    }
-}
-
-fn version(object: &impl ResourceExt) -> Option<u64> {
-    object.resource_version()?.parse().ok()
+    seen(
+        store,
+        &ObjectRef::new(&written.name),
+        written.version.as_ref(),
+    )
 }

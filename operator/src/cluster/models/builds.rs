@@ -1,0 +1,231 @@
+//! Builds: each has one Job for the program that is declared now, and those whose programs are still served.
+use std::{collections::BTreeSet, sync::Arc};
+
+use crd::kind::{ModelBuild, ModelBuildStatus};
+use k8s_openapi::api::batch::v1::Job;
+use kube_client::ResourceExt;
+
+use super::{
+    Verdict, job,
+    recipe::{Recipe, recipe},
+    stalled,
+    wanted::{Held, Owner, applied, is_of},
+    working,
+    world::{Place, World},
+    writes::Write,
+};
+use crate::cluster::{
+    condition::{self, Standing},
+    controller::stays,
+    names::{APPLIED, PROGRAM, REQUESTED_AT, STORE},
+};
+
+/// What a turn comes to for one build.
+#[derive(Debug)]
+pub struct Course {
+    /// How it stands.
+    pub verdict: Verdict,
+    /// Its program, where it is built.
+    pub built: Option<Recipe>,
+    /// What is to be written beside its status.
+    pub writes: Vec<Write>,
+}
+
+/// Decides for one build; `served` are the keys of the programs that some model serves.
+pub fn course(world: &World, build: &Arc<ModelBuild>, served: &BTreeSet<String>) -> Course {
+    match recipe(build, world.image.as_deref()) {
+        Err(verdict) => Course {
+            verdict,
+            built: None,
+            writes: Vec::new(),
+        },
+        Ok(recipe) => {
+            let mut course = current(world, build, recipe);
+            course.writes.extend(past(world, build, &course, served));
+            course
+        }
+    }
+}
+
+/// The status, where it differs from what stands there.
+pub fn status(world: &World, build: &Arc<ModelBuild>, course: &Course) -> Option<Write> {
+    let before = build.status.clone().unwrap_or_default();
+    let Verdict {
+        standing,
+        reason,
+        message,
+    } = &course.verdict;
+    let (model, program) = match &course.built {
+        Some(recipe) => (Some(recipe.model.clone()), Some(recipe.key.clone())),
+        // What was built before is there still.
+        None => (before.model.clone(), before.program.clone()),
+    };
+    let status = ModelBuildStatus {
+        observed_generation: build.metadata.generation,
+        model,
+        program,
+        conditions: condition::conditions(
+            &before.conditions,
+            condition::standing(*standing, reason, message),
+            build.metadata.generation,
+            world.now,
+        ),
+    };
+    (status != before).then(|| Write::BuildStatus {
+        build: build.clone(),
+        status,
+    })
+}
+
+fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
+    let owner = Owner::new("ModelBuild", build.as_ref());
+    let requested = build.annotations().get(REQUESTED_AT).map(String::as_str);
+    let wanted = job::job(build, &recipe, requested);
+    let name = &wanted.object.place.name;
+    let live = world.jobs.get(&wanted.object.place);
+    let refused = wanted.refusal(world, &owner);
+    let (verdict, is_built, write) = match (wanted.held(world, &owner, live.map(Arc::as_ref)), live)
+    {
+        (Held::Taken, _) => (
+            stalled(
+                "NameTaken",
+                format!(
+                    "Job {name} is there and is not this build's: delete it, or give the build another name"
+                ),
+            ),
+            false,
+            None,
+        ),
+        (Held::Leaves, _) => (
+            working("Building", format!("Job {name} goes away first")),
+            false,
+            None,
+        ),
+        (held, None) => {
+            let write = match held {
+                Held::Write { body, version } => Some(Write::Apply {
+                    object: wanted.object.clone(),
+                    body,
+                    version,
+                }),
+                Held::Fits | Held::Taken | Held::Leaves | Held::Refused => None,
+            };
+            let verdict = match refused {
+                Some(refusal) => super::refused(&wanted.object, refusal),
+                None => working("Building", format!("Job {name} is being made")),
+            };
+            (verdict, false, write)
+        }
+        // A job does not change: what it ran is what it has, whatever else is there now.
+        (Held::Fits | Held::Write { .. } | Held::Refused, Some(job)) => {
+            let made_for = |key: &str| job.annotations().get(key).map(String::as_str);
+            let same_program = made_for(PROGRAM) == Some(recipe.key.as_str())
+                && made_for(STORE) == Some(&recipe.claim);
+            // Whoever asks for another try means one that failed: a build at work goes on.
+            let body = job::job(build, &recipe, made_for(REQUESTED_AT)).body(&owner);
+            let same = made_for(APPLIED) == applied(&body);
+            let asked = requested != made_for(REQUESTED_AT);
+            match ended(job) {
+                Some(Ended::Complete) if same_program => (
+                    Verdict {
+                        standing: Standing::Ready,
+                        reason: "Built".to_owned(),
+                        message: format!("the program lies on claim {}", recipe.claim),
+                    },
+                    true,
+                    None,
+                ),
+                Some(Ended::Failed(why)) if same && !asked => (
+                    stalled("BuildFailed", failed(build, job, &why)),
+                    false,
+                    None,
+                ),
+                None if same => (working("Building", goes_on(job)), false, None),
+                Some(Ended::Complete | Ended::Failed(_)) | None => (
+                    working(
+                        "Building",
+                        format!("Job {name} is made again, as it is declared now"),
+                    ),
+                    false,
+                    Some(Write::DeleteJob(job.clone())),
+                ),
+            }
+        }
+    };
+    Course {
+        verdict,
+        built: is_built.then_some(recipe),
+        writes: write.into_iter().collect(),
+    }
+}
+
+/// Jobs for programs that are declared no more and that no model serves.
+fn past(
+    world: &World,
+    build: &Arc<ModelBuild>,
+    course: &Course,
+    served: &BTreeSet<String>,
+) -> Vec<Write> {
+    let owner = Owner::new("ModelBuild", build.as_ref());
+    let Ok(recipe) = recipe(build, world.image.as_deref()) else {
+        return Vec::new();
+    };
+    let now = Place::of(build.as_ref()).beside(&job::name(build, &recipe));
+    let is_served = |job: &Job| {
+        let program = job.annotations().get(PROGRAM);
+        program.is_some_and(|program| served.contains(program))
+    };
+    // What runs for nothing goes at once; what is done is left until there is something in its place.
+    let goes = |job: &Job| ended(job).is_none() || course.built.is_some();
+    world
+        .jobs
+        .iter()
+        .filter(|(place, job)| {
+            **place != now
+                && stays(job.as_ref())
+                && is_of(job.as_ref(), &owner)
+                && !is_served(job)
+                && goes(job)
+        })
+        .map(|(_, job)| Write::DeleteJob(job.clone()))
+        .collect()
+}
+
+/// How a job ended.
+enum Ended {
+    Complete,
+    Failed(String),
+}
+
+fn ended(job: &Job) -> Option<Ended> {
+    let conditions = job.status.as_ref()?.conditions.as_ref()?;
+    conditions
+        .iter()
+        .filter(|condition| condition.status == "True")
+        .find_map(|condition| match condition.type_.as_str() {
+            "Complete" => Some(Ended::Complete),
+            "Failed" => Some(Ended::Failed(condition.message.clone().unwrap_or_default())),
+            _ => None,
+        })
+}
+
+fn goes_on(job: &Job) -> String {
+    let name = job.name_any();
+    let status = job.status.as_ref();
+    let ready = status.and_then(|status| status.ready).unwrap_or_default();
+    if ready > 0 {
+        return format!("Job {name} builds the program");
+    }
+    let namespace = job.namespace().unwrap_or_default();
+    format!(
+        "Job {name} waits for its pod; `kubectl describe pods -n {namespace} -l job-name={name}` says for what"
+    )
+}
+
+fn failed(build: &ModelBuild, job: &Job, why: &str) -> String {
+    let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+    format!(
+        "Job {name} failed ({why}): `kubectl logs -n {namespace} job/{name}` says why; change the build, or once the cause is gone, `kubectl annotate mbuild {} -n {namespace} --overwrite {REQUESTED_AT}=\"$(date)\"` tries it again",
+        build.name_any()
+    )
+}

@@ -1,0 +1,297 @@
+//! Models in a cluster: builds become Jobs, models become Deployments with a Service and a disruption budget.
+//!
+//! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
+//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `pod` (what all pods have
+//! in common), `wanted` (whether it stands there already).
+//!
+//! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
+mod builds;
+mod decide;
+mod job;
+mod pod;
+mod recipe;
+mod serving;
+mod standing;
+mod stores;
+#[cfg(test)]
+mod tests;
+mod wanted;
+mod workers;
+mod world;
+mod writes;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use kube_client::Client;
+use machine::{Machine, Roots, Timestamp};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    cluster::{condition::Standing, connection, controller::Led},
+    console::Console,
+    engine::interrupt::StopFlag,
+};
+use decide::decide;
+use stores::Stores;
+use world::{Object, Refusal, World};
+use writes::{Write, Written, write};
+
+/// Writes under way at once.
+const WRITES: usize = 8;
+/// The longest wait without looking whether somebody asked for a stop.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long after a change the next turn begins.
+const SETTLE: Duration = Duration::from_millis(100);
+/// How often all is looked at though nothing changed, and how long what the server did not take is left alone.
+const REST: Duration = Duration::from_secs(30);
+/// How long a write that failed is left alone.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// After this long without seeing its own write, it lists everything anew.
+const SIGHT: Duration = Duration::from_secs(5);
+/// How long one request may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How an object stands, with a reason and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    standing: Standing,
+    reason: String,
+    message: String,
+}
+
+/// The API server did not take an object.
+fn refused(object: &Object, refusal: &Refusal) -> Verdict {
+    let why = &refusal.why;
+    stalled(
+        "Refused",
+        format!("the API server does not take {object}: {why}; it is tried again"),
+    )
+}
+
+fn stalled(reason: &str, message: impl Into<String>) -> Verdict {
+    Verdict {
+        standing: Standing::Stalled,
+        reason: reason.to_owned(),
+        message: message.into(),
+    }
+}
+
+fn working(reason: &str, message: impl Into<String>) -> Verdict {
+    Verdict {
+        standing: Standing::Working,
+        reason: reason.to_owned(),
+        message: message.into(),
+    }
+}
+
+/// What was not taken, and when that was.
+type Refusals = BTreeMap<Object, (Refusal, Timestamp)>;
+
+/// The models' part of a controller.
+pub struct Models<'a> {
+    /// The API server.
+    pub client: Client,
+    /// Where trouble is told.
+    pub console: &'a Console,
+    /// Whether to end.
+    pub stop: &'a StopFlag,
+    /// Who leads.
+    pub led: watch::Receiver<Option<Led>>,
+    /// This controller's name.
+    pub me: String,
+    /// The image that builds and serves for target `CPU`.
+    pub image: Option<String>,
+    /// Hears of every change.
+    pub changed: Arc<Notify>,
+}
+
+impl Models<'_> {
+    /// Works while this controller leads, until it is asked to end.
+    pub async fn serve(&self) {
+        while self.stop.asked().is_none() {
+            let Some(epoch) = self.epoch() else {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            };
+            while self.leads(epoch) {
+                let stores = Stores::follow(&self.client, &self.me, &self.changed);
+                // Why a list does not come, the cards' part tells.
+                if tokio::time::timeout(LIMIT, stores.ready()).await == Ok(true) {
+                    self.turns(epoch, &stores).await;
+                }
+            }
+        }
+    }
+
+    fn epoch(&self) -> Option<i64> {
+        let led = *self.led.borrow();
+        led.filter(|led| now() < led.until).map(|led| led.epoch)
+    }
+
+    fn leads(&self, epoch: i64) -> bool {
+        self.stop.asked().is_none() && self.epoch() == Some(epoch)
+    }
+
+    /// Turns, until it leads no more or has lost sight of its own writes.
+    async fn turns(&self, epoch: i64, stores: &Stores) {
+        let mut unseen: Vec<Written> = Vec::new();
+        let mut refusals = Refusals::new();
+        let mut trouble = String::new();
+        let mut since = now();
+        while self.leads(epoch) {
+            unseen.retain(|written| !stores.have_seen(written));
+            if !unseen.is_empty() {
+                if since.until(now()) > SIGHT {
+                    return;
+                }
+                self.wait(epoch, LOOK).await;
+                continue;
+            }
+            let writes = decide(&self.world(stores, &refusals));
+            if writes.is_empty() {
+                self.wait(epoch, REST).await;
+                continue;
+            }
+            let ended = self.write(epoch, &writes, &mut refusals).await;
+            unseen = ended.written;
+            since = now();
+            if let Some(why) = ended.failed {
+                if !why.is_empty() && why != trouble {
+                    self.console.note(&format!("controller: {why}"));
+                    trouble = why;
+                }
+                self.wait(epoch, PATIENCE).await;
+            }
+        }
+    }
+
+    fn world(&self, stores: &Stores, refusals: &Refusals) -> World {
+        let mut world = stores.world(self.image.as_deref(), now());
+        for (object, (refusal, at)) in refusals {
+            let again = at.until(world.now) >= REST;
+            let refusal = Refusal {
+                again,
+                ..refusal.clone()
+            };
+            world.refused.insert(object.clone(), refusal);
+        }
+        world
+    }
+
+    /// Writes, some at once.
+    async fn write(&self, epoch: i64, writes: &[Write], refusals: &mut Refusals) -> Ended {
+        let mut under_way = futures::stream::iter(writes)
+            .map(|to| async move {
+                // A leader that lost its term in the middle of a turn writes no further.
+                if !self.leads(epoch) {
+                    return None;
+                }
+                Some((
+                    to,
+                    tokio::time::timeout(LIMIT, write(&self.client, to)).await,
+                ))
+            })
+            .buffer_unordered(WRITES);
+        let mut ended = Ended::default();
+        while let Some(one) = under_way.next().await {
+            match one {
+                None => {}
+                Some((to, Ok(Ok(written)))) => {
+                    if let Write::Apply { object, .. } = to {
+                        refusals.remove(object);
+                    }
+                    ended.written.push(written);
+                }
+                Some((to, Ok(Err(error)))) => match refusal(to, &error) {
+                    Some((object, refusal)) => {
+                        refusals.insert(object, (refusal, now()));
+                    }
+                    None => ended.fails(&error),
+                },
+                Some((_, Err(_))) => {
+                    let why = "writing failed: the API server does not answer";
+                    ended.failed = Some(why.to_owned());
+                }
+            }
+        }
+        ended
+    }
+
+    /// Waits for a change, at most so long, or until it leads no more.
+    async fn wait(&self, epoch: i64, most: Duration) {
+        let end = now().plus(most);
+        while self.leads(epoch) {
+            let left = now().until(end);
+            if left.is_zero() {
+                return;
+            }
+            let heard = tokio::time::timeout(left.min(LOOK), self.changed.notified()).await;
+            if heard.is_ok() {
+                // Several objects are often written one after the other, and mean one thing together.
+                return tokio::time::sleep(SETTLE).await;
+            }
+        }
+    }
+}
+
+/// How the writes of a turn ended.
+#[derive(Debug, Default)]
+struct Ended {
+    written: Vec<Written>,
+    /// What went wrong; empty where only the version had moved on.
+    failed: Option<String>,
+}
+
+impl Ended {
+    fn fails(&mut self, error: &kube_client::Error) {
+        match error {
+            // It was decided on another version: the next turn sees that one.
+            kube_client::Error::Api(status) if matches!(status.code, 404 | 409) => {
+                self.failed.get_or_insert_with(String::new);
+            }
+            other => {
+                let why = format!("writing failed: {}", connection::why(other));
+                // The same one of several every time, so that it is told once.
+                let told = self.failed.take();
+                self.failed = told
+                    .filter(|first| !first.is_empty() && *first < why)
+                    .or(Some(why));
+            }
+        }
+    }
+}
+
+/// An object that the server looked at and did not take, which trying again at once does not change.
+fn refusal(to: &Write, error: &kube_client::Error) -> Option<(Object, Refusal)> {
+    let (
+        Write::Apply {
+            object,
+            body,
+            version,
+        },
+        kube_client::Error::Api(status),
+    ) = (to, error)
+    else {
+        return None;
+    };
+    let why = match (status.code, version) {
+        (400 | 403 | 422, _) => status.message.clone(),
+        // There is one that we know nothing of.
+        (409, None) => format!(
+            "one of that name is there and is somebody else's ({})",
+            status.message
+        ),
+        _ => return None,
+    };
+    let refusal = Refusal {
+        applied: wanted::applied(body).unwrap_or_default().to_owned(),
+        why,
+        again: false,
+    };
+    Some((object.clone(), refusal))
+}
+
+fn now() -> Timestamp {
+    Machine::linux(Roots::default()).now()
+}

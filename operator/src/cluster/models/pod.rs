@@ -1,0 +1,148 @@
+//! What pods of ours have in common: they pass Pod Security `restricted`, and hold nothing that they do not use.
+use crd::{
+    id::ProgramKey,
+    kind::{Amounts, PodOptions},
+};
+use serde_json::{Map, Value, json};
+
+/// Whose rights a container has: nobody's in particular, and never root's. Volumes are made writable for its group.
+const NOBODY: u32 = 65532;
+/// Where the store of programs is mounted.
+const PROGRAMS: &str = "/programs";
+
+/// A container and the volumes that it takes.
+#[derive(Clone, Debug)]
+pub struct Container<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its image.
+    pub image: &'a str,
+    /// Its arguments, behind the worker's name.
+    pub arguments: Vec<String>,
+    /// Volumes, as a pod lists them, each with where it is mounted.
+    pub volumes: Vec<Volume>,
+    /// What is asked for it.
+    pub options: Option<&'a PodOptions>,
+    /// More of the container: ports, probes.
+    pub more: Value,
+}
+
+/// A volume and its mount.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// Its name in the pod.
+    pub name: &'static str,
+    /// Where it is mounted.
+    pub path: &'static str,
+    /// Whether the container writes there.
+    pub access: Access,
+    /// What it is: a key of a pod's volume with its value.
+    pub source: (&'static str, Value),
+}
+
+/// What a container may do with a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Read and write.
+    Write,
+}
+
+impl Volume {
+    /// The store of programs, on a claim.
+    pub fn programs(claim: &str, access: Access) -> Self {
+        Self {
+            name: "programs",
+            path: PROGRAMS,
+            access,
+            source: ("persistentVolumeClaim", json!({ "claimName": claim })),
+        }
+    }
+}
+
+/// Where a program lies in a container that has the store.
+pub fn program_folder(key: &ProgramKey) -> String {
+    format!("{PROGRAMS}/{}", key.as_str().replace(':', "-"))
+}
+
+/// A pod's spec with this one container.
+pub fn spec(container: &Container<'_>, more: Value) -> Value {
+    let Container {
+        name,
+        image,
+        arguments,
+        volumes,
+        options,
+        more: more_of_it,
+    } = container;
+    let mut mounts: Vec<Value> = volumes
+        .iter()
+        .map(|volume| match volume.access {
+            Access::Read => {
+                json!({ "name": volume.name, "mountPath": volume.path, "readOnly": true })
+            }
+            Access::Write => json!({ "name": volume.name, "mountPath": volume.path }),
+        })
+        .collect();
+    let mut listed: Vec<Value> = volumes
+        .iter()
+        .map(|volume| {
+            let (kind, source) = &volume.source;
+            json!({ "name": volume.name, *kind: source })
+        })
+        .collect();
+    mounts.push(json!({ "name": "tmp", "mountPath": "/tmp" }));
+    listed.push(json!({ "name": "tmp", "emptyDir": {} }));
+    let mut container = json!({
+        "name": name,
+        "image": image,
+        "command": ["shardplane-worker"],
+        "args": arguments,
+        "volumeMounts": mounts,
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": { "drop": ["ALL"] },
+        },
+    });
+    if let Some(resources) = options.and_then(|options| options.resources.as_ref()) {
+        container["resources"] = json!({
+            "requests": amounts(resources.requests.as_ref()),
+            "limits": amounts(resources.limits.as_ref()),
+        });
+    }
+    add(&mut container, more_of_it.clone());
+    let mut spec = json!({
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": NOBODY,
+            "runAsGroup": NOBODY,
+            "fsGroup": NOBODY,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        "containers": [container],
+        "volumes": listed,
+    });
+    add(&mut spec, more);
+    spec
+}
+
+fn add(to: &mut Value, more: Value) {
+    if let (Value::Object(to), Value::Object(more)) = (to, more) {
+        to.extend(more);
+    }
+}
+
+fn amounts(amounts: Option<&Amounts>) -> Map<String, Value> {
+    let Some(Amounts { cpu, memory }) = amounts else {
+        return Map::new();
+    };
+    [("cpu", cpu), ("memory", memory)]
+        .into_iter()
+        .filter_map(|(name, amount)| Some((name.to_owned(), json!(amount.as_ref()?))))
+        .collect()
+}

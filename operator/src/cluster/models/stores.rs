@@ -1,0 +1,134 @@
+//! What decisions on models depend on, followed in memory; of the cluster's own kinds only what is ours.
+use std::{collections::BTreeMap, sync::Arc};
+
+use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
+use k8s_openapi::api::{
+    apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
+};
+use kube_client::{Client, Resource};
+use kube_runtime::{
+    reflector::{ObjectRef, Store},
+    watcher,
+};
+use machine::Timestamp;
+use tokio::{sync::Notify, task::JoinSet};
+
+use super::{
+    world::{Made, Place, World},
+    writes::{Kind, Written},
+};
+use crate::cluster::{
+    names::{MADE_BY, MODELS},
+    watching::{Following, seen, store},
+};
+
+/// The objects, followed from the moment that this was made; following ends when it is dropped.
+#[derive(Debug)]
+pub struct Stores {
+    models: Store<ShardedModel>,
+    builds: Store<ModelBuild>,
+    groups: Store<P2PGroup>,
+    jobs: Store<Job>,
+    deployments: Store<Deployment>,
+    services: Store<Service>,
+    budgets: Store<PodDisruptionBudget>,
+    // Aborts what it holds when it is dropped.
+    _watches: JoinSet<()>,
+}
+
+impl Stores {
+    /// Follows everything; `changed` hears of every change. The first list of each is as fresh as the server's store.
+    pub fn follow(client: &Client, me: &str, changed: &Arc<Notify>) -> Self {
+        let mut watches = JoinSet::new();
+        let all = watcher::Config::default;
+        let ours = || watcher::Config::default().labels(&format!("{MADE_BY}={MODELS}"));
+        let mut following = Following {
+            client,
+            me,
+            changed,
+            watches: &mut watches,
+        };
+        Self {
+            models: store(&mut following, all(), |_| {}),
+            builds: store(&mut following, all(), |_| {}),
+            groups: store(&mut following, all(), |_| {}),
+            jobs: store(&mut following, ours(), |_| {}),
+            deployments: store(&mut following, ours(), |_| {}),
+            services: store(&mut following, ours(), |_| {}),
+            budgets: store(&mut following, ours(), |_| {}),
+            _watches: watches,
+        }
+    }
+
+    /// Waits until each was listed once. `false` where following has ended.
+    pub async fn ready(&self) -> bool {
+        let Self {
+            models,
+            builds,
+            groups,
+            jobs,
+            deployments,
+            services,
+            budgets,
+            _watches,
+        } = self;
+        futures::try_join!(
+            models.wait_until_ready(),
+            builds.wait_until_ready(),
+            groups.wait_until_ready(),
+            jobs.wait_until_ready(),
+            deployments.wait_until_ready(),
+            services.wait_until_ready(),
+            budgets.wait_until_ready(),
+        )
+        .is_ok()
+    }
+
+    /// The cluster as it is known now, but for what it refused.
+    pub fn world(&self, image: Option<&str>, now: Timestamp) -> World {
+        World {
+            models: by_place(&self.models),
+            builds: by_place(&self.builds),
+            groups: self.groups.state(),
+            jobs: by_place(&self.jobs),
+            deployments: by_place(&self.deployments),
+            services: by_place(&self.services),
+            budgets: by_place(&self.budgets),
+            image: image.map(str::to_owned),
+            refused: BTreeMap::new(),
+            now,
+        }
+    }
+
+    /// Whether a write is seen here.
+    pub fn have_seen(&self, written: &Written) -> bool {
+        match written.kind {
+            Kind::Model => shows(&self.models, written),
+            Kind::Made(Made::Build) => shows(&self.builds, written),
+            Kind::Made(Made::Job) => shows(&self.jobs, written),
+            Kind::Made(Made::Deployment) => shows(&self.deployments, written),
+            Kind::Made(Made::Service) => shows(&self.services, written),
+            Kind::Made(Made::Budget) => shows(&self.budgets, written),
+        }
+    }
+}
+
+fn by_place<K>(store: &Store<K>) -> BTreeMap<Place, Arc<K>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store
+        .state()
+        .into_iter()
+        .map(|object| (Place::of(object.as_ref()), object))
+        .collect()
+}
+
+fn shows<K>(store: &Store<K>, written: &Written) -> bool
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let Place { namespace, name } = &written.place;
+    let object = ObjectRef::new(name).within(namespace);
+    seen(store, &object, written.version.as_ref())
+}

@@ -1,0 +1,176 @@
+//! What stands against builds and models: what takes a person is said in one sentence, and nothing is made in vain.
+use serde_json::{Value, json};
+
+use super::{
+    super::world::Made,
+    hand::{Hand, at, named, tiny, tiny_build, with},
+};
+
+/// What is said of a model or a build that nobody can build or serve.
+#[test]
+fn what_takes_a_person_is_said_and_makes_no_pod() {
+    type Change = fn(&mut Value);
+    let rows: [(&str, Change, &str); 7] = [
+        (
+            "DriverMissing",
+            |model| {
+                model["target"] = json!("AI100");
+                model["precision"] = json!("Fp16");
+            },
+            "no pods are made",
+        ),
+        (
+            "GroupMissing",
+            |model| model["groupRef"] = json!("nobody"),
+            "no P2PGroup nobody",
+        ),
+        (
+            "GroupTooSmall",
+            |model| {
+                model["groupRef"] = json!("quad");
+                model["shards"] = json!(5);
+            },
+            "have 4 SoCs",
+        ),
+        (
+            "BuildMismatch",
+            |model| *model = named("nobody"),
+            "no ModelBuild nobody",
+        ),
+        (
+            "StoreMissing",
+            |model| {
+                model.as_object_mut().unwrap().remove("store");
+            },
+            "store: {pvc: {claim: NAME}}",
+        ),
+        (
+            "ModelDigestMissing",
+            |model| {
+                model["model"].as_object_mut().unwrap().remove("digest");
+            },
+            "declare the model's digest",
+        ),
+        (
+            "SourceUnreachable",
+            |model| model["model"] = json!({ "path": "models/tiny" }),
+            "by pvc or by oci",
+        ),
+    ];
+    for (reason, change, words) in rows {
+        let mut hand = Hand::new();
+        hand.group("quad", 4);
+        hand.model("tiny", &with(change));
+        hand.turn();
+        hand.turn();
+        let said = hand.says("tiny");
+        assert!(said.contains(words), "{reason}: {said}");
+        assert_eq!(hand.turn(), [""; 0], "{reason}");
+        let status = hand.world.models[&at("tiny")].status.clone().unwrap();
+        let stalled = status
+            .conditions
+            .iter()
+            .find(|told| told.type_ == "Stalled");
+        let stalled = stalled.expect("it is said");
+        assert_eq!(
+            (stalled.status.as_str(), stalled.reason.as_str()),
+            ("True", reason)
+        );
+        assert_eq!(
+            status.selector.as_deref(),
+            Some("shardplane.dev/model=tiny")
+        );
+        assert!(hand.world.jobs.is_empty() && hand.world.deployments.is_empty());
+    }
+    let mut hand = Hand::new();
+    hand.world.image = None;
+    hand.build("tiny", &tiny_build());
+    assert_eq!(hand.turn(), ["build stalled ImageMissing"]);
+    let mut vendor = tiny_build();
+    vendor["target"] = json!("AI100");
+    vendor["precision"] = json!("Fp16");
+    hand.build("tiny", &vendor);
+    assert_eq!(hand.turn(), ["build stalled CompilerMissing"]);
+}
+
+#[test]
+fn a_deployment_that_does_not_come_up_says_why() {
+    for (condition, status, expected, words) in [
+        (
+            "Progressing",
+            "False",
+            "model stalled NotStarting",
+            "describe pods -n team -l shardplane.dev/model=tiny",
+        ),
+        (
+            "ReplicaFailure",
+            "True",
+            "model stalled PodsRefused",
+            "exceeded quota",
+        ),
+        (
+            "Available",
+            "False",
+            "model Starting",
+            "0 of 2 replicas serve",
+        ),
+    ] {
+        let mut hand = Hand::served();
+        let told = json!([{ "type": condition, "status": status, "message": "exceeded quota" }]);
+        hand.deployment_says(
+            "tiny",
+            &json!({ "replicas": 2, "updatedReplicas": 2, "conditions": told }),
+        );
+        assert_eq!(hand.turn(), [expected]);
+        assert!(hand.says("tiny").contains(words), "{}", hand.says("tiny"));
+    }
+}
+
+#[test]
+fn what_the_server_refuses_is_told_and_left_alone_for_a_while() {
+    let mut hand = Hand::new();
+    hand.model("tiny", &tiny());
+    hand.turn();
+    hand.turn();
+    hand.job_ends("tiny", "Complete");
+    hand.refuse(Made::Deployment, "tiny");
+    let turned = hand.turn();
+    assert_eq!(turned[0], "model stalled Refused");
+    assert!(
+        !turned.iter().any(|write| write.contains("Deployment")),
+        "{turned:?}"
+    );
+    assert!(
+        hand.says("tiny")
+            .contains("Deployment tiny: the quota is used up")
+    );
+    assert_eq!(hand.turn(), [""; 0]);
+    // Tried again, it is said until it was taken.
+    for refusal in hand.world.refused.values_mut() {
+        refusal.again = true;
+    }
+    assert_eq!(hand.turn(), ["make Deployment tiny"]);
+    hand.world.refused.clear();
+    assert_eq!(hand.turn(), ["model Starting"]);
+}
+
+#[test]
+fn what_is_somebody_elses_is_left_alone() {
+    let mut hand = Hand::new();
+    hand.build("tiny", &tiny_build());
+    hand.turn();
+    hand.job_ends("tiny", "Complete");
+    hand.turn();
+    hand.model("tiny", &tiny());
+    assert_eq!(hand.turn(), ["model stalled NameTaken"]);
+    assert!(
+        hand.says("tiny")
+            .contains("ModelBuild tiny is there and is not this model's")
+    );
+    assert_eq!(hand.turn(), [""; 0]);
+    assert!(hand.world.deployments.is_empty());
+
+    // Named, it is what the model serves.
+    hand.model("tiny", &named("tiny"));
+    assert!(hand.turn().contains(&"make Deployment tiny".to_owned()));
+}

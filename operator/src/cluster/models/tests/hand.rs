@@ -1,0 +1,388 @@
+//! A world of models that is moved by hand: what a turn writes is put into it, and jobs and pods end as a test has them.
+use std::{collections::BTreeMap, sync::Arc};
+
+use crd::kind::{Condition, ModelBuild, P2PGroup, ShardedModel};
+use k8s_openapi::api::{
+    apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
+};
+use kube_client::{Resource, ResourceExt};
+use machine::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::super::{
+    decide::decide,
+    wanted::applied,
+    world::{Made, Object, Place, Refusal, World},
+    writes::Write,
+};
+
+/// The model that the tests serve.
+pub fn tiny() -> Value {
+    json!({
+        "model": { "pvc": { "claim": "models", "path": "tiny" }, "digest": format!("b3:{}", "0".repeat(64)) },
+        "target": "CPU",
+        "precision": "Bf16",
+        "shards": 2,
+        "connectivity": "ThroughHost",
+        "replicas": 2,
+        "serving": { "contextLength": 256, "slots": 4 },
+        "store": { "pvc": { "claim": "programs" } },
+    })
+}
+
+/// What the tiny model's own build says.
+pub fn tiny_build() -> Value {
+    let model = tiny();
+    json!({
+        "source": model["model"],
+        "target": "CPU",
+        "precision": "Bf16",
+        "shapes": { "contextLength": 256, "batch": 4 },
+        "topology": { "shards": 2, "connectivity": "ThroughHost" },
+        "store": model["store"],
+    })
+}
+
+/// The tiny model with something changed.
+pub fn with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut model = tiny();
+    change(&mut model);
+    model
+}
+
+/// The tiny model, served from a build of this name.
+pub fn named(build: &str) -> Value {
+    with(|model| {
+        model["buildRef"] = json!(build);
+        let fields = model.as_object_mut().unwrap();
+        for said in ["model", "target", "precision", "store"] {
+            fields.remove(said);
+        }
+    })
+}
+
+/// The world.
+pub struct Hand {
+    pub world: World,
+    version: u64,
+}
+
+pub fn at(name: &str) -> Place {
+    Place {
+        namespace: "team".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+/// An object with something changed, as the server would have it afterwards.
+fn changed<K: Serialize + DeserializeOwned>(object: &K, change: &dyn Fn(&mut Value)) -> Arc<K> {
+    let mut value = serde_json::to_value(object).unwrap();
+    change(&mut value);
+    Arc::new(serde_json::from_value(value).unwrap())
+}
+
+impl Hand {
+    /// A world with an image and nothing else.
+    pub fn new() -> Self {
+        Self {
+            world: World {
+                models: BTreeMap::new(),
+                builds: BTreeMap::new(),
+                groups: Vec::new(),
+                jobs: BTreeMap::new(),
+                deployments: BTreeMap::new(),
+                services: BTreeMap::new(),
+                budgets: BTreeMap::new(),
+                image: Some("worker@sha256:aa".to_owned()),
+                refused: BTreeMap::new(),
+                now: Timestamp(0),
+            },
+            version: 0,
+        }
+    }
+
+    /// A world with the tiny model, built and served.
+    pub fn served() -> Self {
+        let mut hand = Self::new();
+        hand.model("tiny", &tiny());
+        hand.turn();
+        hand.turn();
+        hand.job_ends("tiny", "Complete");
+        hand.turn();
+        hand.pods_are("tiny", 2, 2);
+        hand.turn();
+        assert_eq!(hand.turn(), [""; 0]);
+        hand
+    }
+
+    fn next(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    fn object(&mut self, kind: &str, name: &str, spec: &Value, before: Option<Value>) -> Value {
+        let version = self.next();
+        let mut object = before.unwrap_or_else(|| {
+            json!({
+                "apiVersion": "shardplane.dev/v1alpha1",
+                "kind": kind,
+                "metadata": { "name": name, "namespace": "team", "uid": format!("{kind}-{version}"), "generation": 0 },
+            })
+        });
+        let generation = object["metadata"]["generation"].as_i64().unwrap_or(0);
+        if object["spec"] != *spec {
+            object["metadata"]["generation"] = json!(generation + 1);
+        }
+        object["metadata"]["resourceVersion"] = json!(version);
+        object["spec"] = spec.clone();
+        object
+    }
+
+    /// Somebody declares a model.
+    pub fn model(&mut self, name: &str, spec: &Value) {
+        let before = self.world.models.get(&at(name));
+        let before = before.map(|model| serde_json::to_value(model.as_ref()).unwrap());
+        let object = self.object("ShardedModel", name, spec, before);
+        let model: ShardedModel = serde_json::from_value(object).unwrap();
+        self.world.models.insert(at(name), Arc::new(model));
+    }
+
+    /// Somebody declares a build.
+    pub fn build(&mut self, name: &str, spec: &Value) {
+        let before = self.world.builds.get(&at(name));
+        let before = before.map(|build| serde_json::to_value(build.as_ref()).unwrap());
+        let object = self.object("ModelBuild", name, spec, before);
+        let build: ModelBuild = serde_json::from_value(object).unwrap();
+        self.world.builds.insert(at(name), Arc::new(build));
+    }
+
+    /// Somebody declares a group of so many.
+    pub fn group(&mut self, name: &str, size: u32) {
+        let spec = json!({ "size": size, "automatic": { "per": "Card" } });
+        let object = self.object("P2PGroup", name, &spec, None);
+        let group: P2PGroup = serde_json::from_value(object).unwrap();
+        self.world.groups.push(Arc::new(group));
+    }
+
+    /// Somebody annotates a build.
+    pub fn annotate(&mut self, build: &str, key: &str, value: &str) {
+        let build = self.world.builds.get_mut(&at(build)).expect("it is there");
+        *build = changed(build.as_ref(), &|build| {
+            build["metadata"]["annotations"][key] = json!(value);
+        });
+    }
+
+    /// The one job of a build.
+    pub fn job(&self, build: &str) -> &Arc<Job> {
+        let mut jobs = self.world.jobs.values();
+        let of = |job: &&Arc<Job>| {
+            let named = job.name_any();
+            named
+                .rsplit_once('-')
+                .is_some_and(|(name, _)| name == build)
+        };
+        let job = jobs.rfind(of);
+        job.expect("the build has a job")
+    }
+
+    /// A job ends, or is at work where `condition` is empty.
+    pub fn job_ends(&mut self, build: &str, condition: &str) {
+        let job = self.job(build).clone();
+        let ended = changed(job.as_ref(), &|job| {
+            job["status"] = match condition {
+                "" => json!({ "active": 1, "ready": 1 }),
+                _ => {
+                    json!({ "conditions": [{ "type": condition, "status": "True", "message": "as told" }] })
+                }
+            };
+        });
+        self.world.jobs.insert(Place::of(job.as_ref()), ended);
+    }
+
+    /// The deployment's pods: how many are of the newest revision, and how many of them are ready.
+    pub fn pods_are(&mut self, model: &str, updated: i32, available: i32) {
+        self.deployment_says(
+            model,
+            &json!({ "replicas": updated, "updatedReplicas": updated, "availableReplicas": available, "readyReplicas": available }),
+        );
+    }
+
+    /// The deployment's status.
+    pub fn deployment_says(&mut self, model: &str, status: &Value) {
+        let at = self.world.deployments.get_mut(&at(model));
+        let deployment = at.expect("it is there");
+        *deployment = changed(deployment.as_ref(), &|deployment| {
+            deployment["status"] = status.clone();
+            deployment["status"]["observedGeneration"] =
+                deployment["metadata"]["generation"].clone();
+        });
+    }
+
+    /// The API server does not take what the next turn applies of this kind.
+    pub fn refuse(&mut self, made: Made, name: &str) {
+        let object = Object {
+            made,
+            place: at(name),
+        };
+        let writes = decide(&self.world);
+        let body = writes.iter().find_map(|write| match write {
+            Write::Apply {
+                object: to, body, ..
+            } if *to == object => Some(body),
+            _ => None,
+        });
+        let applied = applied(body.expect("it is applied")).unwrap().to_owned();
+        let refusal = Refusal {
+            applied,
+            why: "the quota is used up".to_owned(),
+            again: false,
+        };
+        self.world.refused.insert(object, refusal);
+    }
+
+    /// One turn: what it writes, in a word each, put into the world.
+    pub fn turn(&mut self) -> Vec<String> {
+        let writes = decide(&self.world);
+        writes.into_iter().map(|write| self.put(write)).collect()
+    }
+
+    fn put(&mut self, write: Write) -> String {
+        match write {
+            Write::Apply {
+                object,
+                body,
+                version,
+            } => {
+                let known = match object.made {
+                    Made::Build => self.stored(&object.place, &body, version.as_ref(), |world| {
+                        &mut world.builds
+                    }),
+                    Made::Job => self.stored(&object.place, &body, version.as_ref(), |world| {
+                        &mut world.jobs
+                    }),
+                    Made::Deployment => {
+                        self.stored(&object.place, &body, version.as_ref(), |world| {
+                            &mut world.deployments
+                        })
+                    }
+                    Made::Service => self.stored(&object.place, &body, version.as_ref(), |world| {
+                        &mut world.services
+                    }),
+                    Made::Budget => self.stored(&object.place, &body, version.as_ref(), |world| {
+                        &mut world.budgets
+                    }),
+                };
+                let verb = if known { "change" } else { "make" };
+                format!("{verb} {object}")
+            }
+            Write::Scale {
+                deployment,
+                replicas,
+            } => {
+                let scaled = changed(deployment.as_ref(), &|deployment| {
+                    deployment["spec"]["replicas"] = json!(replicas);
+                });
+                let place = Place::of(deployment.as_ref());
+                self.world.deployments.insert(place, scaled);
+                format!("scale to {replicas}")
+            }
+            Write::DeleteJob(job) => {
+                self.world.jobs.remove(&Place::of(job.as_ref()));
+                format!("delete Job {}", job.name_any())
+            }
+            Write::DeleteBuild(build) => {
+                self.world.builds.remove(&Place::of(build.as_ref()));
+                format!("delete ModelBuild {}", build.name_any())
+            }
+            Write::BuildStatus { build, status } => {
+                let said = format!("build {}", reason(&status.conditions));
+                let mut told = (*build).clone();
+                told.status = Some(status);
+                let place = Place::of(&told);
+                self.world.builds.insert(place, Arc::new(told));
+                said
+            }
+            Write::ModelStatus { model, status } => {
+                let said = format!("model {}", reason(&status.conditions));
+                let mut told = (*model).clone();
+                told.status = Some(status);
+                let place = Place::of(&told);
+                self.world.models.insert(place, Arc::new(told));
+                said
+            }
+        }
+    }
+
+    /// Puts an applied object where it belongs; whether one was there.
+    fn stored<K>(
+        &mut self,
+        place: &Place,
+        body: &Value,
+        version: Option<&String>,
+        of: fn(&mut World) -> &mut BTreeMap<Place, Arc<K>>,
+    ) -> bool
+    where
+        K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
+    {
+        let next = self.next();
+        let before = of(&mut self.world).get(place).cloned();
+        let there = before.as_ref().and_then(|before| before.resource_version());
+        assert_eq!(version, there.as_ref(), "it is decided on what is there");
+        let mut object = body.clone();
+        let (uid, generation, status) = match &before {
+            None => (format!("made-{next}"), 1, None),
+            Some(before) => {
+                let value = serde_json::to_value(before.as_ref()).unwrap();
+                let generation = before.meta().generation.unwrap_or_default() + 1;
+                (
+                    before.uid().unwrap_or_default(),
+                    generation,
+                    value.get("status").cloned(),
+                )
+            }
+        };
+        object["metadata"]["uid"] = json!(uid);
+        object["metadata"]["generation"] = json!(generation);
+        object["metadata"]["resourceVersion"] = json!(next);
+        if let Some(status) = status {
+            object["status"] = status;
+        }
+        let object: K = serde_json::from_value(object).unwrap();
+        of(&mut self.world).insert(place.clone(), Arc::new(object));
+        before.is_some()
+    }
+
+    /// What Ready says of a model.
+    pub fn says(&self, model: &str) -> String {
+        let status = self.world.models[&at(model)].status.as_ref();
+        let conditions = &status.expect("something is said of it").conditions;
+        conditions[0].message.clone()
+    }
+
+    pub fn deployment(&self, model: &str) -> &Deployment {
+        &self.world.deployments[&at(model)]
+    }
+
+    pub fn front(&self, model: &str) -> &Service {
+        &self.world.services[&at(model)]
+    }
+
+    pub fn budget(&self, model: &str) -> &PodDisruptionBudget {
+        &self.world.budgets[&at(model)]
+    }
+}
+
+/// The reason that Ready, Reconciling and Stalled share, of which one is True; marked where it takes a person.
+fn reason(conditions: &[Condition]) -> String {
+    let holding: Vec<&Condition> = conditions
+        .iter()
+        .filter(|told| told.status == "True")
+        .collect();
+    assert_eq!((conditions.len(), holding.len()), (3, 1), "{conditions:?}");
+    match holding[0].type_.as_str() {
+        "Stalled" => format!("stalled {}", holding[0].reason),
+        "Ready" => format!("ready {}", holding[0].reason),
+        _ => holding[0].reason.clone(),
+    }
+}

@@ -1,0 +1,141 @@
+//! The objects that are made for builds and models, field by field.
+use k8s_openapi::api::batch::v1::Job;
+use serde_json::json;
+
+use super::hand::{Hand, tiny_build, with};
+use crate::{cluster::names::PROGRAM, state::models::ModelDigests};
+
+/// Every container of ours is one that Pod Security `restricted` takes, and mounts what it needs.
+#[test]
+fn pods_are_restricted_and_have_what_they_need() {
+    let mut hand = Hand::served();
+    hand.model(
+        "tiny",
+        &with(|model| {
+            model["pod"] = json!({ "resources": { "requests": { "cpu": "2", "memory": "1Gi" } } });
+            model["serving"]["port"] = json!(8000);
+            model["rollout"] = json!({ "minAvailable": 2 });
+        }),
+    );
+    hand.turn();
+    hand.turn();
+    let job: &Job = hand.job("tiny");
+    let job = serde_json::to_value(job).unwrap();
+    let deployment = serde_json::to_value(hand.deployment("tiny")).unwrap();
+    for object in [&job, &deployment] {
+        let pod = &object["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], json!(false));
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], json!(true));
+        assert_eq!(
+            pod["securityContext"]["seccompProfile"]["type"],
+            json!("RuntimeDefault")
+        );
+        let container = &pod["containers"][0];
+        let security = &container["securityContext"];
+        assert_eq!(security["allowPrivilegeEscalation"], json!(false));
+        assert_eq!(security["capabilities"]["drop"], json!(["ALL"]));
+        assert_eq!(container["image"], json!("worker@sha256:aa"));
+    }
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        container["resources"]["requests"],
+        json!({ "cpu": "2", "memory": "1Gi" })
+    );
+    assert_eq!(
+        container["lifecycle"]["preStop"]["sleep"]["seconds"],
+        json!(5)
+    );
+    assert_eq!(
+        container["readinessProbe"]["httpGet"]["path"],
+        json!("/readyz")
+    );
+    assert_eq!(
+        container["livenessProbe"]["httpGet"]["path"],
+        json!("/healthz")
+    );
+    assert_eq!(
+        deployment["spec"]["strategy"]["rollingUpdate"],
+        json!({ "maxUnavailable": 0, "maxSurge": 1 })
+    );
+
+    let command = job["spec"]["template"]["spec"]["containers"][0]["args"].clone();
+    let key = &job["metadata"]["annotations"][PROGRAM];
+    let folder = format!("/programs/{}", key.as_str().unwrap().replace(':', "-"));
+    let expected = json!([
+        "build",
+        "--checkpoint",
+        "/model/tiny",
+        "--out",
+        folder,
+        "--shards",
+        "2",
+        "--precision",
+        "bf16",
+        "--key",
+        key,
+        "--slots",
+        "4",
+        "--context",
+        "256",
+    ]);
+    assert_eq!(command, expected);
+    let mounts = &job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"];
+    assert_eq!(
+        mounts[0],
+        json!({ "name": "model", "mountPath": "/model", "readOnly": true })
+    );
+    assert_eq!(
+        mounts[1],
+        json!({ "name": "programs", "mountPath": "/programs" })
+    );
+    let mounts = &container["volumeMounts"];
+    assert_eq!(
+        mounts[0],
+        json!({ "name": "programs", "mountPath": "/programs", "readOnly": true })
+    );
+
+    let front = serde_json::to_value(hand.front("tiny")).unwrap();
+    assert_eq!(front["spec"]["ports"][0]["port"], json!(8000));
+    let budget = serde_json::to_value(hand.budget("tiny")).unwrap();
+    assert_eq!(budget["spec"]["maxUnavailable"], json!(1));
+    assert_eq!(
+        budget["spec"]["unhealthyPodEvictionPolicy"],
+        json!("AlwaysAllow")
+    );
+    for object in [&deployment, &front, &budget] {
+        let owner = &object["metadata"]["ownerReferences"][0];
+        assert_eq!(
+            (&owner["kind"], &owner["controller"]),
+            (&json!("ShardedModel"), &json!(true))
+        );
+    }
+}
+
+#[test]
+fn an_artifact_is_mounted_as_it_is() {
+    let mut hand = Hand::new();
+    let mut build = tiny_build();
+    let reference = format!("registry.example/tiny@sha256:{}", "a".repeat(64));
+    build["source"] = json!({ "oci": { "reference": reference } });
+    hand.build("tiny", &build);
+    hand.turn();
+    let job = serde_json::to_value(hand.job("tiny").as_ref()).unwrap();
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(pod["volumes"][0]["image"]["reference"], json!(reference));
+    assert_eq!(pod["containers"][0]["args"][2], json!("/model"));
+}
+
+/// Where it does not, no cluster's program is that of the model that is shown.
+#[test]
+fn the_quickstart_names_the_model_that_lies_beside_it() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let sources = ["group.yaml", "model.yaml"].map(|file| {
+        let path = examples.join("quickstart/cluster").join(file);
+        crd::load::SourceText::new(file, std::fs::read_to_string(path).unwrap())
+    });
+    let loaded = crd::load::load(&sources);
+    let source = loaded.declaration.models[0].spec.model.clone();
+    let model = examples.join("models/tiny-guide");
+    let digest = ModelDigests::default().compute(&model).unwrap();
+    assert_eq!(source.and_then(|source| source.digest), Some(digest));
+}

@@ -1,0 +1,229 @@
+//! What serves a model: a Deployment of workers, the Service before them, and a budget for their disruption.
+use crd::kind::{Connectivity, ModelRollout, Serving, ShardedModel};
+use kube_client::ResourceExt;
+use serde_json::{Value, json};
+
+use super::{
+    pod::{self, Access, Container, Volume},
+    recipe::Recipe,
+    wanted::Wanted,
+    world::{Made, Object, Place},
+};
+use crate::cluster::names::{MODEL_LABEL, PROGRAM};
+
+/// Where a worker listens in its pod.
+const PORT: u16 = 8080;
+/// The Service's port where the model declares none: what clients take when an address names none.
+const FRONT_PORT: u16 = 80;
+/// Requests that may wait for each slot where nothing is declared, as on one machine.
+const QUEUE_PER_SLOT: u32 = 4;
+/// How long a pod goes on listening after it was told to end: as long as it takes every node to hear of that.
+const GOODBYE_SECONDS: u32 = 5;
+/// How long requests may go on after that.
+const DRAIN_SECONDS: u32 = 30;
+/// What a worker takes to end once nobody asks it any more.
+const END_SECONDS: u32 = 10;
+/// Looks while a worker loads, two seconds apart: ten minutes.
+const STARTING_LOOKS: u32 = 300;
+
+/// The selector of a model's pods, as autoscalers read it.
+pub fn selector(model: &ShardedModel) -> String {
+    format!("{MODEL_LABEL}={}", model.name_any())
+}
+
+/// The deployment as it is to be, with a program that is there.
+pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
+    let spec = &model.spec;
+    let Serving {
+        context_length,
+        slots,
+        queue,
+        port: _,
+    } = &spec.serving;
+    let connectivity = match spec.connectivity {
+        Connectivity::P2P => "p2p",
+        Connectivity::ThroughHost => "through-host",
+    };
+    let queue = queue.unwrap_or_else(|| slots.saturating_mul(QUEUE_PER_SLOT));
+    let name = model.name_any();
+    let arguments = [
+        "serve",
+        "--program",
+        &pod::program_folder(&recipe.key),
+        "--listen",
+        &format!("0.0.0.0:{PORT}"),
+        "--connectivity",
+        connectivity,
+        "--slots",
+        &slots.to_string(),
+        "--context",
+        &context_length.to_string(),
+        "--queue",
+        &queue.to_string(),
+        "--name",
+        &name,
+        "--drain-deadline",
+        &DRAIN_SECONDS.to_string(),
+    ];
+    let look = |path: &str| json!({ "path": path, "port": "http" });
+    let container = Container {
+        name: "worker",
+        image: &recipe.image,
+        arguments: arguments.map(str::to_owned).into(),
+        volumes: vec![Volume::programs(&recipe.claim, Access::Read)],
+        options: spec.pod.as_ref(),
+        more: json!({
+            "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
+            // A worker answers nothing until it has loaded its program.
+            "startupProbe": { "httpGet": look("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": STARTING_LOOKS },
+            "readinessProbe": { "httpGet": look("/readyz"), "periodSeconds": 2, "timeoutSeconds": 2 },
+            "livenessProbe": { "httpGet": look("/healthz"), "periodSeconds": 10, "timeoutSeconds": 5 },
+            "lifecycle": { "preStop": { "sleep": { "seconds": GOODBYE_SECONDS } } },
+            "terminationMessagePolicy": "FallbackToLogsOnError",
+        }),
+    };
+    let grace = GOODBYE_SECONDS + DRAIN_SECONDS + END_SECONDS;
+    let labels = json!({ MODEL_LABEL: name });
+    wanted(
+        model,
+        Made::Deployment,
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": { "labels": labels, "annotations": { PROGRAM: recipe.key } },
+            "spec": {
+                "replicas": spec.replicas,
+                "revisionHistoryLimit": 2,
+                "selector": { "matchLabels": labels },
+                "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec.replicas, spec.rollout.as_ref()) },
+                "template": {
+                    "metadata": { "labels": labels },
+                    "spec": pod::spec(&container, json!({ "terminationGracePeriodSeconds": grace })),
+                },
+            },
+        }),
+    )
+}
+
+/// How many may be missing while a revision replaces another; a surplus one comes first where none may.
+fn rolling(replicas: u32, rollout: Option<&ModelRollout>) -> Value {
+    // Pods hold no SoC yet, so there is always a place for a surplus one, and no downtime is ever needed.
+    let ModelRollout {
+        max_unavailable,
+        min_available,
+        allow_downtime: _,
+    } = rollout.cloned().unwrap_or_default();
+    let may = replicas.saturating_sub(min_available.unwrap_or_default());
+    match may.min(max_unavailable.unwrap_or(1)) {
+        0 => json!({ "maxUnavailable": 0, "maxSurge": 1 }),
+        missing => json!({ "maxUnavailable": missing, "maxSurge": 0 }),
+    }
+}
+
+/// The Service before them.
+pub fn front(model: &ShardedModel) -> Wanted {
+    let port = model.spec.serving.port.unwrap_or(FRONT_PORT);
+    wanted(
+        model,
+        Made::Service,
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {},
+            "spec": {
+                "selector": { MODEL_LABEL: model.name_any() },
+                "ports": [{ "name": "http", "port": port, "targetPort": "http", "protocol": "TCP" }],
+            },
+        }),
+    )
+}
+
+/// One at a time may be evicted, and one that is not ready always: it serves nobody.
+pub fn budget(model: &ShardedModel) -> Wanted {
+    wanted(
+        model,
+        Made::Budget,
+        json!({
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {},
+            "spec": {
+                "maxUnavailable": 1,
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                "selector": { "matchLabels": { MODEL_LABEL: model.name_any() } },
+            },
+        }),
+    )
+}
+
+/// The build of a model that says itself what it is built from.
+pub fn build(model: &ShardedModel, request: &crd::program::ProgramRequest) -> Wanted {
+    let mut spec = json!({
+        "source": request.source,
+        "target": request.target,
+        "precision": request.precision,
+        "shapes": request.shapes,
+        "topology": request.topology,
+    });
+    for (key, value) in [
+        ("accelerator", json!(request.accelerator)),
+        ("store", json!(model.spec.store)),
+        ("pod", json!(model.spec.pod)),
+    ] {
+        if !value.is_null() {
+            spec[key] = value;
+        }
+    }
+    wanted(
+        model,
+        Made::Build,
+        json!({
+            "apiVersion": crd::kind::API_VERSION,
+            "kind": "ModelBuild",
+            "metadata": {},
+            "spec": spec,
+        }),
+    )
+}
+
+fn wanted(model: &ShardedModel, made: Made, said: Value) -> Wanted {
+    Wanted {
+        object: Object {
+            made,
+            place: Place::of(model),
+        },
+        said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_what_a_deployment_can_say() {
+        let rows = [
+            // replicas, maxUnavailable, minAvailable, expected missing and surplus
+            (1, None, None, (1, 0)),
+            (3, None, None, (1, 0)),
+            (3, Some(2), None, (2, 0)),
+            (3, Some(2), Some(2), (1, 0)),
+            (3, None, Some(3), (0, 1)),
+            (1, None, Some(1), (0, 1)),
+            (2, None, Some(5), (0, 1)),
+            (0, None, None, (0, 1)),
+        ];
+        for (replicas, max_unavailable, min_available, (missing, surplus)) in rows {
+            let rollout = ModelRollout {
+                max_unavailable,
+                min_available,
+                allow_downtime: None,
+            };
+            assert_eq!(
+                rolling(replicas, Some(&rollout)),
+                json!({ "maxUnavailable": missing, "maxSurge": surplus }),
+                "{replicas} {rollout:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Builds and models of a cluster, and what was made for them, as one turn sees them.
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
+use k8s_openapi::api::{
+    apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
+};
+use kube_client::ResourceExt;
+use machine::Timestamp;
+
+/// Where an object in a namespace is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Place {
+    /// Where this object is.
+    pub fn of(object: &impl ResourceExt) -> Self {
+        Self {
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        }
+    }
+
+    /// A place beside it.
+    pub fn beside(&self, name: &str) -> Self {
+        Self {
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+/// The kinds of objects that are made for builds and models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Made {
+    /// A `ModelBuild`, of a model that says itself what it is built from.
+    Build,
+    /// A Job that builds a program.
+    Job,
+    /// A Deployment of workers.
+    Deployment,
+    /// The Service before them.
+    Service,
+    /// Their `PodDisruptionBudget`.
+    Budget,
+}
+
+impl Made {
+    /// The kind as Kubernetes calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Build => "ModelBuild",
+            Self::Job => "Job",
+            Self::Deployment => "Deployment",
+            Self::Service => "Service",
+            Self::Budget => "PodDisruptionBudget",
+        }
+    }
+}
+
+/// One such object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// Its kind.
+    pub made: Made,
+    /// Where it is.
+    pub place: Place,
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.made.name(), self.place.name)
+    }
+}
+
+/// Why the API server did not take an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Digest of what it did not take.
+    pub applied: String,
+    /// In its words.
+    pub why: String,
+    /// Whether it is time to try again.
+    pub again: bool,
+}
+
+/// Every object that a decision depends on, and the time.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Models.
+    pub models: BTreeMap<Place, Arc<ShardedModel>>,
+    /// Builds.
+    pub builds: BTreeMap<Place, Arc<ModelBuild>>,
+    /// Groups.
+    pub groups: Vec<Arc<P2PGroup>>,
+    /// Jobs that are ours.
+    pub jobs: BTreeMap<Place, Arc<Job>>,
+    /// Deployments that are ours.
+    pub deployments: BTreeMap<Place, Arc<Deployment>>,
+    /// Services that are ours.
+    pub services: BTreeMap<Place, Arc<Service>>,
+    /// Disruption budgets that are ours.
+    pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
+    /// The image that builds and serves for target `CPU`, where there is one.
+    pub image: Option<String>,
+    /// What the API server did not take.
+    pub refused: BTreeMap<Object, Refusal>,
+    /// The time.
+    pub now: Timestamp,
+}
