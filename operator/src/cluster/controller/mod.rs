@@ -1,7 +1,8 @@
 //! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
-//! is asked), `fleet` (which nodes there are), `rollout` and `opening` (what begins where), `grants` (who may do what), `verdict` (how
+//! is asked), `fleet` (which nodes there are), `rollout`, `progress`
+//! and `opening` (what begins where, and how far it came), `grants` (who may do what), `verdict` (how
 //! all stands). `lease` says who leads, and in which epoch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet.
@@ -11,6 +12,7 @@ mod fleet;
 mod grants;
 mod lease;
 mod opening;
+mod progress;
 mod rollout;
 mod stores;
 #[cfg(test)]

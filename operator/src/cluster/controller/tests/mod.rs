@@ -159,6 +159,63 @@ fn a_failed_node_ends_the_rollout_until_somebody_asks() {
 }
 
 #[test]
+fn a_node_that_is_not_ready_is_waited_for() {
+    for (ready, granted) in [
+        ("True", vec!["n1", "n2"]),
+        ("False", vec!["n2", "n3"]),
+        ("Unknown", vec!["n2", "n3"]),
+    ] {
+        let mut policy = automatic();
+        policy["rollout"] = json!({ "maxUnavailableNodes": 2 });
+        let mut hand = Hand::new(&policy);
+        for name in ["n1", "n2", "n3"] {
+            hand.node(name);
+        }
+        hand.readiness("n1", ready);
+        hand.turn();
+        for name in ["n1", "n2", "n3"] {
+            hand.reports(name);
+        }
+        hand.turn();
+        assert_eq!(hand.grants(), granted, "{ready}");
+    }
+    // Alone, it is what the policy waits for, and nobody has to do anything but bring it back.
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    hand.readiness("n1", "Unknown");
+    hand.turn();
+    hand.reports("n1");
+    hand.turn();
+    let waits = [
+        "policy NodeNotReady",
+        "group NodeNotReady",
+        "plan 1 NodeNotReady",
+    ];
+    assert_eq!(hand.turn(), waits);
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.readiness("n1", "True");
+    assert_eq!(hand.turn()[0], "grant n1");
+}
+
+#[test]
+fn an_agent_that_says_nothing_for_longer_than_its_steps_may_take_has_failed() {
+    let (mut hand, granted) = first(json!({}));
+    assert_eq!(granted, ["n1"]);
+    hand.turn();
+    // A reset of four SoCs alone has an hour.
+    hand.later(Duration::from_hours(1));
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.later(Duration::from_hours(24));
+    let turned = hand.turn();
+    assert!(
+        turned.contains(&"plan 1 StepFailed n1:Halted".to_owned()),
+        "{turned:?}"
+    );
+    assert_eq!(hand.turn(), ["withdraw n1"]);
+    assert_eq!(hand.turn(), [""; 0], "nothing more begins");
+}
+
+#[test]
 fn what_no_longer_fits_is_planned_anew() {
     // Nothing of it began: it goes at once.
     let mut hand = Hand::new(&MANUAL());
