@@ -94,13 +94,27 @@ pub fn decide(world: &World) -> Decision {
     };
     writes.extend(granted);
     writes.extend(rollouts(world, &course));
-    writes.extend(verdicts(&Seen {
+    let verdicts = verdicts(&Seen {
         world,
         plan: &plan,
         inputs: &inputs,
         course: &course,
         unsafe_plan: unsafe_plan.as_deref(),
-    }));
+    });
+    // What goes is told nothing more: either write would be on a version that the other has changed.
+    let goes = |verdict: &Write| {
+        let Write::PlanStatus { plan, status: _ } = verdict else {
+            return false;
+        };
+        writes
+            .iter()
+            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid()))
+    };
+    let verdicts: Vec<Write> = verdicts
+        .into_iter()
+        .filter(|verdict| !goes(verdict))
+        .collect();
+    writes.extend(verdicts);
     let events = told(&plan, &course);
     Decision { writes, events }
 }
@@ -108,15 +122,19 @@ pub fn decide(world: &World) -> Decision {
 /// Rollouts that are opened, and those that are forgotten: one that was replaced before it began, and old ones.
 fn rollouts(world: &World, course: &Course) -> Vec<Write> {
     let mut writes = Vec::new();
+    let begun = |plan: &ChangePlan| {
+        plan.status
+            .as_ref()
+            .is_some_and(|status| !status.nodes.is_empty())
+    };
+    // All of them and not the last alone: one that was to go may still be there.
+    let last = course.open.is_none().then(|| world.plans.last()).flatten();
+    let replaced = world
+        .plans
+        .iter()
+        .filter(|plan| !begun(plan) && last.is_none_or(|last| last.uid() != plan.uid()));
+    writes.extend(replaced.cloned().map(Write::DeletePlan));
     if let Some(spec) = &course.open {
-        let begun = |plan: &ChangePlan| {
-            plan.status
-                .as_ref()
-                .is_some_and(|status| !status.nodes.is_empty())
-        };
-        if let Some(current) = course.current.as_ref().filter(|current| !begun(current)) {
-            writes.push(Write::DeletePlan(current.clone()));
-        }
         writes.push(Write::OpenPlan {
             name: name(world, &spec.digest.0),
             spec: spec.clone(),
@@ -136,7 +154,7 @@ fn rollouts(world: &World, course: &Course) -> Vec<Write> {
         .iter()
         .rev()
         .skip(1)
-        .filter(ended_well)
+        .filter(|plan| begun(plan) && ended_well(plan))
         .collect();
     writes.extend(
         past.into_iter()

@@ -277,6 +277,20 @@ impl Hand {
         });
     }
 
+    /// One turn, of which the writes of this word do not come through.
+    pub fn turn_without(&mut self, word: &str) -> Vec<String> {
+        let plans = self.world.plans.clone();
+        let turned = self.turn();
+        let lost = |plan: &&Arc<ChangePlan>| {
+            let said = format!("{word} {}", number(&plan.name_any()));
+            turned.contains(&said)
+        };
+        self.world
+            .plans
+            .splice(0..0, plans.iter().filter(lost).cloned());
+        turned
+    }
+
     /// One turn, put into the world; the nodes that were granted something.
     pub fn grants(&mut self) -> Vec<String> {
         let turned = self.turn();

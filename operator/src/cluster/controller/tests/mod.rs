@@ -229,6 +229,22 @@ fn what_no_longer_fits_is_planned_anew() {
     let turned = hand.turn();
     assert_eq!(turned[..2], ["forget 1", "open 2 of n1 n2"]);
 
+    // It goes a turn later where the server refused, and is told nothing as long as it is to go.
+    hand.node("n3");
+    hand.turn();
+    hand.reports("n3");
+    let turned = hand.turn_without("forget");
+    assert_eq!(turned[..2], ["forget 2", "open 3 of n1 n2 n3"]);
+    let turned = hand.turn();
+    assert_eq!(turned[0], "forget 2");
+    for plan in ["plan 1", "plan 2"] {
+        assert!(
+            turned.iter().all(|write| !write.starts_with(plan)),
+            "{turned:?}"
+        );
+    }
+    assert_eq!(hand.turn(), [""; 0]);
+
     // A node at work ends first, whatever it is that changed.
     let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
     hand.turn();
