@@ -2,6 +2,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
+    id::NodeName,
     kind::{ChangePlan, NodeProgress},
     plan::Plan,
 };
@@ -11,6 +12,7 @@ use reconcile::{Inputs, Scope};
 use super::{
     declared, fleet,
     grants::grants,
+    measures::{Measures, measures},
     rollout::{Course, course},
     verdict::{Seen, verdicts},
     world::{World, number},
@@ -27,6 +29,8 @@ const LETTERS: usize = 10;
 pub struct Told {
     /// Of which rollout.
     pub plan: Arc<ChangePlan>,
+    /// On which node.
+    pub node: NodeName,
     /// Whether somebody should look.
     pub warning: bool,
     /// Stable reason.
@@ -42,6 +46,10 @@ pub struct Decision {
     pub writes: Vec<Write>,
     /// What is to be told.
     pub events: Vec<Told>,
+    /// What it comes to in numbers.
+    pub measures: Measures,
+    /// The safety rule that the plan breaks, where it does: nothing new begins.
+    pub unsafe_plan: Option<String>,
 }
 
 /// Decides.
@@ -115,8 +123,12 @@ pub fn decide(world: &World) -> Decision {
         .filter(|verdict| !goes(verdict))
         .collect();
     writes.extend(verdicts);
-    let events = told(&plan, &course);
-    Decision { writes, events }
+    Decision {
+        writes,
+        events: told(&plan, &course),
+        measures: measures(world, &plan, &course),
+        unsafe_plan,
+    }
 }
 
 /// Rollouts that are opened, and those that are forgotten: one that was replaced before it began, and old ones.
@@ -191,8 +203,9 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
         .as_ref()
         .map(|status| status.nodes.as_slice())
         .unwrap_or_default();
-    let told = |warning, reason, note| Told {
+    let told = |node: &NodeName, warning, reason, note| Told {
         plan: current.clone(),
+        node: node.clone(),
         warning,
         reason,
         note,
@@ -214,18 +227,22 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
                 .map_or(0, |planned| planned.steps.len());
             match outcome.outcome {
                 NodeProgress::Applying => told(
+                    node,
                     false,
                     "Granted",
                     format!("{node} carries out {steps} steps"),
                 ),
                 NodeProgress::Converged => told(
+                    node,
                     false,
                     "Converged",
                     format!("every step was verified on {node}"),
                 ),
-                NodeProgress::Halted => told(true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => told(true, "RolledBack", format!("{node}: {why}")),
-                NodeProgress::Stale => told(true, "Stale", format!("{node}: {why}")),
+                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
+                NodeProgress::RolledBack => {
+                    told(node, true, "RolledBack", format!("{node}: {why}"))
+                }
+                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
             }
         })
         .collect()
