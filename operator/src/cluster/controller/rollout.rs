@@ -92,7 +92,14 @@ pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
     let mut open = None;
     if covered {
         let current = current.as_deref();
-        for (node, stand) in next(world, plan, declaration, current, &outcomes, &left) {
+        let failed: Vec<&NodeName> = plan
+            .nodes
+            .iter()
+            .map(|node| &node.node)
+            .filter(|name| matches!(stands.get(*name), Some(Stand::Failed(_))))
+            .collect();
+        let known = (outcomes.as_slice(), failed.as_slice());
+        for (node, stand) in next(world, plan, declaration, current, known, &left) {
             stands.insert(node, stand);
         }
     } else if !left.is_empty() && !stands.values().any(|stand| *stand == Stand::Working) {
@@ -164,12 +171,16 @@ fn next(
     plan: &Plan,
     declaration: &Declaration,
     current: Option<&ChangePlan>,
-    outcomes: &[NodeOutcome],
+    (outcomes, failed): (&[NodeOutcome], &[&NodeName]),
     left: &[&NodePlan],
 ) -> Vec<(NodeName, Stand)> {
     let Some(current) = current else {
         return Vec::new();
     };
+    // A failure that stands holds the others, whichever rollout it was in: none of them goes on where one canary failed.
+    let failed = failed
+        .iter()
+        .map(|name| ((*name).clone(), Progress::Failed));
     let begun: BTreeMap<NodeName, Progress> = outcomes
         .iter()
         .map(|outcome| {
@@ -181,6 +192,7 @@ fn next(
             };
             (outcome.node.clone(), progress)
         })
+        .chain(failed)
         .collect();
     let mut stands: Vec<(NodeName, Stand)> = left
         .iter()

@@ -158,6 +158,47 @@ fn a_failed_node_ends_the_rollout_until_somebody_asks() {
     }
 }
 
+/// Whichever rollouts they are in: nodes report when they can.
+#[test]
+fn a_canary_that_failed_holds_nodes_that_report_later() {
+    let mut policy = automatic();
+    policy["rollout"] = json!({
+        "maxUnavailableNodes": 3,
+        "canary": { "matchLabels": { "kubernetes.io/hostname": "n1" } },
+    });
+    let mut hand = Hand::new(&policy);
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    hand.turn();
+    assert_eq!(hand.grants(), ["n1"]);
+    hand.turn();
+    hand.ends("n1", GrantState::Halted);
+    hand.turn();
+    for name in ["n2", "n3"] {
+        hand.node(name);
+        hand.turn();
+        hand.reports(name);
+    }
+    let mut turned = Vec::new();
+    for _ in 0..4 {
+        turned.extend(hand.turn());
+    }
+    assert!(turned.contains(&"open 3 of n2 n3".to_owned()), "{turned:?}");
+    assert!(
+        turned.iter().all(|write| !write.starts_with("grant")),
+        "{turned:?}"
+    );
+    assert!(
+        turned.contains(&"plan 3 RolloutStopped".to_owned()),
+        "{turned:?}"
+    );
+    // Tried again, all of them are one rollout.
+    hand.request("now");
+    assert!(hand.turn().contains(&"open 4 of n1 n2 n3".to_owned()));
+    assert_eq!(hand.grants(), ["n1"]);
+}
+
 #[test]
 fn a_node_that_is_not_ready_is_waited_for() {
     for (ready, granted) in [
