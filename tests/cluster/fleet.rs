@@ -53,6 +53,8 @@ impl Fleet {
             format!("--state-dir={}", plane.folder().join(node).display()),
             format!("--kubeconfig={}", kubeconfig.display()),
             "--interval=2".to_owned(),
+            "--metrics=127.0.0.1:0".to_owned(),
+            "--log-format=json".to_owned(),
         ];
         let agent = start_as(
             plane.folder(),
@@ -84,6 +86,8 @@ impl Fleet {
             format!("--identity={name}"),
             format!("--lease-seconds={LEASE}"),
             format!("--worker-image={IMAGE}"),
+            "--metrics=127.0.0.1:0".to_owned(),
+            "--log-format=json".to_owned(),
         ];
         let controller = start_as(
             plane.folder(),

@@ -18,6 +18,7 @@ mod kubectl;
 mod models;
 mod played;
 mod rights;
+mod watched;
 
 use assets::Found;
 use control_plane::ControlPlane;

@@ -1,11 +1,13 @@
 //! Kubernetes: the controller that decides for all nodes, the agent that works on one, and what both must agree on.
 //!
 //! `names` (labels, taints, field owners), `packed` (plans and snapshots as objects carry them), `condition` (what is
-//! said of an object, and since when), [`connection`] (the way to an API server); then [`controller`] (of
+//! said of an object, and since when), [`connection`] (the way to an API server),
+//! [`telemetry`] (what is told to those who watch); then [`controller`] (of
 //! which `models` is the part without cards), [`agent`] and [`approve`].
 //!
 //! Decisions are functions of what was read: `controller::decide` takes the cluster as it is and returns what is to be
-//! written, `models::decide` does so for builds and models, `agent::admit` takes a grant and says whether it may be carried out. Effects stand at the rim.
+//! written, `models::decide` does so for builds and models, `agent::admit` takes a grant and says whether it may be
+//! carried out. Effects stand at the rim.
 pub mod agent;
 pub mod approve;
 mod condition;
@@ -14,4 +16,5 @@ pub mod controller;
 mod models;
 pub mod names;
 pub mod packed;
+pub mod telemetry;
 mod watching;

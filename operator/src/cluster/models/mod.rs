@@ -28,8 +28,12 @@ use machine::{Machine, Roots, Timestamp};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    cluster::{condition::Standing, connection, controller::Led},
-    console::Console,
+    cluster::{
+        condition::Standing,
+        connection,
+        controller::{Led, Numbers},
+        telemetry::log::{Level, Log},
+    },
     engine::interrupt::StopFlag,
 };
 use decide::decide;
@@ -93,7 +97,9 @@ pub struct Models<'a> {
     /// The API server.
     pub client: Client,
     /// Where trouble is told.
-    pub console: &'a Console,
+    pub log: Log<'a>,
+    /// What is counted.
+    pub numbers: Arc<Numbers>,
     /// Whether to end.
     pub stop: &'a StopFlag,
     /// Who leads.
@@ -158,7 +164,7 @@ impl Models<'_> {
             since = now();
             if let Some(why) = ended.failed {
                 if !why.is_empty() && why != trouble {
-                    self.console.note(&format!("controller: {why}"));
+                    self.log.say(Level::Warning, &why, &[]);
                     trouble = why;
                 }
                 self.wait(epoch, PATIENCE).await;
@@ -201,15 +207,18 @@ impl Models<'_> {
                     if let Write::Apply { object, .. } = to {
                         refusals.remove(object);
                     }
+                    self.numbers.wrote(written.kind.name());
                     ended.written.push(written);
                 }
                 Some((to, Ok(Err(error)))) => match refusal(to, &error) {
                     Some((object, refusal)) => {
+                        self.numbers.failed("refused");
                         refusals.insert(object, (refusal, now()));
                     }
-                    None => ended.fails(&error),
+                    None => self.numbers.failed(ended.fails(&error)),
                 },
                 Some((_, Err(_))) => {
+                    self.numbers.failed("unanswered");
                     let why = "writing failed: the API server does not answer";
                     ended.failed = Some(why.to_owned());
                 }
@@ -244,21 +253,24 @@ struct Ended {
 }
 
 impl Ended {
-    fn fails(&mut self, error: &kube_client::Error) {
-        match error {
+    /// Why, in the word that it is counted by.
+    fn fails(&mut self, error: &kube_client::Error) -> &'static str {
+        let reason = match error {
             // It was decided on another version: the next turn sees that one.
             kube_client::Error::Api(status) if matches!(status.code, 404 | 409) => {
                 self.failed.get_or_insert_with(String::new);
+                return "conflict";
             }
-            other => {
-                let why = format!("writing failed: {}", connection::why(other));
-                // The same one of several every time, so that it is told once.
-                let told = self.failed.take();
-                self.failed = told
-                    .filter(|first| !first.is_empty() && *first < why)
-                    .or(Some(why));
-            }
-        }
+            kube_client::Error::Api(_) => "refused",
+            _ => "unanswered",
+        };
+        let why = format!("writing failed: {}", connection::why(error));
+        // The same one of several every time, so that it is told once.
+        let told = self.failed.take();
+        self.failed = told
+            .filter(|first| !first.is_empty() && *first < why)
+            .or(Some(why));
+        reason
     }
 }
 

@@ -65,6 +65,16 @@ pub enum Kind {
     Made(Made),
 }
 
+impl Kind {
+    /// The kind as Kubernetes calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "ShardedModel",
+            Self::Made(made) => made.name(),
+        }
+    }
+}
+
 /// An object and the version that a write left it at; no version for one that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
