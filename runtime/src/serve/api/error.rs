@@ -152,6 +152,46 @@ impl ApiError {
         }
     }
 
+    /// The request's head did not come in time.
+    pub fn slow_head(patience: Duration) -> Self {
+        Self {
+            code: Some("request_timeout"),
+            ..Self::new(
+                408,
+                "timeout_error",
+                format!(
+                    "the request's head was not there after {} s; send it faster",
+                    patience.as_secs_f64()
+                ),
+            )
+        }
+    }
+
+    /// What came is no request.
+    pub fn malformed(status: u16, why: &str) -> Self {
+        Self {
+            code: Some("malformed_request"),
+            ..Self::new(
+                status,
+                INVALID,
+                format!("this is no request of HTTP/1.1: {why}; speak plain HTTP/1.1 to this port"),
+            )
+        }
+    }
+
+    /// As many connections as may be open are at work.
+    pub fn no_room() -> Self {
+        Self {
+            code: Some("too_many_connections"),
+            retry_after: Some(1),
+            ..Self::new(
+                503,
+                "service_unavailable_error",
+                "as many connections as this server may have open are at work; try again later",
+            )
+        }
+    }
+
     /// More requests are being read than the server could hold.
     pub fn crowded() -> Self {
         Self {
