@@ -163,6 +163,7 @@ impl From<TextError> for Failure {
             | TextError::Json { .. }
             | TextError::Tokenizer { .. }
             | TextError::Rows { .. }
+            | TextError::Beyond
             | TextError::Encode { .. }
             | TextError::Decode { .. }
             | TextError::TemplateSyntax { .. }

@@ -30,6 +30,9 @@ pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// A client that sends more than it may reads no answer before it has sent all: so much is taken in and thrown away.
 const PATIENCE_LIMIT: usize = 256 * 1024 * 1024;
 
+/// Reading a body of this size takes so much memory that it is worth giving back.
+const LARGE: usize = 256 * 1024;
+
 /// What every endpoint works with.
 #[derive(Debug, Clone)]
 pub struct Front {
@@ -191,7 +194,12 @@ impl Front {
         let (pending, stream) = tokio::task::spawn_blocking(move || {
             // Held here: the work goes on where the client has left.
             let _held = (place, reader);
-            front.hand_in(endpoint, &body)
+            let size = body.len();
+            let handed = front.hand_in(endpoint, body);
+            if size > LARGE {
+                sys::give_memory_back();
+            }
+            handed
         })
         .await
         .map_err(|error| ApiError::internal(format!("reading the request: {error}")))??;
@@ -206,20 +214,21 @@ impl Front {
     fn hand_in(
         &self,
         endpoint: Endpoint,
-        body: &[u8],
+        body: Vec<u8>,
     ) -> Result<(Pending, Option<StreamOptions>), ApiError> {
         let arrived = self.clock.now();
         let entropy = rand::random();
         let (prepared, prefix) = match endpoint {
             Endpoint::Chat => (
-                chat::prepare(body, &self.served, entropy, None, self.clock.civil())?,
+                chat::prepare(&body, &self.served, entropy, None, self.clock.civil())?,
                 "chatcmpl",
             ),
             Endpoint::Completion => (
-                completion::prepare(body, &self.served, entropy, Some(completion::DEFAULT_MOST))?,
+                completion::prepare(&body, &self.served, entropy, Some(completion::DEFAULT_MOST))?,
                 "cmpl",
             ),
         };
+        drop(body);
         let Prepared {
             wishes,
             stream,

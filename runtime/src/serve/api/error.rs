@@ -125,6 +125,22 @@ impl ApiError {
         }
     }
 
+    /// The prompt is certain not to fit, and was not counted further.
+    pub fn beyond(param: &str, context: u32) -> Self {
+        Self {
+            param: Some(param.to_owned()),
+            code: Some("context_length_exceeded"),
+            ..Self::new(
+                400,
+                INVALID,
+                format!(
+                    "this server's context is {context} tokens, and the prompt alone has more, which leaves no room \
+                     for an answer; shorten it"
+                ),
+            )
+        }
+    }
+
     /// The body is larger than a request may be.
     pub fn too_large(limit: usize) -> Self {
         Self {
@@ -272,9 +288,10 @@ impl From<&Failure> for ApiError {
 }
 
 /// Text that the client sent and that cannot become tokens.
-pub(super) fn text_error(param: &str, error: &TextError) -> ApiError {
+pub(super) fn text_error(param: &str, context: u32, error: &TextError) -> ApiError {
     let message = crate::serve::chain(error);
     match error {
+        TextError::Beyond => ApiError::beyond(param, context),
         TextError::Refused { .. } | TextError::Render { .. } | TextError::Encode { .. } => {
             ApiError::bad(param, message)
         }
