@@ -11,6 +11,7 @@ mod percent;
 mod python;
 mod source;
 mod strings;
+mod url;
 mod wrap;
 
 use std::path::PathBuf;

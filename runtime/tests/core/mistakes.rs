@@ -168,6 +168,7 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
 #[test]
 fn a_template_that_cannot_be_used_is_told_by_build() {
     let checkpoint = speaking();
+    // A filter of Jinja's own that is not there: it makes markup of addresses, which no prompt wants.
     let template = "{{ messages[0].content | urlize }}";
     fs::write(checkpoint.path().join("chat_template.jinja"), template).expect("template");
     let folder = tempfile::tempdir().expect("a folder");
