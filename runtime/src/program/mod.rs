@@ -6,6 +6,7 @@ pub mod layout;
 pub mod manifest;
 pub mod memory;
 pub mod pack;
+pub mod precision;
 mod publish;
 pub mod slicing;
 mod write;
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub use build::{BuildError, BuildOutcome, BuildProgress, BuildRequest, Built, MemoryLimit, build};
 pub use inspect::{Inspection, inspect};
-pub use manifest::{Manifest, Precision, ProgramError, ProgramFile};
+pub use manifest::{Manifest, ProgramError, ProgramFile};
+pub use precision::Precision;
 pub use slicing::{Refusal, SliceSummary, can_slice};
 
 use serde::Serialize;

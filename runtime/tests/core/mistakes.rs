@@ -7,7 +7,7 @@ use runtime::program::Precision;
 use serde_json::json;
 
 use crate::command::{speaking, text, worker};
-use crate::support::{ODD, Recipe, program};
+use crate::support::{ODD, Recipe, Sizes, program};
 
 #[test]
 fn every_mistake_has_its_exit_code_and_its_sentence() {
@@ -162,6 +162,20 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
         assert_eq!(status.code(), Some(*code), "{arguments:?}: {stderr}");
         assert!(stderr.contains(says), "{arguments:?}: {stderr}");
     }
+}
+
+#[test]
+fn inspect_says_what_a_precision_is_stated_to_lose() {
+    let check = |layers: usize, says: &str| {
+        let checkpoint = Recipe::new("llama", Sizes { layers, ..ODD }, json!({})).write();
+        let inspect = ["inspect", text(checkpoint.path())];
+        let told = worker(&inspect).output().expect("a run");
+        let said = String::from_utf8_lossy(&told.stdout);
+        let line = said.lines().find(|line| line.starts_with("as int4"));
+        assert!(line.expect("a line").contains(says), "{said}");
+    };
+    check(4, "error below 1.200 of the logits' spread");
+    check(8, "no bound is stated over 8 layers");
 }
 
 /// A template that nothing can be done with costs chat, not the model; `build` says so before anybody asks.
