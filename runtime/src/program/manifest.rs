@@ -102,8 +102,18 @@ pub enum ProgramError {
         /// The format found.
         found: u64,
     },
+    /// A file of the program is not there.
+    #[error("{path} is missing: it {purpose}; build the program again")]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        purpose: &'static str,
+    },
     /// A file has another length than the manifest says.
-    #[error("{path} has {found} bytes and the manifest says {expected}; build the program again")]
+    #[error(
+        "{path} has {found} bytes and the manifest says {expected}: the file was changed; build the program again"
+    )]
     Length {
         /// The file.
         path: PathBuf,
@@ -253,12 +263,22 @@ impl Manifest {
                 });
             }
             let named = directory.join(&file.name);
-            let found = std::fs::metadata(&named)
-                .map_err(|source| ProgramError::Read {
-                    path: named.clone(),
-                    source,
-                })?
-                .len();
+            let found = match std::fs::metadata(&named) {
+                Ok(found) => found.len(),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let purpose = file.purpose();
+                    return Err(ProgramError::Gone {
+                        path: named,
+                        purpose,
+                    });
+                }
+                Err(source) => {
+                    return Err(ProgramError::Read {
+                        path: named,
+                        source,
+                    });
+                }
+            };
             if found != file.bytes {
                 return Err(ProgramError::Length {
                     path: named,
@@ -299,7 +319,19 @@ impl ProgramFile {
         })
     }
 
-    fn verify(&self, directory: &Path) -> Result<(), ProgramError> {
+    /// What the file is for.
+    fn purpose(&self) -> &'static str {
+        match self.name.as_str() {
+            "tokenizer.json" => "turns text into tokens and back",
+            "tokenizer_config.json" | "special_tokens_map.json" => "names the special tokens",
+            "chat_template.jinja" => "makes a prompt of a conversation",
+            "generation_config.json" => "says how the model is best sampled",
+            _ => "holds the weights of one rank",
+        }
+    }
+
+    /// Hashes the file.
+    pub(super) fn verify(&self, directory: &Path) -> Result<(), ProgramError> {
         let Self {
             name: _,
             bytes,

@@ -68,6 +68,14 @@ impl Program {
         self.manifest.verify(&self.directory)
     }
 
+    /// Hashes one slice; a rank that the program does not have is no fault of it.
+    pub fn verify_slice(&self, rank: u32) -> Result<(), ProgramError> {
+        match self.manifest.slices.get(rank as usize) {
+            Some(slice) => slice.verify(&self.directory),
+            None => Ok(()),
+        }
+    }
+
     /// What the program says about itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
