@@ -150,7 +150,17 @@ fn said_by_the_system(error: &(dyn Error + 'static)) -> Option<Exit> {
 
 impl From<ProgramError> for Failure {
     fn from(error: ProgramError) -> Self {
-        Self::new(Exit::BadInput, &error)
+        let exit = match &error {
+            ProgramError::Gone { .. } => Exit::Missing,
+            ProgramError::Read { .. }
+            | ProgramError::NotAProgram { .. }
+            | ProgramError::Manifest { .. }
+            | ProgramError::Contradiction { .. }
+            | ProgramError::Format { .. }
+            | ProgramError::Length { .. }
+            | ProgramError::Hash { .. } => Exit::BadInput,
+        };
+        Self::new(exit, &error)
     }
 }
 
@@ -163,6 +173,7 @@ impl From<TextError> for Failure {
             | TextError::Json { .. }
             | TextError::Tokenizer { .. }
             | TextError::Rows { .. }
+            | TextError::Beyond
             | TextError::Encode { .. }
             | TextError::Decode { .. }
             | TextError::TemplateSyntax { .. }

@@ -7,7 +7,7 @@ use super::failure::{Exit, Failure};
 use super::output;
 use crate::model::ModelShape;
 use crate::program::manifest::MANIFEST;
-use crate::program::{Inspection, Manifest, Program, inspect};
+use crate::program::{Inspection, Manifest, Precision, Program, inspect};
 
 pub(super) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let Inspect {
@@ -52,6 +52,10 @@ fn describe_program(manifest: &Manifest) -> String {
             precision(&json!(manifest.precision)),
             describe_shape(&manifest.shape)
         ),
+        format!(
+            "accuracy     {}",
+            accuracy(manifest.precision, manifest.shape.layers)
+        ),
         format!("slices       {}: {}", manifest.shards, sizes.join(", ")),
         format!("key          {}", manifest.key.as_deref().unwrap_or("none")),
         format!(
@@ -95,10 +99,11 @@ fn describe_checkpoint(inspection: &Inspection) -> String {
     for packed in bytes {
         let most = packed.ranks.iter().max().copied().unwrap_or_default();
         lines.push(format!(
-            "as {:9} {} in all, at most {} a rank",
+            "as {:9} {} in all, at most {} a rank; {}",
             precision(&json!(packed.precision)),
             output::bytes(packed.ranks.iter().sum()),
-            output::bytes(most)
+            output::bytes(most),
+            accuracy(packed.precision, shape.layers)
         ));
     }
     lines.extend(
@@ -107,6 +112,17 @@ fn describe_checkpoint(inspection: &Inspection) -> String {
             .map(|warning| format!("warning      {warning}")),
     );
     lines.join("\n")
+}
+
+/// What a precision is stated to lose over so many layers. README.md says how that is meant.
+fn accuracy(precision: Precision, layers: u32) -> String {
+    match (precision, precision.stated_error(layers)) {
+        (Precision::F32, _) => "the reference that errors are stated against".to_owned(),
+        (_, Some(error)) => {
+            format!("error below {error:.3} of the logits' spread for random weights")
+        }
+        (_, None) => format!("no bound is stated over {layers} layers"),
+    }
 }
 
 /// A precision by the name that flags and manifests use.

@@ -3,6 +3,7 @@
 mod arguments;
 mod build;
 mod failure;
+mod files;
 mod generate;
 mod inspect;
 mod model;

@@ -10,11 +10,11 @@ use serde_json::json;
 use super::arguments::{Format, Room, Serve};
 use super::failure::{Exit, Failure};
 use super::signals::{Lifeline, Orders, Source};
-use super::{model, output};
+use super::{files, model, output};
 use crate::program::Program;
 use crate::ranks::{RankError, Ranks};
 use crate::serve::batch::Limits;
-use crate::serve::server::{Deadlines, Ending, ServeError, serve};
+use crate::serve::server::{Deadlines, Ending, ServeError, incoming, serve};
 
 pub(super) fn run(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -56,6 +56,8 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
         },
     };
     let ranks = ranks?;
+    // After the ranks: what they keep open is counted.
+    let bounds = files::bounds(limits)?;
     announce(&arguments, &listener, &served.name, &ranks)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| {
         Failure::new(Exit::Internal, &error).doing("watching the listening socket")
@@ -65,8 +67,13 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
         request: Duration::from_secs(arguments.request_deadline),
         drain: Duration::from_secs(arguments.drain_deadline),
         goodbye: Duration::from_secs(2),
+        // Longer than load balancers keep an idle connection (a minute is usual), so that it is they who close it.
+        head: Duration::from_secs(75),
+        stall: Duration::from_mins(1),
     };
-    match serve(listener, served, deadlines, model::step(ranks), received).await {
+    let incoming = incoming(listener);
+    let step = model::step(ranks);
+    match serve(incoming, bounds, served, deadlines, step, received).await {
         Ok(Ending::Drained) => Ok(()),
         Ok(Ending::BrokenOff) => Err(Failure::said(
             origin.exit(),
@@ -79,9 +86,9 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
                 crate::serve::chain(&source)
             ),
         )),
-        Err(
-            error @ (ServeError::Thread { .. } | ServeError::Panicked | ServeError::Listen { .. }),
-        ) => Err(Failure::new(Exit::Internal, &error)),
+        Err(error @ (ServeError::Thread { .. } | ServeError::Panicked | ServeError::Listen)) => {
+            Err(Failure::new(Exit::Internal, &error))
+        }
     }
 }
 

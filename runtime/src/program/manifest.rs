@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::PACK_FORMAT;
+use super::{PACK_FORMAT, Precision};
 use crate::model::ModelShape;
 use crate::regular;
 
@@ -14,31 +14,6 @@ use crate::regular;
 pub const MANIFEST: &str = "program.json";
 /// A manifest larger than this is not ours.
 const MANIFEST_LIMIT: u64 = 16 << 20;
-
-/// How weights are stored. Activations, norms, biases and the KV cache are f32 in all of them: int8 activations would
-/// be faster to multiply, and lose more than int8 weights do.
-///
-/// The errors below are those of the logits against f32, as rms error over the logits' standard deviation, for random
-/// models of one layer: independent weights of variance 1 / columns, and norm weights within a half of one. Layers add
-/// independent errors, which add in squares: √layers times that for more of them, and never over 1.5, as what has
-/// nothing in common is √2 apart. Where norm weights spread as exp(N(0, 1)), what a layer loses is amplified by the
-/// next: bf16 stayed below 0.1 · √layers, int8 below 0.2 · √layers, int4 below 1.5. `tests/core/depth.rs` holds both
-/// for one small model (64 wide) a family, norm and depth up to 28 layers; a second seed and 48 layers were tried once.
-///
-/// No such law holds for every checkpoint: weights can be chosen that amplify any error. Nothing is stated about
-/// trained ones; compare with an f32 program. `tests/core/reference.rs` holds each checked-in checkpoint to its own error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats: the reference, up to the last bits of its sums.
-    F32,
-    /// bfloat16: below 0.01; nothing is lost where the checkpoint is bfloat16 itself.
-    Bf16,
-    /// Blocks of 32 signed bytes with one f32 scale: below 0.07.
-    Int8,
-    /// Blocks of 32 four-bit integers with one f32 scale; embedding and head as [`Precision::Int8`]: below 0.6.
-    Int4,
-}
 
 /// One file of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,8 +102,18 @@ pub enum ProgramError {
         /// The format found.
         found: u64,
     },
+    /// A file of the program is not there.
+    #[error("{path} is missing: it {purpose}; build the program again")]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        purpose: &'static str,
+    },
     /// A file has another length than the manifest says.
-    #[error("{path} has {found} bytes and the manifest says {expected}; build the program again")]
+    #[error(
+        "{path} has {found} bytes and the manifest says {expected}: the file was changed; build the program again"
+    )]
     Length {
         /// The file.
         path: PathBuf,
@@ -278,12 +263,22 @@ impl Manifest {
                 });
             }
             let named = directory.join(&file.name);
-            let found = std::fs::metadata(&named)
-                .map_err(|source| ProgramError::Read {
-                    path: named.clone(),
-                    source,
-                })?
-                .len();
+            let found = match std::fs::metadata(&named) {
+                Ok(found) => found.len(),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let purpose = file.purpose();
+                    return Err(ProgramError::Gone {
+                        path: named,
+                        purpose,
+                    });
+                }
+                Err(source) => {
+                    return Err(ProgramError::Read {
+                        path: named,
+                        source,
+                    });
+                }
+            };
             if found != file.bytes {
                 return Err(ProgramError::Length {
                     path: named,
@@ -324,7 +319,19 @@ impl ProgramFile {
         })
     }
 
-    fn verify(&self, directory: &Path) -> Result<(), ProgramError> {
+    /// What the file is for.
+    fn purpose(&self) -> &'static str {
+        match self.name.as_str() {
+            "tokenizer.json" => "turns text into tokens and back",
+            "tokenizer_config.json" | "special_tokens_map.json" => "names the special tokens",
+            "chat_template.jinja" => "makes a prompt of a conversation",
+            "generation_config.json" => "says how the model is best sampled",
+            _ => "holds the weights of one rank",
+        }
+    }
+
+    /// Hashes the file.
+    pub(super) fn verify(&self, directory: &Path) -> Result<(), ProgramError> {
         let Self {
             name: _,
             bytes,

@@ -6,6 +6,7 @@ pub mod layout;
 pub mod manifest;
 pub mod memory;
 pub mod pack;
+pub mod precision;
 mod publish;
 pub mod slicing;
 mod write;
@@ -14,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 pub use build::{BuildError, BuildOutcome, BuildProgress, BuildRequest, Built, MemoryLimit, build};
 pub use inspect::{Inspection, inspect};
-pub use manifest::{Manifest, Precision, ProgramError, ProgramFile};
+pub use manifest::{Manifest, ProgramError, ProgramFile};
+pub use precision::Precision;
 pub use slicing::{Refusal, SliceSummary, can_slice};
 
 use serde::Serialize;
@@ -64,6 +66,14 @@ impl Program {
     /// Hashes every file, slices included.
     pub fn verify(&self) -> Result<(), ProgramError> {
         self.manifest.verify(&self.directory)
+    }
+
+    /// Hashes one slice; a rank that the program does not have is no fault of it.
+    pub fn verify_slice(&self, rank: u32) -> Result<(), ProgramError> {
+        match self.manifest.slices.get(rank as usize) {
+            Some(slice) => slice.verify(&self.directory),
+            None => Ok(()),
+        }
     }
 
     /// What the program says about itself.

@@ -1,6 +1,7 @@
 //! The place of a program directory: one builder at a time, and nothing seen under its name before it is whole.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -87,7 +88,14 @@ impl Place {
             let mut options = OpenOptions::new();
             options.create(true).truncate(false).write(true).open(&path)
         };
-        let mut lock = open().map_err(write)?;
+        let mut lock = open().map_err(|error| match error.kind() {
+            // The folder is there, so it is the file system that makes no files: /proc is one.
+            ErrorKind::NotFound | ErrorKind::Unsupported => BuildError::Place {
+                path: out.to_path_buf(),
+                why: "the file system of that folder takes no files; choose a folder on a disk",
+            },
+            _ => write(error),
+        })?;
         let deadline = Deadline::after(patience);
         loop {
             match lock.try_lock() {
@@ -141,7 +149,7 @@ impl Place {
             why,
         };
         match fs::symlink_metadata(&self.out) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(source) => {
                 return Err(BuildError::Write {
                     path: self.out.clone(),
@@ -192,9 +200,7 @@ impl Place {
     /// Turns a write that found no room into what a person can act on; to be called while what was written is there.
     pub(super) fn explain_full(&self, error: BuildError, needed: u64) -> BuildError {
         match error {
-            BuildError::Write { path, source }
-                if source.kind() == std::io::ErrorKind::StorageFull =>
-            {
+            BuildError::Write { path, source } if source.kind() == ErrorKind::StorageFull => {
                 let available = self.free().unwrap_or(0);
                 if available >= needed {
                     // Bytes are not what ran out: inodes, or a quota of ours.

@@ -131,7 +131,13 @@ impl Ranks {
         let weights: u64 = manifest.slices.iter().map(|slice| slice.bytes).sum();
         let loading = all.options.deadline + Duration::from_secs(weights / SLOWEST_DISK);
         let patience = all.patience("loading its slice", loading);
-        all.wait_done(&patience)?;
+        all.wait_done(&patience).map_err(|error| match error {
+            // The rank said so in words alone; whose fault it is, the file itself tells.
+            RankError::Failed { rank, .. } => program
+                .verify_slice(rank)
+                .map_or_else(RankError::Program, |()| error),
+            other => other,
+        })?;
         Ok(all)
     }
 

@@ -19,6 +19,8 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Ended, Counter>,
     rejected: Family<Rejected, Counter>,
+    connections: Gauge,
+    shortages: Family<Short, Counter>,
     waiting: Gauge,
     running: Gauge,
     batch: Histogram,
@@ -50,6 +52,26 @@ struct Rejected {
     reason: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Short {
+    outcome: Shortage,
+}
+
+/// What connections came to where there were too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(
+    non_camel_case_types,
+    reason = "the names are label values as they are scraped"
+)]
+pub(super) enum Shortage {
+    /// An idle one was closed for a new one.
+    idle_closed,
+    /// All were at work: the new one gets answers to probes, and to everything else a refusal.
+    probes_only,
+    /// The system had no file or memory for it.
+    accept_failed,
+}
+
 impl Metrics {
     /// All at zero. `slots` is how many sequences can run at once.
     pub fn new(slots: u32) -> Self {
@@ -59,6 +81,8 @@ impl Metrics {
             registry: Registry::with_prefix("shardplane"),
             requests: Family::default(),
             rejected: Family::default(),
+            connections: Gauge::default(),
+            shortages: Family::default(),
             waiting: Gauge::default(),
             running: Gauge::default(),
             batch: Histogram::new(exponential_buckets(1.0, 2.0, 8)),
@@ -71,6 +95,8 @@ impl Metrics {
             registry,
             requests,
             rejected,
+            connections,
+            shortages,
             waiting,
             running,
             batch,
@@ -87,6 +113,12 @@ impl Metrics {
             "rejected",
             "Requests that were not taken, by why",
             rejected.clone(),
+        );
+        registry.register("connections", "Connections open", connections.clone());
+        registry.register(
+            "connection_shortage",
+            "Connections beyond those that may be open, by what came of it",
+            shortages.clone(),
         );
         registry.register(
             "queue_depth",
@@ -125,6 +157,13 @@ impl Metrics {
             OutcomeLabel::failed,
         ] {
             drop(requests.get_or_create(&Ended { outcome }));
+        }
+        for outcome in [
+            Shortage::idle_closed,
+            Shortage::probes_only,
+            Shortage::accept_failed,
+        ] {
+            drop(shortages.get_or_create(&Short { outcome }));
         }
         metrics
     }
@@ -165,9 +204,15 @@ impl Metrics {
         self.rejected.get_or_create(&Rejected { reason }).inc();
     }
 
-    /// The exposition text, with the load of this moment.
-    pub(super) fn render(&self, load: Load) -> Result<String, std::fmt::Error> {
+    /// There were too many connections.
+    pub(super) fn short(&self, outcome: Shortage) {
+        self.shortages.get_or_create(&Short { outcome }).inc();
+    }
+
+    /// The exposition text, with the load and the open connections of this moment.
+    pub(super) fn render(&self, load: Load, connections: usize) -> Result<String, std::fmt::Error> {
         let Load { waiting, running } = load;
+        self.connections.set(connections as i64);
         self.waiting.set(waiting as i64);
         self.running.set(running as i64);
         let mut out = String::new();

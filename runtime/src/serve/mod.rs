@@ -1,9 +1,11 @@
 //! OpenAI-compatible serving.
 
+mod accept;
 pub mod answer;
 pub mod api;
 pub mod batch;
 pub mod clock;
+pub mod connections;
 pub mod desk;
 pub mod engine;
 pub mod generation;
@@ -11,6 +13,7 @@ pub mod intake;
 pub mod metrics;
 pub mod routes;
 pub mod server;
+mod wire;
 
 /// An error with its causes in one line, as people and API clients read it.
 pub fn chain(error: &dyn std::error::Error) -> String {

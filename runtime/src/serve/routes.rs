@@ -19,6 +19,7 @@ use super::answer::{Claim, Pending};
 use super::api::response::{Endpoint, Heading};
 use super::api::{ApiError, Prepared, Served, StreamOptions, chat, completion};
 use super::clock::Clock;
+use super::connections::Connections;
 use super::desk::{Desk, Mode};
 use super::generation::Generation;
 use super::intake::Intake;
@@ -28,6 +29,9 @@ use super::metrics::Metrics;
 pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// A client that sends more than it may reads no answer before it has sent all: so much is taken in and thrown away.
 const PATIENCE_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Reading a body of this size takes so much memory that it is worth giving back.
+const LARGE: usize = 256 * 1024;
 
 /// What every endpoint works with.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub struct Front {
     pub metrics: Arc<Metrics>,
     /// What time it is.
     pub clock: Clock,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
     /// When the model was loaded, in seconds since 1970.
     pub loaded: i64,
     /// How many requests are read at once.
@@ -50,17 +56,26 @@ pub struct Front {
 
 /// All endpoints.
 pub fn router(front: Front) -> Router {
-    Router::new()
+    probes()
         .route("/v1/chat/completions", post(post_chat))
         .route("/v1/completions", post(post_completion))
         .route("/v1/models", get(list_models))
         .route("/v1/models/{*id}", get(one_model))
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(front)
+}
+
+/// What is answered where too many connections are open: how the server is, and a refusal to everything else.
+pub fn spare_router(front: Front) -> Router {
+    probes().fallback(no_room).with_state(front)
+}
+
+fn probes() -> Router<Front> {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
 }
 
 async fn post_chat(State(front): State<Front>, body: Body) -> Response {
@@ -99,10 +114,21 @@ async fn readyz(State(front): State<Front>) -> Response {
 
 async fn metrics(State(front): State<Front>) -> Response {
     const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match front.metrics.render(front.desk.load()) {
+    match front
+        .metrics
+        .render(front.desk.load(), front.connections.count())
+    {
         Ok(text) => ([(header::CONTENT_TYPE, FORMAT)], text).into_response(),
         Err(error) => ApiError::internal(format!("writing the metrics: {error}")).into_response(),
     }
+}
+
+async fn no_room(State(front): State<Front>, body: Body) -> Response {
+    // A client that still sends reads no answer; what it sends is thrown away.
+    drop(timeout(front.patience, whole(body)).await);
+    let error = ApiError::no_room();
+    front.metrics.rejected(error.reason());
+    error.into_response()
 }
 
 async fn unknown_path(method: Method, uri: Uri) -> Response {
@@ -168,7 +194,12 @@ impl Front {
         let (pending, stream) = tokio::task::spawn_blocking(move || {
             // Held here: the work goes on where the client has left.
             let _held = (place, reader);
-            front.hand_in(endpoint, &body)
+            let size = body.len();
+            let handed = front.hand_in(endpoint, body);
+            if size > LARGE {
+                sys::give_memory_back();
+            }
+            handed
         })
         .await
         .map_err(|error| ApiError::internal(format!("reading the request: {error}")))??;
@@ -183,20 +214,21 @@ impl Front {
     fn hand_in(
         &self,
         endpoint: Endpoint,
-        body: &[u8],
+        body: Vec<u8>,
     ) -> Result<(Pending, Option<StreamOptions>), ApiError> {
         let arrived = self.clock.now();
         let entropy = rand::random();
         let (prepared, prefix) = match endpoint {
             Endpoint::Chat => (
-                chat::prepare(body, &self.served, entropy, None, self.clock.civil())?,
+                chat::prepare(&body, &self.served, entropy, None, self.clock.civil())?,
                 "chatcmpl",
             ),
             Endpoint::Completion => (
-                completion::prepare(body, &self.served, entropy, Some(completion::DEFAULT_MOST))?,
+                completion::prepare(&body, &self.served, entropy, Some(completion::DEFAULT_MOST))?,
                 "cmpl",
             ),
         };
+        drop(body);
         let Prepared {
             wishes,
             stream,
@@ -240,6 +272,19 @@ impl Front {
             },
         };
         Ok((pending, stream))
+    }
+}
+
+impl ApiError {
+    /// The whole message, for a connection on which there is nobody else to write it.
+    pub(super) fn message(&self) -> Vec<u8> {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = self.json().to_string();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
     }
 }
 

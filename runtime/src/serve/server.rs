@@ -1,19 +1,23 @@
 //! One server from its first connection to its last: listening, draining, stopping.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use futures::{FutureExt, Stream, stream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::accept::Entrance;
 use super::api::Served;
 use super::clock::Clock;
+use super::connections::{Bounds, Connections};
 use super::desk::{Desk, Mode};
 use super::engine::{Engine, StepError};
 use super::intake::Intake;
 use super::metrics::Metrics;
-use super::routes::{Front, router};
+use super::routes::{Front, router, spare_router};
 use crate::ranks::Feed;
 
 /// How long a server waits for what.
@@ -25,6 +29,10 @@ pub struct Deadlines {
     pub drain: Duration,
     /// How long connections may take to read what was written, at the end.
     pub goodbye: Duration,
+    /// How long a connection may take for a request's head, its rest before that included.
+    pub head: Duration,
+    /// How long what was written may wait for its reader.
+    pub stall: Duration,
 }
 
 /// What somebody outside asks of a running server.
@@ -63,20 +71,19 @@ pub enum ServeError<E: std::error::Error + 'static> {
     /// The engine's thread ended in a panic.
     #[error("the engine's thread panicked; its message is above")]
     Panicked,
-    /// The listener failed.
-    #[error("accepting connections")]
-    Listen {
-        /// The operating system's answer.
-        source: std::io::Error,
-    },
+    /// Nothing listens any more.
+    #[error("the listener ended; start the server again")]
+    Listen,
 }
 
 /// Serves until told to end or until the model fails.
 ///
+/// `incoming` are the listener's connections, or its failures to accept one; `bounds` says how many may be open.
 /// `step` is [`Engine::run`]'s. The first of `orders` drains, a second one or `Stop` breaks off;
 /// when nobody can give any, the server runs for ever.
 pub async fn serve<E, S>(
-    listener: TcpListener,
+    incoming: impl Stream<Item = io::Result<TcpStream>> + Send + 'static,
+    bounds: Bounds,
     served: Served,
     deadlines: Deadlines,
     step: S,
@@ -89,7 +96,9 @@ where
     let clock = Clock::start();
     let desk = Arc::new(Desk::new(served.limits));
     let metrics = Arc::new(Metrics::new(served.limits.slots));
+    let connections = Arc::new(Connections::new(bounds));
     let front = Front {
+        connections: Arc::clone(&connections),
         intake: Intake::new(served.limits),
         patience: deadlines.request,
         served: Arc::new(served),
@@ -98,6 +107,14 @@ where
         clock,
         loaded: clock.unix_seconds(),
     };
+    let entrance = Entrance {
+        connections,
+        metrics: Arc::clone(&metrics),
+        head: deadlines.head,
+        stall: deadlines.stall,
+        router: router(front.clone()),
+        spare: spare_router(front),
+    };
     let engine = Engine {
         desk: Arc::clone(&desk),
         metrics,
@@ -105,25 +122,15 @@ where
         patience: deadlines.request,
     };
     let (goodbye, leaving) = oneshot::channel::<()>();
-    let mut connections = tokio::spawn(async move {
-        axum::serve(listener, router(front))
-            .with_graceful_shutdown(async {
-                // An error means that the sender is gone, which is as good a goodbye.
-                drop(leaving.await);
-            })
-            .await
-    });
+    // An error means that the sender is gone, which is as good a goodbye.
+    let mut connections = tokio::spawn(entrance.run(incoming, leaving.map(drop)));
     let mut engine = start(engine, step)?;
     let outcome = tokio::select! {
         outcome = &mut engine => outcome.unwrap_or(Err(ServeError::Panicked)).map(|()| Ending::Drained),
-        ended = &mut connections => {
+        _ = &mut connections => {
             desk.close(Mode::Stopping);
-            let source = match ended {
-                Ok(Err(source)) => source,
-                Ok(Ok(())) | Err(_) => std::io::Error::other("the listener ended"),
-            };
             drop(engine.await);
-            return Err(ServeError::Listen { source });
+            return Err(ServeError::Listen);
         }
         () = drain_when_told(&desk, &mut orders, deadlines.drain) => {
             // Ranks answer within their own deadline, so this ends.
@@ -137,6 +144,14 @@ where
         connections.abort();
     }
     outcome
+}
+
+/// What a listener accepts, for as long as it is there.
+pub fn incoming(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    stream::unfold(listener, async |listener| {
+        let accepted = listener.accept().await;
+        Some((accepted.map(|(stream, _)| stream), listener))
+    })
 }
 
 /// Runs the engine on a thread of its own: it blocks in the model.

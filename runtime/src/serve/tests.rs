@@ -1,21 +1,26 @@
 //! The server over loopback with a scripted model: what clients see, in every way a request can end.
 
 mod client;
+mod crowds;
 mod endings;
 mod requests;
 mod script;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
+use nix::errno::Errno;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::api::Served;
 use super::batch::Limits;
-use super::server::{Deadlines, Ending, Order, ServeError, serve};
+use super::connections::Bounds;
+use super::server::{Deadlines, Ending, Order, ServeError, incoming, serve};
 use crate::text::ModelText;
 use crate::text::tests::folder;
 use client::Client;
@@ -36,7 +41,11 @@ const DEADLINES: Deadlines = Deadlines {
     request: Duration::from_mins(1),
     drain: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
+    head: Duration::from_mins(1),
+    stall: Duration::from_mins(1),
 };
+
+const BOUNDS: Bounds = Bounds { open: 64, spare: 2 };
 
 /// A server that runs for one test.
 struct Running {
@@ -66,13 +75,26 @@ pub(super) const TEMPLATE: &str = "{% for m in messages %}<|user|>{{ m.content }
 
 impl Running {
     async fn start(script: Script, deadlines: Deadlines) -> Self {
+        Self::bounded(script, deadlines, BOUNDS, &[]).await
+    }
+
+    /// With so many connections; accepting fails with these errors first.
+    async fn bounded(
+        script: Script,
+        deadlines: Deadlines,
+        bounds: Bounds,
+        errors: &[Errno],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(listener.local_addr().unwrap());
+        let errors = errors.iter().map(|error| Err(io::Error::from(*error)));
+        let errors: Vec<io::Result<TcpStream>> = errors.collect();
         let script = Arc::new(script);
         let (orders, received) = mpsc::channel(4);
         let step = Arc::clone(&script).step();
         let server = tokio::spawn(serve(
-            listener,
+            stream::iter(errors).chain(incoming(listener)),
+            bounds,
             served(Some(TEMPLATE)),
             deadlines,
             step,

@@ -69,6 +69,9 @@ pub enum TextError {
         /// Rows of the model's embedding.
         rows: u32,
     },
+    /// The text is certain to have more tokens than its budget.
+    #[error("the text has more tokens than there is room for")]
+    Beyond,
     /// Text could not be encoded.
     #[error("encoding text into tokens")]
     Encode {

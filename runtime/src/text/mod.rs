@@ -4,6 +4,7 @@ mod decode;
 mod endings;
 mod error;
 mod files;
+mod least;
 mod template;
 mod vocabulary;
 
@@ -12,6 +13,7 @@ use std::path::Path;
 pub use decode::TextStream;
 pub use endings::Endings;
 pub use error::TextError;
+pub use least::{Beyond, Budget};
 pub use template::{ChatTemplate, Conversation, GenerationPrompt};
 pub use vocabulary::{SpecialTokens, Vocabulary};
 

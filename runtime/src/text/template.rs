@@ -6,10 +6,12 @@ mod dump;
 mod environment;
 mod methods;
 mod operators;
+mod page;
 mod percent;
 mod python;
 mod source;
 mod strings;
+mod url;
 mod wrap;
 
 use std::path::PathBuf;
@@ -22,7 +24,8 @@ use serde_json::{Map, Value as Json, json};
 use environment::REFUSAL;
 pub(super) use source::{Found, SpecialNames, find};
 
-use super::TextError;
+use super::{Budget, TextError};
+use page::Page;
 
 /// A compiled chat template with the names of the model's special tokens.
 #[derive(Debug)]
@@ -76,6 +79,15 @@ impl ChatTemplate {
 
     /// The prompt text of a conversation. The template writes the framing tokens itself.
     pub fn render(&self, conversation: &Conversation<'_>) -> Result<String, TextError> {
+        self.render_within(conversation, None)
+    }
+
+    /// The same, stopped as soon as it is certain to be beyond a budget.
+    pub fn render_within(
+        &self,
+        conversation: &Conversation<'_>,
+        budget: Option<Budget<'_>>,
+    ) -> Result<String, TextError> {
         let Conversation {
             messages,
             prompt,
@@ -108,10 +120,17 @@ impl ChatTemplate {
                 Value::from(*prompt == GenerationPrompt::Open),
             ),
         ]);
-        self.environment
-            .get_template(NAME)
-            .and_then(|template| template.render(Value::from_pairs(context)))
-            .map_err(|error| self.failure(error))
+        let mut page = Page::new(budget);
+        let rendered = self.environment.get_template(NAME).and_then(|template| {
+            template
+                .render_captured_to(Value::from_pairs(context), &mut page)
+                .map(drop)
+        });
+        match (page.finish(), rendered) {
+            (None, _) => Err(TextError::Beyond),
+            (Some(text), Ok(())) => Ok(text),
+            (Some(_), Err(error)) => Err(self.failure(error)),
+        }
     }
 
     /// Renders plain conversations, and says why the template cannot be used with any; a conversation that it

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
 
+use super::least::{Budget, Least};
 use super::{TextError, files};
 
 /// Whether encoding adds the tokens that the tokenizer puts around every text, such as BOS.
@@ -20,6 +21,7 @@ pub enum SpecialTokens {
 pub struct Vocabulary {
     tokenizer: Tokenizer,
     bytes: ByteTokens,
+    least: Least,
     /// Where it was read, for whoever finds that it does not fit.
     path: PathBuf,
 }
@@ -62,8 +64,14 @@ impl Vocabulary {
         Ok(Self {
             tokenizer,
             bytes,
+            least: Least::of(&file),
             path: path.to_owned(),
         })
+    }
+
+    /// Counts text, without making tokens of it, until it is certain to have more than so many.
+    pub fn budget(&self, tokens: u32) -> Budget<'_> {
+        self.least.budget(tokens)
     }
 
     /// Token ids of a text.

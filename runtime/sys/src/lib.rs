@@ -18,7 +18,7 @@ mod word;
 
 pub use clock::Deadline;
 pub use cores::usable_cores;
-pub use memory::available_memory;
+pub use memory::{available_memory, give_memory_back};
 pub use process::{leave_when_closed, spawn_with_files, take_file};
 pub use region::Region;
 pub use segment::Segment;

@@ -20,6 +20,16 @@ pub fn available_memory() -> Option<u64> {
         .min()
 }
 
+/// Gives freed memory back to the system. The C library keeps what many small pieces were freed from, in each thread's
+/// arena, until somebody asks; where it is another library, nothing happens.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and may be called from any thread at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Directories of this process's control groups, from its own to the root. With the first version of control
 /// groups that is the memory controller's chain.
 pub(crate) fn control_groups() -> Vec<PathBuf> {

@@ -48,34 +48,46 @@ pub fn text(path: &Path) -> &str {
 }
 
 /// A worker that listens; killed and reaped when the test ends early.
-struct Serving {
+pub struct Serving {
     child: Child,
     lifeline: Option<ChildStdin>,
-    address: String,
+    pub address: String,
     ranks: Vec<i32>,
     _folder: TempDir,
 }
 
 impl Serving {
-    fn start(shards: u32) -> Self {
+    pub fn start(shards: u32) -> Self {
+        Self::start_under("", shards)
+    }
+
+    /// Under a shell that runs `before`.
+    pub fn start_under(before: &str, shards: u32) -> Self {
         let checkpoint = speaking();
         let (folder, built) = program(checkpoint.path(), shards, Precision::F32);
-        let directory = text(built.directory());
-        let mut child = worker(&[
-            "serve",
-            "--program",
-            directory,
-            "--name",
-            "odd",
-            "--supervised",
-            "-o",
-            "json",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("a worker");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what is tested is the command, as a process"
+        )]
+        let mut shell = Command::new("/bin/sh");
+        let mut child = shell
+            .args(["-c", &format!("{before} exec \"$@\""), "sh"])
+            .arg(env!("CARGO_BIN_EXE_shardplane-worker"))
+            .args([
+                "serve",
+                "--name",
+                "odd",
+                "--supervised",
+                "-o",
+                "json",
+                "--program",
+            ])
+            .arg(built.directory())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a worker");
         let lifeline = child.stdin.take();
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let line = within("the listening line", move || {
@@ -98,7 +110,7 @@ impl Serving {
         }
     }
 
-    fn complete(&self, extra: &Value) -> Value {
+    pub fn complete(&self, extra: &Value) -> Value {
         let mut body =
             json!({"model": "odd", "prompt": "w1 w2", "max_tokens": 5, "temperature": 0});
         let object = body.as_object_mut().expect("an object");
@@ -121,7 +133,7 @@ impl Serving {
     }
 
     /// Its exit code, and what it said on standard error.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(mut self) -> (Option<i32>, String) {
         let child = Pid::from_raw(self.child.id() as i32);
         let mut errors = self.child.stderr.take().expect("its errors");
         let said = within("the end of its errors", move || {
@@ -132,7 +144,7 @@ impl Serving {
         (self.child.wait().expect("an end").code(), said)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("a signal");
     }
 }

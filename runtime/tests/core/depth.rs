@@ -78,11 +78,12 @@ fn error(found: &[f64], reference: &[f64]) -> f64 {
 
 /// What `Precision` states for one layer: bf16, int8, int4. Errors of layers are independent, so they add in squares.
 fn bounds(norms: Norms, layers: usize) -> [f64; 3] {
-    let [bf16, int8, int4] = match norms {
-        Norms::Near => [0.01, 0.07, 0.6],
-        Norms::Spread => [0.1, 0.2, 1.5],
-    };
-    [bf16, int8, int4].map(|one: f64| (one * (layers as f64).sqrt()).min(1.5))
+    let near = [Precision::Bf16, Precision::Int8, Precision::Int4];
+    match norms {
+        // Where nothing is stated, what has nothing in common is still no further apart.
+        Norms::Near => near.map(|precision| precision.stated_error(layers as u32).unwrap_or(1.5)),
+        Norms::Spread => [0.1, 0.2, 1.5].map(|one: f64| (one * (layers as f64).sqrt()).min(1.5)),
+    }
 }
 
 fn errors(recipe: &Recipe) -> [f64; 3] {

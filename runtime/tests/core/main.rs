@@ -12,6 +12,7 @@ mod bits;
 mod checkpoint_errors;
 mod command;
 mod config_keys;
+mod crowds;
 mod depth;
 mod local_time;
 mod mistakes;

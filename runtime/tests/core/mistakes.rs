@@ -1,13 +1,14 @@
 //! The command as people run it by mistake: exit codes and sentences.
 
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 use runtime::program::Precision;
 use serde_json::json;
 
 use crate::command::{speaking, text, worker};
-use crate::support::{ODD, Recipe, program};
+use crate::support::{ODD, Recipe, Sizes, program};
 
 #[test]
 fn every_mistake_has_its_exit_code_and_its_sentence() {
@@ -137,6 +138,19 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
             73,
             "does not exist",
         ),
+        (
+            &[
+                "build",
+                "--checkpoint",
+                checkpoint,
+                "--out",
+                "/proc/program",
+                "--shards",
+                "1",
+            ],
+            73,
+            "takes no files; choose a folder on a disk",
+        ),
         // The place is looked at before the tokenizer and the weights are.
         (
             &[
@@ -164,10 +178,79 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
     }
 }
 
+#[test]
+fn a_program_that_was_changed_is_bad_input_whatever_was_changed() {
+    let checkpoint = speaking();
+    let check = |change: &dyn Fn(&Path), code: i32, says: &[&str]| {
+        let (_folder, built) = program(checkpoint.path(), 2, Precision::F32);
+        change(built.directory());
+        let serve = ["serve", "--program", text(built.directory())];
+        let ended = worker(&serve).output().expect("a run");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{said}");
+        for says in says {
+            assert!(said.contains(says), "no {says:?} in: {said}");
+        }
+        assert!(said.contains("build the program again"), "{said}");
+    };
+    let flip = |program: &Path| {
+        let slice = program.join("slice-1.bin");
+        let mut bytes = fs::read(&slice).expect("a slice");
+        bytes[999] ^= 1;
+        fs::write(slice, bytes).expect("a slice");
+    };
+    let cut = |program: &Path| {
+        let slice = fs::OpenOptions::new()
+            .write(true)
+            .open(program.join("slice-1.bin"))
+            .expect("a slice");
+        slice.set_len(999).expect("a shorter slice");
+    };
+    let lose = |program: &Path| fs::remove_file(program.join("tokenizer.json")).expect("a file");
+    check(
+        &flip,
+        65,
+        &[
+            "slice-1.bin has hash",
+            "the manifest says",
+            "the file was changed",
+        ],
+    );
+    check(
+        &cut,
+        65,
+        &[
+            "slice-1.bin has 999 bytes",
+            "the manifest says",
+            "the file was changed",
+        ],
+    );
+    check(
+        &lose,
+        66,
+        &["tokenizer.json is missing: it turns text into tokens and back"],
+    );
+}
+
+#[test]
+fn inspect_says_what_a_precision_is_stated_to_lose() {
+    let check = |layers: usize, says: &str| {
+        let checkpoint = Recipe::new("llama", Sizes { layers, ..ODD }, json!({})).write();
+        let inspect = ["inspect", text(checkpoint.path())];
+        let told = worker(&inspect).output().expect("a run");
+        let said = String::from_utf8_lossy(&told.stdout);
+        let line = said.lines().find(|line| line.starts_with("as int4"));
+        assert!(line.expect("a line").contains(says), "{said}");
+    };
+    check(4, "error below 1.200 of the logits' spread");
+    check(8, "no bound is stated over 8 layers");
+}
+
 /// A template that nothing can be done with costs chat, not the model; `build` says so before anybody asks.
 #[test]
 fn a_template_that_cannot_be_used_is_told_by_build() {
     let checkpoint = speaking();
+    // A filter of Jinja's own that is not there: it makes markup of addresses, which no prompt wants.
     let template = "{{ messages[0].content | urlize }}";
     fs::write(checkpoint.path().join("chat_template.jinja"), template).expect("template");
     let folder = tempfile::tempdir().expect("a folder");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use runtime::program::{MemoryLimit, Precision};
+use runtime::program::{MemoryLimit, Precision, ProgramError};
 use runtime::ranks::{Connectivity, RankError, RankOptions, Ranks};
 use serde_json::json;
 
@@ -236,7 +236,7 @@ fn a_changed_slice_is_named_by_the_rank_that_loads_it() {
     let error =
         Ranks::start(&program, options(Connectivity::ThroughHost)).expect_err("a bit is flipped");
     assert!(
-        matches!(error, RankError::Failed { rank: 1, .. }),
+        matches!(error, RankError::Program(ProgramError::Hash { .. })),
         "{error}"
     );
     assert!(

@@ -41,19 +41,18 @@ pub fn prepare(
             "this model has no chat template; use /v1/completions",
         )
     })?;
-    let rendered = template
-        .render(&Conversation {
-            messages: &messages,
-            prompt,
-            extra: &extra,
-            now,
-        })
-        .map_err(|error| text_error("messages", &error))?;
-    let tokens = served
-        .text
-        .vocabulary
-        .encode(&rendered, SpecialTokens::Present)
-        .map_err(|error| text_error("messages", &error))?;
+    let context = served.limits.context;
+    let vocabulary = &served.text.vocabulary;
+    let conversation = Conversation {
+        messages: &messages,
+        prompt,
+        extra: &extra,
+        now,
+    };
+    let tokens = template
+        .render_within(&conversation, Some(vocabulary.budget(context)))
+        .and_then(|rendered| vocabulary.encode(&rendered, SpecialTokens::Present))
+        .map_err(|error| text_error("messages", context, &error))?;
     if tokens.is_empty() {
         return Err(ApiError::bad(
             "messages",

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::settings::{IGNORED, Settings, refuse, token};
 use super::{ApiError, Prepared, Served};
 use crate::serve::generation::Opening;
-use crate::text::SpecialTokens;
+use crate::text::{Beyond, SpecialTokens};
 
 /// What the API gives where the request names no length.
 pub const DEFAULT_MOST: u32 = 16;
@@ -21,8 +21,8 @@ pub fn prepare(
 ) -> Result<Prepared, ApiError> {
     let mut fields = Fields::parse(body)?;
     served.check_name(&mut fields)?;
-    let prompts = prompts(&mut fields, served)?;
     let mut settings = Settings::take(&mut fields, served, entropy)?;
+    let prompts = prompts(&mut fields, served, settings.choices)?;
     settings.logprobs = fields
         .integer("logprobs", 0, 5)?
         .map(|count| count as usize);
@@ -52,16 +52,20 @@ pub fn prepare(
 }
 
 /// A string, a list of strings, a list of token ids, or a list of those.
-fn prompts(fields: &mut Fields, served: &Served) -> Result<Vec<Vec<u32>>, ApiError> {
+fn prompts(fields: &mut Fields, served: &Served, choices: u32) -> Result<Vec<Vec<u32>>, ApiError> {
     const NAME: &str = "prompt";
     const EXPECTED: &str =
         "a string, a list of strings, a list of token ids or a list of such lists";
+    let context = served.limits.context;
+    let vocabulary = &served.text.vocabulary;
     let encode = |text: &str| {
-        served
-            .text
-            .vocabulary
+        vocabulary
+            .budget(context)
+            .spend(text)
+            .map_err(|Beyond| ApiError::beyond(NAME, context))?;
+        vocabulary
             .encode(text, SpecialTokens::Add)
-            .map_err(|error| text_error(NAME, &error))
+            .map_err(|error| text_error(NAME, context, &error))
     };
     let tokens = |fields: &Fields, list: &[Value]| {
         list.iter()
@@ -73,8 +77,10 @@ fn prompts(fields: &mut Fields, served: &Served) -> Result<Vec<Vec<u32>>, ApiErr
         Some(Value::String(text)) => vec![encode(&text)?],
         Some(Value::Array(list)) => match list.first() {
             Some(Value::Number(_)) => vec![tokens(fields, &list)?],
-            Some(_) | None => list
-                .iter()
+            // Before any is taken apart: there may be a million.
+            Some(_) | None => served
+                .check_count(list.len(), choices)
+                .map(|()| list.iter())?
                 .map(|entry| match entry {
                     Value::String(text) => encode(text),
                     Value::Array(ids) => tokens(fields, ids),

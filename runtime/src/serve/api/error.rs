@@ -125,6 +125,22 @@ impl ApiError {
         }
     }
 
+    /// The prompt is certain not to fit, and was not counted further.
+    pub fn beyond(param: &str, context: u32) -> Self {
+        Self {
+            param: Some(param.to_owned()),
+            code: Some("context_length_exceeded"),
+            ..Self::new(
+                400,
+                INVALID,
+                format!(
+                    "this server's context is {context} tokens, and the prompt alone has more, which leaves no room \
+                     for an answer; shorten it"
+                ),
+            )
+        }
+    }
+
     /// The body is larger than a request may be.
     pub fn too_large(limit: usize) -> Self {
         Self {
@@ -148,6 +164,46 @@ impl ApiError {
                     "the request body was not there after {} s, the longest that a request may take; send it faster",
                     patience.as_secs_f64()
                 ),
+            )
+        }
+    }
+
+    /// The request's head did not come in time.
+    pub fn slow_head(patience: Duration) -> Self {
+        Self {
+            code: Some("request_timeout"),
+            ..Self::new(
+                408,
+                "timeout_error",
+                format!(
+                    "the request's head was not there after {} s; send it faster",
+                    patience.as_secs_f64()
+                ),
+            )
+        }
+    }
+
+    /// What came is no request.
+    pub fn malformed(status: u16, why: &str) -> Self {
+        Self {
+            code: Some("malformed_request"),
+            ..Self::new(
+                status,
+                INVALID,
+                format!("this is no request of HTTP/1.1: {why}; speak plain HTTP/1.1 to this port"),
+            )
+        }
+    }
+
+    /// As many connections as may be open are at work.
+    pub fn no_room() -> Self {
+        Self {
+            code: Some("too_many_connections"),
+            retry_after: Some(1),
+            ..Self::new(
+                503,
+                "service_unavailable_error",
+                "as many connections as this server may have open are at work; try again later",
             )
         }
     }
@@ -232,9 +288,10 @@ impl From<&Failure> for ApiError {
 }
 
 /// Text that the client sent and that cannot become tokens.
-pub(super) fn text_error(param: &str, error: &TextError) -> ApiError {
+pub(super) fn text_error(param: &str, context: u32, error: &TextError) -> ApiError {
     let message = crate::serve::chain(error);
     match error {
+        TextError::Beyond => ApiError::beyond(param, context),
         TextError::Refused { .. } | TextError::Render { .. } | TextError::Encode { .. } => {
             ApiError::bad(param, message)
         }

@@ -72,17 +72,8 @@ impl Served {
             stream,
             token_ids,
         } = settings;
-        let total = prompts.len() * choices as usize;
-        let room = self.limits.queue + self.limits.slots as usize;
-        if total > room {
-            return Err(ApiError::bad(
-                "n",
-                format!(
-                    "the request asks for {total} answers at once, and the server holds at most {room}; ask for fewer"
-                ),
-            ));
-        }
-        let mut wishes = Vec::with_capacity(total);
+        self.check_count(prompts.len(), choices)?;
+        let mut wishes = Vec::with_capacity(prompts.len() * choices as usize);
         for prompt in prompts {
             self.check_tokens(prompt, opening)?;
             let most = self.room(prompt.len(), most, default_most, opening)?;
@@ -109,6 +100,21 @@ impl Served {
             prompt_tokens: prompts.iter().map(Vec::len).sum(),
             token_ids,
         })
+    }
+
+    /// Refuses more answers at once than the server holds.
+    fn check_count(&self, prompts: usize, choices: u32) -> Result<(), ApiError> {
+        let total = prompts * choices as usize;
+        let room = self.limits.queue + self.limits.slots as usize;
+        if total <= room {
+            return Ok(());
+        }
+        Err(ApiError::bad(
+            "n",
+            format!(
+                "the request asks for {total} answers at once, and the server holds at most {room}; ask for fewer"
+            ),
+        ))
     }
 
     /// A tokenizer may know tokens that the model was never resized for.

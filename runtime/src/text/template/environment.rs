@@ -7,7 +7,7 @@ use minijinja::{
 };
 use minijinja_contrib::{filters as more, globals};
 
-use super::{cycler, dump, methods, operators, percent, python, wrap};
+use super::{cycler, dump, methods, operators, percent, python, url, wrap};
 
 /// What `raise_exception` puts before its message, so that it is told from a broken template.
 pub(super) const REFUSAL: &str = "refused by the template: ";
@@ -39,6 +39,7 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("striptags", more::striptags);
     environment.add_filter("filesizeformat", more::filesizeformat);
     environment.add_filter("random", more::random);
+    environment.add_filter("urlencode", url::urlencode);
     environment.add_filter("wordwrap", wrap::wordwrap);
     environment.add_filter(operators::FILTER, |left: &Value, right: &Value| {
         percent::percent(left, right)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Ask, BOTH, chat, completion};
+use super::{ApiError, Ask, BOTH, ENTROPY, NOW, Prepared, chat, completion, served};
 
 pub(super) fn refused(ask: Ask, extra: &Value, status: u16, param: &str, says: &str) {
     let error = ask(extra).expect_err(&extra.to_string());
@@ -243,4 +243,44 @@ fn completions_have_their_own_mistakes() {
     for (extra, param, says) in rows {
         refused(completion, &extra, 400, param, says);
     }
+}
+
+/// What cannot fit is neither tokenised nor rendered to its end.
+#[test]
+fn what_is_far_too_long_is_refused_without_being_counted() {
+    let says = "context is 64 tokens, and the prompt alone has more";
+    let check = |answer: Result<Prepared, ApiError>, param: &str| {
+        let error = answer.expect_err(param);
+        assert_eq!(
+            (error.status, error.param.as_deref(), error.code),
+            (400, Some(param), Some("context_length_exceeded")),
+            "{error}"
+        );
+        assert!(error.message.contains(says), "{error}");
+    };
+    check(
+        completion(&json!({"prompt": "wxyz".repeat(2 << 20)})),
+        "prompt",
+    );
+    let long = json!([{"role": "user", "content": "wxyz".repeat(2 << 20)}]);
+    check(chat(&json!({"messages": long})), "messages");
+    // Many small ones: the template never comes to the hundredth.
+    let template = "{% for m in messages %}{{ m.content }}{% if loop.index > 99 %}\
+                    {{ raise_exception('it came this far') }}{% endif %}{% endfor %}";
+    let many = json!({"model": "org/tiny", "messages": vec![json!({"role": "user", "content": "xy"}); 100_000]});
+    let body = many.to_string().into_bytes();
+    check(
+        chat::prepare(&body, &served(Some(template)), ENTROPY, None, NOW),
+        "messages",
+    );
+    // What fits to the token is taken.
+    assert!(completion(&json!({"prompt": "wxyz".repeat(15), "max_tokens": 4})).is_ok());
+    let many = json!({"prompt": vec!["x"; 100_000]});
+    refused(
+        completion,
+        &many,
+        400,
+        "n",
+        "asks for 100000 answers at once",
+    );
 }
