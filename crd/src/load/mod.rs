@@ -3,6 +3,8 @@
 //! Data flows through the rooms in this order: `chunk` cuts a text into documents, `document` reads each (values through
 //! serde-saphyr, places through granit-parser), `envelope` says what it is, `shape` checks it against its schema, `ruled`
 //! against the CEL rules, `recorded` a snapshot against itself, `reference` against the others.
+mod bounds;
+mod choice;
 mod chunk;
 mod document;
 mod envelope;
@@ -10,6 +12,7 @@ mod form;
 mod metadata;
 mod place;
 mod position;
+mod pruned;
 mod recorded;
 mod reference;
 mod retyped;
