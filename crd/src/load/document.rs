@@ -81,8 +81,8 @@ pub(crate) fn read<'a>(
     let text = &lines.text()[chunk.clone()];
     let places = match Places::read(text, chunk.start) {
         Ok(places) => places,
-        Err(error) => {
-            diagnostics.push(syntax::broken(&error, lines, &chunk));
+        Err(broken) => {
+            diagnostics.push(syntax::broken(&broken, lines, &chunk));
             return None;
         }
     };

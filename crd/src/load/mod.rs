@@ -10,6 +10,7 @@ mod document;
 mod envelope;
 mod form;
 mod metadata;
+mod opened;
 mod place;
 mod position;
 mod pruned;

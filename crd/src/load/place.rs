@@ -4,7 +4,9 @@ use std::{
     ops::Range,
 };
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+
+use super::opened::Broken;
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(crate) fn escape(step: &str) -> String {
 
 /// One open list or mapping.
 struct Open {
+    /// Its bracket, where it has one.
+    bracket: Option<usize>,
     pointer: String,
     /// Not stored: inside a repeated key, a merge or a key that is no text.
     shadowed: bool,
@@ -94,13 +98,22 @@ struct Key {
 
 impl Places {
     /// Reads the events of one document that begins at byte `origin` of its source.
-    pub(crate) fn read(text: &str, origin: usize) -> Result<Self, ScanError> {
+    pub(crate) fn read(text: &str, origin: usize) -> Result<Self, Box<Broken>> {
         let mut places = Self::default();
         let mut open: Vec<Open> = Vec::new();
+        let mut told = origin;
         let options = granit_parser::options! { emit_comments: false };
         for event in Parser::new_from_str_with_options(text, options) {
-            let (event, span) = event?;
+            let (event, span) = event.map_err(|error| {
+                let brackets = brackets(&open, text, origin);
+                Box::new(Broken {
+                    error,
+                    brackets,
+                    told,
+                })
+            })?;
             let range = shifted(&span, origin);
+            told = range.end;
             match event {
                 Event::Scalar(scalar, style, _, _) => {
                     let notation = match style {
@@ -114,14 +127,14 @@ impl Places {
                 }
                 Event::SequenceStart(style, ..) => {
                     let list = OpenKind::List { next: 0 };
-                    places.collection(&mut open, opening(style, range), list);
+                    places.collection(&mut open, opening(style, range), style, list);
                 }
                 Event::MappingStart(style, ..) => {
                     let map = OpenKind::Map {
                         key: None,
                         seen: HashMap::new(),
                     };
-                    places.collection(&mut open, opening(style, range), map);
+                    places.collection(&mut open, opening(style, range), style, map);
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     open.pop();
@@ -133,14 +146,23 @@ impl Places {
     }
 
     /// Takes the start of a list or mapping.
-    fn collection(&mut self, open: &mut Vec<Open>, range: Range<usize>, kind: OpenKind) {
+    fn collection(
+        &mut self,
+        open: &mut Vec<Open>,
+        range: Range<usize>,
+        style: StructureStyle,
+        kind: OpenKind,
+    ) {
+        let bracket = (style == StructureStyle::Flow).then_some(range.start);
         let opened = match self.node(open, range, Notation::Collection, None) {
             Stands::AsKey => Open {
+                bracket,
                 pointer: String::new(),
                 shadowed: true,
                 kind: OpenKind::OddKey,
             },
             Stands::AsValue { pointer, shadowed } => Open {
+                bracket,
                 pointer,
                 shadowed,
                 kind,
@@ -230,6 +252,13 @@ impl Places {
             at = &at[..at.rfind('/')?];
         }
     }
+}
+
+/// Where the brackets stand that are open: a pair alone in a list, `[a: b]`, is a mapping without any.
+fn brackets(open: &[Open], text: &str, origin: usize) -> Vec<usize> {
+    let is_one = |at: &usize| matches!(text.as_bytes().get(at - origin), Some(b'[' | b'{'));
+    let brackets = open.iter().filter_map(|open| open.bracket);
+    brackets.filter(is_one).collect()
 }
 
 fn shifted(span: &Span, origin: usize) -> Range<usize> {

@@ -4,13 +4,33 @@ use std::ops::Range;
 use granit_parser::{ErrorKind, ScanError};
 use serde_saphyr::{Error, budget::BudgetBreach};
 
-use super::{Lines, document};
+use super::{
+    Lines, document,
+    opened::{Broken, Opened, opened},
+};
 use crate::diagnostic::{Diagnostic, catalog};
 
 /// A document that the parser could not finish.
-pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+pub(super) fn broken(broken: &Broken, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+    let error = &broken.error;
     let offset = error.marker().byte_offset().unwrap_or_default();
     let at = (chunk.start + offset).min(chunk.end);
+    let opened = opened(broken, lines.text(), at, chunk.end);
+    if let Some(diagnostic) = never_closed(opened, error.kind(), lines, at) {
+        return diagnostic;
+    }
+    let diagnostic = told(error, lines, chunk, at);
+    match opened {
+        Some(Opened::Bracket(opening) | Opened::Closed(opening)) => diagnostic.related(
+            lines.span(&one_character(lines, opening)),
+            "inside this bracket",
+        ),
+        Some(Opened::Quote(_)) | None => diagnostic,
+    }
+}
+
+/// What is wrong where the parser gave up.
+fn told(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>, at: usize) -> Diagnostic {
     if *error.kind() == ErrorKind::MappingValueNotAllowed
         && let Some(line) = line_without_colon(lines, chunk.start, at)
     {
@@ -29,6 +49,64 @@ pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>)
     let at = tab.flatten().unwrap_or(at);
     diagnostic.at(lines.span(&one_character(lines, at)))
 }
+
+/// An opening bracket or quote on an earlier line, where that is what the parser stumbled over.
+fn never_closed(
+    opened: Option<Opened>,
+    kind: &ErrorKind,
+    lines: &Lines<'_>,
+    at: usize,
+) -> Option<Diagnostic> {
+    let (opening, message, help, until, label) = match opened? {
+        Opened::Closed(_) => return None,
+        Opened::Bracket(_) if has_a_cause_of_its_own(kind) => return None,
+        Opened::Bracket(opening) => (
+            opening,
+            format!(
+                "this `{}` is never closed",
+                &lines.text()[opening..=opening]
+            ),
+            CLOSE_BRACKET,
+            at,
+            "what stands here cannot be part of it",
+        ),
+        Opened::Quote(opening) => (
+            opening,
+            "this quote is not closed on its line".to_owned(),
+            CLOSE_QUOTE,
+            lines.text()[..at].trim_end().len().saturating_sub(1),
+            "so it goes on to this one",
+        ),
+    };
+    let diagnostic = Diagnostic::error(&catalog::MALFORMED, message);
+    Some(
+        diagnostic
+            .at(lines.span(&one_character(lines, opening)))
+            .related(lines.span(&one_character(lines, until)), label)
+            .help(help),
+    )
+}
+
+/// Whether an error is one whatever brackets stand around it, or names its bracket itself.
+fn has_a_cause_of_its_own(kind: &ErrorKind) -> bool {
+    is_about_tabs(kind)
+        || matches!(
+            kind,
+            ErrorKind::UnclosedQuotedScalar
+                | ErrorKind::UnclosedFlowCollection { .. }
+                | ErrorKind::MismatchedFlowCollectionEnd { .. }
+                | ErrorKind::MisplacedFlowCollectionEnd
+                | ErrorKind::UnknownAnchor
+                | ErrorKind::UnexpectedCharacter { .. }
+                | ErrorKind::UnknownQuotedScalarEscape
+                | ErrorKind::InvalidQuotedScalarHexEscape
+                | ErrorKind::InvalidUnicodeEscape
+                | ErrorKind::RecursionLimitExceeded
+        )
+}
+
+const CLOSE_BRACKET: &str = "add the closing bracket, or write one entry a line without brackets";
+const CLOSE_QUOTE: &str = "add the closing quote at the end of the value";
 
 fn is_about_tabs(kind: &ErrorKind) -> bool {
     matches!(
@@ -64,14 +142,12 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
             .unwrap_or_default()
     };
     match kind {
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => (
-            "this quote is never closed".to_owned(),
-            "add the closing quote at the end of the value",
-        ),
-        ErrorKind::UnclosedFlowCollection { open } => (
-            format!("this `{open}` is never closed"),
-            "add the closing bracket, or write one entry a line without brackets",
-        ),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
+            ("this quote is never closed".to_owned(), CLOSE_QUOTE)
+        }
+        ErrorKind::UnclosedFlowCollection { open } => {
+            (format!("this `{open}` is never closed"), CLOSE_BRACKET)
+        }
         ErrorKind::MisplacedFlowCollectionEnd => (
             "this bracket closes nothing".to_owned(),
             "remove it, or add the bracket that opens it",
