@@ -54,6 +54,17 @@ pub(super) fn exceeded(
     })
 }
 
+/// What to do where the field has no words of its own.
+pub(super) fn plain_help(explanation: &Explanation) -> &'static str {
+    if explanation.id == catalog::OUT_OF_RANGE.id {
+        "write a number in that range"
+    } else if explanation.id == catalog::TOO_LONG.id {
+        "shorten it, or split it between several objects"
+    } else {
+        "fill it in, or remove it where it is optional"
+    }
+}
+
 fn range(schema: &Value) -> String {
     match (schema.get("minimum"), schema.get("maximum")) {
         (Some(low), Some(high)) => format!("from {low} to {high}"),

@@ -271,7 +271,8 @@ fn typed<T: DeserializeOwned>(
                     &catalog::MALFORMED_TEXT,
                     format!("a value here cannot be used: {error}"),
                 )
-                .at(document.site(pointer)),
+                .at(document.site(pointer))
+                .help("look the form of the field up with `shardplane schema`"),
             );
             None
         }

@@ -65,7 +65,8 @@ pub(super) fn kind(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -
                     &catalog::WRITTEN_BY_CONTROLLER,
                     format!("a `{kind}` is written by the controller and declares nothing"),
                 )
-                .at(document.site("/kind")),
+                .at(document.site("/kind"))
+                .help("leave it out of what is declared"),
             );
         }
         return Some(kind);
@@ -148,6 +149,7 @@ fn foreign(document: &Document<'_>, what: &str) -> Diagnostic {
     } else {
         ""
     }))
+    .help("nothing is to be done; what belongs to another tool may lie beside declarations")
 }
 
 fn list(document: &Document<'_>) -> Diagnostic {

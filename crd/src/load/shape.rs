@@ -55,6 +55,14 @@ pub(super) fn check(
             .as_ref()
             .is_none_or(|pointer| !meant.contains(pointer))
     });
+    // A value of another type is none of the words either: the words say more.
+    let unlisted: Vec<_> = (other.iter().map(|(_, found)| found))
+        .filter(|found| found.id() == catalog::NOT_AN_OPTION.id)
+        .map(|found| found.field.clone())
+        .collect();
+    other.retain(|(_, found)| {
+        found.id() != catalog::WRONG_TYPE.id || !unlisted.contains(&found.field)
+    });
     let sound = errors.iter().all(|error| {
         matches!(
             error.kind(),
@@ -120,7 +128,10 @@ impl Shape<'_, '_> {
         if let Some((explanation, message)) = bounds::exceeded(error, &name, self.schema(error)) {
             let diagnostic = Diagnostic::error(explanation, message)
                 .at(self.document.site(pointer))
-                .help(self.describe(error));
+                .help(match self.describe(error) {
+                    about if about.is_empty() => bounds::plain_help(explanation).to_owned(),
+                    about => about,
+                });
             self.other.push((None, diagnostic));
             return;
         }
@@ -142,7 +153,7 @@ impl Shape<'_, '_> {
             ValidationErrorKind::OneOfNotValid { context }
             | ValidationErrorKind::AnyOf { context } => {
                 if let Some(options) = constants(error, context) {
-                    self.no_option(pointer, found, &options, self.describe(error));
+                    self.no_option(pointer, found, &options, &self.describe(error));
                 } else if let Some(branch) = meant_branch(error, context) {
                     for error in branch {
                         self.take(error);
@@ -171,7 +182,7 @@ impl Shape<'_, '_> {
                     })
                     .collect();
                 let words: Vec<_> = options.iter().map(String::as_str).collect();
-                self.no_option(pointer, found, &words, self.describe(error));
+                self.no_option(pointer, found, &words, &self.describe(error));
                 return;
             }
             ValidationErrorKind::Constant { expected_value } => (
@@ -180,7 +191,7 @@ impl Shape<'_, '_> {
                     "{name} must be `{}`",
                     expected_value.as_str().unwrap_or_default()
                 ),
-                String::new(),
+                format!("write {expected_value}"),
             ),
             ValidationErrorKind::Pattern { pattern } => {
                 let (message, help) = malformed(&name, pattern, found.as_str().unwrap_or_default());
@@ -190,7 +201,7 @@ impl Shape<'_, '_> {
             _ => (
                 &catalog::MALFORMED_TEXT,
                 format!("{name} is not as its schema wants it: {error}"),
-                String::new(),
+                "look the field up with `shardplane schema`".to_owned(),
             ),
         };
         let diagnostic = Diagnostic::error(explanation, message)
@@ -199,13 +210,14 @@ impl Shape<'_, '_> {
         self.other.push((None, diagnostic));
     }
 
-    fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: String) {
+    fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: &str) {
         let text = found
             .as_str()
             .map_or_else(|| found.to_string(), str::to_owned);
         let help = match closest(&text, options) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => about,
+            None if about.is_empty() => "write one of them".to_owned(),
+            None => format!("write one of them ({about})"),
         };
         let message = format!(
             "{} must be {}, not `{}`",

@@ -217,8 +217,11 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
             "nothing may follow the closing quote".to_owned(),
             "put the whole value inside the quotes; in single quotes write `''` for one",
         ),
-        // The rest is rare: tags, directives, odd escapes. The parser's own words, with nothing to add.
-        _ => (error.info(), ""),
+        // The rest is rare: tags, directives, marks in odd places. The parser's own words say what it is.
+        _ => (
+            error.info(),
+            "remove it, or put the text that it belongs to in quotes",
+        ),
     }
 }
 

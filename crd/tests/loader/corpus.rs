@@ -33,6 +33,17 @@ fn invalid_documents_give_their_recorded_diagnostics() {
             "{} is clean",
             path.display()
         );
+        for found in loaded
+            .diagnostics
+            .iter()
+            .filter(|found| found.help.is_empty())
+        {
+            let (id, message) = (found.id(), &found.message);
+            differences.push(format!(
+                "{}: {id} says nothing of what to do: {message}",
+                path.display()
+            ));
+        }
         seen.extend(loaded.diagnostics.iter().map(diagnostic::Diagnostic::id));
         let rendered = diagnostic::render(&loaded.diagnostics, &sources, Style::Plain);
         differences.extend(recorded::compare(&path.with_extension("stderr"), &rendered));

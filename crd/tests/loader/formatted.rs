@@ -159,6 +159,9 @@ proptest! {
     #[test]
     fn no_text_makes_the_loader_or_the_formatter_panic(text in "([ a-z:\\[\\]{}#&*!|>'\"%@`,?<~\t\r\n-]|apiVersion: shardplane.dev/v1alpha1\n|kind: P2PGroup\n|---\n|é|\u{feff}){0,40}") {
         let loaded = load(&[source(&text)]);
+        for found in &loaded.diagnostics {
+            prop_assert!(!found.help.is_empty(), "no help with {:?} in {:?}", found, text);
+        }
         for span in loaded.diagnostics.iter().filter_map(|diagnostic| diagnostic.span.as_ref()) {
             let end = (span.byte + span.length) as usize;
             prop_assert!(text.get(span.byte as usize..end).is_some(), "{:?} in {:?}", span, text);

@@ -32,10 +32,11 @@ fn values(text: &str) -> Option<Vec<Value>> {
     serde_saphyr::from_multiple_with_options(text, options).ok()
 }
 
-/// What `validate` says, without places, and how often.
+/// What `validate` says, without places, and how often; it always says what to do.
 fn problems(text: &str) -> BTreeMap<String, usize> {
     let mut problems = BTreeMap::new();
     for found in load(&[source(text)]).diagnostics {
+        assert!(!found.help.is_empty(), "no help with {found:?} in\n{text}");
         *problems
             .entry(format!("{} {}", found.id(), found.message))
             .or_default() += 1;
@@ -54,6 +55,7 @@ fn comments(text: &str) -> Vec<String> {
 }
 
 fn check(text: &str) -> Result<(), TestCaseError> {
+    let before = problems(text);
     let Ok(formatted) = format(&source(text)) else {
         return Ok(());
     };
@@ -79,7 +81,6 @@ fn check(text: &str) -> Result<(), TestCaseError> {
         text,
         formatted
     );
-    let before = problems(text);
     for (problem, count) in problems(&formatted) {
         let known = before.get(&problem).copied().unwrap_or_default();
         prop_assert!(
