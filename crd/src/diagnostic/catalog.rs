@@ -30,7 +30,7 @@ explanations! {
     MERGE_KEY = "SP-V0003", "merge key",
         "`<<` is a merge key of YAML 1.1, which YAML 1.2 and the Kubernetes API do not have. Write the fields out, or give the whole value an anchor and repeat it with an alias.";
     TOO_LARGE = "SP-V0004", "document too large or too deep",
-        "Documents are read within fixed limits of nesting, values and aliases, so that no document can exhaust the machine that reads it.";
+        "Files are read within fixed limits of documents, nesting, values and aliases, so that none can exhaust the machine that reads it.";
     KEY_NOT_TEXT = "SP-V0005", "key is not text",
         "A field name is a list, a mapping or an alias. Every key of a declaration is plain text.";
     UNREADABLE_VALUE = "SP-V0006", "value cannot be read",
@@ -45,8 +45,8 @@ explanations! {
         "The API group `shardplane.dev` has no such kind. Kinds are case-sensitive.";
     UNKNOWN_VERSION = "SP-V0013", "unknown API version",
         "The only version is `shardplane.dev/v1alpha1`.";
-    LIST_DOCUMENT = "SP-V0014", "list document",
-        "A `List` holds objects that its own schema does not describe, and problems inside could not be placed. Write each object as a document of its own.";
+    LIST_DOCUMENT = "SP-V0014", "list without items",
+        "A `List`, as `kubectl get -o yaml` prints it, is read as the objects under its `items`, each as if it were a document of its own. This one has no `items`, so it declares nothing.";
     FOREIGN_DOCUMENT = "SP-V0015", "not a declaration",
         "The document belongs to another API group or tool; it is recognised and left alone.";
     WRITTEN_BY_CONTROLLER = "SP-V0016", "written by the controller",

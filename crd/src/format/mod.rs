@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     diagnostic::{Diagnostic, Severity},
     kind::{API_VERSION, Kind},
-    load::{Lines, SourceText, chunks, read},
+    load::{Lines, MOST_DOCUMENTS, SourceText, chunks, read, too_many_documents},
 };
 
 pub(crate) use quote::quoted;
@@ -35,7 +35,12 @@ pub fn format(source: &SourceText) -> Result<String, Vec<Diagnostic>> {
     let lines = Lines::new(&unix);
     let mut diagnostics = Vec::new();
     let mut out = String::new();
-    for chunk in chunks(&unix.text) {
+    let chunks = chunks(&unix.text);
+    if let Some(further) = chunks.get(MOST_DOCUMENTS) {
+        let span = lines.span(&(further.start..further.start));
+        return Err(vec![too_many_documents(span)]);
+    }
+    for chunk in chunks {
         let text = &unix.text[chunk.clone()];
         match read(&lines, chunk, &mut diagnostics) {
             Some(document) => out.push_str(&document_text(text, &document.value)),
@@ -52,7 +57,7 @@ pub fn format(source: &SourceText) -> Result<String, Vec<Diagnostic>> {
     {
         let lines = Lines::new(source);
         let mut placed = Vec::new();
-        for chunk in chunks(&source.text) {
+        for chunk in self::chunks(&source.text) {
             read(&lines, chunk, &mut placed);
         }
         return Err(placed);

@@ -14,6 +14,20 @@ pub(crate) struct Broken {
     pub(crate) told: usize,
 }
 
+/// A document whose places were not read to the end.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It is no YAML.
+    Broken(Box<Broken>),
+    /// It holds more than is read.
+    TooLarge {
+        /// The first byte that is too much.
+        at: usize,
+        /// What it may hold.
+        most: usize,
+    },
+}
+
 /// What stands open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opened {

@@ -6,7 +6,10 @@ use std::{
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
-use super::opened::Broken;
+use super::{
+    limits::{MOST_LISTED, MOST_NODES, MOST_PROBLEMS},
+    opened::{Broken, Unread},
+};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,16 @@ pub(crate) struct Places {
     pub(crate) merges: Vec<Range<usize>>,
     /// Keys that are no text.
     pub(crate) odd_keys: Vec<Range<usize>>,
+    /// Further ones of these three kinds, beyond what is shown of one document.
+    pub(crate) more: usize,
+    /// Values and keys as written.
+    pub(crate) nodes: usize,
+    /// Most that may be written and repeated.
+    pub(crate) most: usize,
 }
+
+/// Where the entries of a list of documents stand: the document itself, or the `items` of a `List`.
+const LISTS: [&str; 2] = ["", "/items"];
 
 /// Escapes one step of a JSON pointer.
 pub(crate) fn escape(step: &str) -> String {
@@ -98,22 +110,31 @@ struct Key {
 
 impl Places {
     /// Reads the events of one document that begins at byte `origin` of its source.
-    pub(crate) fn read(text: &str, origin: usize) -> Result<Self, Box<Broken>> {
-        let mut places = Self::default();
+    pub(crate) fn read(text: &str, origin: usize) -> Result<Self, Unread> {
+        let mut places = Self {
+            most: MOST_NODES,
+            ..Self::default()
+        };
         let mut open: Vec<Open> = Vec::new();
         let mut told = origin;
         let options = granit_parser::options! { emit_comments: false };
         for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.map_err(|error| {
                 let brackets = brackets(&open, text, origin);
-                Box::new(Broken {
+                Unread::Broken(Box::new(Broken {
                     error,
                     brackets,
                     told,
-                })
+                }))
             })?;
             let range = shifted(&span, origin);
             told = range.end;
+            if places.nodes > places.most {
+                return Err(Unread::TooLarge {
+                    at: range.start,
+                    most: places.most,
+                });
+            }
             match event {
                 Event::Scalar(scalar, style, _, _) => {
                     let notation = match style {
@@ -128,6 +149,10 @@ impl Places {
                 Event::SequenceStart(style, ..) => {
                     let list = OpenKind::List { next: 0 };
                     places.collection(&mut open, opening(style, range), style, list);
+                    if matches!(open.as_slice(), [list] | [_, list] if LISTS.contains(&list.pointer.as_str()))
+                    {
+                        places.most = MOST_LISTED;
+                    }
                 }
                 Event::MappingStart(style, ..) => {
                     let map = OpenKind::Map {
@@ -179,6 +204,7 @@ impl Places {
         notation: Notation,
         scalar: Option<&str>,
     ) -> Stands {
+        self.nodes += 1;
         let (pointer, key, shadowed) = match open.last_mut() {
             None => (String::new(), None, false),
             Some(parent) => match &mut parent.kind {
@@ -222,12 +248,22 @@ impl Places {
         let plain = notation == Notation::Plain;
         let nothing = matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
         let mut shadowed = true;
+        let problems = self.odd_keys.len() + self.merges.len() + self.duplicates.len();
+        let full = problems >= MOST_PROBLEMS;
         if scalar.is_none() || (plain && nothing) {
-            self.odd_keys.push(range.clone());
+            self.more += usize::from(full);
+            // The first is kept whatever was found before: it is why there is no value.
+            if !full || self.odd_keys.is_empty() {
+                self.odd_keys.push(range.clone());
+            }
         } else if plain && text == "<<" {
-            self.merges.push(range.clone());
+            self.more += usize::from(full);
+            if !full || self.merges.is_empty() {
+                self.merges.push(range.clone());
+            }
         } else if let Some(first) = seen.get(&text) {
-            if !hidden {
+            self.more += usize::from(full && !hidden);
+            if !hidden && !full {
                 self.duplicates
                     .push((text.clone(), first.clone(), range.clone()));
             }

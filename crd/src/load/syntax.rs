@@ -5,7 +5,8 @@ use granit_parser::{ErrorKind, ScanError};
 use serde_saphyr::{Error, budget::BudgetBreach};
 
 use super::{
-    Lines, document,
+    Lines,
+    limits::{too_deep, too_many_nodes},
     opened::{Broken, Opened, opened},
 };
 use crate::diagnostic::{Diagnostic, catalog};
@@ -242,7 +243,12 @@ fn line_without_colon(lines: &Lines<'_>, first: usize, at: usize) -> Option<Rang
 }
 
 /// A document whose events are fine and whose value is not.
-pub(super) fn unreadable(error: &Error, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+pub(super) fn unreadable(
+    error: &Error,
+    most: usize,
+    lines: &Lines<'_>,
+    chunk: &Range<usize>,
+) -> Diagnostic {
     let at = error.location().map_or(chunk.start, |location| {
         let text = &lines.text()[chunk.clone()];
         let line = text
@@ -253,32 +259,50 @@ pub(super) fn unreadable(error: &Error, lines: &Lines<'_>, chunk: &Range<usize>)
         let inside: usize = text[start..].chars().take(column).map(char::len_utf8).sum();
         chunk.start + start + inside
     });
-    reason(error).at(lines.span(&one_character(lines, at)))
+    reason(error, most).at(lines.span(&one_character(lines, at)))
 }
 
-fn reason(error: &Error) -> Diagnostic {
+/// `most` is how many values the document may hold.
+fn reason(error: &Error, most: usize) -> Diagnostic {
     match error {
-        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => reason(error),
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(),
-        Error::Budget { .. }
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => reason(error, most),
+        Error::Budget {
+            breach: BudgetBreach::Depth { .. },
+            ..
+        } => too_deep(),
+        Error::Budget {
+            breach: BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. },
+            ..
+        }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => Diagnostic::error(
+        | Error::AliasExpansionLimitExceeded { .. } => too_many_nodes(most),
+        // Anchors, aliases, and the bytes that they repeat.
+        Error::Budget { .. } | Error::AliasReplayStackDepthExceeded { .. } => Diagnostic::error(
             &catalog::TOO_LARGE,
-            format!("the document holds more than {} values, those that aliases repeat counted each time", document::MOST_NODES),
+            "the document names and repeats more with `&name` and `*name` than is read",
         )
-        .help("split it into several documents, and repeat less with `*name`"),
-        Error::NonFiniteFloat { .. } => {
-            Diagnostic::error(&catalog::UNREADABLE_VALUE, "no field takes a number without end")
-                .help("write a number, or put the text in quotes")
-        }
-        Error::UnsupportedTag { .. } => {
-            Diagnostic::error(&catalog::UNREADABLE_VALUE, "tags such as `!name` are not read")
-                .help("remove the tag, or put the text in quotes if it begins with `!`")
-        }
-        other => Diagnostic::error(&catalog::UNREADABLE_VALUE, format!("this value cannot be read: {}", brief(other)))
-            .help("write plain text, a number, a list or a mapping"),
+        .help("write the values out instead of repeating them"),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            "this `*name` stands inside the value that it repeats",
+        )
+        .help("write the value out here"),
+        Error::NonFiniteFloat { .. } => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            "no field takes a number without end",
+        )
+        .help("write a number, or put the text in quotes"),
+        Error::UnsupportedTag { .. } => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            "tags such as `!name` are not read",
+        )
+        .help("remove the tag, or put the text in quotes if it begins with `!`"),
+        other => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            format!("this value cannot be read: {}", brief(other)),
+        )
+        .help("write plain text, a number, a list or a mapping"),
     }
 }
 
@@ -289,14 +313,6 @@ fn brief(error: &Error) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
-}
-
-fn too_deep() -> Diagnostic {
-    Diagnostic::error(
-        &catalog::TOO_LARGE,
-        format!("nested deeper than {} levels", document::DEEPEST),
-    )
-    .help("no kind nests that deep; look for a bracket that is never closed")
 }
 
 /// The character at a byte offset; at the end of the text, the last one.

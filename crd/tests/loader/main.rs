@@ -13,6 +13,8 @@ mod cases;
 mod corpus;
 mod formatted;
 mod generated;
+mod limits;
+mod lists;
 mod mutated;
 mod numbers;
 mod racks;
