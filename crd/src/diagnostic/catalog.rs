@@ -103,6 +103,8 @@ explanations! {
         "Two groups name the same SoC on the same nodes. A SoC belongs to at most one group.";
     RETYPED_SCALAR = "SP-V0070", "text that other readers take for something else",
         "YAML 1.1 readers, PyYAML and Ansible among them, read plain `on` as true, `0000:21:00.0` as the number 1260.0 and `2026-01-01` as a date. In quotes it is text everywhere; `shardplane fmt` adds them.";
+    LEFT_AS_WRITTEN = "SP-V0071", "document keeps its own layout",
+        "`fmt` moves keys, comments and entries only where nothing can be lost by it. Anchors, tags, keys that are no plain text and documents in brackets are left where they stand; quotes are added all the same.";
     SNAPSHOT_UNSEALED = "SP-V0100", "recorded snapshot without a hash",
         "The snapshot has no `recording`: it was written by hand or by an older version. It is used, and nothing tells whether it is what a machine once showed.";
     SNAPSHOT_EDITED = "SP-V0101", "recorded snapshot was edited",
@@ -113,6 +115,8 @@ explanations! {
         "Lists of a snapshot are ordered, so that two recordings of one machine are the same bytes. Plans do not depend on it.";
     SNAPSHOT_EXPIRED = "SP-V0104", "recorded snapshot has expired",
         "Whoever recorded it said until when it may be planned by; that moment has passed. `--allow-expired` uses it all the same.";
+    RACK_IMPOSSIBLE = "SP-V0105", "rack that cannot be built",
+        "The rack has the form of one, and describes machines that cannot be: two things at one address, more behind a port than it has buses, a register that no such card has. No command could open it.";
 }
 
 /// Every explanation, ordered by id.

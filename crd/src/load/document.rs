@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     declaration::{Declared, Span},
-    diagnostic::{Diagnostic, Site, catalog},
+    diagnostic::{Diagnostic, Severity, Site, catalog},
     id::ObjectRef,
     kind::Kind,
 };
@@ -227,9 +227,14 @@ pub(super) fn keep(
         Kind::Rack => keep_spec(document, object, pruned, racks, diagnostics),
         Kind::HardwareSnapshot => {
             if let Some(snapshot) = typed(document, "", pruned, diagnostics) {
+                let before = diagnostics.len();
                 recorded::check(&snapshot, document, diagnostics);
-                let spans = document.spans();
-                snapshots.push(Recorded { snapshot, spans });
+                let mut found = diagnostics[before..].iter();
+                snapshots.push(Recorded {
+                    snapshot,
+                    spans: document.spans(),
+                    whole: found.all(|found| found.severity != Severity::Error),
+                });
             }
         }
     }

@@ -22,6 +22,8 @@ pub struct Recorded {
     pub snapshot: HardwareSnapshot,
     /// Where each value stands, by JSON pointer; `""` is the document.
     pub spans: BTreeMap<String, Span>,
+    /// Whether it holds together, and is what was recorded.
+    pub whole: bool,
 }
 
 /// Checks a snapshot that has the form of one.

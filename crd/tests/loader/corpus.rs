@@ -57,9 +57,10 @@ fn invalid_documents_give_their_recorded_diagnostics() {
     assert_eq!(
         missing,
         [
-            "SP-V0028", "SP-V0029", "SP-V0035", "SP-V0036", "SP-V0086", "SP-V0104"
+            "SP-V0028", "SP-V0029", "SP-V0035", "SP-V0036", "SP-V0071", "SP-V0086", "SP-V0104",
+            "SP-V0105"
         ],
-        "every id has a document; what is told of files needs files, an immutable spec a second version, an expiry a clock"
+        "every id has a document; what is told of files needs files, an immutable spec a second version, an expiry a clock, a rack its machines, a layout `fmt`"
     );
 }
 
