@@ -89,6 +89,10 @@ pub(crate) fn read<'a>(
             diagnostics.push(limits::too_many_nodes(most).at(lines.span(&(at..at))));
             return None;
         }
+        Err(Unread::TooManyDocuments { at }) => {
+            diagnostics.push(limits::too_many_documents(lines.span(&(at..at))));
+            return None;
+        }
     };
     report(&places, lines, diagnostics);
     let mut value: Value = match serde_saphyr::from_str_with_options(text, options(&places)) {

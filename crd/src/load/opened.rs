@@ -26,6 +26,11 @@ pub(crate) enum Unread {
         /// What it may hold.
         most: usize,
     },
+    /// It is a list of more documents than are read.
+    TooManyDocuments {
+        /// The first that is too much.
+        at: usize,
+    },
 }
 
 /// What stands open.

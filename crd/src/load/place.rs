@@ -7,7 +7,7 @@ use std::{
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
 use super::{
-    limits::{MOST_LISTED, MOST_NODES, MOST_PROBLEMS},
+    limits::{MOST_DOCUMENTS, MOST_LISTED, MOST_NODES, MOST_PROBLEMS},
     opened::{Broken, Unread},
 };
 
@@ -66,8 +66,13 @@ pub(crate) struct Places {
     pub(crate) most: usize,
 }
 
-/// Where the entries of a list of documents stand: the document itself, or the `items` of a `List`.
-const LISTS: [&str; 2] = ["", "/items"];
+/// The list whose entries are documents, where one is open: the document itself, or the `items` of a `List`.
+fn listed(open: &[Open]) -> Option<&Open> {
+    let is_list = |open: &&Open| matches!(open.kind, OpenKind::List { .. });
+    let root = open.first().filter(is_list);
+    let items = || open.get(1).filter(|open| open.pointer == "/items");
+    root.or_else(|| items().filter(is_list))
+}
 
 /// Escapes one step of a JSON pointer.
 pub(crate) fn escape(step: &str) -> String {
@@ -135,6 +140,14 @@ impl Places {
                     most: places.most,
                 });
             }
+            if let Some(Open {
+                kind: OpenKind::List { next },
+                ..
+            }) = listed(&open)
+                && *next > MOST_DOCUMENTS
+            {
+                return Err(Unread::TooManyDocuments { at: range.start });
+            }
             match event {
                 Event::Scalar(scalar, style, _, _) => {
                     let notation = match style {
@@ -149,8 +162,7 @@ impl Places {
                 Event::SequenceStart(style, ..) => {
                     let list = OpenKind::List { next: 0 };
                     places.collection(&mut open, opening(style, range), style, list);
-                    if matches!(open.as_slice(), [list] | [_, list] if LISTS.contains(&list.pointer.as_str()))
-                    {
+                    if listed(&open).is_some() {
                         places.most = MOST_LISTED;
                     }
                 }

@@ -46,8 +46,16 @@ fn told(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>, at: usize) -
             Diagnostic::error(&catalog::MALFORMED, message).help(help)
         }
     };
-    let tab = is_about_tabs(error.kind()).then(|| tab_from(lines, chunk, at));
-    let at = tab.flatten().unwrap_or(at);
+    let found = match error.kind() {
+        kind if is_about_tabs(kind) => tab_from(lines, chunk, at),
+        // The parser stands where the value begins that holds it.
+        ErrorKind::UnexpectedCharacter { character } => {
+            let further = lines.text()[at..chunk.end].find(*character);
+            further.map(|further| at + further)
+        }
+        _ => None,
+    };
+    let at = found.unwrap_or(at);
     diagnostic.at(lines.span(&one_character(lines, at)))
 }
 
@@ -195,6 +203,17 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
                 "put text that begins with `*` in quotes, or name the value to be repeated with `&`",
             )
         }
+        ErrorKind::UnexpectedCharacter { character: '\0' } => (
+            "a NUL character cannot stand in text".to_owned(),
+            "save the file as UTF-8 (a NUL beside each letter is UTF-16), or remove it",
+        ),
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => (
+            format!(
+                "the control character U+{:04X} cannot stand here",
+                u32::from(*character)
+            ),
+            "remove it, or write it as an escape in double quotes, such as \"\\x07\"",
+        ),
         ErrorKind::UnexpectedCharacter { character } => (
             format!("a value cannot begin with `{character}`"),
             "put it in quotes",

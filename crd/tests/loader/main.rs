@@ -17,6 +17,7 @@ mod limits;
 mod lists;
 mod mutated;
 mod numbers;
+mod odd_text;
 mod racks;
 mod recorded;
 mod styled;

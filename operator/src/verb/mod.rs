@@ -30,6 +30,11 @@ use crate::{
 pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &StopFlag) -> Exit {
     let format = verb.format();
     let ended = match verb {
+        _ if verb.standard_inputs() > 1 => Err(Failure::said(
+            Exit::Usage,
+            "standard input is named more than once, and can be read once",
+            "name a file for all but one `-`",
+        )),
         Verb::Validate(args) => validate::run(&args, console),
         Verb::Fmt(args) => fmt::run(&args, console),
         Verb::Schema(args) => schema::run(&args, console),

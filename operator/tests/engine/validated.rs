@@ -95,3 +95,44 @@ fn fmt_names_the_document_that_keeps_its_layout() {
     }
     assert!(!said.stderr.contains("P2PGroup/pair"), "{}", said.stderr);
 }
+
+#[test]
+fn standard_input_is_read_once() {
+    let lab = Lab::new();
+    for arguments in [
+        &["validate", "-f", "-", "-f", "-"][..],
+        &["fmt", "-f", "-", "-f", "-"],
+        &["plan", "-f", "-", "--snapshot", "-"],
+        &["plan", "-f", "-", "--rack", "-"],
+        &["snapshot", "diff", "-", "-"],
+        &["snapshot", "verify", "-", "-"],
+    ] {
+        let said = lab.plain(arguments).expect(64).stderr;
+        assert!(said.contains("named more than once"), "{said}");
+        assert!(said.contains("help: name a file"), "{said}");
+    }
+}
+
+#[test]
+fn files_that_are_no_text_and_paths_that_lead_nowhere_say_what_to_do() {
+    let lab = Lab::new();
+    std::os::unix::fs::symlink("circle.yaml", lab.path("circle.yaml")).unwrap();
+    nix::unistd::mkfifo(&lab.path("pipe.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let group = fs::read_to_string(lab.path("declared/group.yaml")).unwrap();
+    let units = std::iter::once(0xfeff).chain(group.encode_utf16());
+    let utf16: Vec<u8> = units.flat_map(u16::to_le_bytes).collect();
+    fs::write(lab.path("utf16.yaml"), utf16).unwrap();
+    fs::write(lab.path("latin1.yaml"), b"a: \xe4\n").unwrap();
+    for (file, code, help) in [
+        ("circle.yaml", 66, "a link leads in a circle"),
+        ("pipe.yaml", 66, "let a program write to it"),
+        ("gone.yaml", 66, "that is there"),
+        ("utf16.yaml", 65, "iconv -f UTF-16"),
+        ("latin1.yaml", 65, "iconv -f LATIN1"),
+        ("/dev/zero", 65, "name the declaration itself"),
+    ] {
+        let said = lab.plain(&["validate", "-f", file]).expect(code).stderr;
+        assert!(said.contains(help), "{file}: {said}");
+        assert!(said.contains(file), "{file}: {said}");
+    }
+}
