@@ -6,7 +6,7 @@ use crd::{
     diagnostic::{self, Diagnostic, Severity, Style, catalog},
     kind::{
         API_VERSION,
-        rack::{RACK_KIND, Rack, RackMetadata},
+        rack::{RACK_KIND, Rack, RackMetadata, RackSpec},
     },
     load::{self, Loaded, SourceText},
 };
@@ -208,21 +208,25 @@ pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failu
             "make one with `shardplane rack new FILE`",
         ));
     };
-    let rack = Rack {
-        api_version: API_VERSION.to_owned(),
-        kind: RACK_KIND.to_owned(),
-        metadata: RackMetadata {
-            name: found.object.name.clone(),
-        },
-        spec: found.spec.clone(),
-    };
     let text: String = read
         .sources
         .iter()
         .map(|source| source.text.as_str())
         .collect();
     Ok(RackFile {
-        rack,
+        rack: rack_of(found),
         digest: format!("b3:{}", blake3::hash(text.as_bytes()).to_hex()),
     })
+}
+
+/// A rack as its own kind has it.
+pub fn rack_of(found: &crd::declaration::Declared<RackSpec>) -> Rack {
+    Rack {
+        api_version: API_VERSION.to_owned(),
+        kind: RACK_KIND.to_owned(),
+        metadata: RackMetadata {
+            name: found.object.name.clone(),
+        },
+        spec: found.spec.clone(),
+    }
 }

@@ -11,7 +11,10 @@ use crd::{
     declaration::Span,
     diagnostic::{Diagnostic, catalog},
 };
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+};
 
 /// More than any declaration has; a mistaken path to a disk image ends here.
 const FILE_LIMIT: u64 = 16 << 20;
@@ -115,7 +118,16 @@ impl SourceError {
                     io::ErrorKind::PermissionDenied => {
                         "let this user read it, or run as one who may"
                     }
-                    _ => "name a file or folder that is there, or leave it out",
+                    io::ErrorKind::NotFound => {
+                        "name a file or folder that is there, or leave it out"
+                    }
+                    io::ErrorKind::InvalidInput => {
+                        "let a program write to it, as the shell's `<(…)` does, or name a file"
+                    }
+                    _ if source.raw_os_error() == Some(Errno::ELOOP as i32) => {
+                        "a link leads in a circle: let it lead to the file, or remove it"
+                    }
+                    _ => "name a file or folder that can be read, or leave it out",
                 };
                 Diagnostic::error(&catalog::UNREADABLE_SOURCE, said).help(help)
             }
@@ -123,9 +135,13 @@ impl SourceError {
                 .help("name the folder that holds the declarations; subfolders are not read"),
             Self::TooLarge { .. } => Diagnostic::error(&catalog::SOURCE_TOO_LARGE, said)
                 .help("name the declaration itself"),
-            Self::NotText { span, .. } => Diagnostic::error(&catalog::SOURCE_NOT_TEXT, said)
+            Self::NotText { span, shown } => Diagnostic::error(&catalog::SOURCE_NOT_TEXT, said)
                 .at(span.clone())
-                .help("save the file as UTF-8: `iconv -f LATIN1 -t UTF-8` where it was Latin-1"),
+                .help(if shown.contains('\0') {
+                    "save the file as UTF-8: `iconv -f UTF-16 -t UTF-8` where it was UTF-16"
+                } else {
+                    "save the file as UTF-8: `iconv -f LATIN1 -t UTF-8` where it was Latin-1"
+                }),
         }
     }
 }

@@ -30,7 +30,7 @@ explanations! {
     MERGE_KEY = "SP-V0003", "merge key",
         "`<<` is a merge key of YAML 1.1, which YAML 1.2 and the Kubernetes API do not have. Write the fields out, or give the whole value an anchor and repeat it with an alias.";
     TOO_LARGE = "SP-V0004", "document too large or too deep",
-        "Documents are read within fixed limits of nesting, values and aliases, so that no document can exhaust the machine that reads it.";
+        "Files are read within fixed limits of documents, nesting, values and aliases, so that none can exhaust the machine that reads it.";
     KEY_NOT_TEXT = "SP-V0005", "key is not text",
         "A field name is a list, a mapping or an alias. Every key of a declaration is plain text.";
     UNREADABLE_VALUE = "SP-V0006", "value cannot be read",
@@ -45,8 +45,8 @@ explanations! {
         "The API group `shardplane.dev` has no such kind. Kinds are case-sensitive.";
     UNKNOWN_VERSION = "SP-V0013", "unknown API version",
         "The only version is `shardplane.dev/v1alpha1`.";
-    LIST_DOCUMENT = "SP-V0014", "list document",
-        "A `List` holds objects that its own schema does not describe, and problems inside could not be placed. Write each object as a document of its own.";
+    LIST_DOCUMENT = "SP-V0014", "list without items",
+        "A `List`, as `kubectl get -o yaml` prints it, is read as the objects under its `items`, each as if it were a document of its own. This one has no `items`, so it declares nothing.";
     FOREIGN_DOCUMENT = "SP-V0015", "not a declaration",
         "The document belongs to another API group or tool; it is recognised and left alone.";
     WRITTEN_BY_CONTROLLER = "SP-V0016", "written by the controller",
@@ -103,6 +103,8 @@ explanations! {
         "Two groups name the same SoC on the same nodes. A SoC belongs to at most one group.";
     RETYPED_SCALAR = "SP-V0070", "text that other readers take for something else",
         "YAML 1.1 readers, PyYAML and Ansible among them, read plain `on` as true, `0000:21:00.0` as the number 1260.0 and `2026-01-01` as a date. In quotes it is text everywhere; `shardplane fmt` adds them.";
+    LEFT_AS_WRITTEN = "SP-V0071", "document keeps its own layout",
+        "`fmt` moves keys, comments and entries only where nothing can be lost by it. Anchors, tags, keys that are no plain text and documents in brackets are left where they stand; quotes are added all the same.";
     SNAPSHOT_UNSEALED = "SP-V0100", "recorded snapshot without a hash",
         "The snapshot has no `recording`: it was written by hand or by an older version. It is used, and nothing tells whether it is what a machine once showed.";
     SNAPSHOT_EDITED = "SP-V0101", "recorded snapshot was edited",
@@ -113,6 +115,8 @@ explanations! {
         "Lists of a snapshot are ordered, so that two recordings of one machine are the same bytes. Plans do not depend on it.";
     SNAPSHOT_EXPIRED = "SP-V0104", "recorded snapshot has expired",
         "Whoever recorded it said until when it may be planned by; that moment has passed. `--allow-expired` uses it all the same.";
+    RACK_IMPOSSIBLE = "SP-V0105", "rack that cannot be built",
+        "The rack has the form of one, and describes machines that cannot be: two things at one address, more behind a port than it has buses, a register that no such card has. No command could open it.";
 }
 
 /// Every explanation, ordered by id.

@@ -5,18 +5,18 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::{Lines, Loaded, Places, Recorded, recorded, syntax, words};
+use super::{
+    Lines, Loaded, Places, Recorded,
+    limits::{self, DEEPEST, MOST_NODES},
+    opened::Unread,
+    recorded, syntax, words,
+};
 use crate::{
     declaration::{Declared, Span},
-    diagnostic::{Diagnostic, Site, catalog},
+    diagnostic::{Diagnostic, Severity, Site, catalog},
     id::ObjectRef,
     kind::Kind,
 };
-
-/// Most values in one document. A recorded snapshot of 64 SoCs behind switches holds some 20,000.
-pub(crate) const MOST_NODES: usize = 500_000;
-/// Deepest nesting. Our deepest kind nests 12 levels.
-pub(crate) const DEEPEST: usize = 64;
 
 /// A document that could be read.
 #[derive(Debug)]
@@ -81,18 +81,26 @@ pub(crate) fn read<'a>(
     let text = &lines.text()[chunk.clone()];
     let places = match Places::read(text, chunk.start) {
         Ok(places) => places,
-        Err(error) => {
-            diagnostics.push(syntax::broken(&error, lines, &chunk));
+        Err(Unread::Broken(broken)) => {
+            diagnostics.push(syntax::broken(&broken, lines, &chunk));
+            return None;
+        }
+        Err(Unread::TooLarge { at, most }) => {
+            diagnostics.push(limits::too_many_nodes(most).at(lines.span(&(at..at))));
+            return None;
+        }
+        Err(Unread::TooManyDocuments { at }) => {
+            diagnostics.push(limits::too_many_documents(lines.span(&(at..at))));
             return None;
         }
     };
     report(&places, lines, diagnostics);
-    let mut value: Value = match serde_saphyr::from_str_with_options(text, options()) {
+    let mut value: Value = match serde_saphyr::from_str_with_options(text, options(&places)) {
         Ok(value) => value,
         Err(error) => {
             // A key that is no text is reported already, with its place.
             if places.odd_keys.is_empty() {
-                diagnostics.push(syntax::unreadable(&error, lines, &chunk));
+                diagnostics.push(syntax::unreadable(&error, places.most, lines, &chunk));
             }
             return None;
         }
@@ -110,11 +118,13 @@ pub(crate) fn read<'a>(
     })
 }
 
-fn options() -> serde_saphyr::Options {
+fn options(places: &Places) -> serde_saphyr::Options {
+    // What a list of documents writes was counted; what aliases repeat in it is no more than in one document.
+    let most = places.most.min(places.nodes + MOST_NODES);
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
-            max_nodes: MOST_NODES,
-            max_events: MOST_NODES * 3,
+            max_nodes: most,
+            max_events: most * 3,
             max_depth: DEEPEST,
         },
         duplicate_keys: DuplicateKeyPolicy::FirstWins,
@@ -132,10 +142,13 @@ fn options() -> serde_saphyr::Options {
 fn report(places: &Places, lines: &Lines<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (key, first, second) in &places.duplicates {
         diagnostics.push(
-            Diagnostic::error(&catalog::DUPLICATE_KEY, format!("`{key}` is given twice"))
-                .at(lines.span(second))
-                .related(lines.span(first), "first given here")
-                .help("keep one of the two"),
+            Diagnostic::error(
+                &catalog::DUPLICATE_KEY,
+                format!("`{}` is given twice", words::shortened(key)),
+            )
+            .at(lines.span(second))
+            .related(lines.span(first), "first given here")
+            .help("keep one of the two"),
         );
     }
     for merge in &places.merges {
@@ -154,6 +167,9 @@ fn report(places: &Places, lines: &Lines<'_>, diagnostics: &mut Vec<Diagnostic>)
                 .at(lines.span(key))
                 .help("write it in quotes: brackets are a list or mapping there, and `~` stands for nothing"),
         );
+    }
+    if places.more > 0 {
+        diagnostics.push(limits::more_problems(places.more, "document"));
     }
 }
 
@@ -215,9 +231,14 @@ pub(super) fn keep(
         Kind::Rack => keep_spec(document, object, pruned, racks, diagnostics),
         Kind::HardwareSnapshot => {
             if let Some(snapshot) = typed(document, "", pruned, diagnostics) {
+                let before = diagnostics.len();
                 recorded::check(&snapshot, document, diagnostics);
-                let spans = document.spans();
-                snapshots.push(Recorded { snapshot, spans });
+                let mut found = diagnostics[before..].iter();
+                snapshots.push(Recorded {
+                    snapshot,
+                    spans: document.spans(),
+                    whole: found.all(|found| found.severity != Severity::Error),
+                });
             }
         }
     }
@@ -271,7 +292,8 @@ fn typed<T: DeserializeOwned>(
                     &catalog::MALFORMED_TEXT,
                     format!("a value here cannot be used: {error}"),
                 )
-                .at(document.site(pointer)),
+                .at(document.site(pointer))
+                .help("look the form of the field up with `shardplane schema`"),
             );
             None
         }

@@ -43,14 +43,7 @@ pub(super) fn kind(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -
         if near {
             diagnostics.push(unknown_version(document, version));
         } else {
-            let what = match (name, version) {
-                ("List", "v1") => {
-                    diagnostics.push(list(document));
-                    return None;
-                }
-                (name, version) => format!("`{name}` of `{version}`"),
-            };
-            diagnostics.push(foreign(document, &what));
+            diagnostics.push(foreign(document, &format!("`{name}` of `{version}`")));
         }
         return None;
     }
@@ -65,18 +58,11 @@ pub(super) fn kind(document: &Document<'_>, diagnostics: &mut Vec<Diagnostic>) -
                     &catalog::WRITTEN_BY_CONTROLLER,
                     format!("a `{kind}` is written by the controller and declares nothing"),
                 )
-                .at(document.site("/kind")),
+                .at(document.site("/kind"))
+                .help("leave it out of what is declared"),
             );
         }
         return Some(kind);
-    }
-    if name
-        .strip_suffix("List")
-        .and_then(Kind::from_name)
-        .is_some()
-    {
-        diagnostics.push(list(document));
-        return None;
     }
     let names = Kind::ALL.map(Kind::as_str);
     let diagnostic = Diagnostic::error(
@@ -148,12 +134,7 @@ fn foreign(document: &Document<'_>, what: &str) -> Diagnostic {
     } else {
         ""
     }))
-}
-
-fn list(document: &Document<'_>) -> Diagnostic {
-    Diagnostic::error(&catalog::LIST_DOCUMENT, "lists of objects are not read")
-        .at(document.site("/kind"))
-        .help("write each item as a document of its own, with a line `---` between them")
+    .help("nothing is to be done; what belongs to another tool may lie beside declarations")
 }
 
 /// The option that was probably meant: the nearest within a third of the word's length.

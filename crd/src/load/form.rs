@@ -108,19 +108,22 @@ pub(super) fn wrong_type(
     wanted: &str,
 ) -> Diagnostic {
     let name = field_name(pointer);
-    let plain = document
-        .places
-        .by_pointer
-        .get(pointer)
-        .is_some_and(|place| place.notation == Notation::Plain);
+    let notation = (document.places.nearest(pointer)).map(|place| place.notation);
     let span = document.span(pointer);
     let written = &document.lines.text()[span.byte as usize..(span.byte + span.length) as usize];
     let help = match (wanted, found) {
-        ("text", Value::Bool(_) | Value::Number(_)) if plain => {
-            format!("write it in quotes: \"{written}\"")
+        _ if notation == Some(Notation::Alias) => {
+            format!("write it out here, or mend what `{written}` repeats")
+        }
+        ("text", Value::Bool(_) | Value::Number(_)) => format!("write it in quotes: \"{written}\""),
+        ("text", Value::Null) => {
+            "write the text, `\"\"` where it is to be empty, or remove the line".to_owned()
+        }
+        ("text", Value::Array(_) | Value::Object(_)) => {
+            "write one text alone, beside the name or the `- `".to_owned()
         }
         ("a whole number" | "a number" | "true or false", Value::String(text))
-            if !plain && looks_typed(text) =>
+            if notation != Some(Notation::Plain) && looks_typed(text) =>
         {
             format!("write it without quotes: {text}")
         }
@@ -134,12 +137,20 @@ pub(super) fn wrong_type(
         {
             "write `false`".to_owned()
         }
+        ("true or false", _) => "write `true` or `false`".to_owned(),
+        ("a whole number", Value::Number(_)) => {
+            "write it without a fraction, and no larger than it has to be".to_owned()
+        }
+        ("a whole number" | "a number", _) => "write digits alone, such as 4".to_owned(),
         ("a list", Value::Object(_)) => "begin each entry with `- `".to_owned(),
+        ("a list", Value::Null) => {
+            "write its entries, each on a line that begins with `- `".to_owned()
+        }
         ("a list", _) => format!("write it as a list: [{}]", shortened(written)),
         ("a mapping", _) => {
             "write its fields as `name: value` on indented lines below it".to_owned()
         }
-        _ => String::new(),
+        _ => format!("write {wanted} here"),
     };
     Diagnostic::error(
         &catalog::WRONG_TYPE,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Fields that the API server takes; what we do not read is left alone.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "name",
     "namespace",
     "labels",
@@ -28,6 +28,7 @@ const FIELDS: [&str; 14] = [
     "generation",
     "creationTimestamp",
     "deletionTimestamp",
+    "deletionGracePeriodSeconds",
     "managedFields",
     "selfLink",
 ];

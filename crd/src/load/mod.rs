@@ -1,15 +1,21 @@
 //! From text to a declaration, with every problem in one go.
 //!
 //! Data flows through the rooms in this order: `chunk` cuts a text into documents, `document` reads each (values through
-//! serde-saphyr, places through granit-parser), `envelope` says what it is, `shape` checks it against its schema, `ruled`
+//! serde-saphyr, places through granit-parser), `list` takes lists of documents apart, `envelope` says what it is, `shape` checks it against its schema, `ruled`
 //! against the CEL rules, `recorded` a snapshot against itself, `reference` against the others.
+mod bounds;
+mod choice;
 mod chunk;
 mod document;
 mod envelope;
 mod form;
+mod limits;
+mod list;
 mod metadata;
+mod opened;
 mod place;
 mod position;
+mod pruned;
 mod recorded;
 mod reference;
 mod retyped;
@@ -25,6 +31,7 @@ use crate::{
 };
 
 pub(crate) use chunk::{chunks, is_marker};
+pub(crate) use limits::{MOST_DOCUMENTS, too_many_documents};
 pub(crate) use place::{Notation, Place, Places, escape};
 pub(crate) use position::Lines;
 pub(crate) use retyped::retyped_by_yaml_1_1;
@@ -33,6 +40,7 @@ pub(crate) use document::read;
 pub use recorded::Recorded;
 
 use document::Document;
+use limits::{Hidden, MOST_PROBLEMS, MOST_TOLD};
 
 /// A text and what to call it: a path as given, `-` for standard input. Labels must differ from each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,15 +94,13 @@ pub fn load(sources: &[SourceText]) -> Loaded {
     let mut loaded = Loaded::default();
     let mut known = Vec::new();
     for source in sources {
-        let lines = Lines::new(source);
-        let chunks = chunks(&source.text).into_iter();
-        for entry in chunks.flat_map(|chunk| chunk::entries(&source.text, chunk)) {
-            if let Some(document) = document::read(&lines, entry, &mut loaded.diagnostics) {
-                take(&document, &mut known, &mut loaded);
-            }
-        }
+        text(source, &mut known, &mut loaded);
     }
+    let first = loaded.diagnostics.len();
     reference::check(&known, &mut loaded);
+    let mut hidden = Hidden::default();
+    hidden.take(&mut loaded.diagnostics, first, MOST_TOLD);
+    hidden.tell(&mut loaded.diagnostics, first, "declaration");
     let declaration = &mut loaded.declaration;
     let spoken_of = !known.is_empty() || !loaded.racks.is_empty() || !loaded.snapshots.is_empty();
     if !spoken_of
@@ -116,8 +122,36 @@ pub fn load(sources: &[SourceText]) -> Loaded {
     loaded
 }
 
-/// Most problems shown of one document: beyond that one cause is behind many, and nobody reads on.
-const MOST_PROBLEMS: usize = 50;
+/// Reads every document of one text.
+fn text(source: &SourceText, known: &mut Vec<reference::Known>, loaded: &mut Loaded) {
+    let lines = Lines::new(source);
+    let first = loaded.diagnostics.len();
+    let mut hidden = Hidden::default();
+    let mut count = 0;
+    for chunk in chunks(&source.text) {
+        let begins = lines.span(&(chunk.start..chunk.start));
+        let document = document::read(&lines, chunk, &mut loaded.diagnostics);
+        let mut entries = document.map_or_else(Vec::new, |document| {
+            list::entries(document, &mut loaded.diagnostics)
+        });
+        // A document that says nothing, or nothing that can be read, is one all the same.
+        let documents = entries.len().max(1);
+        entries.truncate(MOST_DOCUMENTS - count);
+        for entry in &entries {
+            take(entry, known, loaded);
+            hidden.take(&mut loaded.diagnostics, first, MOST_TOLD);
+        }
+        hidden.take(&mut loaded.diagnostics, first, MOST_TOLD);
+        count += documents;
+        if count > MOST_DOCUMENTS {
+            let last = entries.last().map(|entry| entry.span(""));
+            let too_many = limits::too_many_documents(last.unwrap_or(begins));
+            loaded.diagnostics.push(too_many);
+            break;
+        }
+    }
+    hidden.tell(&mut loaded.diagnostics, first, "file");
+}
 
 /// Checks one document and puts it where it belongs.
 fn take(document: &Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut Loaded) {
@@ -131,23 +165,14 @@ fn take(document: &Document<'_>, known: &mut Vec<reference::Known>, loaded: &mut
         ruled::check(kind, document, pruned, &mut loaded.diagnostics);
     }
     retyped::check(document, before, &mut loaded.diagnostics);
-    let found = loaded.diagnostics.len() - before;
-    if found > MOST_PROBLEMS {
-        order(&mut loaded.diagnostics[before..], &[]);
-        loaded.diagnostics.truncate(before + MOST_PROBLEMS);
-        let last = loaded.diagnostics.last().and_then(|last| last.span.clone());
-        loaded.diagnostics.push(
-            Diagnostic::error(
-                &catalog::TOO_MANY_PROBLEMS,
-                format!(
-                    "{} more problems of this document are not shown",
-                    found - MOST_PROBLEMS
-                ),
-            )
-            .at(last.unwrap_or_else(|| document.span("/kind")))
-            .help("mend those above first"),
-        );
-    }
+    // What is not shown is what weighs least.
+    loaded.diagnostics[before..].sort_by_key(|found| {
+        let at = found.span.as_ref().map(|span| span.byte);
+        (found.severity, at, found.id())
+    });
+    let mut hidden = Hidden::default();
+    hidden.take(&mut loaded.diagnostics, before, MOST_PROBLEMS);
+    hidden.tell(&mut loaded.diagnostics, before, "document");
     let valid = loaded.diagnostics[before..]
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
@@ -170,6 +195,8 @@ fn order(diagnostics: &mut [Diagnostic], sources: &[SourceText]) {
             let source = sources.iter().position(|source| source.label == span.file);
             (source, span.byte)
         });
-        (place.is_none(), place, diagnostic.id())
+        // What counts the rest stands below what is shown.
+        let rest = diagnostic.id() == catalog::TOO_MANY_PROBLEMS.id;
+        (place.is_none(), place, rest, diagnostic.id())
     });
 }

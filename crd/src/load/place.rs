@@ -4,7 +4,12 @@ use std::{
     ops::Range,
 };
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle};
+use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+
+use super::{
+    limits::{MOST_DOCUMENTS, MOST_LISTED, MOST_NODES, MOST_PROBLEMS},
+    opened::{Broken, Unread},
+};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,20 @@ pub(crate) struct Places {
     pub(crate) merges: Vec<Range<usize>>,
     /// Keys that are no text.
     pub(crate) odd_keys: Vec<Range<usize>>,
+    /// Further ones of these three kinds, beyond what is shown of one document.
+    pub(crate) more: usize,
+    /// Values and keys as written.
+    pub(crate) nodes: usize,
+    /// Most that may be written and repeated.
+    pub(crate) most: usize,
+}
+
+/// The list whose entries are documents, where one is open: the document itself, or the `items` of a `List`.
+fn listed(open: &[Open]) -> Option<&Open> {
+    let is_list = |open: &&Open| matches!(open.kind, OpenKind::List { .. });
+    let root = open.first().filter(is_list);
+    let items = || open.get(1).filter(|open| open.pointer == "/items");
+    root.or_else(|| items().filter(is_list))
 }
 
 /// Escapes one step of a JSON pointer.
@@ -62,6 +81,8 @@ pub(crate) fn escape(step: &str) -> String {
 
 /// One open list or mapping.
 struct Open {
+    /// Its bracket, where it has one.
+    bracket: Option<usize>,
     pointer: String,
     /// Not stored: inside a repeated key, a merge or a key that is no text.
     shadowed: bool,
@@ -94,13 +115,39 @@ struct Key {
 
 impl Places {
     /// Reads the events of one document that begins at byte `origin` of its source.
-    pub(crate) fn read(text: &str, origin: usize) -> Result<Self, ScanError> {
-        let mut places = Self::default();
+    pub(crate) fn read(text: &str, origin: usize) -> Result<Self, Unread> {
+        let mut places = Self {
+            most: MOST_NODES,
+            ..Self::default()
+        };
         let mut open: Vec<Open> = Vec::new();
+        let mut told = origin;
         let options = granit_parser::options! { emit_comments: false };
         for event in Parser::new_from_str_with_options(text, options) {
-            let (event, span) = event?;
+            let (event, span) = event.map_err(|error| {
+                let brackets = brackets(&open, text, origin);
+                Unread::Broken(Box::new(Broken {
+                    error,
+                    brackets,
+                    told,
+                }))
+            })?;
             let range = shifted(&span, origin);
+            told = range.end;
+            if places.nodes > places.most {
+                return Err(Unread::TooLarge {
+                    at: range.start,
+                    most: places.most,
+                });
+            }
+            if let Some(Open {
+                kind: OpenKind::List { next },
+                ..
+            }) = listed(&open)
+                && *next > MOST_DOCUMENTS
+            {
+                return Err(Unread::TooManyDocuments { at: range.start });
+            }
             match event {
                 Event::Scalar(scalar, style, _, _) => {
                     let notation = match style {
@@ -114,14 +161,17 @@ impl Places {
                 }
                 Event::SequenceStart(style, ..) => {
                     let list = OpenKind::List { next: 0 };
-                    places.collection(&mut open, opening(style, range), list);
+                    places.collection(&mut open, opening(style, range), style, list);
+                    if listed(&open).is_some() {
+                        places.most = MOST_LISTED;
+                    }
                 }
                 Event::MappingStart(style, ..) => {
                     let map = OpenKind::Map {
                         key: None,
                         seen: HashMap::new(),
                     };
-                    places.collection(&mut open, opening(style, range), map);
+                    places.collection(&mut open, opening(style, range), style, map);
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     open.pop();
@@ -133,14 +183,23 @@ impl Places {
     }
 
     /// Takes the start of a list or mapping.
-    fn collection(&mut self, open: &mut Vec<Open>, range: Range<usize>, kind: OpenKind) {
+    fn collection(
+        &mut self,
+        open: &mut Vec<Open>,
+        range: Range<usize>,
+        style: StructureStyle,
+        kind: OpenKind,
+    ) {
+        let bracket = (style == StructureStyle::Flow).then_some(range.start);
         let opened = match self.node(open, range, Notation::Collection, None) {
             Stands::AsKey => Open {
+                bracket,
                 pointer: String::new(),
                 shadowed: true,
                 kind: OpenKind::OddKey,
             },
             Stands::AsValue { pointer, shadowed } => Open {
+                bracket,
                 pointer,
                 shadowed,
                 kind,
@@ -157,6 +216,7 @@ impl Places {
         notation: Notation,
         scalar: Option<&str>,
     ) -> Stands {
+        self.nodes += 1;
         let (pointer, key, shadowed) = match open.last_mut() {
             None => (String::new(), None, false),
             Some(parent) => match &mut parent.kind {
@@ -200,12 +260,22 @@ impl Places {
         let plain = notation == Notation::Plain;
         let nothing = matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
         let mut shadowed = true;
+        let problems = self.odd_keys.len() + self.merges.len() + self.duplicates.len();
+        let full = problems >= MOST_PROBLEMS;
         if scalar.is_none() || (plain && nothing) {
-            self.odd_keys.push(range.clone());
+            self.more += usize::from(full);
+            // The first is kept whatever was found before: it is why there is no value.
+            if !full || self.odd_keys.is_empty() {
+                self.odd_keys.push(range.clone());
+            }
         } else if plain && text == "<<" {
-            self.merges.push(range.clone());
+            self.more += usize::from(full);
+            if !full || self.merges.is_empty() {
+                self.merges.push(range.clone());
+            }
         } else if let Some(first) = seen.get(&text) {
-            if !hidden {
+            self.more += usize::from(full && !hidden);
+            if !hidden && !full {
                 self.duplicates
                     .push((text.clone(), first.clone(), range.clone()));
             }
@@ -230,6 +300,13 @@ impl Places {
             at = &at[..at.rfind('/')?];
         }
     }
+}
+
+/// Where the brackets stand that are open: a pair alone in a list, `[a: b]`, is a mapping without any.
+fn brackets(open: &[Open], text: &str, origin: usize) -> Vec<usize> {
+    let is_one = |at: &usize| matches!(text.as_bytes().get(at - origin), Some(b'[' | b'{'));
+    let brackets = open.iter().filter_map(|open| open.bracket);
+    brackets.filter(is_one).collect()
 }
 
 fn shifted(span: &Span, origin: usize) -> Range<usize> {

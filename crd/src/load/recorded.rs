@@ -3,7 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{MOST_PROBLEMS, document::Document, escape};
+use super::{
+    document::Document,
+    escape,
+    limits::{Hidden, MOST_PROBLEMS},
+};
 use crate::{
     declaration::Span,
     diagnostic::{Diagnostic, Explanation, catalog},
@@ -18,6 +22,8 @@ pub struct Recorded {
     pub snapshot: HardwareSnapshot,
     /// Where each value stands, by JSON pointer; `""` is the document.
     pub spans: BTreeMap<String, Span>,
+    /// Whether it holds together, and is what was recorded.
+    pub whole: bool,
 }
 
 /// Checks a snapshot that has the form of one.
@@ -38,18 +44,10 @@ pub(super) fn check(
     reader.orders();
     reader.facts("", &document.value);
     let Reader { mut found, .. } = reader;
-    if found.len() > MOST_PROBLEMS {
-        let more = found.len() - MOST_PROBLEMS;
-        found.truncate(MOST_PROBLEMS);
-        found.push(
-            Diagnostic::error(
-                &catalog::TOO_MANY_PROBLEMS,
-                format!("{more} more problems of this snapshot are not shown"),
-            )
-            .at(document.span("/kind"))
-            .help("record it anew with `shardplane snapshot`"),
-        );
-    }
+    found.sort_by_key(|problem| problem.severity);
+    let mut hidden = Hidden::default();
+    hidden.take(&mut found, 0, MOST_PROBLEMS);
+    hidden.tell(&mut found, 0, "snapshot");
     diagnostics.append(&mut found);
 }
 

@@ -74,7 +74,7 @@ impl Known {
 
     fn number(&self, pointer: &str) -> Option<u64> {
         let number = self.spec.pointer(pointer)?.as_number()?;
-        let whole = || u64::try_from(super::shape::whole(number)?).ok();
+        let whole = || u64::try_from(super::pruned::whole(number)?).ok();
         number.as_u64().or_else(whole)
     }
 }

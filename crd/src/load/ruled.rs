@@ -61,7 +61,8 @@ fn diagnose(document: &Document<'_>, error: &ValidationError) -> Diagnostic {
         .find(|rule| rule.expression == error.rule && rule.message == error.message);
     let (Some(rule), ErrorKind::ValidationFailure) = (found, &error.kind) else {
         return Diagnostic::error(&catalog::MALFORMED_TEXT, error.message.clone())
-            .at(document.site(&pointer(&error.field_path)));
+            .at(document.site(&pointer(&error.field_path)))
+            .help("look the field up with `shardplane schema`");
     };
     Diagnostic::error(&rule.explanation, rule.message)
         .at(document.site(&spot(document, rule, &error.field_path)))

@@ -2,16 +2,19 @@
 use std::sync::OnceLock;
 
 use jsonschema::{
-    JsonType, ValidationError, Validator,
+    ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
 };
 use serde_json::Value;
 
 use super::{
+    bounds,
+    choice::{constants, meant_branch},
     document::Document,
     envelope::closest,
     escape,
     form::{malformed, wrong_type},
+    pruned::{integral, prune_nulls, remove},
     words::{any_of, description, field_name, field_path, shortened, type_name},
 };
 use crate::{
@@ -52,6 +55,14 @@ pub(super) fn check(
             .as_ref()
             .is_none_or(|pointer| !meant.contains(pointer))
     });
+    // A value of another type is none of the words either: the words say more.
+    let unlisted: Vec<_> = (other.iter().map(|(_, found)| found))
+        .filter(|found| found.id() == catalog::NOT_AN_OPTION.id)
+        .map(|found| found.field.clone())
+        .collect();
+    other.retain(|(_, found)| {
+        found.id() != catalog::WRONG_TYPE.id || !unlisted.contains(&found.field)
+    });
     let sound = errors.iter().all(|error| {
         matches!(
             error.kind(),
@@ -85,29 +96,6 @@ pub(super) fn check(
     sound.then_some(value)
 }
 
-/// Numbers that are whole, however they are written, as the API server reads them: every number of a sound document is an
-/// integer, and the rules see one.
-fn integral(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            if let Some(whole) = whole(number) {
-                *number = whole.into();
-            }
-        }
-        Value::Object(map) => map.values_mut().for_each(integral),
-        Value::Array(items) => items.iter_mut().for_each(integral),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
-}
-
-/// `4.0` as 4, where a float holds the whole number exactly.
-pub(super) fn whole(number: &serde_json::Number) -> Option<i64> {
-    /// 2^53: beyond it neighbours are not told apart.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let float = number.as_f64().filter(|_| number.is_f64())?;
-    (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
-}
-
 fn validator(kind: Kind) -> Option<&'static Validator> {
     static CELLS: [OnceLock<Option<Validator>>; Kind::ALL.len()] =
         [const { OnceLock::new() }; Kind::ALL.len()];
@@ -119,27 +107,6 @@ fn validator(kind: Kind) -> Option<&'static Validator> {
                 .ok()
         })
         .as_ref()
-}
-
-/// The API server prunes a null in a mapping before it checks anything.
-fn prune_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(prune_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(prune_nulls),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn remove(value: &mut Value, pointer: &str) {
-    let Some((parent, step)) = pointer.rsplit_once('/') else {
-        return;
-    };
-    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
-        map.shift_remove(&step.replace("~1", "/").replace("~0", "~"));
-    }
 }
 
 struct Shape<'a, 'd> {
@@ -158,7 +125,16 @@ impl Shape<'_, '_> {
         let pointer = error.instance_path().as_str();
         let name = field_name(pointer);
         let found = error.instance().as_ref();
-        let limits = |low, high| self.limits(error, low, high);
+        if let Some((explanation, message)) = bounds::exceeded(error, &name, self.schema(error)) {
+            let diagnostic = Diagnostic::error(explanation, message)
+                .at(self.document.site(pointer))
+                .help(match self.describe(error) {
+                    about if about.is_empty() => bounds::plain_help(explanation).to_owned(),
+                    about => about,
+                });
+            self.other.push((None, diagnostic));
+            return;
+        }
         let (explanation, message, help): (&'static Explanation, String, String) = match error
             .kind()
         {
@@ -177,7 +153,7 @@ impl Shape<'_, '_> {
             ValidationErrorKind::OneOfNotValid { context }
             | ValidationErrorKind::AnyOf { context } => {
                 if let Some(options) = constants(error, context) {
-                    self.no_option(pointer, found, &options, self.describe(error));
+                    self.no_option(pointer, found, &options, &self.describe(error));
                 } else if let Some(branch) = meant_branch(error, context) {
                     for error in branch {
                         self.take(error);
@@ -206,7 +182,7 @@ impl Shape<'_, '_> {
                     })
                     .collect();
                 let words: Vec<_> = options.iter().map(String::as_str).collect();
-                self.no_option(pointer, found, &words, self.describe(error));
+                self.no_option(pointer, found, &words, &self.describe(error));
                 return;
             }
             ValidationErrorKind::Constant { expected_value } => (
@@ -215,56 +191,7 @@ impl Shape<'_, '_> {
                     "{name} must be `{}`",
                     expected_value.as_str().unwrap_or_default()
                 ),
-                String::new(),
-            ),
-            ValidationErrorKind::Minimum { .. }
-            | ValidationErrorKind::Maximum { .. }
-            | ValidationErrorKind::ExclusiveMinimum { .. }
-            | ValidationErrorKind::ExclusiveMaximum { .. } => (
-                &catalog::OUT_OF_RANGE,
-                format!(
-                    "{name} must be {}, not {found}",
-                    limits("minimum", "maximum")
-                ),
-                self.describe(error),
-            ),
-            ValidationErrorKind::MaxLength { limit } => (
-                &catalog::TOO_LONG,
-                format!(
-                    "{name} holds {} characters, and {limit} is the most",
-                    found.as_str().map_or(0, |text| text.chars().count())
-                ),
-                self.describe(error),
-            ),
-            ValidationErrorKind::MaxItems { limit } => (
-                &catalog::TOO_LONG,
-                format!(
-                    "{name} lists {} entries, and {limit} is the most",
-                    found.as_array().map_or(0, Vec::len)
-                ),
-                self.describe(error),
-            ),
-            ValidationErrorKind::MaxProperties { limit } => (
-                &catalog::TOO_LONG,
-                format!(
-                    "{name} holds {} entries, and {limit} is the most",
-                    found.as_object().map_or(0, serde_json::Map::len)
-                ),
-                self.describe(error),
-            ),
-            ValidationErrorKind::MinLength { .. } => (
-                &catalog::TOO_SHORT,
-                format!("{name} must not be empty"),
-                self.describe(error),
-            ),
-            ValidationErrorKind::MinItems { limit }
-            | ValidationErrorKind::MinProperties { limit } => (
-                &catalog::TOO_SHORT,
-                format!(
-                    "{name} needs at least {limit} {}",
-                    if *limit == 1 { "entry" } else { "entries" }
-                ),
-                self.describe(error),
+                format!("write {expected_value}"),
             ),
             ValidationErrorKind::Pattern { pattern } => {
                 let (message, help) = malformed(&name, pattern, found.as_str().unwrap_or_default());
@@ -274,7 +201,7 @@ impl Shape<'_, '_> {
             _ => (
                 &catalog::MALFORMED_TEXT,
                 format!("{name} is not as its schema wants it: {error}"),
-                String::new(),
+                "look the field up with `shardplane schema`".to_owned(),
             ),
         };
         let diagnostic = Diagnostic::error(explanation, message)
@@ -283,13 +210,14 @@ impl Shape<'_, '_> {
         self.other.push((None, diagnostic));
     }
 
-    fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: String) {
+    fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: &str) {
         let text = found
             .as_str()
             .map_or_else(|| found.to_string(), str::to_owned);
         let help = match closest(&text, options) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => about,
+            None if about.is_empty() => "write one of them".to_owned(),
+            None => format!("write one of them ({about})"),
         };
         let message = format!(
             "{} must be {}, not `{}`",
@@ -384,60 +312,4 @@ impl Shape<'_, '_> {
     fn describe(&self, error: &ValidationError<'_>) -> String {
         description(self.schema(error))
     }
-
-    fn limits(&self, error: &ValidationError<'_>, low: &str, high: &str) -> String {
-        let schema = self.schema(error);
-        match (schema.get(low), schema.get(high)) {
-            (Some(low), Some(high)) => format!("from {low} to {high}"),
-            (Some(low), None) => format!("at least {low}"),
-            (None, Some(high)) => format!("at most {high}"),
-            (None, None) => "in range".to_owned(),
-        }
-    }
-}
-
-/// The words of a choice in which every branch is one word; `None` for any other choice.
-fn constants<'e>(
-    error: &ValidationError<'_>,
-    branches: &'e [Vec<ValidationError<'_>>],
-) -> Option<Vec<&'e str>> {
-    let word = |error: &'e ValidationError<'_>| match error.kind() {
-        ValidationErrorKind::Constant { expected_value } => expected_value.as_str(),
-        _ => None,
-    };
-    branches
-        .iter()
-        .map(|branch| {
-            let here = branch
-                .iter()
-                .all(|inner| inner.instance_path() == error.instance_path());
-            branch.iter().find_map(word).filter(|_| here)
-        })
-        .collect()
-}
-
-/// The branch of a choice that was meant: one whose type the value has, and of those the one with the fewest problems.
-fn meant_branch<'e, 'v>(
-    error: &ValidationError<'_>,
-    branches: &'e [Vec<ValidationError<'v>>],
-) -> Option<&'e Vec<ValidationError<'v>>> {
-    let of_another_type = |branch: &[ValidationError<'_>]| {
-        branch.iter().any(|inner| {
-            matches!(inner.kind(), ValidationErrorKind::Type { .. })
-                && inner.instance_path() == error.instance_path()
-        })
-    };
-    branches
-        .iter()
-        .min_by_key(|branch| (of_another_type(branch), wants_null(branch), branch.len()))
-}
-
-/// Whether a branch only says that nothing may stand here.
-fn wants_null(branch: &[ValidationError<'_>]) -> bool {
-    branch.iter().any(|inner| match inner.kind() {
-        ValidationErrorKind::Type {
-            kind: TypeKind::Single(wanted),
-        } => *wanted == JsonType::Null,
-        _ => false,
-    })
 }

@@ -4,13 +4,34 @@ use std::ops::Range;
 use granit_parser::{ErrorKind, ScanError};
 use serde_saphyr::{Error, budget::BudgetBreach};
 
-use super::{Lines, document};
+use super::{
+    Lines,
+    limits::{too_deep, too_many_nodes},
+    opened::{Broken, Opened, opened},
+};
 use crate::diagnostic::{Diagnostic, catalog};
 
 /// A document that the parser could not finish.
-pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+pub(super) fn broken(broken: &Broken, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+    let error = &broken.error;
     let offset = error.marker().byte_offset().unwrap_or_default();
     let at = (chunk.start + offset).min(chunk.end);
+    let opened = opened(broken, lines.text(), at, chunk.end);
+    if let Some(diagnostic) = never_closed(opened, error.kind(), lines, at) {
+        return diagnostic;
+    }
+    let diagnostic = told(error, lines, chunk, at);
+    match opened {
+        Some(Opened::Bracket(opening) | Opened::Closed(opening)) => diagnostic.related(
+            lines.span(&one_character(lines, opening)),
+            "inside this bracket",
+        ),
+        Some(Opened::Quote(_)) | None => diagnostic,
+    }
+}
+
+/// What is wrong where the parser gave up.
+fn told(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>, at: usize) -> Diagnostic {
     if *error.kind() == ErrorKind::MappingValueNotAllowed
         && let Some(line) = line_without_colon(lines, chunk.start, at)
     {
@@ -25,10 +46,76 @@ pub(super) fn broken(error: &ScanError, lines: &Lines<'_>, chunk: &Range<usize>)
             Diagnostic::error(&catalog::MALFORMED, message).help(help)
         }
     };
-    let tab = is_about_tabs(error.kind()).then(|| tab_from(lines, chunk, at));
-    let at = tab.flatten().unwrap_or(at);
+    let found = match error.kind() {
+        kind if is_about_tabs(kind) => tab_from(lines, chunk, at),
+        // The parser stands where the value begins that holds it.
+        ErrorKind::UnexpectedCharacter { character } => {
+            let further = lines.text()[at..chunk.end].find(*character);
+            further.map(|further| at + further)
+        }
+        _ => None,
+    };
+    let at = found.unwrap_or(at);
     diagnostic.at(lines.span(&one_character(lines, at)))
 }
+
+/// An opening bracket or quote on an earlier line, where that is what the parser stumbled over.
+fn never_closed(
+    opened: Option<Opened>,
+    kind: &ErrorKind,
+    lines: &Lines<'_>,
+    at: usize,
+) -> Option<Diagnostic> {
+    let (opening, message, help, until, label) = match opened? {
+        Opened::Closed(_) => return None,
+        Opened::Bracket(_) if has_a_cause_of_its_own(kind) => return None,
+        Opened::Bracket(opening) => (
+            opening,
+            format!(
+                "this `{}` is never closed",
+                &lines.text()[opening..=opening]
+            ),
+            CLOSE_BRACKET,
+            at,
+            "what stands here cannot be part of it",
+        ),
+        Opened::Quote(opening) => (
+            opening,
+            "this quote is not closed on its line".to_owned(),
+            CLOSE_QUOTE,
+            lines.text()[..at].trim_end().len().saturating_sub(1),
+            "so it goes on to this one",
+        ),
+    };
+    let diagnostic = Diagnostic::error(&catalog::MALFORMED, message);
+    Some(
+        diagnostic
+            .at(lines.span(&one_character(lines, opening)))
+            .related(lines.span(&one_character(lines, until)), label)
+            .help(help),
+    )
+}
+
+/// Whether an error is one whatever brackets stand around it, or names its bracket itself.
+fn has_a_cause_of_its_own(kind: &ErrorKind) -> bool {
+    is_about_tabs(kind)
+        || matches!(
+            kind,
+            ErrorKind::UnclosedQuotedScalar
+                | ErrorKind::UnclosedFlowCollection { .. }
+                | ErrorKind::MismatchedFlowCollectionEnd { .. }
+                | ErrorKind::MisplacedFlowCollectionEnd
+                | ErrorKind::UnknownAnchor
+                | ErrorKind::UnexpectedCharacter { .. }
+                | ErrorKind::UnknownQuotedScalarEscape
+                | ErrorKind::InvalidQuotedScalarHexEscape
+                | ErrorKind::InvalidUnicodeEscape
+                | ErrorKind::RecursionLimitExceeded
+        )
+}
+
+const CLOSE_BRACKET: &str = "add the closing bracket, or write one entry a line without brackets";
+const CLOSE_QUOTE: &str = "add the closing quote at the end of the value";
 
 fn is_about_tabs(kind: &ErrorKind) -> bool {
     matches!(
@@ -64,14 +151,12 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
             .unwrap_or_default()
     };
     match kind {
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => (
-            "this quote is never closed".to_owned(),
-            "add the closing quote at the end of the value",
-        ),
-        ErrorKind::UnclosedFlowCollection { open } => (
-            format!("this `{open}` is never closed"),
-            "add the closing bracket, or write one entry a line without brackets",
-        ),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
+            ("this quote is never closed".to_owned(), CLOSE_QUOTE)
+        }
+        ErrorKind::UnclosedFlowCollection { open } => {
+            (format!("this `{open}` is never closed"), CLOSE_BRACKET)
+        }
         ErrorKind::MisplacedFlowCollectionEnd => (
             "this bracket closes nothing".to_owned(),
             "remove it, or add the bracket that opens it",
@@ -118,6 +203,17 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
                 "put text that begins with `*` in quotes, or name the value to be repeated with `&`",
             )
         }
+        ErrorKind::UnexpectedCharacter { character: '\0' } => (
+            "a NUL character cannot stand in text".to_owned(),
+            "save the file as UTF-8 (a NUL beside each letter is UTF-16), or remove it",
+        ),
+        ErrorKind::UnexpectedCharacter { character } if character.is_control() => (
+            format!(
+                "the control character U+{:04X} cannot stand here",
+                u32::from(*character)
+            ),
+            "remove it, or write it as an escape in double quotes, such as \"\\x07\"",
+        ),
         ErrorKind::UnexpectedCharacter { character } => (
             format!("a value cannot begin with `{character}`"),
             "put it in quotes",
@@ -141,8 +237,11 @@ fn sentence(kind: &ErrorKind, error: &ScanError, rest: &str) -> (String, &'stati
             "nothing may follow the closing quote".to_owned(),
             "put the whole value inside the quotes; in single quotes write `''` for one",
         ),
-        // The rest is rare: tags, directives, odd escapes. The parser's own words, with nothing to add.
-        _ => (error.info(), ""),
+        // The rest is rare: tags, directives, marks in odd places. The parser's own words say what it is.
+        _ => (
+            error.info(),
+            "remove it, or put the text that it belongs to in quotes",
+        ),
     }
 }
 
@@ -163,7 +262,12 @@ fn line_without_colon(lines: &Lines<'_>, first: usize, at: usize) -> Option<Rang
 }
 
 /// A document whose events are fine and whose value is not.
-pub(super) fn unreadable(error: &Error, lines: &Lines<'_>, chunk: &Range<usize>) -> Diagnostic {
+pub(super) fn unreadable(
+    error: &Error,
+    most: usize,
+    lines: &Lines<'_>,
+    chunk: &Range<usize>,
+) -> Diagnostic {
     let at = error.location().map_or(chunk.start, |location| {
         let text = &lines.text()[chunk.clone()];
         let line = text
@@ -174,32 +278,50 @@ pub(super) fn unreadable(error: &Error, lines: &Lines<'_>, chunk: &Range<usize>)
         let inside: usize = text[start..].chars().take(column).map(char::len_utf8).sum();
         chunk.start + start + inside
     });
-    reason(error).at(lines.span(&one_character(lines, at)))
+    reason(error, most).at(lines.span(&one_character(lines, at)))
 }
 
-fn reason(error: &Error) -> Diagnostic {
+/// `most` is how many values the document may hold.
+fn reason(error: &Error, most: usize) -> Diagnostic {
     match error {
-        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => reason(error),
-        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(),
-        Error::Budget { .. }
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => reason(error, most),
+        Error::Budget {
+            breach: BudgetBreach::Depth { .. },
+            ..
+        } => too_deep(),
+        Error::Budget {
+            breach: BudgetBreach::Events { .. } | BudgetBreach::Nodes { .. },
+            ..
+        }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => Diagnostic::error(
+        | Error::AliasExpansionLimitExceeded { .. } => too_many_nodes(most),
+        // Anchors, aliases, and the bytes that they repeat.
+        Error::Budget { .. } | Error::AliasReplayStackDepthExceeded { .. } => Diagnostic::error(
             &catalog::TOO_LARGE,
-            format!("the document holds more than {} values, those that aliases repeat counted each time", document::MOST_NODES),
+            "the document names and repeats more with `&name` and `*name` than is read",
         )
-        .help("split it into several documents, and repeat less with `*name`"),
-        Error::NonFiniteFloat { .. } => {
-            Diagnostic::error(&catalog::UNREADABLE_VALUE, "no field takes a number without end")
-                .help("write a number, or put the text in quotes")
-        }
-        Error::UnsupportedTag { .. } => {
-            Diagnostic::error(&catalog::UNREADABLE_VALUE, "tags such as `!name` are not read")
-                .help("remove the tag, or put the text in quotes if it begins with `!`")
-        }
-        other => Diagnostic::error(&catalog::UNREADABLE_VALUE, format!("this value cannot be read: {}", brief(other)))
-            .help("write plain text, a number, a list or a mapping"),
+        .help("write the values out instead of repeating them"),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            "this `*name` stands inside the value that it repeats",
+        )
+        .help("write the value out here"),
+        Error::NonFiniteFloat { .. } => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            "no field takes a number without end",
+        )
+        .help("write a number, or put the text in quotes"),
+        Error::UnsupportedTag { .. } => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            "tags such as `!name` are not read",
+        )
+        .help("remove the tag, or put the text in quotes if it begins with `!`"),
+        other => Diagnostic::error(
+            &catalog::UNREADABLE_VALUE,
+            format!("this value cannot be read: {}", brief(other)),
+        )
+        .help("write plain text, a number, a list or a mapping"),
     }
 }
 
@@ -210,14 +332,6 @@ fn brief(error: &Error) -> String {
         .next()
         .unwrap_or_default()
         .to_owned()
-}
-
-fn too_deep() -> Diagnostic {
-    Diagnostic::error(
-        &catalog::TOO_LARGE,
-        format!("nested deeper than {} levels", document::DEEPEST),
-    )
-    .help("no kind nests that deep; look for a bracket that is never closed")
 }
 
 /// The character at a byte offset; at the end of the text, the last one.

@@ -33,6 +33,17 @@ fn invalid_documents_give_their_recorded_diagnostics() {
             "{} is clean",
             path.display()
         );
+        for found in loaded
+            .diagnostics
+            .iter()
+            .filter(|found| found.help.is_empty())
+        {
+            let (id, message) = (found.id(), &found.message);
+            differences.push(format!(
+                "{}: {id} says nothing of what to do: {message}",
+                path.display()
+            ));
+        }
         seen.extend(loaded.diagnostics.iter().map(diagnostic::Diagnostic::id));
         let rendered = diagnostic::render(&loaded.diagnostics, &sources, Style::Plain);
         differences.extend(recorded::compare(&path.with_extension("stderr"), &rendered));
@@ -46,9 +57,10 @@ fn invalid_documents_give_their_recorded_diagnostics() {
     assert_eq!(
         missing,
         [
-            "SP-V0028", "SP-V0029", "SP-V0035", "SP-V0036", "SP-V0086", "SP-V0104"
+            "SP-V0028", "SP-V0029", "SP-V0035", "SP-V0036", "SP-V0071", "SP-V0086", "SP-V0104",
+            "SP-V0105"
         ],
-        "every id has a document; what is told of files needs files, an immutable spec a second version, an expiry a clock"
+        "every id has a document; what is told of files needs files, an immutable spec a second version, an expiry a clock, a rack its machines, a layout `fmt`"
     );
 }
 

@@ -3,12 +3,17 @@ use std::fs;
 
 use crd::{
     declaration::{Declaration, Declared},
-    format::format,
+    diagnostic::Diagnostic,
     load::{SourceText, load},
 };
 use proptest::prelude::*;
 
 use crate::{cases::config, recorded};
+
+/// The canonical form, without what is said of it.
+fn form(source: &SourceText) -> Result<String, Vec<Diagnostic>> {
+    crd::format::format(source).map(|formatted| formatted.text)
+}
 
 fn source(text: &str) -> SourceText {
     SourceText::new("input", text)
@@ -42,9 +47,9 @@ fn comments(text: &str) -> Vec<String> {
 }
 
 fn check(text: &str) -> Result<String, TestCaseError> {
-    let formatted = format(&source(text))
+    let formatted = form(&source(text))
         .map_err(|problems| TestCaseError::fail(format!("{text}\n{problems:?}")))?;
-    let again = format(&source(&formatted))
+    let again = form(&source(&formatted))
         .map_err(|problems| TestCaseError::fail(format!("{formatted}\n{problems:?}")))?;
     prop_assert_eq!(&again, &formatted, "not a fixed point:\n{}", text);
     prop_assert_eq!(
@@ -81,9 +86,85 @@ fn documents_have_their_recorded_form() {
 #[test]
 fn broken_text_has_no_canonical_form() {
     for text in ["a: [1\n", "a: 1\na: 2\n"] {
-        let problems = format(&source(text)).expect_err("broken text is refused");
+        let problems = form(&source(text)).expect_err("broken text is refused");
         assert!(problems[0].span.is_some());
     }
+}
+
+#[test]
+fn a_document_that_keeps_its_layout_says_why() {
+    const HEAD: &str = "apiVersion: shardplane.dev/v1alpha1\nkind: CardPolicy\n";
+    let plain = format!("{HEAD}metadata:\n  name: plain\nspec: {{}}\n");
+    for (body, why, shown) in [
+        (
+            "metadata: &m\n  name: lab\n",
+            "a value that `&name` names",
+            "&m",
+        ),
+        (
+            "metadata:\n  name: lab\n  labels: {a: &a b, c: *a}\n",
+            "a value that `&name` names",
+            "&a b",
+        ),
+        ("metadata:\n  name: !!str lab\n", "a tag", "!!str lab"),
+        (
+            "metadata:\n  name: lab\n  annotations:\n    ? |\n      two\n      lines\n    : x\n",
+            "a key is more than text on one line",
+            "two",
+        ),
+        (
+            "metadata:\n  name: lab\n  annotations:\n    ? # why\n      a\n    : x\n",
+            "a comment or a directive",
+            HEAD.lines().next().unwrap_or_default(),
+        ),
+    ] {
+        let text = format!("{plain}---\n{HEAD}{body}");
+        let formatted = crd::format::format(&source(&text))
+            .unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+        let [note] = formatted.kept.as_slice() else {
+            panic!("{text}: {:?}", formatted.kept);
+        };
+        assert!(
+            note.message
+                .starts_with("CardPolicy/lab keeps its own order and layout: "),
+            "{}",
+            note.message
+        );
+        assert!(note.message.contains(why), "{}", note.message);
+        let span = note.span.as_ref().expect("the note has a place");
+        let line = text.lines().nth(span.line as usize - 1).unwrap_or_default();
+        assert!(line.contains(shown), "{shown} is not in {line}");
+    }
+    let listed = format!("- {}", plain.trim_end().replace('\n', "\n  "));
+    for (text, name) in [
+        (
+            format!("apiVersion: v1\nkind: List\nitems:\n{listed}\n"),
+            "this List",
+        ),
+        (format!("{listed}\n"), "this list"),
+        (
+            "{\"apiVersion\": \"shardplane.dev/v1alpha1\", \"kind\": \"CardPolicy\"}\n".to_owned(),
+            "this CardPolicy",
+        ),
+    ] {
+        let text = text.replace("plain", "on");
+        let formatted = crd::format::format(&source(&text))
+            .unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+        assert_eq!(
+            formatted.text,
+            text.replace(": on", ": \"on\""),
+            "quotes are added all the same"
+        );
+        assert!(
+            formatted.kept[0].message.starts_with(name),
+            "{}",
+            formatted.kept[0].message
+        );
+    }
+    assert_eq!(
+        crd::format::format(&source(&plain)).map(|formatted| formatted.kept),
+        Ok(Vec::new())
+    );
 }
 
 /// Documents with keys in any order, comments anywhere and any indentation.
@@ -159,13 +240,16 @@ proptest! {
     #[test]
     fn no_text_makes_the_loader_or_the_formatter_panic(text in "([ a-z:\\[\\]{}#&*!|>'\"%@`,?<~\t\r\n-]|apiVersion: shardplane.dev/v1alpha1\n|kind: P2PGroup\n|---\n|é|\u{feff}){0,40}") {
         let loaded = load(&[source(&text)]);
+        for found in &loaded.diagnostics {
+            prop_assert!(!found.help.is_empty(), "no help with {:?} in {:?}", found, text);
+        }
         for span in loaded.diagnostics.iter().filter_map(|diagnostic| diagnostic.span.as_ref()) {
             let end = (span.byte + span.length) as usize;
             prop_assert!(text.get(span.byte as usize..end).is_some(), "{:?} in {:?}", span, text);
         }
         crd::diagnostic::render(&loaded.diagnostics, &[source(&text)], crd::diagnostic::Style::Plain);
-        if let Ok(formatted) = format(&source(&text)) {
-            prop_assert_eq!(format(&source(&formatted)), Ok(formatted.clone()));
+        if let Ok(formatted) = form(&source(&text)) {
+            prop_assert_eq!(form(&source(&formatted)), Ok(formatted.clone()));
         }
     }
 }

@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, fs, sync::OnceLock};
 
 use crd::{
-    format::format,
+    diagnostic::Diagnostic,
     load::{SourceText, load},
 };
 use proptest::prelude::*;
@@ -13,6 +13,11 @@ use crate::{
     recorded,
     styled::{Choices, styled},
 };
+
+/// The canonical form, without what is said of it.
+fn form(source: &SourceText) -> Result<String, Vec<Diagnostic>> {
+    crd::format::format(source).map(|formatted| formatted.text)
+}
 
 fn source(text: &str) -> SourceText {
     SourceText::new("input", text)
@@ -32,10 +37,11 @@ fn values(text: &str) -> Option<Vec<Value>> {
     serde_saphyr::from_multiple_with_options(text, options).ok()
 }
 
-/// What `validate` says, without places, and how often.
+/// What `validate` says, without places, and how often; it always says what to do.
 fn problems(text: &str) -> BTreeMap<String, usize> {
     let mut problems = BTreeMap::new();
     for found in load(&[source(text)]).diagnostics {
+        assert!(!found.help.is_empty(), "no help with {found:?} in\n{text}");
         *problems
             .entry(format!("{} {}", found.id(), found.message))
             .or_default() += 1;
@@ -54,10 +60,11 @@ fn comments(text: &str) -> Vec<String> {
 }
 
 fn check(text: &str) -> Result<(), TestCaseError> {
-    let Ok(formatted) = format(&source(text)) else {
+    let before = problems(text);
+    let Ok(formatted) = form(&source(text)) else {
         return Ok(());
     };
-    let again = format(&source(&formatted));
+    let again = form(&source(&formatted));
     prop_assert_eq!(
         again.as_ref(),
         Ok(&formatted),
@@ -79,7 +86,6 @@ fn check(text: &str) -> Result<(), TestCaseError> {
         text,
         formatted
     );
-    let before = problems(text);
     for (problem, count) in problems(&formatted) {
         let known = before.get(&problem).copied().unwrap_or_default();
         prop_assert!(

@@ -2,7 +2,7 @@
 use std::fs;
 
 use crd::{
-    format::format,
+    diagnostic::Diagnostic,
     kind::ShardedModelSpec,
     load::{SourceText, load},
     write,
@@ -28,6 +28,11 @@ fn readings() -> Vec<(String, String)> {
             (cell(0), cell(1))
         })
         .collect()
+}
+
+/// The canonical form, without what is said of it.
+fn form(source: &SourceText) -> Result<String, Vec<Diagnostic>> {
+    crd::format::format(source).map(|formatted| formatted.text)
 }
 
 /// A policy whose annotation holds a text.
@@ -75,10 +80,10 @@ proptest! {
     fn any_text_survives_writing_formatting_and_reading(text in "\\PC{0,24}|[0-9:._xob-]{0,12}", key in "[a-z0-9:.~-]{1,8}") {
         let value = json!({ "apiVersion": "v1", "kind": "X", "data": { key.clone(): [text.clone(), { "a": text.clone() }] } });
         let written = write::to_yaml(&value).expect("text has a YAML form");
-        let formatted = format(&SourceText::new("written", &written)).expect("what is written can be formatted");
+        let formatted = form(&SourceText::new("written", &written)).expect("what is written can be formatted");
         prop_assert_eq!(&formatted, &written, "a document of others stays as it is");
         let written = write::to_yaml(&policy(&text)).expect("a policy has a YAML form");
-        let formatted = format(&SourceText::new("written", &written)).expect("what is written can be formatted");
+        let formatted = form(&SourceText::new("written", &written)).expect("what is written can be formatted");
         let loaded = load(&[SourceText::new("formatted", &formatted)]);
         prop_assert_eq!(&loaded.declaration.policies[0].annotations["text"], &text, "{}", formatted);
     }

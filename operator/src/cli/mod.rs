@@ -2,6 +2,7 @@
 mod cluster;
 mod doctor;
 mod environment;
+mod input;
 mod rack;
 mod snapshot;
 

@@ -2,7 +2,7 @@
 mod apply;
 mod doctor;
 mod down;
-mod files;
+mod fmt;
 mod plan;
 mod probe;
 mod rack;
@@ -12,6 +12,7 @@ pub(crate) mod setting;
 mod snapshot;
 mod status;
 mod up;
+mod validate;
 
 use serde_json::json;
 
@@ -29,8 +30,13 @@ use crate::{
 pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &StopFlag) -> Exit {
     let format = verb.format();
     let ended = match verb {
-        Verb::Validate(args) => files::validate(&args, console),
-        Verb::Fmt(args) => files::fmt(&args, console),
+        _ if verb.standard_inputs() > 1 => Err(Failure::said(
+            Exit::Usage,
+            "standard input is named more than once, and can be read once",
+            "name a file for all but one `-`",
+        )),
+        Verb::Validate(args) => validate::run(&args, console),
+        Verb::Fmt(args) => fmt::run(&args, console),
         Verb::Schema(args) => schema::run(&args, console),
         Verb::Rack(args) => rack::run(args.verb, environment, console),
         Verb::Probe(args) => probe::probe(&args, environment, console),

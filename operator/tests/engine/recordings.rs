@@ -45,6 +45,39 @@ fn expire(lab: &Lab, until: &str) {
     fs::write(lab.path("one.yaml"), written).unwrap();
 }
 
+/// A file as an entry of a `List`, as `kubectl get -o yaml` prints them.
+fn listed(text: &str) -> String {
+    let text = text.trim_start_matches("---\n").trim_end();
+    let entry = text.replace('\n', "\n  ");
+    format!("apiVersion: v1\nkind: List\nmetadata:\n  resourceVersion: \"\"\nitems:\n- {entry}\n")
+}
+
+#[test]
+fn a_list_plans_as_its_entries_do() {
+    let lab = recorded(&[]);
+    let alone = lab.plain(&PLAN).expect(0).stdout;
+    let one = listed(&text(&lab, "one.yaml"));
+    fs::write(lab.path("one.yaml"), one).unwrap();
+    assert_eq!(lab.plain(&PLAN).expect(0).stdout, alone);
+    let said = lab.plain(&["snapshot", "verify", "one.yaml"]).expect(0);
+    assert!(said.stdout.contains("whole"), "{}", said.stdout);
+    for name in ["group", "model", "policy"] {
+        let name = format!("declared/{name}.yaml");
+        fs::write(lab.path(&name), listed(&text(&lab, &name))).unwrap();
+    }
+    // The same but for the lines of the list that stand above each entry.
+    let further = alone.lines().map(|line| match line.rsplit_once(".yaml:") {
+        Some((before, number)) => {
+            format!("{before}.yaml:{}\n", number.parse::<u32>().unwrap() + 5)
+        }
+        None => format!("{line}\n"),
+    });
+    assert_eq!(
+        lab.plain(&PLAN).expect(0).stdout,
+        further.collect::<String>()
+    );
+}
+
 #[test]
 fn a_recording_is_the_same_bytes_each_time_and_whole() {
     let lab = recorded(&[]);

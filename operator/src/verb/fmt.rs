@@ -1,16 +1,16 @@
-//! `validate` and `fmt`: files alone, no machine.
+//! `fmt`: files in their canonical form, rewritten or checked.
 use std::path::PathBuf;
 
 use crd::{
-    diagnostic::{self, Diagnostic, Severity},
+    diagnostic::{self, Diagnostic},
+    format::Formatted,
     load::SourceText,
 };
-use serde_json::json;
 
 use crate::{
-    cli::{FmtArgs, Format, ValidateArgs},
+    cli::FmtArgs,
     console::Console,
-    declared, document,
+    declared,
     exit::Exit,
     failure::Failure,
     render::words::counted,
@@ -18,40 +18,8 @@ use crate::{
     state::durable,
 };
 
-/// `validate`
-pub fn validate(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure> {
-    let read = declared::read(&args.files.file)?;
-    let (errors, warnings) = (
-        read.loaded.count(Severity::Error),
-        read.loaded.count(Severity::Warning),
-    );
-    let exit = declared::outcome(&read.loaded);
-    match args.printing.output {
-        Format::Text | Format::Wide => {
-            declared::report(&read, console, Severity::Note);
-            let declaration = &read.loaded.declaration;
-            let objects = declaration.policies.len()
-                + declaration.groups.len()
-                + declaration.builds.len()
-                + declaration.models.len();
-            console.result(&format!(
-                "{} in {}: {}, {}\n",
-                counted(objects, "valid object"),
-                counted(read.sources.len(), "file"),
-                counted(errors, "error"),
-                counted(warnings, "warning"),
-            ));
-        }
-        format @ (Format::Json | Format::Yaml) => {
-            let value = json!({ "diagnostics": document::json(&read.loaded.diagnostics)?, "exit": document::exit_json(exit) });
-            console.result(&document::print(&value, format)?);
-        }
-    }
-    Ok(exit)
-}
-
 /// `fmt`
-pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
+pub fn run(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
     let Gathered { sources, problems } = source::read_all(&args.files.file)?;
     let unread: Vec<Diagnostic> = problems.iter().map(SourceError::diagnostic).collect();
     let only_missing = problems
@@ -70,7 +38,14 @@ pub fn fmt(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
     let mut refused = 0;
     for (source, path) in &sources {
         let formatted = match crd::format::format(source) {
-            Ok(formatted) => formatted,
+            Ok(Formatted { text, kept }) => {
+                if !kept.is_empty() {
+                    let style = declared::style(console.err_paint());
+                    let notes = diagnostic::render(&kept, std::slice::from_ref(source), style);
+                    console.note(notes.trim_end());
+                }
+                text
+            }
             Err(problems) => {
                 refused += 1;
                 let style = declared::style(console.err_paint());
