@@ -212,6 +212,20 @@ impl ControlPlane {
         path
     }
 
+    /// Starts some of Kubernetes' own controllers.
+    pub fn start_controllers(&self, names: &str) -> Running {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let arguments = [
+            format!("--kubeconfig={}", at("kubeconfig")),
+            format!("--controllers={names}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            "--secure-port=0".to_owned(),
+            "--leader-elect=false".to_owned(),
+        ];
+        let program = self.program.with_file_name("kube-controller-manager");
+        start(self.folder.path(), &program, &arguments)
+    }
+
     /// Stops the API server as a crash would, and starts it again on the same store and port.
     pub fn restart_server(&mut self) {
         self.server.0.kill().expect("it runs");

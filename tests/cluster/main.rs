@@ -12,9 +12,11 @@ mod control_plane;
 mod converging;
 mod corpus;
 mod definitions;
+mod draining;
 mod failing;
 mod fleet;
 mod kubectl;
+mod kubelet;
 mod rights;
 
 use assets::Found;
@@ -90,5 +92,6 @@ acts! {
     a_node_that_boots_or_comes_back_is_planned_anew: "1.37", failing::a_node_that_boots_or_comes_back_is_planned_anew;
     a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
     two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
+    holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -10,7 +10,7 @@ pub const LOG: &str = "audit.log";
 /// Our accounts, as the API server names them.
 const ACCOUNTS: &str = "system:serviceaccount:shardplane-system:";
 /// Rights that a run of the quickstart does not show, each with why it is there.
-const UNSEEN: [(&str, &str, &str); 4] = [
+const UNSEEN: [(&str, &str, &str); 5] = [
     (
         "cardnodes",
         "create",
@@ -21,6 +21,11 @@ const UNSEEN: [(&str, &str, &str); 4] = [
         "changeplans",
         "delete",
         "a rollout that is replaced before it began, and old ones",
+    ),
+    (
+        "pods/eviction",
+        "create",
+        "where a pod holds a SoC that is drained, as in the test of drains",
     ),
     (
         "events",

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use card_node::{
     CardNode, CardNodeSpec, CardNodeStatus, Grant, GrantProgress, GrantState, LastStep, NodeCounts,
+    SocsHeld,
 };
 pub use card_policy::{
     AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicy, CardPolicySpec, CardRequirements,

@@ -23,6 +23,9 @@ pub struct AgentArgs {
     #[command(flatten)]
     #[doc = "Which API server."]
     pub cluster: ClusterArgs,
+    /// Where the node's kubelet tells which pod has which device [default: the kubelet's own socket; none for a rack].
+    #[arg(long, value_name = "SOCKET")]
+    pub pod_resources: Option<PathBuf>,
     /// Seconds between two looks at the machine.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub interval: u64,

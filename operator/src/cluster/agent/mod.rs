@@ -1,22 +1,30 @@
 //! The agent of one node: looks, says what it sees, and carries out what was granted to it and nothing else.
 //!
 //! `watches` fill `orders`, which the loop here waits on; `admit` decides on a grant, `taken` keeps the newest one on
-//! the node, `drains` wait for the controller, `report` says what was seen and `publisher` writes it.
+//! the node, `drains` wait for the controller, `tenants` are whoever holds SoCs, as the machine shows and the `kubelet` says
+//! (`pod_resources`), `report` says what was seen and `publisher` writes it.
 //!
 //! The API server may be away: what was granted goes on, what was seen is published when it is back.
 mod admit;
 pub mod drains;
+mod kubelet;
+#[cfg(test)]
+mod kubelet_tests;
 mod orders;
+mod pod_resources;
 mod publisher;
 mod report;
 mod taken;
+pub mod tenants;
+#[cfg(test)]
+mod tenants_tests;
 mod watches;
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crd::{
     declaration::Declaration,
-    kind::{CardNodeStatus, GrantProgress, GrantState},
+    kind::{GrantProgress, GrantState},
     plan::NodePlan,
     snapshot::HardwareSnapshot,
 };
@@ -42,9 +50,11 @@ use crate::{
 };
 use admit::{Admission, GrantId, Me, Taken, admit};
 use drains::Drains;
+use kubelet::Kubelet;
 use orders::{Latest, Orders};
 use publisher::Publisher;
 use report::Seen;
+use tenants::{Tenants, Word};
 
 /// `agent`
 pub fn run(
@@ -96,6 +106,16 @@ pub fn run(
         node.name.as_str(),
         console,
     );
+    // A rack has no kubelet, but one that is named.
+    let socket = match &node.machine {
+        Machine::Linux(_) => Some(PathBuf::from(kubelet::SOCKET)),
+        Machine::Rack(_) => None,
+    };
+    let kubelet = args
+        .pod_resources
+        .clone()
+        .or(socket)
+        .map(|socket| Kubelet::new(runtime.handle().clone(), socket));
     let agent = Agent {
         args,
         environment,
@@ -105,7 +125,7 @@ pub fn run(
         setting: &setting,
         orders,
         publisher,
-        status: RefCell::default(),
+        kubelet,
     };
     let ended = agent.serve();
     // The watches wait for the server for ever.
@@ -122,8 +142,8 @@ struct Agent<'a> {
     setting: &'a Setting,
     orders: Orders,
     publisher: Publisher<'a>,
-    /// What was published last, or is about to be.
-    status: RefCell<CardNodeStatus>,
+    /// Absent on a virtual node.
+    kubelet: Option<Kubelet>,
 }
 
 /// Whether this agent may work here.
@@ -243,10 +263,8 @@ impl Agent<'_> {
         let stop = StopFlag::default();
         let running = self.orders.running(id, &stop);
         let drains = Drains {
-            orders: &self.orders,
+            agent: self,
             id,
-            publisher: &self.publisher,
-            status: &self.status,
             stop: &stop,
         };
         let ran = self.engine(&stop, Crew::Controller(&drains), |engine| {
@@ -310,8 +328,15 @@ impl Agent<'_> {
         let around = Surroundings {
             worker: self.setting.toolchain.clone(),
             workers: BTreeMap::new(),
+            tenants: self.tenants(),
         };
         observe::node(&self.setting.room, self.node, &around)
+    }
+
+    /// Who else may hold SoCs, asked anew.
+    fn tenants(&self) -> Tenants {
+        let word = self.kubelet.as_ref().map_or(Word::NotAsked, Kubelet::ask);
+        Tenants::Pods(word)
     }
 
     fn report(
@@ -347,7 +372,6 @@ impl Agent<'_> {
         };
         let now = Machine::linux(Roots::default()).now();
         let status = report::status(&seen, &self.publisher.before(latest), now);
-        self.status.replace(status.clone());
         self.publisher.publish(latest, status);
         Ok(())
     }

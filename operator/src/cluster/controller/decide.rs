@@ -9,7 +9,9 @@ use kube_client::ResourceExt;
 use reconcile::{Inputs, Scope};
 
 use super::{
-    declared, fleet,
+    declared,
+    drains::{self, Victim},
+    fleet,
     grants::grants,
     rollout::{Course, course},
     verdict::{Seen, verdicts},
@@ -42,6 +44,10 @@ pub struct Decision {
     pub writes: Vec<Write>,
     /// What is to be told.
     pub events: Vec<Told>,
+    /// Pods that are to be evicted.
+    pub evict: Vec<Victim>,
+    /// Whether a drain goes on, so that its pods are to be looked at again soon.
+    pub drains: bool,
 }
 
 /// Decides.
@@ -77,6 +83,7 @@ pub fn decide(world: &World) -> Decision {
             ..Course::default()
         },
     };
+    let drains = drains::drains(world, &inputs);
     let mut writes = fleet::fleet(world);
     // One write a turn and object: the next turn sees what this one wrote.
     let marked = |write: &Write| match write {
@@ -86,7 +93,7 @@ pub fn decide(world: &World) -> Decision {
         _ => false,
     };
     let granted: Vec<Write> = match unsafe_plan {
-        None => grants(world, &plan, &course)
+        None => grants(world, &plan, &course, &drains)
             .into_iter()
             .filter(|write| !marked(write))
             .collect(),
@@ -99,10 +106,19 @@ pub fn decide(world: &World) -> Decision {
         plan: &plan,
         inputs: &inputs,
         course: &course,
+        drains: &drains,
         unsafe_plan: unsafe_plan.as_deref(),
     }));
     let events = told(&plan, &course);
-    Decision { writes, events }
+    Decision {
+        writes,
+        events,
+        evict: drains
+            .values()
+            .flat_map(|drain| drain.evict.clone())
+            .collect(),
+        drains: drains.values().any(|drain| !drain.done),
+    }
 }
 
 /// Rollouts that are opened, and those that are forgotten: one that was replaced before it began, and old ones.

@@ -1,12 +1,16 @@
 //! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
-//! is asked), `fleet` (which nodes there are), `rollout` and `opening` (what begins where), `grants` (who may do what), `verdict` (how
-//! all stands). `lease` says who leads, and in which epoch.
+//! is asked), `fleet` (which nodes there are), `rollout` and `opening` (what begins where), `drains` (who has to go first),
+//! `grants` (who may do what), `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in
+//! which epoch.
 //!
-//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet.
+//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, and which evictions were
+//! refused.
 mod decide;
 mod declared;
+mod drains;
+mod evictions;
 mod fleet;
 mod grants;
 mod lease;
@@ -14,12 +18,12 @@ mod opening;
 mod rollout;
 mod stores;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod verdict;
 mod world;
 mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use kube_client::{Client, Resource};
@@ -36,8 +40,11 @@ use crate::{
     failure::{self, Failure},
 };
 use decide::{Told, decide};
+use drains::Victim;
+use evictions::{AGAIN, Answer, Refusal};
 use lease::{Leadership, Led};
 use stores::Stores;
+use world::World;
 pub use world::number;
 use writes::{Write, Written, write};
 
@@ -93,6 +100,7 @@ pub fn run(
             me,
             changed: Arc::default(),
             trouble: String::new(),
+            refusals: BTreeMap::new(),
         };
         controller.serve().await;
         // It gives the lease back; a server that does not answer keeps nobody waiting.
@@ -135,6 +143,8 @@ struct Controller<'a> {
     changed: Arc<Notify>,
     /// What went wrong last; told once.
     trouble: String,
+    /// Evictions that were refused, by the pod's uid.
+    refusals: BTreeMap<String, Refusal>,
 }
 
 impl Controller<'_> {
@@ -198,9 +208,11 @@ impl Controller<'_> {
                 self.wait(epoch, LOOK).await;
                 continue;
             }
-            let decision = decide(&stores.world(epoch, now()));
+            let decision = decide(&self.world(epoch, stores).await);
+            self.evict(epoch, &decision.evict).await;
             if decision.writes.is_empty() {
-                self.wait(epoch, REST).await;
+                let rest = if decision.drains { AGAIN } else { REST };
+                self.wait(epoch, rest).await;
                 continue;
             }
             for event in &decision.events {
@@ -214,6 +226,46 @@ impl Controller<'_> {
                 Some(why) => {
                     self.told(&why);
                     self.wait(epoch, PATIENCE).await;
+                }
+            }
+        }
+    }
+
+    /// The cluster as it is known now, with the pods of nodes that are drained.
+    async fn world(&mut self, epoch: i64, stores: &Stores) -> World {
+        let mut world = stores.world(epoch, now());
+        let waiting = drains::waiting(&world);
+        world.pods = evictions::pods(&self.client, &waiting).await;
+        let there = |uid: &String| {
+            let mut pods = world.pods.values().flatten();
+            pods.any(|pod| pod.metadata.uid.as_ref() == Some(uid))
+        };
+        self.refusals.retain(|uid, _| there(uid));
+        world.refusals.clone_from(&self.refusals);
+        world
+    }
+
+    /// Asks that pods be evicted, one after the other: a disruption budget counts them so.
+    async fn evict(&mut self, epoch: i64, victims: &[Victim]) {
+        for victim in victims {
+            if !self.leads(epoch) {
+                return;
+            }
+            let Victim { pod, uid } = victim;
+            match evictions::evict(&self.client, victim).await {
+                Answer::Goes => {
+                    self.refusals.remove(uid);
+                    self.console
+                        .note(&format!("controller: pod {pod} is evicted, it holds a SoC"));
+                }
+                Answer::Refused(why) => {
+                    let before = self.refusals.get(uid);
+                    if before.is_none_or(|before| before.why != why) {
+                        self.console
+                            .note(&format!("controller: pod {pod} is not evicted: {why}"));
+                    }
+                    let refusal = Refusal::after(before, why, now());
+                    self.refusals.insert(uid.clone(), refusal);
                 }
             }
         }
