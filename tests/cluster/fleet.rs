@@ -64,6 +64,8 @@ impl Fleet {
             format!("--state-dir={}", plane.folder().join(node).display()),
             format!("--kubeconfig={}", kubeconfig.display()),
             "--interval=2".to_owned(),
+            "--metrics=127.0.0.1:0".to_owned(),
+            "--log-format=json".to_owned(),
         ];
         let socket = self.kubelets.get(node);
         arguments.extend(socket.map(|socket| format!("--pod-resources={}", socket.display())));
@@ -96,6 +98,8 @@ impl Fleet {
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--identity={name}"),
             format!("--lease-seconds={LEASE}"),
+            "--metrics=127.0.0.1:0".to_owned(),
+            "--log-format=json".to_owned(),
         ];
         let controller = start_as(
             plane.folder(),

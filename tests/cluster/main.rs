@@ -18,6 +18,7 @@ mod fleet;
 mod kubectl;
 mod kubelet;
 mod rights;
+mod watched;
 
 use assets::Found;
 use control_plane::ControlPlane;

@@ -2,6 +2,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
+    id::NodeName,
     kind::{ChangePlan, NodeProgress},
     plan::Plan,
 };
@@ -13,6 +14,7 @@ use super::{
     drains::{self, Victim},
     fleet,
     grants::grants,
+    measures::{Measures, measures},
     rollout::{Course, course},
     verdict::{Seen, verdicts},
     world::{World, number},
@@ -29,6 +31,8 @@ const LETTERS: usize = 10;
 pub struct Told {
     /// Of which rollout.
     pub plan: Arc<ChangePlan>,
+    /// On which node.
+    pub node: NodeName,
     /// Whether somebody should look.
     pub warning: bool,
     /// Stable reason.
@@ -48,6 +52,10 @@ pub struct Decision {
     pub evict: Vec<Victim>,
     /// Whether a drain goes on, so that its pods are to be looked at again soon.
     pub drains: bool,
+    /// What it comes to in numbers.
+    pub measures: Measures,
+    /// The safety rule that the plan breaks, where it does: nothing new begins.
+    pub unsafe_plan: Option<String>,
 }
 
 /// Decides.
@@ -101,38 +109,57 @@ pub fn decide(world: &World) -> Decision {
     };
     writes.extend(granted);
     writes.extend(rollouts(world, &course));
-    writes.extend(verdicts(&Seen {
+    let verdicts = verdicts(&Seen {
         world,
         plan: &plan,
         inputs: &inputs,
         course: &course,
         drains: &drains,
         unsafe_plan: unsafe_plan.as_deref(),
-    }));
-    let events = told(&plan, &course);
+    });
+    // What goes is told nothing more: either write would be on a version that the other has changed.
+    let goes = |verdict: &Write| {
+        let Write::PlanStatus { plan, status: _ } = verdict else {
+            return false;
+        };
+        writes
+            .iter()
+            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid()))
+    };
+    let verdicts: Vec<Write> = verdicts
+        .into_iter()
+        .filter(|verdict| !goes(verdict))
+        .collect();
+    writes.extend(verdicts);
     Decision {
         writes,
-        events,
+        events: told(&plan, &course),
         evict: drains
             .values()
             .flat_map(|drain| drain.evict.clone())
             .collect(),
         drains: drains.values().any(|drain| !drain.done),
+        measures: measures(world, &plan, &course),
+        unsafe_plan,
     }
 }
 
 /// Rollouts that are opened, and those that are forgotten: one that was replaced before it began, and old ones.
 fn rollouts(world: &World, course: &Course) -> Vec<Write> {
     let mut writes = Vec::new();
+    let begun = |plan: &ChangePlan| {
+        plan.status
+            .as_ref()
+            .is_some_and(|status| !status.nodes.is_empty())
+    };
+    // All of them and not the last alone: one that was to go may still be there.
+    let last = course.open.is_none().then(|| world.plans.last()).flatten();
+    let replaced = world
+        .plans
+        .iter()
+        .filter(|plan| !begun(plan) && last.is_none_or(|last| last.uid() != plan.uid()));
+    writes.extend(replaced.cloned().map(Write::DeletePlan));
     if let Some(spec) = &course.open {
-        let begun = |plan: &ChangePlan| {
-            plan.status
-                .as_ref()
-                .is_some_and(|status| !status.nodes.is_empty())
-        };
-        if let Some(current) = course.current.as_ref().filter(|current| !begun(current)) {
-            writes.push(Write::DeletePlan(current.clone()));
-        }
         writes.push(Write::OpenPlan {
             name: name(world, &spec.digest.0),
             spec: spec.clone(),
@@ -152,7 +179,7 @@ fn rollouts(world: &World, course: &Course) -> Vec<Write> {
         .iter()
         .rev()
         .skip(1)
-        .filter(ended_well)
+        .filter(|plan| begun(plan) && ended_well(plan))
         .collect();
     writes.extend(
         past.into_iter()
@@ -189,8 +216,9 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
         .as_ref()
         .map(|status| status.nodes.as_slice())
         .unwrap_or_default();
-    let told = |warning, reason, note| Told {
+    let told = |node: &NodeName, warning, reason, note| Told {
         plan: current.clone(),
+        node: node.clone(),
         warning,
         reason,
         note,
@@ -212,18 +240,22 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
                 .map_or(0, |planned| planned.steps.len());
             match outcome.outcome {
                 NodeProgress::Applying => told(
+                    node,
                     false,
                     "Granted",
                     format!("{node} carries out {steps} steps"),
                 ),
                 NodeProgress::Converged => told(
+                    node,
                     false,
                     "Converged",
                     format!("every step was verified on {node}"),
                 ),
-                NodeProgress::Halted => told(true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => told(true, "RolledBack", format!("{node}: {why}")),
-                NodeProgress::Stale => told(true, "Stale", format!("{node}: {why}")),
+                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
+                NodeProgress::RolledBack => {
+                    told(node, true, "RolledBack", format!("{node}: {why}"))
+                }
+                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
             }
         })
         .collect()

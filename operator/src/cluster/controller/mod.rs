@@ -1,9 +1,10 @@
 //! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
-//! is asked), `fleet` (which nodes there are), `rollout` and `opening` (what begins where), `drains` (who has to go first),
-//! `grants` (who may do what), `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in
-//! which epoch.
+//! is asked), `fleet` (which nodes there are), `rollout`, `progress`
+//! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
+//! `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in which epoch; `measures` and
+//! `numbers` are for those who watch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, and which evictions were
 //! refused.
@@ -14,7 +15,10 @@ mod evictions;
 mod fleet;
 mod grants;
 mod lease;
+mod measures;
+mod numbers;
 mod opening;
+mod progress;
 mod rollout;
 mod stores;
 #[cfg(test)]
@@ -33,7 +37,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     cli::{ControllerArgs, Environment},
-    cluster::{connection, names::CONTROLLER},
+    cluster::{
+        connection,
+        names::CONTROLLER,
+        telemetry::{
+            listener,
+            log::{Level, Log},
+        },
+    },
     console::Console,
     engine::interrupt::StopFlag,
     exit::Exit,
@@ -43,6 +54,7 @@ use decide::{Told, decide};
 use drains::Victim;
 use evictions::{AGAIN, Answer, Refusal};
 use lease::{Leadership, Led};
+use numbers::Numbers;
 use stores::Stores;
 use world::World;
 pub use world::number;
@@ -90,11 +102,22 @@ pub fn run(
         });
         let term = Duration::from_secs(args.lease_seconds);
         let leadership = Leadership::new(&client, &args.namespace, &me, term);
+        let log = Log::new(console, "controller", args.telemetry.log_format);
+        let numbers = Arc::new(Numbers::default());
+        if let Some(address) = args.telemetry.metrics {
+            let at = listener::listen(address, numbers.clone()).await?;
+            log.say(
+                Level::Info,
+                &format!("metrics and health are asked for at {at}"),
+                &[("address", &at)],
+            );
+        }
         let (say, led) = watch::channel(None);
         let leading = tokio::spawn(lead(leadership, say, stop.clone()));
         let mut controller = Controller {
             client,
-            console,
+            log,
+            numbers,
             stop,
             led,
             me,
@@ -136,7 +159,8 @@ async fn lead(
 
 struct Controller<'a> {
     client: Client,
-    console: &'a Console,
+    log: Log<'a>,
+    numbers: Arc<Numbers>,
     stop: &'a StopFlag,
     led: watch::Receiver<Option<Led>>,
     me: String,
@@ -149,16 +173,22 @@ struct Controller<'a> {
 
 impl Controller<'_> {
     async fn serve(&mut self) {
-        self.console
-            .note(&format!("controller: {} waits for the lease", self.me));
+        let (log, me) = (self.log, self.me.clone());
+        let say = |what: &str, epoch: i64| {
+            let sentence = format!("{me} {what}");
+            let fields: [(&str, &dyn std::fmt::Display); 2] =
+                [("identity", &me), ("epoch", &epoch)];
+            log.say(Level::Info, &sentence, &fields);
+        };
+        say("waits for the lease", 0);
         while self.stop.asked().is_none() {
-            match self.epoch() {
+            let epoch = self.epoch();
+            self.numbers.came_round(epoch.is_some());
+            match epoch {
                 Some(epoch) => {
-                    self.console
-                        .note(&format!("controller: {} leads, in epoch {epoch}", self.me));
+                    say(&format!("leads, in epoch {epoch}"), epoch);
                     self.term(epoch).await;
-                    self.console
-                        .note(&format!("controller: {} leads no more", self.me));
+                    say("leads no more", epoch);
                 }
                 None => tokio::time::sleep(LOOK).await,
             }
@@ -188,6 +218,7 @@ impl Controller<'_> {
             let stores = Stores::follow(&self.client, &self.me, &self.changed);
             let ready = tokio::time::timeout(LIMIT, stores.ready()).await;
             if ready != Ok(true) {
+                self.numbers.failed("unanswered");
                 self.told("the API server does not list our kinds; are the definitions in charts/shardplane/crds there, and may this account read them?");
                 continue;
             }
@@ -208,8 +239,15 @@ impl Controller<'_> {
                 self.wait(epoch, LOOK).await;
                 continue;
             }
+            let began = now();
             let decision = decide(&self.world(epoch, stores).await);
             self.evict(epoch, &decision.evict).await;
+            self.numbers.came_round(true);
+            self.numbers.turned(began.until(now()), &decision.measures);
+            if let Some(why) = &decision.unsafe_plan {
+                self.numbers.failed("unsafe-plan");
+                self.told(why);
+            }
             if decision.writes.is_empty() {
                 let rest = if decision.drains { AGAIN } else { REST };
                 self.wait(epoch, rest).await;
@@ -222,7 +260,8 @@ impl Controller<'_> {
             unseen = written;
             since = now();
             match failed {
-                None => self.trouble.clear(),
+                None if decision.unsafe_plan.is_none() => self.trouble.clear(),
+                None => {}
                 Some(why) => {
                     self.told(&why);
                     self.wait(epoch, PATIENCE).await;
@@ -255,14 +294,14 @@ impl Controller<'_> {
             match evictions::evict(&self.client, victim).await {
                 Answer::Goes => {
                     self.refusals.remove(uid);
-                    self.console
-                        .note(&format!("controller: pod {pod} is evicted, it holds a SoC"));
+                    let said = format!("pod {pod} is evicted, it holds a SoC");
+                    self.log.say(Level::Info, &said, &[]);
                 }
                 Answer::Refused(why) => {
                     let before = self.refusals.get(uid);
                     if before.is_none_or(|before| before.why != why) {
-                        self.console
-                            .note(&format!("controller: pod {pod} is not evicted: {why}"));
+                        let said = format!("pod {pod} is not evicted: {why}");
+                        self.log.say(Level::Warning, &said, &[]);
                     }
                     let refusal = Refusal::after(before, why, now());
                     self.refusals.insert(uid.clone(), refusal);
@@ -286,14 +325,19 @@ impl Controller<'_> {
         while let Some(ended) = under_way.next().await {
             match ended {
                 None => {}
-                Some(Ok(Ok(one))) => written.push(one),
+                Some(Ok(Ok(one))) => {
+                    self.numbers.wrote(one.kind);
+                    written.push(one);
+                }
                 // It was decided on another version: the next turn sees that one.
                 Some(Ok(Err(kube_client::Error::Api(status))))
                     if matches!(status.code, 404 | 409) =>
                 {
+                    self.numbers.failed("conflict");
                     failed.get_or_insert_with(String::new);
                 }
                 Some(Ok(Err(error))) => {
+                    self.numbers.failed("refused");
                     let why = format!("writing failed: {}", connection::why(&error));
                     // The same one of several every time, so that it is told once.
                     failed = failed
@@ -301,6 +345,7 @@ impl Controller<'_> {
                         .or(Some(why));
                 }
                 Some(Err(_)) => {
+                    self.numbers.failed("unanswered");
                     failed = Some("writing failed: the API server does not answer".to_owned());
                 }
             }
@@ -322,8 +367,20 @@ impl Controller<'_> {
             secondary: None,
         };
         let digest = &told.plan.spec.digest.0;
-        self.console
-            .note(&format!("controller: {digest}: {}", told.note));
+        let level = if told.warning {
+            Level::Warning
+        } else {
+            Level::Info
+        };
+        self.log.say(
+            level,
+            &format!("{digest}: {}", told.note),
+            &[
+                ("digest", digest),
+                ("node", &told.node),
+                ("reason", &told.reason),
+            ],
+        );
         let about = told.plan.object_ref(&());
         let publishing = recorder.publish(&event, &about);
         let _ = tokio::time::timeout(PATIENCE, publishing).await;
@@ -349,7 +406,7 @@ impl Controller<'_> {
 
     fn told(&mut self, what: &str) {
         if !what.is_empty() && self.trouble != what {
-            self.console.note(&format!("controller: {what}"));
+            self.log.say(Level::Warning, what, &[]);
             what.clone_into(&mut self.trouble);
         }
     }
