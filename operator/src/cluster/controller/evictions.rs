@@ -10,8 +10,14 @@ use kube_client::{
 };
 use machine::Timestamp;
 
-use super::{LIMIT, WRITES, drains::Victim};
-use crate::cluster::{condition::shortened, connection};
+use super::{
+    Controller, LIMIT, WRITES,
+    drains::{self, Victim},
+    now,
+    stores::Stores,
+    world::World,
+};
+use crate::cluster::{condition::shortened, connection, telemetry::log::Level};
 
 /// The first wait after a refusal.
 const FIRST: Duration = Duration::from_secs(1);
@@ -45,8 +51,50 @@ impl Refusal {
     }
 }
 
+impl Controller<'_> {
+    /// The cluster as it is known now, with the pods of nodes that are drained.
+    pub(super) async fn world(&mut self, epoch: i64, stores: &Stores) -> World {
+        let mut world = stores.world(epoch, now());
+        let waiting = drains::waiting(&world);
+        world.pods = pods(&self.client, &waiting).await;
+        let there = |uid: &String| {
+            let mut pods = world.pods.values().flatten();
+            pods.any(|pod| pod.metadata.uid.as_ref() == Some(uid))
+        };
+        self.refusals.retain(|uid, _| there(uid));
+        world.refusals.clone_from(&self.refusals);
+        world
+    }
+
+    /// Asks that pods be evicted, one after the other: a disruption budget counts them so.
+    pub(super) async fn evict(&mut self, epoch: i64, victims: &[Victim]) {
+        for victim in victims {
+            if !self.leads(epoch) {
+                return;
+            }
+            let Victim { pod, uid } = victim;
+            match evict(&self.client, victim).await {
+                Answer::Goes => {
+                    self.refusals.remove(uid);
+                    let said = format!("pod {pod} is evicted, it holds a SoC");
+                    self.log.say(Level::Info, &said, &[]);
+                }
+                Answer::Refused(why) => {
+                    let before = self.refusals.get(uid);
+                    if before.is_none_or(|before| before.why != why) {
+                        let said = format!("pod {pod} is not evicted: {why}");
+                        self.log.say(Level::Warning, &said, &[]);
+                    }
+                    let refusal = Refusal::after(before, why, now());
+                    self.refusals.insert(uid.clone(), refusal);
+                }
+            }
+        }
+    }
+}
+
 /// The pods of nodes. A node whose pods cannot be listed is left out: nothing is decided about its drain.
-pub async fn pods(client: &Client, nodes: &[NodeName]) -> BTreeMap<NodeName, Vec<Pod>> {
+async fn pods(client: &Client, nodes: &[NodeName]) -> BTreeMap<NodeName, Vec<Pod>> {
     let listed = futures::stream::iter(nodes)
         .map(|node| async move {
             let of = ListParams::default().fields(&format!("spec.nodeName={node}"));
@@ -66,7 +114,7 @@ pub async fn pods(client: &Client, nodes: &[NodeName]) -> BTreeMap<NodeName, Vec
 
 /// What came of asking for an eviction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+enum Answer {
     /// The pod goes, or is gone.
     Goes,
     /// It is refused, for this reason.
@@ -74,7 +122,7 @@ pub enum Answer {
 }
 
 /// Asks that a pod be evicted.
-pub async fn evict(client: &Client, victim: &Victim) -> Answer {
+async fn evict(client: &Client, victim: &Victim) -> Answer {
     let parameters = EvictParams {
         delete_options: Some(DeleteParams {
             preconditions: Some(Preconditions {

@@ -51,12 +51,10 @@ use crate::{
     failure::{self, Failure},
 };
 use decide::{Told, decide};
-use drains::Victim;
-use evictions::{AGAIN, Answer, Refusal};
+use evictions::{AGAIN, Refusal};
 use lease::{Leadership, Led};
 use numbers::Numbers;
 use stores::Stores;
-use world::World;
 pub use world::number;
 use writes::{Write, Written, write};
 
@@ -265,46 +263,6 @@ impl Controller<'_> {
                 Some(why) => {
                     self.told(&why);
                     self.wait(epoch, PATIENCE).await;
-                }
-            }
-        }
-    }
-
-    /// The cluster as it is known now, with the pods of nodes that are drained.
-    async fn world(&mut self, epoch: i64, stores: &Stores) -> World {
-        let mut world = stores.world(epoch, now());
-        let waiting = drains::waiting(&world);
-        world.pods = evictions::pods(&self.client, &waiting).await;
-        let there = |uid: &String| {
-            let mut pods = world.pods.values().flatten();
-            pods.any(|pod| pod.metadata.uid.as_ref() == Some(uid))
-        };
-        self.refusals.retain(|uid, _| there(uid));
-        world.refusals.clone_from(&self.refusals);
-        world
-    }
-
-    /// Asks that pods be evicted, one after the other: a disruption budget counts them so.
-    async fn evict(&mut self, epoch: i64, victims: &[Victim]) {
-        for victim in victims {
-            if !self.leads(epoch) {
-                return;
-            }
-            let Victim { pod, uid } = victim;
-            match evictions::evict(&self.client, victim).await {
-                Answer::Goes => {
-                    self.refusals.remove(uid);
-                    let said = format!("pod {pod} is evicted, it holds a SoC");
-                    self.log.say(Level::Info, &said, &[]);
-                }
-                Answer::Refused(why) => {
-                    let before = self.refusals.get(uid);
-                    if before.is_none_or(|before| before.why != why) {
-                        let said = format!("pod {pod} is not evicted: {why}");
-                        self.log.say(Level::Warning, &said, &[]);
-                    }
-                    let refusal = Refusal::after(before, why, now());
-                    self.refusals.insert(uid.clone(), refusal);
                 }
             }
         }
