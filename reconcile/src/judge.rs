@@ -130,7 +130,9 @@ pub fn held(soc: PciAddress, snapshot: &HardwareSnapshot) -> String {
         .filter(|holder| holder.soc == soc)
         .map(|holder| match (&holder.kind, holder.pid) {
             (HolderKind::Worker { id }, _) => format!("worker {id}"),
-            (HolderKind::Foreign | HolderKind::Unseen { .. }, _) => foreign(holder),
+            (HolderKind::Foreign | HolderKind::Pod { .. } | HolderKind::Unseen { .. }, _) => {
+                foreign(holder)
+            }
         })
         .collect();
     holders.extend(unlisted_holder(soc, snapshot));
@@ -161,6 +163,9 @@ pub fn foreign_holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> Vec<Stri
 fn foreign(holder: &Holder) -> String {
     if let HolderKind::Unseen { why } = &holder.kind {
         return format!("somebody who cannot be seen ({}: {why:?})", holder.name);
+    }
+    if let HolderKind::Pod { named: Some(pod) } = &holder.kind {
+        return format!("pod {pod}");
     }
     let named = match holder.pid {
         Some(pid) => format!("pid {pid} ({})", holder.name),

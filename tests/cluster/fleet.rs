@@ -2,7 +2,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -24,16 +24,29 @@ pub struct Fleet {
     rack: PathBuf,
     agents: BTreeMap<String, Running>,
     controllers: BTreeMap<String, Running>,
+    /// Sockets of kubelets, by node.
+    kubelets: BTreeMap<String, PathBuf>,
 }
 
 impl Fleet {
     /// Installs what is shipped, makes the Nodes, and starts an agent on each and one controller.
     pub fn start(plane: &ControlPlane, nodes: &[&str]) -> Self {
+        Self::begin(plane, nodes, BTreeMap::new())
+    }
+
+    /// The same with one Node, whose kubelet listens on a socket.
+    pub fn start_with_kubelet(plane: &ControlPlane, node: &str, socket: &Path) -> Self {
+        let kubelets = BTreeMap::from([(node.to_owned(), socket.to_owned())]);
+        Self::begin(plane, &[node], kubelets)
+    }
+
+    fn begin(plane: &ControlPlane, nodes: &[&str], kubelets: BTreeMap<String, PathBuf>) -> Self {
         install(plane);
         let mut fleet = Self {
             rack: root().join("tests/cluster/racks/three.yaml"),
             agents: BTreeMap::new(),
             controllers: BTreeMap::new(),
+            kubelets,
         };
         for node in nodes {
             make_node(plane, node);
@@ -46,7 +59,7 @@ impl Fleet {
     /// Starts the agent of a node, on the state that it had.
     pub fn start_agent(&mut self, plane: &ControlPlane, node: &str) {
         let kubeconfig = plane.kubeconfig(&format!("agent-{node}"), &agent_token(plane, node));
-        let arguments = [
+        let mut arguments = vec![
             "agent".to_owned(),
             format!("--rack={}", self.rack.display()),
             format!("--node={node}"),
@@ -56,6 +69,8 @@ impl Fleet {
             "--metrics=127.0.0.1:0".to_owned(),
             "--log-format=json".to_owned(),
         ];
+        let socket = self.kubelets.get(node);
+        arguments.extend(socket.map(|socket| format!("--pod-resources={}", socket.display())));
         let agent = start_as(
             plane.folder(),
             &format!("agent-{node}"),

@@ -12,9 +12,11 @@ mod control_plane;
 mod converging;
 mod corpus;
 mod definitions;
+mod draining;
 mod failing;
 mod fleet;
 mod kubectl;
+mod kubelet;
 mod models;
 mod played;
 mod rights;
@@ -95,5 +97,6 @@ acts! {
     two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
+    holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

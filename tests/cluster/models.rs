@@ -8,6 +8,14 @@ use crate::{
 
 /// Every kind that is made for a model, and the model.
 const ALL: &str = "smodel,mbuild,jobs,deployments,services,pdb";
+/// Kubernetes' own that make pods of what our controller makes, and sweep up after it.
+const CONTROLLERS: [&str; 5] = [
+    "deployment-controller",
+    "replicaset-controller",
+    "job-controller",
+    "garbage-collector-controller",
+    "serviceaccount-controller",
+];
 const BUILD: &str = "shardplane.dev/build=tiny-guide";
 const MODEL: &str = "shardplane.dev/model=tiny-guide";
 /// What kubelets and volumes would say is not asked in these tests; what is declared is the quickstart's.
@@ -113,7 +121,7 @@ pub fn a_revision_follows_another(plane: &ControlPlane) {
 /// The same with the cluster's own controllers, in a namespace that takes restricted pods alone.
 pub fn a_model_is_built_served_scaled_and_left(plane: &mut ControlPlane) {
     let _fleet = Fleet::start(plane, &[]);
-    let _controllers = plane.start_controllers();
+    let _controllers = plane.start_controllers(&CONTROLLERS.join(","));
     plane.kubectl(&["create", "namespace", "team"]).expected();
     let restricted = "pod-security.kubernetes.io/enforce=restricted";
     plane

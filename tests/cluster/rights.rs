@@ -12,7 +12,7 @@ const ACCOUNTS: &str = "system:serviceaccount:shardplane-system:";
 /// Why making an object by applying it shows no verb of its own.
 const APPLIED: &str = "a patch that makes an object is told as a patch, and checked for both";
 /// Rights that a run of the quickstart does not show, each with why it is there.
-const UNSEEN: [(&str, &str, &str); 10] = [
+const UNSEEN: [(&str, &str, &str); 11] = [
     ("cardnodes", "create", APPLIED),
     ("modelbuilds", "create", APPLIED),
     ("jobs", "create", APPLIED),
@@ -29,6 +29,11 @@ const UNSEEN: [(&str, &str, &str); 10] = [
         "changeplans",
         "delete",
         "a rollout that is replaced before it began, and old ones",
+    ),
+    (
+        "pods/eviction",
+        "create",
+        "where a pod holds a SoC that is drained, as in the test of drains",
     ),
     (
         "events",

@@ -7,6 +7,7 @@ use super::Condition;
 use crate::{
     id::{BootId, Digest, PciAddress, StepId},
     plan::{NodeDigest, RolloutDigest},
+    snapshot::PodName,
 };
 
 /// What the controller grants the node of the same name. Never written by people.
@@ -66,6 +67,9 @@ pub struct CardNodeSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub drained: Vec<PciAddress>,
+    /// The step of the grant that waited for this: work is kept off its SoCs, and for a drain nobody holds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_for: Option<StepId>,
 }
 
 /// A plan that one node may carry out, and what it was decided on.
@@ -130,6 +134,10 @@ pub struct CardNodeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 256)))]
     pub deviations: Vec<String>,
+    /// Who holds SoCs, an entry a holder, at most 16: for whoever reads this. The snapshot has all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub holders: Vec<SocsHeld>,
     /// The last steps, newest first, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -200,6 +208,29 @@ pub struct NodeCounts {
     /// Deviations, also those that the list has no room for.
     #[schemars(range(min = 0))]
     pub deviations: i32,
+}
+
+/// Somebody who holds SoCs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SocsHeld {
+    /// The SoCs, at most 64.
+    #[schemars(length(max = 64))]
+    pub socs: Vec<PciAddress>,
+    /// The pod, where the kubelet named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodName>,
+    /// The uid of the pod that the process belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub pod_uid: Option<String>,
+    /// The process; Linux gives numbers up to 4194304.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 4_194_304))]
+    pub pid: Option<u32>,
+    /// What it is called: a command, or why nobody can tell.
+    #[schemars(length(max = 256))]
+    pub name: String,
 }
 
 /// One step that ended.

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use card_node::{
     CardNode, CardNodeSpec, CardNodeStatus, Grant, GrantProgress, GrantState, LastStep, NodeCounts,
+    SocsHeld,
 };
 pub use card_policy::{
     AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicy, CardPolicySpec, CardRequirements,

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
-pub use occupancy::{Holder, HolderKind, PresentProgram, PresentWorker, WorkerState};
+pub use occupancy::{Holder, HolderKind, PodName, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
 pub use prerequisites::{
     Channel, ChannelState, Channels, ErrorCounts, Prerequisites, Reader, SocPrerequisites,

@@ -43,6 +43,13 @@ pub enum HolderKind {
     },
     /// Anybody else; it blocks.
     Foreign,
+    /// A pod, where an agent looks for a cluster: its controller may evict it. To whoever works on one machine alone, a
+    /// pod's process is anybody else.
+    Pod {
+        /// Its name, where the kubelet told of it; a process tells its pod's uid alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        named: Option<PodName>,
+    },
     /// Nobody knows: processes could not be looked into, so that one of them may hold it. It blocks as anybody else does.
     Unseen {
         /// Why not.
@@ -50,11 +57,29 @@ pub enum HolderKind {
     },
 }
 
+/// What a pod is called.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodName {
+    /// Its namespace.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Its name there.
+    #[schemars(length(max = 253))]
+    pub name: String,
+}
+
+impl std::fmt::Display for PodName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
 impl HolderKind {
     /// Whether it is, or may be, somebody whom we may not stop.
     pub fn is_foreign(&self) -> bool {
         match self {
-            Self::Worker { id: _ } => false,
+            Self::Worker { id: _ } | Self::Pod { named: _ } => false,
             Self::Foreign | Self::Unseen { why: _ } => true,
         }
     }

@@ -34,6 +34,9 @@ pub struct AgentArgs {
     #[command(flatten)]
     #[doc = "Which API server."]
     pub cluster: ClusterArgs,
+    /// Where the node's kubelet tells which pod has which device [default: the kubelet's own socket; none for a rack].
+    #[arg(long, value_name = "SOCKET")]
+    pub pod_resources: Option<PathBuf>,
     #[command(flatten)]
     #[doc = "What is told."]
     pub telemetry: TelemetryArgs,

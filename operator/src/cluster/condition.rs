@@ -30,6 +30,8 @@ pub enum About {
     Stalled,
     /// A plan waits for approval.
     PlanPending,
+    /// Somebody stands in the way of a drain.
+    DrainBlocked,
     /// Something changed under us.
     Drifted,
     /// ACS is relaxed somewhere.
@@ -43,6 +45,7 @@ impl About {
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
             Self::PlanPending => "PlanPending",
+            Self::DrainBlocked => "DrainBlocked",
             Self::Drifted => "Drifted",
             Self::IsolationReduced => "IsolationReduced",
         }

@@ -51,7 +51,10 @@ pub async fn client(
     named: Option<&Path>,
     environment: &Environment,
 ) -> Result<Client, ConnectionError> {
-    let config = config(named, environment).await?;
+    let mut config = config(named, environment).await?;
+    // Whoever asks has a rhythm of their own, and has to hear of a refusal: an eviction that a disruption budget forbids is
+    // answered with 429, and would be asked for again and again without a word.
+    config.default_retry = false;
     let url = config.cluster_url.to_string();
     Client::try_from(config).map_err(|source| ConnectionError::Client {
         url,

@@ -297,6 +297,7 @@ impl Engine<'_> {
         Surroundings {
             worker: self.toolchain.clone(),
             workers: self.crew.known(),
+            tenants: self.crew.tenants(),
         }
     }
 

@@ -12,6 +12,7 @@ use machine::{Known, KnownWorker};
 use reconcile::NodeInput;
 
 use crate::{
+    cluster::agent::tenants::Tenants,
     failure::Failure,
     place::SourcePlace,
     room::{Node, Room},
@@ -25,6 +26,8 @@ pub struct Surroundings {
     pub worker: Fact<WorkerToolchain>,
     /// Our workers, by node.
     pub workers: BTreeMap<NodeName, Vec<KnownWorker>>,
+    /// Who else may hold SoCs.
+    pub tenants: Tenants,
 }
 
 /// Probes one node.
@@ -35,7 +38,9 @@ pub fn node(room: &Room, node: &Node, around: &Surroundings) -> Result<HardwareS
         workers: around.workers.get(&node.name).cloned().unwrap_or_default(),
         worker: around.worker.clone(),
     };
-    Ok(machine::probe(&node.machine, &known))
+    let mut snapshot = machine::probe(&node.machine, &known);
+    around.tenants.join(&mut snapshot);
+    Ok(snapshot)
 }
 
 /// Probes every node.

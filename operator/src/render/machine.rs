@@ -118,7 +118,9 @@ fn holders(soc: PciAddress, snapshot: &HardwareSnapshot) -> String {
                     holder.name
                 )
             }
-            HolderKind::Worker { .. } | HolderKind::Foreign => holder.name.clone(),
+            HolderKind::Worker { .. } | HolderKind::Pod { .. } | HolderKind::Foreign => {
+                holder.name.clone()
+            }
         })
         .collect();
     if held.is_empty() {

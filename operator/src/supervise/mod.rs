@@ -22,7 +22,11 @@ pub use report::{Trouble, WorkerReport};
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
 pub use crate::cluster::agent::drains::Freed;
-use crate::{cluster::agent::drains::Drains, failure::Failure, room::Room};
+use crate::{
+    cluster::agent::{drains::Drains, tenants::Tenants},
+    failure::Failure,
+    room::Room,
+};
 
 /// Something that `up` reacts to.
 #[derive(Debug)]
@@ -83,6 +87,14 @@ impl Crew<'_> {
         }
     }
 
+    /// Who else may hold SoCs.
+    pub fn tenants(&self) -> Tenants {
+        match self {
+            Self::Nobody | Self::Elsewhere(_) | Self::Supervised(_) => Tenants::Strangers,
+            Self::Controller(drains) => drains.tenants(),
+        }
+    }
+
     /// Makes ready for steps on SoCs, where this step asks for that: keeps work off them, and frees them of what may be
     /// stopped. Whoever else holds one is the machine's to find.
     pub fn free(&mut self, step: &Step, room: &Room) -> Result<Freed, Failure> {
@@ -107,9 +119,9 @@ impl Crew<'_> {
                     timeout_seconds,
                     ..
                 },
-            ) => Ok(drains.wait(&step.id, socs, *timeout_seconds)),
+            ) => drains.wait(&step.id, socs, *timeout_seconds),
             (Self::Controller(drains), Action::Taint { socs }) => {
-                Ok(drains.wait(&step.id, socs, DRAIN_SECONDS))
+                drains.wait(&step.id, socs, DRAIN_SECONDS)
             }
             // Locally nothing starts while the engine works: there is nobody to keep off.
             (Self::Nobody | Self::Elsewhere(_) | Self::Supervised(_) | Self::Controller(_), _) => {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::setting;
 use crate::{
     cli::{Environment, Format, Place, ProbeArgs},
+    cluster::agent::tenants::Tenants,
     console::Console,
     document,
     engine::observe::{self, Surroundings},
@@ -49,6 +50,7 @@ pub(super) fn look(
     let around = Surroundings {
         worker: setting.toolchain,
         workers: running::alive(&setting.room.state)?,
+        tenants: Tenants::Strangers,
     };
     setting
         .room

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::setting;
 use crate::{
     cli::{Environment, Format, StatusArgs},
+    cluster::agent::tenants::Tenants,
     console::Console,
     document,
     engine::{
@@ -74,6 +75,7 @@ pub fn run(
     let around = Surroundings {
         worker: setting.toolchain.clone(),
         workers: running::alive(&room.state)?,
+        tenants: Tenants::Strangers,
     };
     let mut nodes = Vec::new();
     for node in &room.nodes {

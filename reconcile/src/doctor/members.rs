@@ -77,7 +77,7 @@ pub(super) fn holders(patient: &Patient<'_>) -> Vec<Seen> {
             .filter(|holder| holder.soc == soc.address)
             .find_map(|holder| match &holder.kind {
                 HolderKind::Unseen { why } => Some((*why, &holder.name)),
-                HolderKind::Worker { .. } | HolderKind::Foreign => None,
+                HolderKind::Worker { .. } | HolderKind::Pod { .. } | HolderKind::Foreign => None,
             });
         if let (Some((why, path)), 1) = (unseen, foreign.len()) {
             // Nobody was seen, and not everybody could be.

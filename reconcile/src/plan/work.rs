@@ -48,7 +48,7 @@ pub(super) fn holding(view: &View<'_>, socs: &[PciAddress]) -> Vec<WorkerId> {
         .filter(|holder| socs.contains(&holder.soc))
         .filter_map(|holder| match &holder.kind {
             HolderKind::Worker { id } => Some(id.clone()),
-            HolderKind::Foreign | HolderKind::Unseen { .. } => None,
+            HolderKind::Foreign | HolderKind::Pod { .. } | HolderKind::Unseen { .. } => None,
         });
     let workers: BTreeSet<WorkerId> = recorded.chain(seen).collect();
     workers.into_iter().collect()

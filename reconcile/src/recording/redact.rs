@@ -11,8 +11,8 @@ use crd::{
     id::{BootId, GroupId, MhiSerial, NodeName},
     snapshot::{
         GroupRecord, HardwareSnapshot, Holder, HolderKind, KeptSettings, Ledger, LedgerEntry,
-        OverrulingSetting, PresentWorker, Redaction, Settings, SnapshotMetadata, Soc, SocIdentity,
-        Unread, Verification,
+        OverrulingSetting, PodName, PresentWorker, Redaction, Settings, SnapshotMetadata, Soc,
+        SocIdentity, Unread, Verification,
     },
 };
 
@@ -229,7 +229,18 @@ impl Pseudonyms {
         } = holder;
         Holder {
             soc,
-            kind: kind.clone(),
+            kind: match &kind {
+                HolderKind::Pod { named: Some(pod) } => HolderKind::Pod {
+                    named: Some(PodName {
+                        namespace: self.name("namespace", &pod.namespace),
+                        name: self.name("pod", &pod.name),
+                    }),
+                },
+                HolderKind::Worker { .. }
+                | HolderKind::Foreign
+                | HolderKind::Pod { named: None }
+                | HolderKind::Unseen { .. } => kind.clone(),
+            },
             unit: unit.map(|unit| self.name("unit", &unit)),
             container: container.map(|id| self.name("container", &id)),
             pod: pod.map(|uid| self.name("pod", &uid)),

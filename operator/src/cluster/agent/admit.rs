@@ -219,6 +219,7 @@ mod tests {
             CardNodeSpec {
                 grant: Some(grant),
                 drained: Vec::new(),
+                drained_for: None,
             },
         );
         card_node.metadata.uid = Some("object".into());

@@ -24,10 +24,8 @@ impl Agent<'_> {
         let stop = StopFlag::default();
         let running = self.orders.running(id, &stop);
         let drains = Drains {
-            orders: &self.orders,
+            agent: self,
             id,
-            publisher: &self.publisher,
-            status: &self.status,
             stop: &stop,
         };
         let from = self.records().len();

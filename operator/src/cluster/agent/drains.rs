@@ -1,24 +1,19 @@
-//! Waiting for the controller to free SoCs, while the engine stands at a drain.
-use std::{cell::RefCell, time::Duration};
+//! Waiting for the controller to free SoCs, while the engine stands at a drain: who holds them is told all along.
+use std::{fmt, time::Duration};
 
 use crd::{
     id::{PciAddress, StepId},
-    kind::{CardNodeStatus, GrantState},
+    kind::GrantState,
 };
 use machine::{Machine, Roots};
 
-use super::{
-    admit::GrantId,
-    orders::{Latest, Orders},
-    publisher::Publisher,
-};
-use crate::{
-    cluster::condition::{self, Standing},
-    engine::interrupt::StopFlag,
-};
+use super::{Agent, admit::GrantId, orders::Latest, tenants::Tenants};
+use crate::{engine::interrupt::StopFlag, failure::Failure};
 
 /// What the controller may need beyond the drain's own time: to hear of it, and to write that it is done.
 const MARGIN: Duration = Duration::from_mins(1);
+/// The longest between two looks at who holds the SoCs.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Whether SoCs were freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,41 +25,59 @@ pub enum Freed {
 }
 
 /// One grant's drains.
-#[derive(Debug)]
 pub struct Drains<'a> {
-    /// What the API server says.
-    pub orders: &'a Orders,
+    /// Who carries it out.
+    pub(super) agent: &'a Agent<'a>,
     /// The grant at work.
-    pub id: &'a GrantId,
-    /// How to tell the controller.
-    pub publisher: &'a Publisher<'a>,
-    /// What was told last.
-    pub status: &'a RefCell<CardNodeStatus>,
+    pub(super) id: &'a GrantId,
     /// Whether to stop.
-    pub stop: &'a StopFlag,
+    pub(super) stop: &'a StopFlag,
+}
+
+impl fmt::Debug for Drains<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drains")
+            .field("id", self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drains<'_> {
     /// Tells which drain is waited for, and waits until the controller says that these SoCs are drained.
-    pub fn wait(&self, step: &StepId, socs: &[PciAddress], timeout_seconds: u32) -> Freed {
+    pub fn wait(
+        &self,
+        step: &StepId,
+        socs: &[PciAddress],
+        timeout_seconds: u32,
+    ) -> Result<Freed, Failure> {
         let wall = Machine::linux(Roots::default());
         let limit = Duration::from_secs(u64::from(timeout_seconds)) + MARGIN;
         let end = wall.now().plus(limit);
+        let mut progress = self.id.progress(GrantState::Working, None);
+        progress.awaiting = Some(step.clone());
         loop {
-            let (latest, turn) = self.orders.latest();
+            let (latest, turn) = self.agent.orders.latest();
             if self.stop.asked().is_some() || !self.is_granted(&latest) {
-                return Freed::Stopped;
+                return Ok(Freed::Stopped);
             }
-            if drained(&latest, socs) {
-                return Freed::Yes;
+            if drained(&latest, step, socs) {
+                return Ok(Freed::Yes);
             }
-            self.tell(&latest, step);
+            // The controller goes by what is seen from here on: its taint is older than this look.
+            let snapshot = self.agent.look()?;
+            self.agent.tell(&latest, &snapshot, Some(&progress), None)?;
             let now = wall.now();
             if now >= end {
-                return Freed::Stopped;
+                return Ok(Freed::Stopped);
             }
-            self.orders.wait(turn, now.until(end));
+            let most = LOOK.min(now.until(end));
+            self.agent.orders.wait(turn, most);
         }
+    }
+
+    /// Who else may hold SoCs.
+    pub fn tenants(&self) -> Tenants {
+        self.agent.tenants()
     }
 
     fn is_granted(&self, latest: &Latest) -> bool {
@@ -74,38 +87,12 @@ impl Drains<'_> {
             .and_then(|node| node.spec.grant.as_ref());
         granted.is_some_and(|grant| GrantId::of(grant) == *self.id)
     }
-
-    fn tell(&self, latest: &Latest, step: &StepId) {
-        let mut status = self.status.borrow_mut();
-        let mut progress = self.id.progress(GrantState::Working, None);
-        progress.awaiting = Some(step.clone());
-        status.grant = Some(progress);
-        let words = condition::standing(
-            Standing::Working,
-            "WaitingForDrain",
-            format!("{step} waits for the controller to drain its SoCs"),
-        );
-        let now = Machine::linux(Roots::default()).now();
-        let generation = status.observed_generation;
-        for told in condition::conditions(&status.conditions, words, generation, now) {
-            match status
-                .conditions
-                .iter_mut()
-                .find(|old| old.type_ == told.type_)
-            {
-                Some(old) => *old = told,
-                None => status.conditions.push(told),
-            }
-        }
-        self.publisher.publish(latest, status.clone());
-    }
 }
 
-fn drained(latest: &Latest, socs: &[PciAddress]) -> bool {
-    let drained = latest
-        .card_node
-        .as_ref()
-        .map(|node| node.spec.drained.as_slice())
-        .unwrap_or_default();
-    socs.iter().all(|soc| drained.contains(soc))
+/// Whether this step's SoCs are: what an earlier step of the grant waited for says nothing of who holds them.
+fn drained(latest: &Latest, step: &StepId, socs: &[PciAddress]) -> bool {
+    let spec = latest.card_node.as_ref().map(|node| &node.spec);
+    spec.is_some_and(|spec| {
+        spec.drained_for.as_ref() == Some(step) && socs.iter().all(|soc| spec.drained.contains(soc))
+    })
 }

@@ -1,24 +1,33 @@
 //! The agent of one node: looks, says what it sees, and carries out what was granted to it and nothing else.
 //!
 //! `watches` fill `orders`, which the loop here waits on; `admit` decides on a grant, `taken` keeps the newest one on
-//! the node, `carrying` does what it says, `drains` wait for the controller, `report` says what was seen and `publisher` writes it, `numbers` are for those who watch.
+//! the node, `carrying` does what it says, `drains` wait for the controller, `tenants` are whoever holds SoCs, as the machine
+//! shows and the `kubelet` says (`pod_resources`), `report` says what was seen and `publisher` writes it, `numbers` are for
+//! those who watch.
 //!
 //! The API server may be away: what was granted goes on, what was seen is published when it is back.
 mod admit;
 mod carrying;
 pub mod drains;
+mod kubelet;
+#[cfg(test)]
+mod kubelet_tests;
 mod numbers;
 mod orders;
+mod pod_resources;
 mod publisher;
 mod report;
 mod taken;
+pub mod tenants;
+#[cfg(test)]
+mod tenants_tests;
 mod watches;
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use crd::{
     declaration::Declaration,
-    kind::{CardNodeStatus, GrantProgress, GrantState},
+    kind::{GrantProgress, GrantState},
     snapshot::HardwareSnapshot,
 };
 use machine::{Clock, Machine, Roots};
@@ -47,10 +56,12 @@ use crate::{
 };
 use admit::{Admission, Me, Taken, admit};
 use carrying::{last, word};
+use kubelet::Kubelet;
 use numbers::Numbers;
 use orders::{Latest, Orders};
 use publisher::Publisher;
 use report::Seen;
+use tenants::{Tenants, Word};
 
 /// `agent`
 pub fn run(
@@ -113,6 +124,16 @@ pub fn run(
         log,
         numbers.clone(),
     );
+    // A rack has no kubelet, but one that is named.
+    let socket = match &node.machine {
+        Machine::Linux(_) => Some(PathBuf::from(kubelet::SOCKET)),
+        Machine::Rack(_) => None,
+    };
+    let kubelet = args
+        .pod_resources
+        .clone()
+        .or(socket)
+        .map(|socket| Kubelet::new(runtime.handle().clone(), socket));
     let agent = Agent {
         args,
         environment,
@@ -124,7 +145,7 @@ pub fn run(
         setting: &setting,
         orders,
         publisher,
-        status: RefCell::default(),
+        kubelet,
     };
     let ended = agent.serve();
     // The watches wait for the server for ever.
@@ -143,8 +164,8 @@ struct Agent<'a> {
     setting: &'a Setting,
     orders: Orders,
     publisher: Publisher<'a>,
-    /// What was published last, or is about to be.
-    status: RefCell<CardNodeStatus>,
+    /// Absent on a virtual node.
+    kubelet: Option<Kubelet>,
 }
 
 /// Whether this agent may work here.
@@ -297,8 +318,15 @@ impl Agent<'_> {
         let around = Surroundings {
             worker: self.setting.toolchain.clone(),
             workers: BTreeMap::new(),
+            tenants: self.tenants(),
         };
         observe::node(&self.setting.room, self.node, &around)
+    }
+
+    /// Who else may hold SoCs, asked anew.
+    fn tenants(&self) -> Tenants {
+        let word = self.kubelet.as_ref().map_or(Word::NotAsked, Kubelet::ask);
+        Tenants::Pods(word)
     }
 
     fn report(
@@ -335,7 +363,6 @@ impl Agent<'_> {
         let now = Machine::linux(Roots::default()).now();
         let status = report::status(&seen, &self.publisher.before(latest), now);
         self.numbers.deviates(status.counts.as_ref());
-        self.status.replace(status.clone());
         self.publisher.publish(latest, status);
         Ok(())
     }

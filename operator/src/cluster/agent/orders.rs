@@ -144,6 +144,7 @@ mod tests {
             CardNodeSpec {
                 grant: Some(grant),
                 drained: Vec::new(),
+                drained_for: None,
             },
         )
     }

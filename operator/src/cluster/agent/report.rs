@@ -2,8 +2,8 @@
 use crd::{
     id::PciAddress,
     journal::{Event, Record},
-    kind::{CardNodeStatus, GrantProgress, GrantState, LastStep, NodeCounts},
-    snapshot::{HardwareSnapshot, LedgerTarget, SocStatus},
+    kind::{CardNodeStatus, GrantProgress, GrantState, LastStep, NodeCounts, SocsHeld},
+    snapshot::{HardwareSnapshot, HolderKind, LedgerTarget, SocStatus},
 };
 use machine::Timestamp;
 use reconcile::drift;
@@ -54,6 +54,7 @@ pub fn status(seen: &Seen<'_>, before: &CardNodeStatus, now: Timestamp) -> CardN
         grant: seen.grant.cloned(),
         counts: Some(counts(seen.snapshot, drifts.len())),
         deviations: drifts.into_iter().take(LISTED).collect(),
+        holders: holders(seen.snapshot),
         last_steps: last_steps(seen.records),
         conditions: condition::conditions(&before.conditions, words, seen.generation, now),
     }
@@ -105,6 +106,34 @@ fn counts(snapshot: &HardwareSnapshot, deviations: usize) -> NodeCounts {
         ),
         deviations: count(deviations),
     }
+}
+
+/// Who holds SoCs, each with all of theirs.
+fn holders(snapshot: &HardwareSnapshot) -> Vec<SocsHeld> {
+    let mut held: Vec<SocsHeld> = Vec::new();
+    for holder in &snapshot.holders {
+        let named = match &holder.kind {
+            HolderKind::Pod { named } => named.clone(),
+            HolderKind::Worker { .. } | HolderKind::Foreign | HolderKind::Unseen { .. } => None,
+        };
+        let one = SocsHeld {
+            socs: vec![holder.soc],
+            pod: named,
+            pod_uid: holder.pod.clone(),
+            pid: holder.pid,
+            name: shortened(&holder.name, SENTENCE),
+        };
+        let same = |known: &&mut SocsHeld| {
+            (&known.pod, &known.pod_uid, known.pid, &known.name)
+                == (&one.pod, &one.pod_uid, one.pid, &one.name)
+        };
+        match held.iter_mut().find(same) {
+            Some(known) => known.socs.push(holder.soc),
+            None => held.push(one),
+        }
+    }
+    held.truncate(LISTED);
+    held
 }
 
 /// The last steps that ended, newest first.
@@ -209,7 +238,11 @@ fn standing(seen: &Seen<'_>, unsaid: Option<&str>) -> (Standing, &'static str, S
     match grant.state {
         GrantState::Working => (
             Standing::Working,
-            "CarryingOut",
+            if grant.awaiting.is_some() {
+                "WaitingForDrain"
+            } else {
+                "CarryingOut"
+            },
             match &grant.awaiting {
                 None => format!("carrying out {}", grant.digest.0),
                 Some(step) => format!("{step} waits for the controller to drain its SoCs"),

@@ -10,7 +10,9 @@ use kube_client::ResourceExt;
 use reconcile::{Inputs, Scope};
 
 use super::{
-    declared, fleet,
+    declared,
+    drains::{self, Victim},
+    fleet,
     grants::grants,
     measures::{Measures, measures},
     rollout::{Course, course},
@@ -46,6 +48,10 @@ pub struct Decision {
     pub writes: Vec<Write>,
     /// What is to be told.
     pub events: Vec<Told>,
+    /// Pods that are to be evicted.
+    pub evict: Vec<Victim>,
+    /// Whether a drain goes on, so that its pods are to be looked at again soon.
+    pub drains: bool,
     /// What it comes to in numbers.
     pub measures: Measures,
     /// The safety rule that the plan breaks, where it does: nothing new begins.
@@ -85,6 +91,7 @@ pub fn decide(world: &World) -> Decision {
             ..Course::default()
         },
     };
+    let drains = drains::drains(world, &inputs);
     let mut writes = fleet::fleet(world);
     // One write a turn and object: the next turn sees what this one wrote.
     let marked = |write: &Write| match write {
@@ -94,7 +101,7 @@ pub fn decide(world: &World) -> Decision {
         _ => false,
     };
     let granted: Vec<Write> = match unsafe_plan {
-        None => grants(world, &plan, &course)
+        None => grants(world, &plan, &course, &drains)
             .into_iter()
             .filter(|write| !marked(write))
             .collect(),
@@ -107,6 +114,7 @@ pub fn decide(world: &World) -> Decision {
         plan: &plan,
         inputs: &inputs,
         course: &course,
+        drains: &drains,
         unsafe_plan: unsafe_plan.as_deref(),
     });
     // What goes is told nothing more: either write would be on a version that the other has changed.
@@ -126,6 +134,11 @@ pub fn decide(world: &World) -> Decision {
     Decision {
         writes,
         events: told(&plan, &course),
+        evict: drains
+            .values()
+            .flat_map(|drain| drain.evict.clone())
+            .collect(),
+        drains: drains.values().any(|drain| !drain.done),
         measures: measures(world, &plan, &course),
         unsafe_plan,
     }

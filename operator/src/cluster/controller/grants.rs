@@ -1,16 +1,16 @@
 //! Grants and drains: what each `CardNode` and Node is to say for the course that was decided on.
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
-    id::{NodeName, PciAddress},
-    kind::{CardNode, CardNodeSpec, ChangePlan, Grant, GrantState, NodeProgress},
+    id::NodeName,
+    kind::{CardNode, CardNodeSpec, ChangePlan, Grant, NodeProgress},
     plan::{NodePlan, Plan},
-    step::Action,
 };
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kube_client::ResourceExt;
 
 use super::{
+    drains::{Drain, awaited},
     rollout::{Course, Stand},
     world::World,
     writes::{CardNodeWrite, Write},
@@ -21,11 +21,22 @@ use crate::cluster::{
 };
 
 /// Grants that go out, come back, or have a drain to be done; and taints on Nodes.
-pub fn grants(world: &World, plan: &Plan, course: &Course) -> Vec<Write> {
+pub fn grants(
+    world: &World,
+    plan: &Plan,
+    course: &Course,
+    drains: &BTreeMap<NodeName, Drain>,
+) -> Vec<Write> {
     let mut writes = Vec::new();
     for (name, card_node) in &world.card_nodes {
         let node = world.nodes.get(name);
-        let goal = goal(world, plan, course, name, card_node, node);
+        let known = Known {
+            world,
+            plan,
+            course,
+            drain: drains.get(name),
+        };
+        let goal = known.goal(name, card_node, node);
         if goal.spec != card_node.spec {
             writes.push(Write::CardNode(CardNodeWrite {
                 spec: goal.spec,
@@ -58,40 +69,50 @@ enum Placement {
     Kept,
 }
 
-fn goal(
-    world: &World,
-    plan: &Plan,
-    course: &Course,
-    name: &NodeName,
-    card_node: &CardNode,
-    node: Option<&Arc<Node>>,
-) -> Goal {
-    let nothing = Goal {
-        spec: CardNodeSpec::default(),
-        taint: Placement::Open,
-    };
-    if let Some(grant) = &card_node.spec.grant {
-        if is_over(course, name, grant) {
-            return nothing;
-        }
-        return at_work(card_node, node, grant);
-    }
-    let begins = course.stands.get(name) == Some(&Stand::Begins);
-    let planned = plan.nodes.iter().find(|planned| planned.node == *name);
-    let granted = planned
-        .filter(|_| begins)
-        .zip(course.current.as_deref())
-        .zip(node)
-        .and_then(|((planned, current), node)| grant(world, planned, current, card_node, node));
-    match granted {
-        Some(grant) => Goal {
-            spec: CardNodeSpec {
-                grant: Some(grant),
-                drained: Vec::new(),
-            },
+/// What a node's goal depends on.
+struct Known<'a> {
+    world: &'a World,
+    plan: &'a Plan,
+    course: &'a Course,
+    drain: Option<&'a Drain>,
+}
+
+impl Known<'_> {
+    fn goal(&self, name: &NodeName, card_node: &CardNode, node: Option<&Arc<Node>>) -> Goal {
+        let Self {
+            world,
+            plan,
+            course,
+            drain,
+        } = *self;
+        let nothing = Goal {
+            spec: CardNodeSpec::default(),
             taint: Placement::Open,
-        },
-        None => nothing,
+        };
+        if let Some(grant) = &card_node.spec.grant {
+            if is_over(course, name, grant) {
+                return nothing;
+            }
+            return at_work(card_node, node, grant, drain);
+        }
+        let begins = course.stands.get(name) == Some(&Stand::Begins);
+        let planned = plan.nodes.iter().find(|planned| planned.node == *name);
+        let granted = planned
+            .filter(|_| begins)
+            .zip(course.current.as_deref())
+            .zip(node)
+            .and_then(|((planned, current), node)| grant(world, planned, current, card_node, node));
+        match granted {
+            Some(grant) => Goal {
+                spec: CardNodeSpec {
+                    grant: Some(grant),
+                    drained: Vec::new(),
+                    drained_for: None,
+                },
+                taint: Placement::Open,
+            },
+            None => nothing,
+        }
     }
 }
 
@@ -130,52 +151,37 @@ fn grant(
 }
 
 /// A node that carries out its grant: drained as far as it asks.
-fn at_work(card_node: &CardNode, node: Option<&Arc<Node>>, grant: &Grant) -> Goal {
+fn at_work(
+    card_node: &CardNode,
+    node: Option<&Arc<Node>>,
+    grant: &Grant,
+    drain: Option<&Drain>,
+) -> Goal {
     let as_it_is = |taint| Goal {
         spec: card_node.spec.clone(),
         taint,
     };
-    let Some(socs) = awaited(card_node, grant) else {
+    if awaited(card_node, grant).is_none() {
         let begun = !card_node.spec.drained.is_empty();
         return as_it_is(if begun {
             Placement::Kept
         } else {
             Placement::Open
         });
-    };
+    }
     let kept_off = node.is_some_and(|node| is_tainted(node));
     // Only once the API server has the taint: whoever was placed before is seen as a holder by the next look.
-    if !kept_off {
-        return as_it_is(Placement::Kept);
-    }
-    Goal {
-        spec: CardNodeSpec {
-            grant: Some(grant.clone()),
-            drained: socs,
+    match drain.filter(|drain| drain.done && kept_off) {
+        None => as_it_is(Placement::Kept),
+        Some(drain) => Goal {
+            spec: CardNodeSpec {
+                grant: Some(grant.clone()),
+                drained: drain.awaited.socs.clone(),
+                drained_for: Some(drain.awaited.step.clone()),
+            },
+            taint: Placement::Kept,
         },
-        taint: Placement::Kept,
     }
-}
-
-/// The SoCs that the agent waits to see drained: it stands where work is kept off, or where a holder has to go.
-pub fn awaited(card_node: &CardNode, grant: &Grant) -> Option<Vec<PciAddress>> {
-    let progress = card_node.status.as_ref()?.grant.as_ref()?;
-    let same = progress.digest == grant.digest
-        && progress.decided_on == grant.decided_on
-        && progress.lease_epoch == grant.lease_epoch;
-    let step = progress.awaiting.as_ref()?;
-    if !same || progress.state != GrantState::Working {
-        return None;
-    }
-    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
-    plan.steps
-        .into_iter()
-        .find_map(|planned| match planned.action {
-            Action::Taint { socs } | Action::Drain { socs, .. } if planned.id == *step => {
-                Some(socs)
-            }
-            _ => None,
-        })
 }
 
 fn is_tainted(node: &Node) -> bool {
@@ -183,7 +189,7 @@ fn is_tainted(node: &Node) -> bool {
 }
 
 fn is_ours(taint: &Taint) -> bool {
-    taint.key == DRAIN_TAINT
+    taint.key == DRAIN_TAINT && taint.effect == DRAIN_EFFECT
 }
 
 fn taints(node: &Node) -> &[Taint] {

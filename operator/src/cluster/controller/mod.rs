@@ -2,13 +2,16 @@
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
 //! is asked), `fleet` (which nodes there are), `rollout`, `progress`
-//! and `opening` (what begins where, and how far it came), `grants` (who may do what), `verdict` (how
-//! all stands). `lease` says who leads, and in which epoch; `measures` and `numbers` are for
-//! those who watch.
+//! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
+//! `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in which epoch; `measures` and
+//! `numbers` are for those who watch.
 //!
-//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet.
+//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, and which evictions were
+//! refused.
 mod decide;
 mod declared;
+mod drains;
+mod evictions;
 mod fleet;
 mod grants;
 mod lease;
@@ -19,12 +22,12 @@ mod progress;
 mod rollout;
 mod stores;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod verdict;
 mod world;
 mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use kube_client::{Client, Resource};
@@ -49,6 +52,7 @@ use crate::{
     failure::{self, Failure},
 };
 use decide::{Told, decide};
+use evictions::{AGAIN, Refusal};
 use lease::Leadership;
 pub use lease::Led;
 pub use numbers::Numbers;
@@ -129,6 +133,7 @@ pub fn run(
             me,
             changed: Arc::default(),
             trouble: String::new(),
+            refusals: BTreeMap::new(),
         };
         futures::join!(controller.serve(), models.serve());
         // It gives the lease back; a server that does not answer keeps nobody waiting.
@@ -172,6 +177,8 @@ struct Controller<'a> {
     changed: Arc<Notify>,
     /// What went wrong last; told once.
     trouble: String,
+    /// Evictions that were refused, by the pod's uid.
+    refusals: BTreeMap<String, Refusal>,
 }
 
 impl Controller<'_> {
@@ -243,7 +250,8 @@ impl Controller<'_> {
                 continue;
             }
             let began = now();
-            let decision = decide(&stores.world(epoch, began));
+            let decision = decide(&self.world(epoch, stores).await);
+            self.evict(epoch, &decision.evict).await;
             self.numbers.came_round(true);
             self.numbers.turned(began.until(now()), &decision.measures);
             if let Some(why) = &decision.unsafe_plan {
@@ -251,7 +259,8 @@ impl Controller<'_> {
                 self.told(why);
             }
             if decision.writes.is_empty() {
-                self.wait(epoch, REST).await;
+                let rest = if decision.drains { AGAIN } else { REST };
+                self.wait(epoch, rest).await;
                 continue;
             }
             for event in &decision.events {

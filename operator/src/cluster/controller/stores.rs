@@ -86,6 +86,8 @@ impl Stores {
             nodes: keyed(&self.nodes),
             card_nodes: keyed(&self.card_nodes),
             plans,
+            pods: BTreeMap::new(),
+            refusals: BTreeMap::new(),
             epoch,
             now,
         }

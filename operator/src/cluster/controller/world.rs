@@ -5,10 +5,11 @@ use crd::{
     id::NodeName,
     kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
 };
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube_client::ResourceExt;
 use machine::Timestamp;
 
+use super::evictions::Refusal;
 use crate::cluster::names::CARDS_LABEL;
 
 /// Every object that a decision depends on, and the time.
@@ -24,6 +25,10 @@ pub struct World {
     pub card_nodes: BTreeMap<NodeName, Arc<CardNode>>,
     /// Rollouts, oldest first.
     pub plans: Vec<Arc<ChangePlan>>,
+    /// Pods of the nodes whose agent waits for a drain.
+    pub pods: BTreeMap<NodeName, Vec<Pod>>,
+    /// Evictions that were refused, by the pod's uid.
+    pub refusals: BTreeMap<String, Refusal>,
     /// Epoch of the lease that the controller holds.
     pub epoch: i64,
     /// The time.

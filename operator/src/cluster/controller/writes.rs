@@ -116,6 +116,9 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             if let Some(grant) = &to.spec.grant {
                 spec["grant"] = json!(grant);
             }
+            if let Some(step) = &to.spec.drained_for {
+                spec["drainedFor"] = json!(step);
+            }
             let object = json!({
                 "apiVersion": API_VERSION,
                 "kind": "CardNode",

@@ -8,15 +8,17 @@ use crd::{
         P2PGroup,
     },
     plan::NodePlan,
+    snapshot::Holder,
     step::Action,
 };
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube_client::ResourceExt;
 use machine::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{
     decide::decide,
+    evictions::Refusal,
     world::{World, number},
     writes::{CardNodeWrite, Write},
 };
@@ -74,6 +76,8 @@ impl Hand {
                 nodes: BTreeMap::new(),
                 card_nodes: BTreeMap::new(),
                 plans: Vec::new(),
+                pods: BTreeMap::new(),
+                refusals: BTreeMap::new(),
                 epoch: 1,
                 now: Timestamp(0),
             },
@@ -104,6 +108,7 @@ impl Hand {
         self.world
             .nodes
             .insert(NodeName(name.into()), Arc::new(node));
+        self.world.pods.entry(NodeName(name.into())).or_default();
     }
 
     /// Kubernetes says whether a Node is ready.
@@ -205,6 +210,49 @@ impl Hand {
         });
     }
 
+    /// An agent stands where holders have to go, and sees these.
+    pub fn awaits_drain(&mut self, name: &str, holders: &[Holder]) {
+        self.says(name, GrantState::Working, |plan| {
+            let drains = |step: &&crd::step::Step| matches!(step.action, Action::Drain { .. });
+            plan.steps.iter().find(drains).map(|step| step.id.clone())
+        });
+        let mut snapshot = machine_of(name);
+        snapshot.holders = holders.to_vec();
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
+    /// The pods of a node.
+    pub fn pods(&mut self, name: &str, pods: Vec<Pod>) {
+        self.world.pods.insert(NodeName(name.into()), pods);
+    }
+
+    /// The Eviction API refuses a pod.
+    pub fn refuses(&mut self, uid: &str, why: &str) {
+        let now = self.world.now;
+        let refusal = Refusal::after(self.world.refusals.get(uid), why.to_owned(), now);
+        self.world.refusals.insert(uid.to_owned(), refusal);
+    }
+
+    /// What is said of drains by the policy and by the last rollout.
+    pub fn drain_blocked(&self) -> [String; 2] {
+        let policy = self.world.policies[0].status.as_ref();
+        let plan = self.last_plan().status.as_ref();
+        [
+            policy.map(|status| &status.conditions),
+            plan.map(|status| &status.conditions),
+        ]
+        .map(|conditions| {
+            let mut all = conditions.into_iter().flatten();
+            let said = all.find(|told| told.type_ == "DrainBlocked");
+            said.map_or_else(String::new, |told| {
+                format!("{} {}: {}", told.status, told.reason, told.message)
+            })
+        })
+    }
+
     /// An agent has carried out its grant, and shows a machine on which nothing is left to do.
     pub fn converges(&mut self, name: &str) {
         self.ends(name, GrantState::Converged);
@@ -303,8 +351,13 @@ impl Hand {
     /// One turn: what it writes, in a word each, put into the world.
     pub fn turn(&mut self) -> Vec<String> {
         let decision = decide(&self.world);
+        let evicted = decision.evict.iter();
+        let mut said: Vec<String> = evicted
+            .map(|victim| format!("evict {}", victim.pod))
+            .collect();
         let writes = decision.writes;
-        writes.into_iter().map(|write| self.put(write)).collect()
+        said.extend(writes.into_iter().map(|write| self.put(write)));
+        said
     }
 
     fn put(&mut self, write: Write) -> String {

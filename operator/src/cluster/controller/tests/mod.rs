@@ -1,6 +1,7 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
+mod draining;
 mod hand;
-mod ultra;
+pub mod ultra;
 
 use std::time::Duration;
 

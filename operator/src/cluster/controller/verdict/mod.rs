@@ -1,9 +1,10 @@
 //! How policies, groups and rollouts stand, in conditions that a person and kstatus can read: `standing` judges, `rollout`
-//! says it of rollouts.
+//! says it of rollouts, `draining` who stands in their way.
+mod draining;
 mod rollout;
 mod standing;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
     id::{Digest, NodeName, ObjectRef},
@@ -15,6 +16,7 @@ use reconcile::NodeInput;
 
 use super::{
     declared::{group_ref, policy_ref},
+    drains::Drain,
     rollout::Course,
     world::{World, stays},
     writes::Write,
@@ -35,6 +37,8 @@ pub struct Seen<'a> {
     pub inputs: &'a [NodeInput],
     /// What becomes of rollouts.
     pub course: &'a Course,
+    /// Drains that agents wait for.
+    pub drains: &'a BTreeMap<NodeName, Drain>,
     /// The safety rule that the plan breaks, where it does.
     pub unsafe_plan: Option<&'a str>,
 }
@@ -72,6 +76,7 @@ impl Seen<'_> {
         let converged = nodes.iter().filter(|name| self.is_converged(name)).count();
         let mut words = condition::standing(standing, &reason, message);
         words.push(self.pending(&nodes));
+        words.push(self.drain_blocked(&nodes));
         words.push(self.told(
             About::Drifted,
             &nodes,
@@ -135,6 +140,7 @@ impl Seen<'_> {
         let (standing, reason, message) = self.stands(&object, &nodes);
         let mut words = condition::standing(standing, &reason, message);
         words.push(self.pending(&nodes));
+        words.push(self.drain_blocked(&nodes));
         let status = P2PGroupStatus {
             observed_generation: group.metadata.generation,
             sets: Some(count(records.len())),

@@ -31,6 +31,7 @@ impl Seen<'_> {
         if is_current {
             let names: Vec<&NodeName> = plan.spec.nodes.iter().map(|node| &node.node).collect();
             words.push(self.pending(&names));
+            words.push(self.drain_blocked(&names));
         } else {
             words.push(said(
                 About::PlanPending,
@@ -38,6 +39,7 @@ impl Seen<'_> {
                 "NothingPending",
                 "no plan waits for approval",
             ));
+            words.push(self.drain_blocked(&[]));
         }
         let status = ChangePlanStatus {
             observed_generation: plan.metadata.generation,

@@ -274,7 +274,7 @@ impl Seen<'_> {
     }
 }
 
-fn sentence(line: &ReportLine) -> String {
+pub(super) fn sentence(line: &ReportLine) -> String {
     if line.hint.is_empty() {
         line.message.clone()
     } else {

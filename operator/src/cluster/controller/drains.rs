@@ -1,0 +1,333 @@
+//! Drains: who has to go before SoCs are free, and what becomes of each: evicted, waited for, or named as what blocks.
+//!
+//! Holders are those that the agent saw while it waited, so after our taint. Only their pods are evicted, never by name
+//! alone; a pod that may have SoCs and is not told of yet is waited for, and is not evicted: it may be a bystander.
+use std::collections::BTreeMap;
+
+use crd::{
+    id::{NodeName, PciAddress, StepId},
+    kind::{CardNode, Grant, GrantState},
+    plan::NodePlan,
+    snapshot::{HardwareSnapshot, Holder, HolderKind, PodName},
+    step::Action,
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube_client::ResourceExt;
+use machine::Timestamp;
+use reconcile::NodeInput;
+
+use super::{evictions::Refusal, world::World};
+use crate::cluster::{
+    agent::tenants::is_of_socs,
+    names::{AGENT, DRAIN_EFFECT, DRAIN_TAINT},
+    packed,
+};
+
+/// On the mirror of a static pod, which the kubelet makes again whatever becomes of it: the static pod's uid.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+/// Seconds that a pod may be late to end before it is named as what blocks.
+const LATE: i64 = 60;
+
+/// What an agent waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// The step that it stands at.
+    pub step: StepId,
+    /// The SoCs of it.
+    pub socs: Vec<PciAddress>,
+    /// What is to be true of them.
+    pub until: Until,
+}
+
+/// What is to be true before a step goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Nothing new is placed there.
+    KeptOff,
+    /// Nobody holds one.
+    Free,
+}
+
+/// A drain as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// What is waited for.
+    pub awaited: Awaited,
+    /// Whether it is done.
+    pub done: bool,
+    /// Pods to evict now.
+    pub evict: Vec<Victim>,
+    /// Who blocks it.
+    pub blockers: Vec<Blocker>,
+}
+
+/// A pod to evict: this one, and not another that has its name by then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Victim {
+    /// Its name.
+    pub pod: PodName,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// Somebody who blocks a drain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blocker {
+    /// Stable reason.
+    pub reason: Obstinacy,
+    /// Who, and why.
+    pub sentence: String,
+}
+
+/// Why somebody does not go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstinacy {
+    /// Its eviction was refused: by a disruption budget, nearly always.
+    PodDisruptionBudget,
+    /// It is a pod that must not be evicted, or does not end.
+    PodNotEvictable,
+    /// Nobody knows whose it is, or it is no pod.
+    HolderUnknown,
+}
+
+/// Every drain that an agent waits for, as far as the pods of its node are known.
+pub fn drains(world: &World, inputs: &[NodeInput]) -> BTreeMap<NodeName, Drain> {
+    inputs
+        .iter()
+        .filter_map(|input| match input {
+            NodeInput::Read(snapshot) => Some(snapshot),
+            NodeInput::Unreadable { .. } => None,
+        })
+        .filter_map(|snapshot| {
+            let name = &snapshot.metadata.name;
+            let card_node = world.card_nodes.get(name)?;
+            let awaited = awaited(card_node, card_node.spec.grant.as_ref()?)?;
+            let pods = world.pods.get(name)?;
+            let drain = drain(awaited, snapshot, pods, &world.refusals, world.now);
+            Some((name.clone(), drain))
+        })
+        .collect()
+}
+
+/// Nodes whose agent waits for a drain: whose pods have to be known.
+pub fn waiting(world: &World) -> Vec<NodeName> {
+    let at_drain = |card_node: &CardNode| {
+        let grant = card_node.spec.grant.as_ref();
+        grant.and_then(|grant| awaited(card_node, grant)).is_some()
+    };
+    let nodes = world.card_nodes.iter();
+    nodes
+        .filter(|(_, card_node)| at_drain(card_node))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// What the agent waits for: it stands where work is kept off, or where holders have to go.
+pub fn awaited(card_node: &CardNode, grant: &Grant) -> Option<Awaited> {
+    let progress = card_node.status.as_ref()?.grant.as_ref()?;
+    let same = progress.digest == grant.digest
+        && progress.decided_on == grant.decided_on
+        && progress.lease_epoch == grant.lease_epoch;
+    let step = progress.awaiting.as_ref()?;
+    if !same || progress.state != GrantState::Working {
+        return None;
+    }
+    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
+    let planned = plan.steps.into_iter().find(|planned| planned.id == *step)?;
+    let (socs, until) = match planned.action {
+        Action::Taint { socs } => (socs, Until::KeptOff),
+        Action::Drain { socs, .. } => (socs, Until::Free),
+        _ => return None,
+    };
+    Some(Awaited {
+        step: planned.id,
+        socs,
+        until,
+    })
+}
+
+/// How one drain stands.
+pub fn drain(
+    awaited: Awaited,
+    snapshot: &HardwareSnapshot,
+    pods: &[Pod],
+    refusals: &BTreeMap<String, Refusal>,
+    now: Timestamp,
+) -> Drain {
+    let mut drain = Drain {
+        done: true,
+        evict: Vec::new(),
+        blockers: Vec::new(),
+        awaited,
+    };
+    for pod in pods.iter().filter(|pod| is_untold(pod, snapshot)) {
+        drain.blocks(
+            Obstinacy::HolderUnknown,
+            format!(
+                "pod {} asks for SoCs, and the kubelet has not said yet which it has",
+                name(pod)
+            ),
+        );
+    }
+    if drain.awaited.until == Until::Free {
+        let socs = drain.awaited.socs.clone();
+        let holders = snapshot.holders.iter();
+        for holder in holders.filter(|holder| socs.contains(&holder.soc)) {
+            drain.done = false;
+            match pod_of(holder, pods) {
+                Some(pod) => drain.pod_goes(pod, refusals, now),
+                None => drain.stranger(holder),
+            }
+        }
+    }
+    drain.evict.sort();
+    drain.evict.dedup();
+    drain.blockers.sort();
+    drain.blockers.dedup();
+    drain
+}
+
+impl Drain {
+    fn blocks(&mut self, reason: Obstinacy, sentence: String) {
+        self.done = false;
+        self.blockers.push(Blocker { reason, sentence });
+    }
+
+    /// Decides what becomes of a pod that holds a SoC.
+    fn pod_goes(&mut self, pod: &Pod, refusals: &BTreeMap<String, Refusal>, now: Timestamp) {
+        let who = name(pod);
+        if is_over(pod) {
+            // The agent's next look shows its SoCs free.
+            return;
+        }
+        if let Some(why) = stays(pod) {
+            return self.blocks(Obstinacy::PodNotEvictable, format!("pod {who} {why}"));
+        }
+        if let Some(by) = &pod.metadata.deletion_timestamp {
+            let seconds = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
+            if seconds > by.0.as_second().saturating_add(LATE) {
+                let since = by.0;
+                self.blocks(
+                    Obstinacy::PodNotEvictable,
+                    format!("pod {who} was to have ended by {since} and holds SoCs still"),
+                );
+            }
+            return;
+        }
+        let victim = Victim {
+            pod: who.clone(),
+            uid: pod.uid().unwrap_or_default(),
+        };
+        match refusals.get(&victim.uid) {
+            None => self.evict.push(victim),
+            Some(refusal) => {
+                if now >= refusal.until {
+                    self.evict.push(victim);
+                }
+                self.blocks(
+                    Obstinacy::PodDisruptionBudget,
+                    format!("pod {who} ({})", refusal.why),
+                );
+            }
+        }
+    }
+
+    /// Somebody who is no pod that the API server knows.
+    fn stranger(&mut self, holder: &Holder) {
+        let named = match holder.pid {
+            Some(pid) => format!("pid {pid} ({})", holder.name),
+            None => holder.name.clone(),
+        };
+        let soc = holder.soc;
+        let sentence = match (&holder.kind, &holder.pod) {
+            // Told by the kubelet and gone from the API server: the kubelet's next word has it no more.
+            (HolderKind::Pod { named: Some(_) }, _) => return,
+            (HolderKind::Pod { named: None }, Some(uid)) => format!(
+                "{named} holds {soc} for pod {uid}, which the API server does not know on this node"
+            ),
+            (HolderKind::Unseen { .. }, _) => format!("nobody can tell who holds {soc}: {named}"),
+            (HolderKind::Worker { id }, _) => format!("worker {id} holds {soc}"),
+            (HolderKind::Pod { named: None } | HolderKind::Foreign, _) => {
+                format!("{named} holds {soc} and is no pod")
+            }
+        };
+        self.blocks(Obstinacy::HolderUnknown, sentence);
+    }
+}
+
+/// The pod that a holder is, or that its process belongs to.
+fn pod_of<'a>(holder: &Holder, pods: &'a [Pod]) -> Option<&'a Pod> {
+    let HolderKind::Pod { named } = &holder.kind else {
+        return None;
+    };
+    let uid = holder.pod.as_deref();
+    let of_uid =
+        |pod: &&Pod| uid.is_some() && (pod.metadata.uid.as_deref() == uid || mirrored(pod) == uid);
+    let of_name = |pod: &&Pod| named.as_ref().is_some_and(|named| name(pod) == *named);
+    pods.iter().find(|pod| of_name(pod) || of_uid(pod))
+}
+
+/// Why a pod must not be evicted, where that is so.
+fn stays(pod: &Pod) -> Option<&'static str> {
+    if mirrored(pod).is_some() {
+        return Some("is static: its kubelet starts it again; take its manifest off the node");
+    }
+    let spec = pod.spec.as_ref()?;
+    if spec.service_account_name.as_deref() == Some(AGENT) {
+        return Some("is our own agent, which is never evicted");
+    }
+    let owners = pod.owner_references();
+    let of_every_node = owners
+        .iter()
+        .any(|owner| owner.kind == "DaemonSet" && owner.controller == Some(true));
+    let tolerates = spec.tolerations.iter().flatten().any(|toleration| {
+        let key = toleration.key.as_deref().unwrap_or_default();
+        let effect = toleration.effect.as_deref().unwrap_or_default();
+        let exists = toleration.operator.as_deref() == Some("Exists");
+        (key == DRAIN_TAINT || (key.is_empty() && exists))
+            && (effect.is_empty() || effect == DRAIN_EFFECT)
+    });
+    (of_every_node && tolerates)
+        .then_some("is of a DaemonSet that tolerates our taint, and would be back at once")
+}
+
+/// The uid of the static pod that this one mirrors.
+fn mirrored(pod: &Pod) -> Option<&str> {
+    pod.annotations().get(MIRROR).map(String::as_str)
+}
+
+/// A pod that may have SoCs of its node, and that neither the kubelet nor a process tells of.
+fn is_untold(pod: &Pod, snapshot: &HardwareSnapshot) -> bool {
+    let spec = pod.spec.as_ref();
+    let containers = spec.into_iter().flat_map(|spec| {
+        let first = spec.init_containers.iter().flatten();
+        first.chain(&spec.containers)
+    });
+    let asks = containers
+        .filter_map(|container| container.resources.as_ref())
+        .flat_map(|resources| [&resources.limits, &resources.requests])
+        .flatten()
+        .flat_map(|amounts| amounts.keys())
+        .any(|resource| is_of_socs(resource));
+    let told = snapshot.holders.iter().any(|holder| {
+        let alone = std::slice::from_ref(pod);
+        pod_of(holder, alone).is_some()
+    });
+    asks && !told && !is_over(pod) && pod.metadata.deletion_timestamp.is_none()
+}
+
+/// Whether every container of it has ended.
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn name(pod: &Pod) -> PodName {
+    PodName {
+        namespace: pod.namespace().unwrap_or_default(),
+        name: pod.name_any(),
+    }
+}
