@@ -68,7 +68,7 @@ pub fn run(
         console,
         Opening::Work(Clock::Wall),
     )?;
-    if !declaration.models.is_empty() {
+    if args.ask.is_some() {
         setting.binary.path()?;
     }
     let _lock = setting::lock(&setting.room, "up")?;
@@ -97,6 +97,7 @@ pub fn run(
     );
     let mut up = Up {
         args,
+        environment,
         console,
         stop,
         place: SourcePlace::new(environment.current.clone()),
@@ -134,6 +135,7 @@ enum Answer {
 
 struct Up<'a> {
     args: &'a UpArgs,
+    environment: &'a Environment,
     console: &'a Console,
     stop: &'a StopFlag,
     place: SourcePlace,

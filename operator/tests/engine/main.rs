@@ -27,3 +27,4 @@ mod rollout;
 mod supervision;
 mod turns;
 mod unbuilt;
+mod unbuilt_once;

@@ -61,6 +61,9 @@ impl Up<'_> {
     /// A look at the machine and the files. `Some` ends `up`.
     pub(super) fn look(&mut self) -> Result<Option<Exit>, Failure> {
         self.read_again();
+        if self.setting.finds_worker(self.environment) {
+            self.supervisor.set_binary(self.setting.binary.clone());
+        }
         match self.stage {
             Stage::Standby => {
                 self.console.notify().ready(&self.standing.status());
@@ -151,7 +154,7 @@ impl Up<'_> {
     /// One pass of the engine.
     fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
         let aside = self.again.aside(width, self.wall.now());
-        let ends = which == Which::First && self.is_about_one_program();
+        let awaited = self.awaited_program();
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
@@ -164,11 +167,7 @@ impl Up<'_> {
                 Width::Cards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
-            builds: if ends {
-                FailedBuilds::End
-            } else {
-                FailedBuilds::SetAside(aside.clone())
-            },
+            builds: FailedBuilds::going_without(aside.clone(), awaited),
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
@@ -198,7 +197,7 @@ impl Up<'_> {
             }
             Ok(())
         });
-        let unbuilt = engine.builds.unbuilt().clone();
+        let unbuilt = engine.builds.unbuilt;
         for (object, why) in &unbuilt {
             if !aside.contains_key(object) {
                 self.build_again(object, why);
@@ -212,13 +211,6 @@ impl Up<'_> {
             }
         }
         Ok(settled)
-    }
-
-    /// Whether nothing would be left to run if one build failed. Whoever starts `up` by hand sees that at once.
-    fn is_about_one_program(&self) -> bool {
-        let models = self.declaration.models.iter();
-        let own = models.filter(|model| model.spec.model.is_some()).count();
-        self.args.ask.is_some() || own + self.declaration.builds.len() <= 1
     }
 
     /// The longest drain that a policy declares.
