@@ -6,6 +6,7 @@
 )]
 mod compensation;
 mod compile;
+mod control;
 mod crash;
 mod doctor;
 mod exits;
