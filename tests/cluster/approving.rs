@@ -155,6 +155,17 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
         },
         "that takes the verb approve on cardpolicies",
     );
+    let weaker = r#"{"spec":{"approval":{"mode":"Automatic"}}}"#;
+    refused(
+        "a policy that asks for less, without the verb",
+        || {
+            plane.kubectl_with(
+                &writer,
+                &["patch", "cpol", "quickstart", "--type=merge", "-p", weaker],
+            )
+        },
+        "ask for less leave than before: from Manual to Automatic takes the verb approve",
+    );
     let by_verb = shardplane(&[
         "approve",
         &digest,

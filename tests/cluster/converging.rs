@@ -2,7 +2,7 @@
 use crate::{
     control_plane::ControlPlane,
     fleet::{Fleet, until},
-    rights,
+    rights, watched,
 };
 
 /// The bits of an ACS control word that redirect peer traffic.
@@ -43,6 +43,7 @@ pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlan
         assert!(line.contains("True"), "{table}");
     }
     all_converged(plane);
+    watched::all_is_told(plane, NODES.len());
     until("taints", || self::taints(plane), |now| *now == taints);
 
     plane

@@ -142,7 +142,7 @@ pub fn a_leader_that_is_paused_wakes_behind_the_fence(plane: &mut ControlPlane) 
     until(
         "the first knows that it leads no more",
         || plane.logs(),
-        |logs| logs.contains("controller: first leads no more"),
+        |logs| logs.contains("first leads no more"),
     );
     // Killed, with no time to give the lease back.
     fleet.kill_controller("second");

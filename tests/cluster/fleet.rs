@@ -51,6 +51,8 @@ impl Fleet {
             format!("--state-dir={}", plane.folder().join(node).display()),
             format!("--kubeconfig={}", kubeconfig.display()),
             "--interval=2".to_owned(),
+            "--metrics=127.0.0.1:0".to_owned(),
+            "--log-format=json".to_owned(),
         ];
         let agent = start_as(
             plane.folder(),
@@ -81,6 +83,8 @@ impl Fleet {
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--identity={name}"),
             format!("--lease-seconds={LEASE}"),
+            "--metrics=127.0.0.1:0".to_owned(),
+            "--log-format=json".to_owned(),
         ];
         let controller = start_as(
             plane.folder(),

@@ -16,6 +16,7 @@ mod failing;
 mod fleet;
 mod kubectl;
 mod rights;
+mod watched;
 
 use assets::Found;
 use control_plane::ControlPlane;

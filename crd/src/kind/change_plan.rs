@@ -137,6 +137,10 @@ pub struct NodeOutcome {
     pub node: NodeName,
     /// How.
     pub outcome: NodeProgress,
+    /// Since when, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub since: Option<String>,
     /// Why, for all but `Converged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

@@ -149,6 +149,15 @@ pub enum Happening {
         /// Where it is wired.
         path: PciPath,
     },
+    /// The kernel told of devices: one of them, and how many more together with it.
+    Kernel {
+        /// `add`, `remove`, `bind`, `unbind`, `change`.
+        action: String,
+        /// The device, as sysfs names it.
+        device: String,
+        /// Words about others, or further ones about it.
+        more: usize,
+    },
 }
 
 /// Where a reader stands in a machine's events; zero means before the first.

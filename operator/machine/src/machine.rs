@@ -190,19 +190,16 @@ impl Machine {
     /// Where the machine's events stand now; pass it to [`Machine::events`] to see only what happens later.
     pub fn cursor(&self) -> EventCursor {
         match self {
-            Self::Linux(_) => EventCursor::default(),
+            Self::Linux(linux) => linux.cursor(),
             Self::Rack(server) => server.cursor(),
         }
     }
 
     /// Events after `cursor`, which moves on; waits for the first until `deadline`, then returns none.
-    /// Linux reports none yet: there the caller's timer is all there is.
+    /// On Linux: what the kernel tells of devices on the bus, all that comes together as one; a register write raises none.
     pub fn events(&self, cursor: &mut EventCursor, deadline: Timestamp) -> Vec<MachineEvent> {
         match self {
-            Self::Linux(linux) => {
-                linux.wait_until(deadline);
-                Vec::new()
-            }
+            Self::Linux(linux) => linux.events(cursor, deadline),
             Self::Rack(server) => server.events(cursor, deadline),
         }
     }

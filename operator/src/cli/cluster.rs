@@ -1,10 +1,10 @@
 //! `agent`, `controller` and `approve`: the verbs of a Kubernetes cluster.
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
 use super::{Place, digest};
-use crate::cluster::names::NAMESPACE;
+use crate::cluster::{names::NAMESPACE, telemetry::log::LogFormat};
 
 /// Which API server.
 #[derive(Clone, Debug, Default, Args)]
@@ -12,6 +12,17 @@ pub struct ClusterArgs {
     /// The kubeconfig that names the API server [default: KUBECONFIG, else ~/.kube/config, else the pod's own].
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+/// What is told to those who watch.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct TelemetryArgs {
+    /// Answer /metrics, /healthz and /readyz here, such as 127.0.0.1:9464 [default: nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
+    /// How lines on standard error are written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
 }
 
 /// `agent`
@@ -23,6 +34,9 @@ pub struct AgentArgs {
     #[command(flatten)]
     #[doc = "Which API server."]
     pub cluster: ClusterArgs,
+    #[command(flatten)]
+    #[doc = "What is told."]
+    pub telemetry: TelemetryArgs,
     /// Seconds between two looks at the machine.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub interval: u64,
@@ -34,6 +48,9 @@ pub struct ControllerArgs {
     #[command(flatten)]
     #[doc = "Which API server."]
     pub cluster: ClusterArgs,
+    #[command(flatten)]
+    #[doc = "What is told."]
+    pub telemetry: TelemetryArgs,
     /// The namespace of the lease by which controllers agree who leads.
     #[arg(long, value_name = "NAME", default_value = NAMESPACE)]
     pub namespace: String,

@@ -78,7 +78,8 @@ pub struct DiffArgs {
 /// `snapshot verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Recorded snapshots; - for standard input.
+    /// Recorded snapshots; - for standard input. The content that is printed names what plans are made from: recordings that
+    /// differ in readings, time and expiry alone have the same. The hash in a file is over all of it.
     #[arg(required = true)]
     pub file: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,7 +1,8 @@
 //! Kubernetes: the controller that decides for all nodes, the agent that works on one, and what both must agree on.
 //!
 //! `names` (labels, taints, field owners), `packed` (plans and snapshots as objects carry them), `condition` (what is
-//! said of an object, and since when), [`connection`] (the way to an API server); then [`controller`], [`agent`] and
+//! said of an object, and since when), [`connection`] (the way to an API server),
+//! [`telemetry`] (what is told to those who watch); then [`controller`], [`agent`] and
 //! [`approve`].
 //!
 //! Decisions are functions of what was read: `controller::decide` takes the cluster as it is and returns what is to be
@@ -13,4 +14,5 @@ pub mod connection;
 pub mod controller;
 pub mod names;
 pub mod packed;
+pub mod telemetry;
 mod watching;

@@ -82,8 +82,14 @@ impl ConfigSpace<'_> {
             if header == u32::MAX {
                 return Err(Unknown::NotReady);
             }
-            if header == 0 && at == CONVENTIONAL {
-                return Ok(None);
+            if header == 0 {
+                // At the start, no list. Further on, something was said to be here and is not: whatever came after it is
+                // not known.
+                return if at == CONVENTIONAL {
+                    Ok(None)
+                } else {
+                    Err(Unknown::Malformed)
+                };
             }
             if (header & 0xffff) as u16 == id {
                 return Ok(Some(at));

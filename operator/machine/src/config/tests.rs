@@ -136,6 +136,11 @@ fn acs_is_found_wherever_the_list_leads() {
             Ok(present(0x148)),
         ),
         (
+            "on to where nothing is",
+            port(6, &[(0x100, 1, 0x200)]),
+            Err(Unknown::Malformed),
+        ),
+        (
             "two of them",
             port(6, &[(0x100, 0x000d, 0x148), (0x148, 0x000d, 0)]),
             Ok(present(0x100)),

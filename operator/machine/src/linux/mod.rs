@@ -2,6 +2,7 @@
 pub(crate) mod clock;
 mod holders;
 pub(crate) mod process;
+mod uevents;
 mod whole_file;
 
 use std::{
@@ -9,15 +10,20 @@ use std::{
     io::Read,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use crd::id::{NodeName, PciAddress};
 use nix::sys::statvfs::statvfs;
 
 use crate::{
-    access::{AccessError, Invocation, OpenHandles, ToolError, ToolOutput},
+    access::{
+        AccessError, EventCursor, Happening, Invocation, MachineEvent, OpenHandles, ToolError,
+        ToolOutput,
+    },
     time::Timestamp,
 };
+use uevents::Uevents;
 
 /// No file that we read is larger; a bound against one that never ends.
 const MOST_BYTES: u64 = 16 << 20;
@@ -77,11 +83,63 @@ impl Default for Roots {
 #[derive(Debug)]
 pub struct Linux {
     roots: Roots,
+    /// Opened when somebody first asks for events; nothing where the kernel lets nobody listen.
+    uevents: OnceLock<Option<Uevents>>,
 }
 
 impl Linux {
     pub(crate) fn new(roots: Roots) -> Self {
-        Self { roots }
+        Self {
+            roots,
+            uevents: OnceLock::new(),
+        }
+    }
+
+    /// The ear for what the kernel tells of. Other roots than the kernel's own have none.
+    fn uevents(&self) -> Option<&Uevents> {
+        let open = || {
+            Uevents::open()
+                .ok()
+                .filter(|_| self.roots.sys == Path::new("/sys"))
+        };
+        self.uevents.get_or_init(open).as_ref()
+    }
+
+    pub(crate) fn cursor(&self) -> EventCursor {
+        // Whatever happens from here on is heard.
+        let _ = self.uevents();
+        EventCursor::default()
+    }
+
+    /// Events until a deadline: all that came together is one.
+    pub(crate) fn events(
+        &self,
+        cursor: &mut EventCursor,
+        deadline: Timestamp,
+    ) -> Vec<MachineEvent> {
+        let Some(ear) = self.uevents() else {
+            self.wait_until(deadline);
+            return Vec::new();
+        };
+        loop {
+            let left = self.now().until(deadline);
+            let told = ear.wait(left);
+            if let Some(first) = told.first() {
+                cursor.0 += 1;
+                let what = Happening::Kernel {
+                    action: first.action.clone(),
+                    device: first.device.clone(),
+                    more: told.len() - 1,
+                };
+                return vec![MachineEvent {
+                    sequence: cursor.0,
+                    what,
+                }];
+            }
+            if left.is_zero() {
+                return Vec::new();
+            }
+        }
     }
 
     pub(crate) fn name(&self) -> NodeName {

@@ -94,9 +94,7 @@ fn function(
         ),
         driver: last_of_link(machine, &format!("{folder}/driver"))
             .map_or_else(|fact| fact, |(name, source)| Fact::known(name, source)),
-        bars: parsed(machine, &format!("{folder}/resource"), |text| {
-            Some(bars(text))
-        }),
+        bars: parsed(machine, &format!("{folder}/resource"), bars),
         link: link(machine, &folder, "current"),
         max_link: link(machine, &folder, "max"),
         numa_node: numa_node(machine, format!("{folder}/numa_node")),
@@ -161,29 +159,31 @@ fn registers(
     }
 }
 
-/// Base address registers from the kernel's list: start, end and flags of each, in hexadecimal.
-pub fn bars(resource: &str) -> Vec<Bar> {
+/// Base address registers from the kernel's list: start, end and flags of each, in hexadecimal. Absent where a line has
+/// another form, or no line is there: what it would say is not known then, and none is no answer.
+pub fn bars(resource: &str) -> Option<Vec<Bar>> {
     /// `IORESOURCE_MEM`.
     const MEMORY: u64 = 0x200;
     /// `IORESOURCE_PREFETCH`.
     const PREFETCH: u64 = 0x2000;
-    (0..6_u8)
-        .zip(resource.lines())
-        .filter_map(|(index, line)| {
-            let mut numbers = line
-                .split_whitespace()
-                .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-            let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
-            if flags & MEMORY == 0 || end < start {
-                return None;
-            }
-            Some(Bar {
-                index,
-                size_kib: (end - start).checked_add(1)?.div_ceil(1024),
-                prefetchable: flags & PREFETCH != 0,
-            })
-        })
-        .collect()
+    let mut bars = Vec::new();
+    let mut lines = (0..6_u8).zip(resource.lines()).peekable();
+    lines.peek()?;
+    for (index, line) in lines {
+        let mut numbers = line
+            .split_whitespace()
+            .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
+        let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
+        if flags & MEMORY == 0 || end < start {
+            continue;
+        }
+        bars.push(Bar {
+            index,
+            size_kib: (end - start).checked_add(1)?.div_ceil(1024),
+            prefetchable: flags & PREFETCH != 0,
+        });
+    }
+    Some(bars)
 }
 
 /// The link as it runs (`current`) or as fast and wide as it could (`max`).
@@ -230,5 +230,37 @@ fn last_of_link<T>(machine: &Machine, path: &str) -> Result<(String, String), Fa
             Some(_) | None => Err(Fact::unknown(Unknown::Malformed, path)),
         },
         Err(error) => Err(Fact::unknown(reason(&error), path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_list_is_read_whole_or_is_not_known() {
+        let none = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
+        let large = "0x0000004000000000 0x000000407fffffff 0x000000000014220c\n";
+        let bar = |index| Bar {
+            index,
+            size_kib: 2 << 20,
+            prefetchable: true,
+        };
+        for (text, expected) in [
+            (none.repeat(6), Some(vec![])),
+            (
+                format!("{}{large}{none}", none.repeat(4)),
+                Some(vec![bar(4)]),
+            ),
+            (format!("{large}{}", none.repeat(12)), Some(vec![bar(0)])),
+            // Six are base address registers; what follows is the ROM, windows and more.
+            (format!("{}garbage\n", none.repeat(6)), Some(vec![])),
+            (format!("{}garbage\n{none}", none.repeat(4)), None),
+            (format!("{}{}", none.repeat(4), &large[..30]), None),
+            (format!("{none}\n{none}"), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(bars(&text), expected, "{text}");
+        }
     }
 }

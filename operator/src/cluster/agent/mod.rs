@@ -1,23 +1,24 @@
 //! The agent of one node: looks, says what it sees, and carries out what was granted to it and nothing else.
 //!
 //! `watches` fill `orders`, which the loop here waits on; `admit` decides on a grant, `taken` keeps the newest one on
-//! the node, `drains` wait for the controller, `report` says what was seen and `publisher` writes it.
+//! the node, `carrying` does what it says, `drains` wait for the controller, `report` says what was seen and `publisher` writes it, `numbers` are for those who watch.
 //!
 //! The API server may be away: what was granted goes on, what was seen is published when it is back.
 mod admit;
+mod carrying;
 pub mod drains;
+mod numbers;
 mod orders;
 mod publisher;
 mod report;
 mod taken;
 mod watches;
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use crd::{
     declaration::Declaration,
     kind::{CardNodeStatus, GrantProgress, GrantState},
-    plan::NodePlan,
     snapshot::HardwareSnapshot,
 };
 use machine::{Clock, Machine, Roots};
@@ -25,9 +26,13 @@ use reconcile::Scope;
 
 use crate::{
     cli::{AgentArgs, Environment, Leave},
+    cluster::telemetry::{
+        listener,
+        log::{Level, Log},
+    },
     console::Console,
     engine::{
-        Engine, FailedBuilds, Ran,
+        Engine, FailedBuilds,
         approve::Asking,
         interrupt::StopFlag,
         observe::{self, Surroundings},
@@ -40,8 +45,9 @@ use crate::{
     supervise::Crew,
     verb::setting::{self, Setting},
 };
-use admit::{Admission, GrantId, Me, Taken, admit};
-use drains::Drains;
+use admit::{Admission, Me, Taken, admit};
+use carrying::{last, word};
+use numbers::Numbers;
 use orders::{Latest, Orders};
 use publisher::Publisher;
 use report::Seen;
@@ -86,6 +92,16 @@ pub fn run(
         args.cluster.kubeconfig.as_deref(),
         environment,
     ))?;
+    let log = Log::new(console, "agent", args.telemetry.log_format);
+    let numbers = Arc::new(Numbers::new(Duration::from_secs(args.interval)));
+    if let Some(address) = args.telemetry.metrics {
+        let at = runtime.block_on(listener::listen(address, numbers.clone()))?;
+        log.say(
+            Level::Info,
+            &format!("metrics and health are asked for at {at}"),
+            &[("address", &at)],
+        );
+    }
     let orders = Orders::default();
     watches::start(&runtime, &client, node.name.as_str(), &orders);
     watches::machine(&args.place, environment, console, &orders)?;
@@ -94,12 +110,15 @@ pub fn run(
         runtime.handle().clone(),
         client,
         node.name.as_str(),
-        console,
+        log,
+        numbers.clone(),
     );
     let agent = Agent {
         args,
         environment,
         console,
+        log,
+        numbers,
         stop,
         node,
         setting: &setting,
@@ -117,6 +136,8 @@ struct Agent<'a> {
     args: &'a AgentArgs,
     environment: &'a Environment,
     console: &'a Console,
+    log: Log<'a>,
+    numbers: Arc<Numbers>,
     stop: &'a StopFlag,
     node: &'a Node,
     setting: &'a Setting,
@@ -137,10 +158,12 @@ enum Right {
 
 impl Agent<'_> {
     fn serve(&self) -> Result<Exit, Failure> {
-        self.console.note(&format!(
-            "agent: reporting {} of {}",
-            self.node.name, self.setting.room.title
-        ));
+        let name = &self.node.name;
+        self.log.say(
+            Level::Info,
+            &format!("reporting {name} of {}", self.setting.room.title),
+            &[("node", name)],
+        );
         let mut right = self.take()?;
         if let Right::Work { .. } = right {
             self.engine(&StopFlag::default(), Crew::Nobody, |engine| {
@@ -218,67 +241,23 @@ impl Agent<'_> {
                 // Before the first step: no older grant may follow this one, whatever becomes of it.
                 taken::write(&folder, &record)?;
                 self.tell(latest, &snapshot, Some(&working), None)?;
-                self.console
-                    .note(&format!("agent: carrying out {}", id.digest.0));
+                self.says(Level::Info, &id, &format!("carrying out {}", id.digest.0));
                 if let Some(ended) = self.carry_out(&id, &plan) {
-                    self.console.note(&format!(
-                        "agent: {} {}{}",
-                        id.digest.0,
-                        word(ended.state),
-                        ended
-                            .why
-                            .as_ref()
-                            .map_or_else(String::new, |why| format!(": {why}"))
-                    ));
+                    self.numbers.ended(&format!("{:?}", ended.state));
+                    let why = ended.why.as_ref();
+                    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                    let sentence = format!("{} {}{why}", id.digest.0, word(ended.state));
+                    let level = match ended.state {
+                        GrantState::Working | GrantState::Converged => Level::Info,
+                        _ => Level::Warning,
+                    };
+                    self.says(level, &id, &sentence);
                     record.ended = Some(ended);
                     taken::write(&folder, &record)?;
                 }
                 Ok(self.stop.asked().is_none())
             }
         }
-    }
-
-    /// Carries a plan out; `None` where it was stopped by a stop of this agent, and goes on at the next start.
-    fn carry_out(&self, id: &GrantId, plan: &NodePlan) -> Option<GrantProgress> {
-        let stop = StopFlag::default();
-        let running = self.orders.running(id, &stop);
-        let drains = Drains {
-            orders: &self.orders,
-            id,
-            publisher: &self.publisher,
-            status: &self.status,
-            stop: &stop,
-        };
-        let ran = self.engine(&stop, Crew::Controller(&drains), |engine| {
-            engine.granted(plan)
-        });
-        drop(running);
-        let (state, why) = match ran {
-            Ok(Ran::All { steps: _ }) => (GrantState::Converged, None),
-            Ok(Ran::Void { steps: _, why }) => (GrantState::Void, Some(why)),
-            Ok(Ran::Ended {
-                steps: _,
-                exit: Exit::RolledBack,
-                why,
-            }) => (GrantState::RolledBack, Some(why)),
-            Ok(Ran::Ended {
-                steps: _,
-                exit: Exit::Partial,
-                why,
-            }) => {
-                if self.stop.asked().is_some() {
-                    return None;
-                }
-                (GrantState::Void, Some(why))
-            }
-            Ok(Ran::Ended {
-                steps: _,
-                exit: _,
-                why,
-            }) => (GrantState::Halted, Some(why)),
-            Err(failure) => (GrantState::Halted, Some(failure.chain())),
-        };
-        Some(id.progress(state, why))
     }
 
     fn engine<T>(
@@ -307,6 +286,14 @@ impl Agent<'_> {
     }
 
     fn look(&self) -> Result<HardwareSnapshot, Failure> {
+        let began = Machine::linux(Roots::default()).now();
+        let seen = self.seen();
+        let took = began.until(Machine::linux(Roots::default()).now());
+        self.numbers.looked(took);
+        seen
+    }
+
+    fn seen(&self) -> Result<HardwareSnapshot, Failure> {
         let around = Surroundings {
             worker: self.setting.toolchain.clone(),
             workers: BTreeMap::new(),
@@ -347,27 +334,9 @@ impl Agent<'_> {
         };
         let now = Machine::linux(Roots::default()).now();
         let status = report::status(&seen, &self.publisher.before(latest), now);
+        self.numbers.deviates(status.counts.as_ref());
         self.status.replace(status.clone());
         self.publisher.publish(latest, status);
         Ok(())
-    }
-}
-
-/// How far the newest grant came, where it is at work no more.
-fn last(taken: &Taken) -> GrantProgress {
-    taken.ended.clone().unwrap_or_else(|| {
-        let why = "it was withdrawn before it ended".to_owned();
-        taken.id.progress(GrantState::Void, Some(why))
-    })
-}
-
-fn word(state: GrantState) -> &'static str {
-    match state {
-        GrantState::Working => "goes on",
-        GrantState::Converged => "is carried out and verified",
-        GrantState::Halted => "halted",
-        GrantState::RolledBack => "failed and was undone",
-        GrantState::Void => "does not fit any more",
-        GrantState::Refused => "is not for this agent",
     }
 }

@@ -1,5 +1,5 @@
 //! Writes an agent's status, only where it changed. It survives a server that does not answer.
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use crd::kind::{CardNode, CardNodeStatus};
 use kube_client::{
@@ -9,10 +9,11 @@ use kube_client::{
 use serde_json::json;
 use tokio::runtime::Handle;
 
-use super::orders::Latest;
-use crate::{
-    cluster::{connection, names::AGENT},
-    console::Console,
+use super::{numbers::Numbers, orders::Latest};
+use crate::cluster::{
+    connection,
+    names::AGENT,
+    telemetry::log::{Level, Log},
 };
 
 /// How long a write may take before it is tried again at the next look.
@@ -24,7 +25,8 @@ pub struct Publisher<'a> {
     runtime: Handle,
     api: Api<CardNode>,
     name: String,
-    console: &'a Console,
+    log: Log<'a>,
+    numbers: Arc<Numbers>,
     /// What was written last, to the object with this UID.
     last: RefCell<Option<(String, CardNodeStatus)>>,
     /// What went wrong last; told once.
@@ -33,12 +35,19 @@ pub struct Publisher<'a> {
 
 impl<'a> Publisher<'a> {
     /// A publisher for a node.
-    pub fn new(runtime: Handle, client: Client, name: &str, console: &'a Console) -> Self {
+    pub fn new(
+        runtime: Handle,
+        client: Client,
+        name: &str,
+        log: Log<'a>,
+        numbers: Arc<Numbers>,
+    ) -> Self {
         Self {
             runtime,
             api: Api::all(client),
             name: name.to_owned(),
-            console,
+            log,
+            numbers,
             last: RefCell::default(),
             trouble: RefCell::default(),
         }
@@ -81,20 +90,25 @@ impl<'a> Publisher<'a> {
             .block_on(async { tokio::time::timeout(LIMIT, writing).await });
         match written {
             Ok(Ok(_)) => {
+                self.numbers.wrote();
                 *self.last.borrow_mut() = Some((uid(latest), status));
                 self.trouble.borrow_mut().clear();
             }
-            Ok(Err(error)) => self.told(&format!(
-                "publishing the status failed: {}",
-                connection::why(&error)
-            )),
-            Err(_) => self.told("publishing the status failed: the API server does not answer"),
+            Ok(Err(error)) => {
+                self.numbers.failed("refused");
+                let why = connection::why(&error);
+                self.told(&format!("publishing the status failed: {why}"));
+            }
+            Err(_) => {
+                self.numbers.failed("unanswered");
+                self.told("publishing the status failed: the API server does not answer");
+            }
         }
     }
 
     fn told(&self, what: &str) {
         if *self.trouble.borrow() != what {
-            self.console.note(&format!("agent: {what}"));
+            self.log.say(Level::Warning, what, &[("node", &self.name)]);
             what.clone_into(&mut self.trouble.borrow_mut());
         }
     }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube_client::core::PartialObjectMeta;
 use kube_client::{Api, Client};
 use kube_runtime::watcher::{self, watcher};
-use machine::{Clock, Machine};
+use machine::Clock;
 use tokio::runtime::Runtime;
 
 use super::orders::Orders;
@@ -45,8 +45,8 @@ pub fn start(runtime: &Runtime, client: &Client, name: &str, orders: &Orders) {
     ));
 }
 
-/// Wakes the loop when a machine tells of something, from a view of its own. Where a machine tells nothing, the loop's
-/// timer is all there is.
+/// Wakes the loop when a machine tells of something, from a view of its own. What raises no event, such as a register
+/// write, is seen on the timer alone.
 pub fn machine(
     place: &Place,
     environment: &Environment,
@@ -55,9 +55,6 @@ pub fn machine(
 ) -> Result<(), Failure> {
     let room = setting::open_room(place, environment, console, Opening::Work(Clock::Wall))?;
     for node in room.nodes {
-        if matches!(node.machine, Machine::Linux(_)) {
-            continue;
-        }
         let orders = orders.clone();
         thread::spawn(move || {
             let mut cursor = node.machine.cursor();

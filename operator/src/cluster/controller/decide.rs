@@ -2,6 +2,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
+    id::NodeName,
     kind::{ChangePlan, NodeProgress},
     plan::Plan,
 };
@@ -11,6 +12,7 @@ use reconcile::{Inputs, Scope};
 use super::{
     declared, fleet,
     grants::grants,
+    measures::{Measures, measures},
     rollout::{Course, course},
     verdict::{Seen, verdicts},
     world::{World, number},
@@ -27,6 +29,8 @@ const LETTERS: usize = 10;
 pub struct Told {
     /// Of which rollout.
     pub plan: Arc<ChangePlan>,
+    /// On which node.
+    pub node: NodeName,
     /// Whether somebody should look.
     pub warning: bool,
     /// Stable reason.
@@ -42,6 +46,10 @@ pub struct Decision {
     pub writes: Vec<Write>,
     /// What is to be told.
     pub events: Vec<Told>,
+    /// What it comes to in numbers.
+    pub measures: Measures,
+    /// The safety rule that the plan breaks, where it does: nothing new begins.
+    pub unsafe_plan: Option<String>,
 }
 
 /// Decides.
@@ -94,29 +102,51 @@ pub fn decide(world: &World) -> Decision {
     };
     writes.extend(granted);
     writes.extend(rollouts(world, &course));
-    writes.extend(verdicts(&Seen {
+    let verdicts = verdicts(&Seen {
         world,
         plan: &plan,
         inputs: &inputs,
         course: &course,
         unsafe_plan: unsafe_plan.as_deref(),
-    }));
-    let events = told(&plan, &course);
-    Decision { writes, events }
+    });
+    // What goes is told nothing more: either write would be on a version that the other has changed.
+    let goes = |verdict: &Write| {
+        let Write::PlanStatus { plan, status: _ } = verdict else {
+            return false;
+        };
+        writes
+            .iter()
+            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid()))
+    };
+    let verdicts: Vec<Write> = verdicts
+        .into_iter()
+        .filter(|verdict| !goes(verdict))
+        .collect();
+    writes.extend(verdicts);
+    Decision {
+        writes,
+        events: told(&plan, &course),
+        measures: measures(world, &plan, &course),
+        unsafe_plan,
+    }
 }
 
 /// Rollouts that are opened, and those that are forgotten: one that was replaced before it began, and old ones.
 fn rollouts(world: &World, course: &Course) -> Vec<Write> {
     let mut writes = Vec::new();
+    let begun = |plan: &ChangePlan| {
+        plan.status
+            .as_ref()
+            .is_some_and(|status| !status.nodes.is_empty())
+    };
+    // All of them and not the last alone: one that was to go may still be there.
+    let last = course.open.is_none().then(|| world.plans.last()).flatten();
+    let replaced = world
+        .plans
+        .iter()
+        .filter(|plan| !begun(plan) && last.is_none_or(|last| last.uid() != plan.uid()));
+    writes.extend(replaced.cloned().map(Write::DeletePlan));
     if let Some(spec) = &course.open {
-        let begun = |plan: &ChangePlan| {
-            plan.status
-                .as_ref()
-                .is_some_and(|status| !status.nodes.is_empty())
-        };
-        if let Some(current) = course.current.as_ref().filter(|current| !begun(current)) {
-            writes.push(Write::DeletePlan(current.clone()));
-        }
         writes.push(Write::OpenPlan {
             name: name(world, &spec.digest.0),
             spec: spec.clone(),
@@ -136,7 +166,7 @@ fn rollouts(world: &World, course: &Course) -> Vec<Write> {
         .iter()
         .rev()
         .skip(1)
-        .filter(ended_well)
+        .filter(|plan| begun(plan) && ended_well(plan))
         .collect();
     writes.extend(
         past.into_iter()
@@ -173,8 +203,9 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
         .as_ref()
         .map(|status| status.nodes.as_slice())
         .unwrap_or_default();
-    let told = |warning, reason, note| Told {
+    let told = |node: &NodeName, warning, reason, note| Told {
         plan: current.clone(),
+        node: node.clone(),
         warning,
         reason,
         note,
@@ -196,18 +227,22 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
                 .map_or(0, |planned| planned.steps.len());
             match outcome.outcome {
                 NodeProgress::Applying => told(
+                    node,
                     false,
                     "Granted",
                     format!("{node} carries out {steps} steps"),
                 ),
                 NodeProgress::Converged => told(
+                    node,
                     false,
                     "Converged",
                     format!("every step was verified on {node}"),
                 ),
-                NodeProgress::Halted => told(true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => told(true, "RolledBack", format!("{node}: {why}")),
-                NodeProgress::Stale => told(true, "Stale", format!("{node}: {why}")),
+                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
+                NodeProgress::RolledBack => {
+                    told(node, true, "RolledBack", format!("{node}: {why}"))
+                }
+                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
             }
         })
         .collect()

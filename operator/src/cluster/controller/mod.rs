@@ -1,8 +1,10 @@
 //! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
-//! is asked), `fleet` (which nodes there are), `rollout` and `opening` (what begins where), `grants` (who may do what), `verdict` (how
-//! all stands). `lease` says who leads, and in which epoch.
+//! is asked), `fleet` (which nodes there are), `rollout`, `progress`
+//! and `opening` (what begins where, and how far it came), `grants` (who may do what), `verdict` (how
+//! all stands). `lease` says who leads, and in which epoch; `measures` and `numbers` are for
+//! those who watch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet.
 mod decide;
@@ -10,7 +12,10 @@ mod declared;
 mod fleet;
 mod grants;
 mod lease;
+mod measures;
+mod numbers;
 mod opening;
+mod progress;
 mod rollout;
 mod stores;
 #[cfg(test)]
@@ -29,7 +34,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     cli::{ControllerArgs, Environment},
-    cluster::{connection, names::CONTROLLER},
+    cluster::{
+        connection,
+        names::CONTROLLER,
+        telemetry::{
+            listener,
+            log::{Level, Log},
+        },
+    },
     console::Console,
     engine::interrupt::StopFlag,
     exit::Exit,
@@ -37,6 +49,7 @@ use crate::{
 };
 use decide::{Told, decide};
 use lease::{Leadership, Led};
+use numbers::Numbers;
 use stores::Stores;
 pub use world::number;
 use writes::{Write, Written, write};
@@ -83,11 +96,22 @@ pub fn run(
         });
         let term = Duration::from_secs(args.lease_seconds);
         let leadership = Leadership::new(&client, &args.namespace, &me, term);
+        let log = Log::new(console, "controller", args.telemetry.log_format);
+        let numbers = Arc::new(Numbers::default());
+        if let Some(address) = args.telemetry.metrics {
+            let at = listener::listen(address, numbers.clone()).await?;
+            log.say(
+                Level::Info,
+                &format!("metrics and health are asked for at {at}"),
+                &[("address", &at)],
+            );
+        }
         let (say, led) = watch::channel(None);
         let leading = tokio::spawn(lead(leadership, say, stop.clone()));
         let mut controller = Controller {
             client,
-            console,
+            log,
+            numbers,
             stop,
             led,
             me,
@@ -128,7 +152,8 @@ async fn lead(
 
 struct Controller<'a> {
     client: Client,
-    console: &'a Console,
+    log: Log<'a>,
+    numbers: Arc<Numbers>,
     stop: &'a StopFlag,
     led: watch::Receiver<Option<Led>>,
     me: String,
@@ -139,16 +164,22 @@ struct Controller<'a> {
 
 impl Controller<'_> {
     async fn serve(&mut self) {
-        self.console
-            .note(&format!("controller: {} waits for the lease", self.me));
+        let (log, me) = (self.log, self.me.clone());
+        let say = |what: &str, epoch: i64| {
+            let sentence = format!("{me} {what}");
+            let fields: [(&str, &dyn std::fmt::Display); 2] =
+                [("identity", &me), ("epoch", &epoch)];
+            log.say(Level::Info, &sentence, &fields);
+        };
+        say("waits for the lease", 0);
         while self.stop.asked().is_none() {
-            match self.epoch() {
+            let epoch = self.epoch();
+            self.numbers.came_round(epoch.is_some());
+            match epoch {
                 Some(epoch) => {
-                    self.console
-                        .note(&format!("controller: {} leads, in epoch {epoch}", self.me));
+                    say(&format!("leads, in epoch {epoch}"), epoch);
                     self.term(epoch).await;
-                    self.console
-                        .note(&format!("controller: {} leads no more", self.me));
+                    say("leads no more", epoch);
                 }
                 None => tokio::time::sleep(LOOK).await,
             }
@@ -178,6 +209,7 @@ impl Controller<'_> {
             let stores = Stores::follow(&self.client, &self.me, &self.changed);
             let ready = tokio::time::timeout(LIMIT, stores.ready()).await;
             if ready != Ok(true) {
+                self.numbers.failed("unanswered");
                 self.told("the API server does not list our kinds; are the definitions in charts/shardplane/crds there, and may this account read them?");
                 continue;
             }
@@ -198,7 +230,14 @@ impl Controller<'_> {
                 self.wait(epoch, LOOK).await;
                 continue;
             }
-            let decision = decide(&stores.world(epoch, now()));
+            let began = now();
+            let decision = decide(&stores.world(epoch, began));
+            self.numbers.came_round(true);
+            self.numbers.turned(began.until(now()), &decision.measures);
+            if let Some(why) = &decision.unsafe_plan {
+                self.numbers.failed("unsafe-plan");
+                self.told(why);
+            }
             if decision.writes.is_empty() {
                 self.wait(epoch, REST).await;
                 continue;
@@ -210,7 +249,8 @@ impl Controller<'_> {
             unseen = written;
             since = now();
             match failed {
-                None => self.trouble.clear(),
+                None if decision.unsafe_plan.is_none() => self.trouble.clear(),
+                None => {}
                 Some(why) => {
                     self.told(&why);
                     self.wait(epoch, PATIENCE).await;
@@ -234,14 +274,19 @@ impl Controller<'_> {
         while let Some(ended) = under_way.next().await {
             match ended {
                 None => {}
-                Some(Ok(Ok(one))) => written.push(one),
+                Some(Ok(Ok(one))) => {
+                    self.numbers.wrote(one.kind);
+                    written.push(one);
+                }
                 // It was decided on another version: the next turn sees that one.
                 Some(Ok(Err(kube_client::Error::Api(status))))
                     if matches!(status.code, 404 | 409) =>
                 {
+                    self.numbers.failed("conflict");
                     failed.get_or_insert_with(String::new);
                 }
                 Some(Ok(Err(error))) => {
+                    self.numbers.failed("refused");
                     let why = format!("writing failed: {}", connection::why(&error));
                     // The same one of several every time, so that it is told once.
                     failed = failed
@@ -249,6 +294,7 @@ impl Controller<'_> {
                         .or(Some(why));
                 }
                 Some(Err(_)) => {
+                    self.numbers.failed("unanswered");
                     failed = Some("writing failed: the API server does not answer".to_owned());
                 }
             }
@@ -270,8 +316,20 @@ impl Controller<'_> {
             secondary: None,
         };
         let digest = &told.plan.spec.digest.0;
-        self.console
-            .note(&format!("controller: {digest}: {}", told.note));
+        let level = if told.warning {
+            Level::Warning
+        } else {
+            Level::Info
+        };
+        self.log.say(
+            level,
+            &format!("{digest}: {}", told.note),
+            &[
+                ("digest", digest),
+                ("node", &told.node),
+                ("reason", &told.reason),
+            ],
+        );
         let about = told.plan.object_ref(&());
         let publishing = recorder.publish(&event, &about);
         let _ = tokio::time::timeout(PATIENCE, publishing).await;
@@ -297,7 +355,7 @@ impl Controller<'_> {
 
     fn told(&mut self, what: &str) {
         if !what.is_empty() && self.trouble != what {
-            self.console.note(&format!("controller: {what}"));
+            self.log.say(Level::Warning, what, &[]);
             what.clone_into(&mut self.trouble);
         }
     }

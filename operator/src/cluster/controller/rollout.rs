@@ -7,17 +7,16 @@ use std::{
 use crd::{
     declaration::Declaration,
     id::{Digest, NodeName},
-    kind::{ChangePlan, ChangePlanSpec, GrantState, NodeOutcome, NodeProgress, PlannedNode},
+    kind::{ChangePlan, ChangePlanSpec, NodeOutcome, NodeProgress},
     plan::{NodePlan, Plan, ReportKind},
 };
-use machine::Timestamp;
 use reconcile::{
     ApprovalDecision, approval,
     rollout::{self, Next, Progress},
     window,
 };
 
-use super::{declared, opening::opened, world::World};
+use super::{declared, opening::opened, progress::outcomes, world::World};
 
 /// Where a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub enum Stand {
     Approval(String),
     /// Its steps are disruptive, and no window is open.
     Window,
+    /// Kubernetes says that its Node is not there to work on.
+    Away(String),
     /// A step failed; nothing more is tried.
     Failed(String),
     /// The rollout goes no further.
@@ -91,7 +92,14 @@ pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
     let mut open = None;
     if covered {
         let current = current.as_deref();
-        for (node, stand) in next(world.now, plan, declaration, current, &outcomes, &left) {
+        let failed: Vec<&NodeName> = plan
+            .nodes
+            .iter()
+            .map(|node| &node.node)
+            .filter(|name| matches!(stands.get(*name), Some(Stand::Failed(_))))
+            .collect();
+        let known = (outcomes.as_slice(), failed.as_slice());
+        for (node, stand) in next(world, plan, declaration, current, known, &left) {
             stands.insert(node, stand);
         }
     } else if !left.is_empty() && !stands.values().any(|stand| *stand == Stand::Working) {
@@ -149,105 +157,6 @@ fn failed(
     })
 }
 
-/// How each node of a rollout stands, from its status and from what the agents say of their grants.
-fn outcomes(world: &World, plan: &Plan, current: &ChangePlan) -> Vec<NodeOutcome> {
-    let known = current
-        .status
-        .as_ref()
-        .map(|status| status.nodes.as_slice())
-        .unwrap_or_default();
-    current
-        .spec
-        .nodes
-        .iter()
-        .filter_map(|planned| {
-            let known = known.iter().find(|known| known.node == planned.node);
-            match known {
-                Some(known) if known.outcome != NodeProgress::Applying => Some(known.clone()),
-                Some(_) | None => live(world, plan, current, planned, known.is_some()),
-            }
-        })
-        .collect()
-}
-
-/// What a node that has not ended says; `None` while it has not begun.
-fn live(
-    world: &World,
-    plan: &Plan,
-    current: &ChangePlan,
-    planned: &PlannedNode,
-    begun: bool,
-) -> Option<NodeOutcome> {
-    let outcome = |outcome, why: Option<&str>| {
-        Some(NodeOutcome {
-            node: planned.node.clone(),
-            outcome,
-            why: why.map(|why| crate::cluster::condition::shortened(why, 256)),
-        })
-    };
-    let card_node = world.card_nodes.get(&planned.node);
-    let node = world.nodes.get(&planned.node);
-    let granted = card_node
-        .and_then(|card_node| {
-            card_node
-                .spec
-                .grant
-                .as_ref()
-                .map(|grant| (card_node, grant))
-        })
-        .filter(|(_, grant)| {
-            grant.rollout == current.spec.digest && grant.digest == planned.digest
-        });
-    let Some((card_node, grant)) = granted else {
-        if begun {
-            return outcome(NodeProgress::Stale, Some("its grant was taken away"));
-        }
-        let here = plan.nodes.iter().find(|node| node.node == planned.node);
-        let idle = here.is_some_and(|node| node.steps.is_empty());
-        // Somebody else did it, or what asked for it went: a node that is blocked, or waits for a canary, has no steps
-        // either.
-        return if idle && !is_blocked(plan, &planned.node) {
-            outcome(NodeProgress::Converged, None)
-        } else {
-            None
-        };
-    };
-    let status = card_node.status.as_ref();
-    let uid = node.and_then(|node| node.metadata.uid.as_deref());
-    if uid != Some(grant.node_uid.as_str()) {
-        return outcome(
-            NodeProgress::Stale,
-            Some("its Node is gone, or was made anew"),
-        );
-    }
-    let progress = status
-        .and_then(|status| status.grant.as_ref())
-        .filter(|progress| {
-            progress.decided_on == grant.decided_on
-                && progress.lease_epoch == grant.lease_epoch
-                && progress.digest == grant.digest
-        });
-    let Some(progress) = progress else {
-        let booted = status.and_then(|status| status.boot_id.as_ref()) != Some(&grant.boot_id);
-        return if booted {
-            outcome(
-                NodeProgress::Stale,
-                Some("it has booted since it was planned for"),
-            )
-        } else {
-            outcome(NodeProgress::Applying, None)
-        };
-    };
-    let why = progress.why.as_deref();
-    match progress.state {
-        GrantState::Working => outcome(NodeProgress::Applying, None),
-        GrantState::Converged => outcome(NodeProgress::Converged, None),
-        GrantState::Halted => outcome(NodeProgress::Halted, why),
-        GrantState::RolledBack => outcome(NodeProgress::RolledBack, why),
-        GrantState::Void | GrantState::Refused => outcome(NodeProgress::Stale, why),
-    }
-}
-
 /// Whether something stands against a node's goals.
 pub fn is_blocked(plan: &Plan, node: &NodeName) -> bool {
     plan.report.iter().any(|line| {
@@ -258,16 +167,20 @@ pub fn is_blocked(plan: &Plan, node: &NodeName) -> bool {
 
 /// Which of the nodes that are left begin, and what the others wait for.
 fn next(
-    now: Timestamp,
+    world: &World,
     plan: &Plan,
     declaration: &Declaration,
     current: Option<&ChangePlan>,
-    outcomes: &[NodeOutcome],
+    (outcomes, failed): (&[NodeOutcome], &[&NodeName]),
     left: &[&NodePlan],
 ) -> Vec<(NodeName, Stand)> {
     let Some(current) = current else {
         return Vec::new();
     };
+    // A failure that stands holds the others, whichever rollout it was in: none of them goes on where one canary failed.
+    let failed = failed
+        .iter()
+        .map(|name| ((*name).clone(), Progress::Failed));
     let begun: BTreeMap<NodeName, Progress> = outcomes
         .iter()
         .map(|outcome| {
@@ -279,14 +192,17 @@ fn next(
             };
             (outcome.node.clone(), progress)
         })
+        .chain(failed)
         .collect();
     let mut stands: Vec<(NodeName, Stand)> = left
         .iter()
         .map(|node| {
             let stand = match leave(current, node) {
                 Some(why) => Stand::Approval(why),
-                None if node.disruptive && !window::open(declaration, node, now.0) => Stand::Window,
-                None => Stand::Queued,
+                None if node.disruptive && !window::open(declaration, node, world.now.0) => {
+                    Stand::Window
+                }
+                None => world.away(&node.node).map_or(Stand::Queued, Stand::Away),
             };
             (node.node.clone(), stand)
         })

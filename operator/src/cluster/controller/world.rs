@@ -41,6 +41,24 @@ impl World {
             .map(|(name, _)| name)
             .collect()
     }
+
+    /// Why a node cannot be worked on now, where Kubernetes says so: a Node that says nothing of itself is taken to be
+    /// there.
+    pub fn away(&self, name: &NodeName) -> Option<String> {
+        let status = self.nodes.get(name)?.status.as_ref()?;
+        let ready = status
+            .conditions
+            .as_ref()?
+            .iter()
+            .find(|condition| condition.type_ == "Ready")?;
+        (ready.status != "True").then(|| {
+            let why = ready.message.as_deref().or(ready.reason.as_deref());
+            format!(
+                "its Node is not ready ({})",
+                why.unwrap_or("no reason is given")
+            )
+        })
+    }
 }
 
 /// Whether a Node says that it has cards.

@@ -101,7 +101,7 @@ fn line(found: &Recorded, problems: &[Diagnostic]) -> String {
         Some(None) | None => "",
     };
     format!(
-        "{file}  {}  {}  {}{until}{redacted}  {state}\n",
+        "{file}  {}  {}  content {}{until}{redacted}  {state}\n",
         snapshot.metadata.name,
         counted(snapshot.socs.len(), "SoC"),
         reconcile::snapshot_digest(snapshot).0,

@@ -42,5 +42,15 @@ pub(super) fn happening(what: &Happening) -> String {
         Happening::Replugged { path } => format!("the function at {path} joined the bus"),
         Happening::Rebooted => "the machine booted".to_owned(),
         Happening::SocReset { path } => format!("the SoC at {path} was reset"),
+        Happening::Kernel {
+            action,
+            device,
+            more: 0,
+        } => format!("the kernel told of {device} ({action})"),
+        Happening::Kernel {
+            action,
+            device,
+            more,
+        } => format!("the kernel told of {device} ({action}), and {more} times more"),
     }
 }

@@ -1,7 +1,7 @@
 //! What machines tell of, passed on to the loop.
 use std::{sync::mpsc::SyncSender, thread, time::Duration};
 
-use machine::{Clock, Machine};
+use machine::Clock;
 
 use crate::{
     cli::{Environment, UpArgs},
@@ -40,9 +40,6 @@ pub(super) fn machines(
         Opening::Work(Clock::Wall),
     )?;
     for node in room.nodes {
-        if matches!(node.machine, Machine::Linux(_)) {
-            continue;
-        }
         let events = events.clone();
         thread::spawn(move || {
             let mut cursor = node.machine.cursor();

@@ -213,7 +213,44 @@ pub(super) fn rescan(stage: &Stage) -> Result<()> {
     shardplane(&mut vm, &["plan", "--detailed-exitcode", "-f", file])?
         .with(0)
         .context("planning after it came back")?;
-    Ok(())
+    heard(&mut vm, soc, file)
+}
+
+/// Under an `up` that looks once an hour, what the kernel tells of a device is reason enough to look: a port that was
+/// reset in silence is repaired as soon as a SoC comes back.
+fn heard(vm: &mut Vm, soc: &str, file: &str) -> Result<()> {
+    let port = "0000:02:00.0";
+    let reset = format!("echo 1 > /sys/bus/pci/devices/{port}/reset");
+    vm.shell(&reset)?;
+    let up = vm.start(
+        &[
+            "shardplane",
+            "up",
+            "-f",
+            file,
+            "--interval",
+            "3600",
+            "--state-dir",
+            "/state/shardplane",
+        ],
+        "/tmp/up.log",
+    )?;
+    vm.until(port, "0011", STARTED_WITHIN)
+        .context("the first look of `up`")?;
+    settled(vm, port, 1)?;
+    vm.shell(&format!("echo 1 > /sys/bus/pci/devices/{soc}/remove"))?;
+    vm.shell(&format!(
+        "until grep -q 'the kernel told of {soc} (' /tmp/up.log; do usleep 50000; done"
+    ))
+    .context("`up` hears that a SoC goes")?;
+    vm.shell(&reset)?;
+    vm.shell("echo 1 > /sys/bus/pci/rescan")?;
+    if let Err(error) = vm.until(port, "0011", STARTED_WITHIN) {
+        let log = vm.shell("cat /tmp/up.log")?;
+        bail!("{error:#}; `up` said\n{log}");
+    }
+    settled(vm, port, 2)?;
+    same("how `up` ended", &vm.stop(up)?, &Some(0))
 }
 
 /// Address, path and what the ledger knows of a SoC; absent when it is not on the bus.

@@ -106,6 +106,20 @@ impl Hand {
             .insert(NodeName(name.into()), Arc::new(node));
     }
 
+    /// Kubernetes says whether a Node is ready.
+    pub fn readiness(&mut self, name: &str, ready: &str) {
+        let version = self.next();
+        let at = self.world.nodes.get_mut(&NodeName(name.into()));
+        let node = at.expect("the Node is there");
+        let mut text = json!(**node);
+        text["metadata"]["resourceVersion"] = json!(version);
+        text["status"]["conditions"] = json!([
+            { "type": "MemoryPressure", "status": "False" },
+            { "type": "Ready", "status": ready, "message": "the kubelet stopped posting" },
+        ]);
+        *node = Arc::new(serde_json::from_value(text).unwrap());
+    }
+
     /// A Node goes.
     pub fn loses(&mut self, name: &str) {
         self.world.nodes.remove(&NodeName(name.into()));
@@ -261,6 +275,20 @@ impl Hand {
                 persistence: None,
             });
         });
+    }
+
+    /// One turn, of which the writes of this word do not come through.
+    pub fn turn_without(&mut self, word: &str) -> Vec<String> {
+        let plans = self.world.plans.clone();
+        let turned = self.turn();
+        let lost = |plan: &&Arc<ChangePlan>| {
+            let said = format!("{word} {}", number(&plan.name_any()));
+            turned.contains(&said)
+        };
+        self.world
+            .plans
+            .splice(0..0, plans.iter().filter(lost).cloned());
+        turned
     }
 
     /// One turn, put into the world; the nodes that were granted something.

@@ -158,6 +158,104 @@ fn a_failed_node_ends_the_rollout_until_somebody_asks() {
     }
 }
 
+/// Whichever rollouts they are in: nodes report when they can.
+#[test]
+fn a_canary_that_failed_holds_nodes_that_report_later() {
+    let mut policy = automatic();
+    policy["rollout"] = json!({
+        "maxUnavailableNodes": 3,
+        "canary": { "matchLabels": { "kubernetes.io/hostname": "n1" } },
+    });
+    let mut hand = Hand::new(&policy);
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    hand.turn();
+    assert_eq!(hand.grants(), ["n1"]);
+    hand.turn();
+    hand.ends("n1", GrantState::Halted);
+    hand.turn();
+    for name in ["n2", "n3"] {
+        hand.node(name);
+        hand.turn();
+        hand.reports(name);
+    }
+    let mut turned = Vec::new();
+    for _ in 0..4 {
+        turned.extend(hand.turn());
+    }
+    assert!(turned.contains(&"open 3 of n2 n3".to_owned()), "{turned:?}");
+    assert!(
+        turned.iter().all(|write| !write.starts_with("grant")),
+        "{turned:?}"
+    );
+    assert!(
+        turned.contains(&"plan 3 RolloutStopped".to_owned()),
+        "{turned:?}"
+    );
+    // Tried again, all of them are one rollout.
+    hand.request("now");
+    assert!(hand.turn().contains(&"open 4 of n1 n2 n3".to_owned()));
+    assert_eq!(hand.grants(), ["n1"]);
+}
+
+#[test]
+fn a_node_that_is_not_ready_is_waited_for() {
+    for (ready, granted) in [
+        ("True", vec!["n1", "n2"]),
+        ("False", vec!["n2", "n3"]),
+        ("Unknown", vec!["n2", "n3"]),
+    ] {
+        let mut policy = automatic();
+        policy["rollout"] = json!({ "maxUnavailableNodes": 2 });
+        let mut hand = Hand::new(&policy);
+        for name in ["n1", "n2", "n3"] {
+            hand.node(name);
+        }
+        hand.readiness("n1", ready);
+        hand.turn();
+        for name in ["n1", "n2", "n3"] {
+            hand.reports(name);
+        }
+        hand.turn();
+        assert_eq!(hand.grants(), granted, "{ready}");
+    }
+    // Alone, it is what the policy waits for, and nobody has to do anything but bring it back.
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    hand.readiness("n1", "Unknown");
+    hand.turn();
+    hand.reports("n1");
+    hand.turn();
+    let waits = [
+        "policy NodeNotReady",
+        "group NodeNotReady",
+        "plan 1 NodeNotReady",
+    ];
+    assert_eq!(hand.turn(), waits);
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.readiness("n1", "True");
+    assert_eq!(hand.turn()[0], "grant n1");
+}
+
+#[test]
+fn an_agent_that_says_nothing_for_longer_than_its_steps_may_take_has_failed() {
+    let (mut hand, granted) = first(json!({}));
+    assert_eq!(granted, ["n1"]);
+    hand.turn();
+    // A reset of four SoCs alone has an hour.
+    hand.later(Duration::from_hours(1));
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.later(Duration::from_hours(24));
+    let turned = hand.turn();
+    assert!(
+        turned.contains(&"plan 1 StepFailed n1:Halted".to_owned()),
+        "{turned:?}"
+    );
+    assert_eq!(hand.turn(), ["withdraw n1"]);
+    assert_eq!(hand.turn(), [""; 0], "nothing more begins");
+}
+
 #[test]
 fn what_no_longer_fits_is_planned_anew() {
     // Nothing of it began: it goes at once.
@@ -171,6 +269,22 @@ fn what_no_longer_fits_is_planned_anew() {
     hand.reports("n2");
     let turned = hand.turn();
     assert_eq!(turned[..2], ["forget 1", "open 2 of n1 n2"]);
+
+    // It goes a turn later where the server refused, and is told nothing as long as it is to go.
+    hand.node("n3");
+    hand.turn();
+    hand.reports("n3");
+    let turned = hand.turn_without("forget");
+    assert_eq!(turned[..2], ["forget 2", "open 3 of n1 n2 n3"]);
+    let turned = hand.turn();
+    assert_eq!(turned[0], "forget 2");
+    for plan in ["plan 1", "plan 2"] {
+        assert!(
+            turned.iter().all(|write| !write.starts_with(plan)),
+            "{turned:?}"
+        );
+    }
+    assert_eq!(hand.turn(), [""; 0]);
 
     // A node at work ends first, whatever it is that changed.
     let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));

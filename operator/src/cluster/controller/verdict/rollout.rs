@@ -108,10 +108,11 @@ impl Seen<'_> {
                     plan.name_any()
                 ),
             ),
+            // Nothing moves here any more, and nobody has to do anything about that.
             None => (
-                Standing::Stalled,
+                Standing::Ready,
                 "Superseded".to_owned(),
-                "nodes or declarations changed; another ChangePlan has what is left to do"
+                "nodes or declarations changed; another ChangePlan has what was left to do"
                     .to_owned(),
             ),
         }

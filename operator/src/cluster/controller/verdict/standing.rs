@@ -82,7 +82,8 @@ impl Seen<'_> {
                     | Stand::Begins
                     | Stand::Queued
                     | Stand::Approval(_)
-                    | Stand::Window,
+                    | Stand::Window
+                    | Stand::Away(_),
                 )
                 | None => {}
             }
@@ -115,6 +116,13 @@ impl Seen<'_> {
                     listed(&closed)
                 ),
             );
+        }
+        for name in nodes {
+            if let Some(Stand::Away(why)) = self.course.stands.get(*name) {
+                let next = "its steps begin when it is back";
+                let said = format!("{name}: {why}; {next}");
+                return (Standing::Working, "NodeNotReady".to_owned(), said);
+            }
         }
         let queued = with(&|stand| *stand == Stand::Queued);
         if !queued.is_empty() {

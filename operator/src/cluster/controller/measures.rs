@@ -1,0 +1,129 @@
+//! What a turn comes to in numbers: how much is planned, where nodes stand, and what waits since when.
+use std::collections::BTreeMap;
+
+use crd::{kind::Condition, plan::Plan};
+use kube_client::ResourceExt;
+
+use super::{
+    rollout::{Course, Stand},
+    world::World,
+};
+
+/// Where nodes may stand, as a label says it.
+pub const STANDS: [&str; 9] = [
+    "converged",
+    "working",
+    "begins",
+    "queued",
+    "approval",
+    "window",
+    "away",
+    "failed",
+    "stopped",
+];
+
+/// Something that is so since a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lasting {
+    /// Kind of the object.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Reason of the condition that says it.
+    pub reason: String,
+    /// Since when, in seconds since 1970.
+    pub since: i64,
+}
+
+/// Numbers of one turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measures {
+    /// Nodes by where they stand; every word of [`STANDS`] is there.
+    pub nodes: BTreeMap<&'static str, i64>,
+    /// Effects that are planned and not carried out.
+    pub effects: i64,
+    /// Gates that are planned and not passed.
+    pub gates: i64,
+    /// SoC resets among the effects.
+    pub resets: i64,
+    /// Nodes that may be at work at once: the smallest limit of the nodes that have steps.
+    pub limit: i64,
+    /// Objects that are not Ready.
+    pub waiting: Vec<Lasting>,
+    /// Nodes that are not as they were left.
+    pub drifted: Vec<Lasting>,
+}
+
+/// Measures.
+pub fn measures(world: &World, plan: &Plan, course: &Course) -> Measures {
+    let mut nodes: BTreeMap<&'static str, i64> = STANDS.iter().map(|word| (*word, 0)).collect();
+    for stand in course.stands.values() {
+        *nodes.entry(word(stand)).or_default() += 1;
+    }
+    let counts = reconcile::counts(plan.nodes.iter().flat_map(|node| &node.steps));
+    let busy = plan.nodes.iter().filter(|node| !node.steps.is_empty());
+    let limit = busy.map(|node| node.governance.max_unavailable_nodes).min();
+    let policies = world.policies.iter().map(|policy| {
+        let status = policy.status.as_ref();
+        let said = status.map(|status| status.conditions.as_slice());
+        ("CardPolicy", policy.name_any(), said)
+    });
+    let groups = world.groups.iter().map(|group| {
+        let status = group.status.as_ref();
+        let said = status.map(|status| status.conditions.as_slice());
+        ("P2PGroup", group.name_any(), said)
+    });
+    let waiting = policies
+        .chain(groups)
+        .filter_map(|(kind, name, said)| since(kind, name, said?, "Ready", "False"))
+        .collect();
+    let drifted = world
+        .card_nodes
+        .iter()
+        .filter_map(|(name, card_node)| {
+            let said = &card_node.status.as_ref()?.conditions;
+            since("CardNode", name.to_string(), said, "Drifted", "True")
+        })
+        .collect();
+    Measures {
+        nodes,
+        effects: i64::from(counts.change),
+        gates: i64::from(counts.gates),
+        resets: i64::from(counts.resets),
+        limit: limit.map_or(0, i64::from),
+        waiting,
+        drifted,
+    }
+}
+
+fn since(
+    kind: &'static str,
+    name: String,
+    said: &[Condition],
+    type_: &str,
+    status: &str,
+) -> Option<Lasting> {
+    let condition = said
+        .iter()
+        .find(|condition| condition.type_ == type_ && condition.status == status)?;
+    Some(Lasting {
+        kind,
+        name,
+        reason: condition.reason.clone(),
+        since: condition.last_transition_time.0.as_second(),
+    })
+}
+
+fn word(stand: &Stand) -> &'static str {
+    match stand {
+        Stand::Converged => "converged",
+        Stand::Working => "working",
+        Stand::Begins => "begins",
+        Stand::Queued => "queued",
+        Stand::Approval(_) => "approval",
+        Stand::Window => "window",
+        Stand::Away(_) => "away",
+        Stand::Failed(_) => "failed",
+        Stand::Stopped(_) => "stopped",
+    }
+}

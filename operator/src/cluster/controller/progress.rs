@@ -1,0 +1,150 @@
+//! How far each node of a rollout came: from its status, from what the agents say of their grants, and from how long
+//! they say nothing.
+use std::time::Duration;
+
+use crd::{
+    kind::{ChangePlan, Grant, GrantState, NodeOutcome, NodeProgress, PlannedNode},
+    plan::{NodePlan, Plan},
+};
+use machine::Timestamp;
+
+use super::{rollout::is_blocked, world::World};
+use crate::cluster::{condition, packed};
+
+/// How long after the last deadline of its steps a node is waited for. Longer than clocks of two leaders differ.
+const SLACK: Duration = Duration::from_mins(15);
+
+/// How each node of a rollout stands, from its status and from what the agents say of their grants.
+pub fn outcomes(world: &World, plan: &Plan, current: &ChangePlan) -> Vec<NodeOutcome> {
+    let known = current
+        .status
+        .as_ref()
+        .map(|status| status.nodes.as_slice())
+        .unwrap_or_default();
+    current
+        .spec
+        .nodes
+        .iter()
+        .filter_map(|planned| {
+            let known = known.iter().find(|known| known.node == planned.node);
+            match known {
+                Some(known) if known.outcome != NodeProgress::Applying => Some(known.clone()),
+                Some(_) | None => {
+                    let now = live(world, plan, current, planned, known)?;
+                    Some(dated(now, known, world.now))
+                }
+            }
+        })
+        .collect()
+}
+
+/// What a node that has not ended says; `None` while it has not begun.
+fn live(
+    world: &World,
+    plan: &Plan,
+    current: &ChangePlan,
+    planned: &PlannedNode,
+    known: Option<&NodeOutcome>,
+) -> Option<NodeOutcome> {
+    let outcome = |outcome, why: Option<&str>| {
+        Some(NodeOutcome {
+            node: planned.node.clone(),
+            outcome,
+            since: None,
+            why: why.map(|why| condition::shortened(why, 256)),
+        })
+    };
+    let card_node = world.card_nodes.get(&planned.node);
+    let node = world.nodes.get(&planned.node);
+    let granted = card_node
+        .and_then(|card_node| {
+            card_node
+                .spec
+                .grant
+                .as_ref()
+                .map(|grant| (card_node, grant))
+        })
+        .filter(|(_, grant)| {
+            grant.rollout == current.spec.digest && grant.digest == planned.digest
+        });
+    let Some((card_node, grant)) = granted else {
+        if known.is_some() {
+            return outcome(NodeProgress::Stale, Some("its grant was taken away"));
+        }
+        let here = plan.nodes.iter().find(|node| node.node == planned.node);
+        let idle = here.is_some_and(|node| node.steps.is_empty());
+        // Somebody else did it, or what asked for it went: a node that is blocked, or waits for a canary, has no steps
+        // either.
+        return if idle && !is_blocked(plan, &planned.node) {
+            outcome(NodeProgress::Converged, None)
+        } else {
+            None
+        };
+    };
+    let status = card_node.status.as_ref();
+    let uid = node.and_then(|node| node.metadata.uid.as_deref());
+    if uid != Some(grant.node_uid.as_str()) {
+        return outcome(
+            NodeProgress::Stale,
+            Some("its Node is gone, or was made anew"),
+        );
+    }
+    let at_work = || match known.and_then(|known| silence(world, known, grant)) {
+        Some(why) => outcome(NodeProgress::Halted, Some(&why)),
+        None => outcome(NodeProgress::Applying, None),
+    };
+    let progress = status
+        .and_then(|status| status.grant.as_ref())
+        .filter(|progress| {
+            progress.decided_on == grant.decided_on
+                && progress.lease_epoch == grant.lease_epoch
+                && progress.digest == grant.digest
+        });
+    let Some(progress) = progress else {
+        let booted = status.and_then(|status| status.boot_id.as_ref()) != Some(&grant.boot_id);
+        return if booted {
+            outcome(
+                NodeProgress::Stale,
+                Some("it has booted since it was planned for"),
+            )
+        } else {
+            at_work()
+        };
+    };
+    let why = progress.why.as_deref();
+    match progress.state {
+        GrantState::Working => at_work(),
+        GrantState::Converged => outcome(NodeProgress::Converged, None),
+        GrantState::Halted => outcome(NodeProgress::Halted, why),
+        GrantState::RolledBack => outcome(NodeProgress::RolledBack, why),
+        GrantState::Void | GrantState::Refused => outcome(NodeProgress::Stale, why),
+    }
+}
+
+/// An outcome with the time since when it is so.
+fn dated(now: NodeOutcome, known: Option<&NodeOutcome>, time: Timestamp) -> NodeOutcome {
+    let before = known.filter(|known| known.outcome == now.outcome);
+    let since = match before {
+        Some(before) => before.since.clone(),
+        None => Some(time.to_string()),
+    };
+    NodeOutcome { since, ..now }
+}
+
+/// Why a node at work is waited for no longer: every step of its grant would have failed by its own deadline since.
+fn silence(world: &World, known: &NodeOutcome, grant: &Grant) -> Option<String> {
+    let since = Timestamp::printed(known.since.as_deref()?)?;
+    let passed = since.until(world.now);
+    if passed <= SLACK {
+        return None;
+    }
+    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
+    let limits = plan.steps.iter().map(|step| step.estimate.limit_ms);
+    let most = Duration::from_millis(limits.fold(0, u64::saturating_add));
+    (passed > most.saturating_add(SLACK)).then(|| {
+        format!(
+            "its agent has not said for {} minutes how its steps end; see whether it runs, and reaches the API server",
+            passed.as_secs() / 60
+        )
+    })
+}
