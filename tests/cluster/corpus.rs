@@ -142,7 +142,7 @@ fn found_by_server(problem: &Problem) -> bool {
 /// The same sentence, or the same field.
 fn same(problem: &Problem, complaint: &Complaint) -> bool {
     complaint.text.contains(&problem.message)
-        || (!problem.field.is_empty() && complaint.field == problem.field)
+        || (!problem.field.is_empty() && complaint.field.trim_start_matches('.') == problem.field)
 }
 
 /// Whether every document of a file is an object that a server stores.

@@ -43,7 +43,7 @@ const UNSEEN: [(&str, &str, &str); 11] = [
 ];
 
 /// A right: account, resource, verb.
-type Right = (String, String, String);
+pub type Right = (String, String, String);
 
 /// What is to be recorded: every request of our accounts.
 pub fn policy(path: &Path) {
@@ -55,20 +55,30 @@ pub fn policy(path: &Path) {
     fs::write(path, policy).expect("the audit's policy is written");
 }
 
-/// Fails on any refusal, and on any right that nobody used.
-#[track_caller]
-pub fn are_minimal(plane: &ControlPlane) {
+/// Every request that our accounts made.
+fn requests(plane: &ControlPlane) -> Vec<Value> {
     let text = fs::read_to_string(plane.folder().join(LOG)).expect("the server keeps its audit");
-    let events: Vec<Value> = text
-        .lines()
+    text.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+        .collect()
+}
+
+/// Fails on any refusal; what was used is said.
+#[track_caller]
+pub fn suffice(plane: &ControlPlane) -> BTreeSet<Right> {
+    let events = requests(plane);
     let refused: Vec<&Value> = events
         .iter()
         .filter(|event| event.pointer("/responseStatus/code") == Some(&Value::from(403)))
         .collect();
     assert!(refused.is_empty(), "{refused:?}");
-    let used: BTreeSet<Right> = events.iter().filter_map(right).collect();
+    events.iter().filter_map(right).collect()
+}
+
+/// Fails on any refusal, and on any right that nobody used.
+#[track_caller]
+pub fn are_minimal(plane: &ControlPlane) {
+    let used = suffice(plane);
     let given = ["shardplane-controller", "shardplane-agent"].map(|account| given(plane, account));
     let given: BTreeSet<Right> = given.into_iter().flatten().collect();
     let seen = |(_, resource, verb): &&Right| {

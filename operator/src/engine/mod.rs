@@ -1,10 +1,11 @@
 //! The engine: observe, plan, check, approve, journal, perform, verify, until nothing is left to do.
 //!
 //! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
-//! `granted` carries out what a controller decided, `in_hand` tells others of the step at work, `recover` closes what a crash
-//! left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
+//! `failed_builds` goes on without a program, `granted` carries out what a controller decided, `in_hand` tells others of
+//! the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod build;
+mod failed_builds;
 mod granted;
 pub mod in_hand;
 pub mod interrupt;
@@ -40,6 +41,7 @@ use crate::{
     toolchain::WorkerBinary,
 };
 use approve::Asking;
+pub use failed_builds::FailedBuilds;
 use interrupt::StopFlag;
 use journaled::Journaled;
 use observe::{Effort, Surroundings};
@@ -61,7 +63,7 @@ pub struct Engine<'a> {
     pub declaration: &'a Declaration,
     /// What of it is worked on.
     pub scope: Scope,
-    /// What a build that fails does to the rest.
+    /// Builds that fail, and what they do to the rest.
     pub builds: FailedBuilds,
     /// Where declared paths start.
     pub place: &'a SourcePlace,
@@ -81,26 +83,6 @@ pub struct Engine<'a> {
     pub crew: Crew<'a>,
 }
 
-/// What a build that fails does to the rest.
-#[derive(Debug)]
-pub enum FailedBuilds {
-    /// It ends the run.
-    End,
-    /// The rest goes on without what is in here, and without what fails on the way.
-    SetAside(Unbuilt),
-}
-
-impl FailedBuilds {
-    /// What is not to be built.
-    pub fn unbuilt(&self) -> &Unbuilt {
-        static NONE: Unbuilt = Unbuilt::new();
-        match self {
-            Self::End => &NONE,
-            Self::SetAside(unbuilt) => unbuilt,
-        }
-    }
-}
-
 /// How a run of the engine ended.
 #[derive(Debug)]
 pub struct Settled {
@@ -114,6 +96,8 @@ pub struct Settled {
     pub steps: u32,
     /// Why it ended so, in one sentence; empty when everything was done.
     pub why: String,
+    /// Programs that could not be built, where all else was carried out.
+    pub without: Unbuilt,
 }
 
 impl Engine<'_> {
@@ -134,7 +118,7 @@ impl Engine<'_> {
             nodes,
             models: &models,
             scope: self.scope,
-            unbuilt: self.builds.unbuilt(),
+            unbuilt: &self.builds.unbuilt,
         };
         let plan = reconcile::plan(&inputs);
         checked(plan, self.declaration, nodes)
@@ -182,6 +166,7 @@ impl Engine<'_> {
                     nodes,
                     steps,
                     why: String::new(),
+                    without: Unbuilt::new(),
                 });
             }
             if let Some(stop) = self.stop.asked() {
@@ -191,6 +176,7 @@ impl Engine<'_> {
                     nodes,
                     steps,
                     why: "stopped before anything was begun".to_owned(),
+                    without: Unbuilt::new(),
                 });
             }
             self.approve(&plan)?;
@@ -221,6 +207,7 @@ impl Engine<'_> {
                         nodes,
                         steps,
                         why,
+                        without: Unbuilt::new(),
                     });
                 }
             }

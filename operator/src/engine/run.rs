@@ -10,9 +10,7 @@ use crd::{
 };
 use reconcile::rollout::{self, Next, Progress};
 
-use super::{
-    Engine, FailedBuilds, boot_unknown, journaled::Journaled, observe, step::Stepped, undo,
-};
+use super::{Engine, boot_unknown, journaled::Journaled, observe, step::Stepped, undo};
 use crate::{exit::Exit, failure::Failure, room::Node, state::Journal};
 
 /// How a plan's run ended.
@@ -207,7 +205,7 @@ impl Engine<'_> {
                     });
                 }
                 Stepped::Failed { why, exit } => {
-                    if self.sets_aside(step, &why) {
+                    if self.sets_aside(step, &why, exit) {
                         outcome = RunOutcome::Replanned;
                         continue;
                     }
@@ -217,17 +215,6 @@ impl Engine<'_> {
         }
         journal.end(outcome)?;
         Ok(Ran::All { steps: touched })
-    }
-
-    /// A step failed: whether it was a build that the rest does without.
-    fn sets_aside(&mut self, step: &Step, why: &str) -> bool {
-        match (&step.action, &mut self.builds) {
-            (Action::Build { program }, FailedBuilds::SetAside(unbuilt)) => {
-                unbuilt.insert(program.object.clone(), format!("{}: {why}", step.id));
-                true
-            }
-            (_, FailedBuilds::SetAside(_) | FailedBuilds::End) => false,
-        }
     }
 
     fn after_failure(

@@ -7,7 +7,10 @@ use std::{
         unix::net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
     thread,
     time::Duration,
 };
@@ -18,6 +21,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::answers::Answers;
 pub use super::talk::{Heard, Talk};
 use super::{Event, Trouble, WorkerReport};
 
@@ -25,6 +29,8 @@ use super::{Event, Trouble, WorkerReport};
 const NAME: &str = "control.sock";
 /// Who connects says at once what it wants.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+/// Who asked reads the answer; one that does not is not waited for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// What somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,16 +113,28 @@ impl Asker {
     }
 }
 
-/// The socket, removed when this is dropped.
+/// The socket. Dropped, it is removed, and answers that were begun are written to their end: a process that ended before
+/// would take them with it. Whoever answers must have dropped what it was asked by then.
 #[derive(Debug)]
 pub struct ControlSocket {
-    path: PathBuf,
+    path: Option<PathBuf>,
+    answers: Arc<Answers>,
+}
+
+impl ControlSocket {
+    /// Nobody finds it any more. Said before the engine's lock is free: after that, who is found there is somebody else.
+    pub fn close(&mut self) {
+        if let Some(path) = self.path.take() {
+            // Left behind, it refuses connections, and the next holder of the lock replaces it.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        // Left behind, it refuses connections, and the next holder of the lock replaces it.
-        let _ = fs::remove_file(&self.path);
+        self.close();
+        self.answers.wait();
     }
 }
 
@@ -129,22 +147,32 @@ pub fn listen(folder: &Path, events: SyncSender<Event>) -> io::Result<ControlSoc
     }
     let (short, _open) = short(folder)?;
     let listener = UnixListener::bind(short)?;
+    let answers = Arc::new(Answers::default());
+    let counted = Arc::clone(&answers);
     thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let events = events.clone();
+                let (events, counted) = (events.clone(), Arc::clone(&counted));
                 thread::spawn(move || {
                     // Whoever went away wants no answer.
-                    let _ = serve(stream, &events);
+                    let _ = serve(stream, &events, &counted);
                 });
             }
         })?;
-    Ok(ControlSocket { path })
+    Ok(ControlSocket {
+        path: Some(path),
+        answers,
+    })
 }
 
-fn serve(mut stream: UnixStream, events: &SyncSender<Event>) -> io::Result<()> {
+fn serve(
+    mut stream: UnixStream,
+    events: &SyncSender<Event>,
+    answers: &Arc<Answers>,
+) -> io::Result<()> {
     stream.set_read_timeout(Some(REQUEST_LIMIT))?;
+    stream.set_write_timeout(Some(ANSWER_LIMIT))?;
     let mut line = String::new();
     BufReader::new(stream.try_clone()?).read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
@@ -155,6 +183,7 @@ fn serve(mut stream: UnixStream, events: &SyncSender<Event>) -> io::Result<()> {
         reply,
         asker,
     };
+    let _open = answers.open();
     if events.send(Event::Control(asked)).is_err() {
         return Ok(());
     }
@@ -197,6 +226,8 @@ pub(super) fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -222,6 +253,39 @@ mod tests {
         let patience = Some(Duration::from_secs(10));
         assert_eq!(talk.hear(patience).unwrap(), Heard::Reply(Reply::Begun {}));
         assert_eq!(talk.hear(patience).unwrap(), Heard::End);
+    }
+
+    #[test]
+    fn an_answer_is_written_to_its_end_before_the_socket_is_gone() {
+        const LINES: usize = 32;
+        let folder = tempfile::tempdir().unwrap();
+        let (events, asked) = sync_channel(4);
+        let socket = listen(folder.path(), events).unwrap();
+        let mut talk = Talk::open(folder.path(), &Request::Status {})
+            .unwrap()
+            .unwrap();
+        let Ok(Event::Control(asked)) = asked.recv() else {
+            unreachable!()
+        };
+        let read = Arc::new(AtomicUsize::new(0));
+        let reading = thread::spawn({
+            let read = Arc::clone(&read);
+            move || {
+                while let Heard::Reply(_) = talk.hear(Some(Duration::from_secs(10))).unwrap() {
+                    read.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        // Ten times what the kernel keeps for a reader: the last line is written when most of them were read.
+        for _ in 0..LINES {
+            let text = "x".repeat(1 << 16);
+            asked.reply.send(Reply::Note { text }).unwrap();
+        }
+        drop(asked);
+        drop(socket);
+        assert!(read.load(Ordering::SeqCst) > LINES / 2);
+        reading.join().unwrap();
+        assert_eq!(read.load(Ordering::SeqCst), LINES);
     }
 
     #[test]

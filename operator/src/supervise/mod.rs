@@ -1,4 +1,5 @@
 //! Workers and whoever talks to their supervisor: processes, the control socket, one question over HTTP.
+mod answers;
 pub mod ask;
 pub mod control;
 pub mod process;

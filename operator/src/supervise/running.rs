@@ -1,11 +1,14 @@
 //! Workers of another run, as it recorded them: what a verb that only looks knows of them.
 use std::collections::BTreeMap;
 
-use crd::id::NodeName;
+use crd::id::{NodeName, WorkerId};
 use machine::KnownWorker;
 
-use super::process;
-use crate::state::{StateDir, StateError, workers};
+use super::{WorkerReport, process};
+use crate::state::{
+    StateDir, StateError,
+    workers::{self, RecordedWorker},
+};
 
 /// Recorded workers that still run, by node. A worker is known by pid, start time and boot id together: whatever else has
 /// its pid today is somebody else's. Its ranks live no longer than it does.
@@ -30,15 +33,42 @@ pub fn alive(state: &StateDir) -> Result<BTreeMap<NodeName, Vec<KnownWorker>>, S
     Ok(known)
 }
 
+/// The same as `status` shows them, where the `up` that runs them is too busy to answer. Its record tells no address.
+pub fn reports(state: &StateDir) -> Result<Vec<WorkerReport>, StateError> {
+    let recorded = workers::read(&state.workers())?.into_iter();
+    let alive = recorded.filter(|worker| process::is_alive(&worker.process));
+    let report = |recorded: RecordedWorker| {
+        let present = recorded.present?;
+        Some(WorkerReport {
+            model: model_of(&recorded.id),
+            id: recorded.id,
+            node: recorded.node,
+            state: present.state,
+            address: None,
+            pid: Some(recorded.process.pid),
+            restarts: 0,
+            why: String::new(),
+        })
+    };
+    Ok(alive.filter_map(report).collect())
+}
+
+/// `default/tiny-0` is a replica of `tiny`.
+fn model_of(id: &WorkerId) -> String {
+    let name = id.0.rsplit('/').next().unwrap_or_default();
+    let model = name.rsplit_once('-').map_or(name, |(model, _)| model);
+    model.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use crd::{
-        id::{BootId, Digest, WorkerId},
+        id::{BootId, Digest},
         snapshot::{PresentWorker, WorkerState},
     };
 
     use super::*;
-    use crate::state::workers::{ProcessIdentity, RecordedWorker};
+    use crate::state::workers::ProcessIdentity;
 
     fn recorded(name: &str, process: ProcessIdentity) -> RecordedWorker {
         let id = WorkerId(format!("default/{name}-0"));
@@ -89,5 +119,10 @@ mod tests {
         };
         assert_eq!(only.worker.id, all[0].id);
         assert_eq!(only.pids, [me.pid, me.pid + 1]);
+        let reports = reports(&state).unwrap();
+        let [only] = reports.as_slice() else {
+            panic!("{reports:?}");
+        };
+        assert_eq!((only.model.as_str(), only.pid), ("mine", Some(me.pid)));
     }
 }

@@ -64,6 +64,11 @@ impl Supervisor {
         }
     }
 
+    /// Starts workers of this binary from now on.
+    pub fn set_binary(&mut self, binary: WorkerBinary) {
+        self.binary = binary;
+    }
+
     /// How long workers that are started from now on may take to finish what they have.
     pub fn set_drain(&mut self, seconds: u32) {
         self.drain_seconds = seconds;

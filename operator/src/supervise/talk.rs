@@ -73,6 +73,8 @@ impl Talk {
             {
                 Ok(Heard::Nothing)
             }
+            // Whoever should have answered died with the request unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Heard::End),
             Err(error) => Err(error),
         }
     }

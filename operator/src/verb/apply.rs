@@ -1,5 +1,5 @@
 //! `apply`: carries out what is declared, or exactly what a saved plan says.
-use crd::{declaration::Declaration, kind::Target, plan::Plan};
+use crd::plan::{Plan, ReportKind, ReportLine, ReportReason};
 use machine::Clock;
 use serde_json::{Value, json};
 
@@ -47,17 +47,13 @@ pub fn run(
         console,
         Opening::Work(Clock::Virtual),
     )?;
-    if builds_for_cpu(&declared.declaration) {
-        // Before anything is touched: a machine half configured for a program that cannot be built helps nobody.
-        setting.binary.path()?;
-    }
     let _lock = setting::lock(&setting.room, "apply")?;
     process::wait_for_orphans(&setting.room.state, console)?;
     let mut engine = Engine {
         room: &setting.room,
         declaration: &declared.declaration,
         scope: reconcile::Scope::Everything,
-        builds: FailedBuilds::End,
+        builds: FailedBuilds::default(),
         place: &place,
         binary: &setting.binary,
         toolchain: setting.toolchain.clone(),
@@ -92,7 +88,7 @@ pub fn run(
         // What nobody could read is not carried out.
         console.delivered()
     };
-    let settled = engine.converge(show)?;
+    let settled = engine.converge(show)?.but(&engine.builds);
     if people {
         console.result(&outcome(&settled, console));
     } else {
@@ -102,18 +98,6 @@ pub fn run(
         )?);
     }
     Ok(settled.exit)
-}
-
-/// Whether something declared is built by the worker's binary.
-fn builds_for_cpu(declaration: &Declaration) -> bool {
-    let builds = declaration
-        .builds
-        .iter()
-        .map(|build| Some(build.spec.target));
-    let models = declaration.models.iter().map(|model| model.spec.target);
-    builds
-        .chain(models)
-        .any(|target| target == Some(Target::CPU))
 }
 
 /// A saved plan is carried out only where planning again, for what is there now, gives the same steps.
@@ -137,7 +121,6 @@ fn refuse_other(saved: &SavedPlan, engine: &Engine<'_>) -> Result<(), Failure> {
 pub fn outcome(settled: &Settled, console: &Console) -> String {
     let paint = console.out_paint();
     let deferred = settled.plan.summary.deferred;
-    let mut text = String::from("\n");
     let headline = match settled.exit {
         Exit::Ok => {
             let done = if settled.steps == 0 {
@@ -168,16 +151,39 @@ pub fn outcome(settled: &Settled, console: &Console) -> String {
             ),
         ),
     };
-    text.push_str(&headline);
-    text.push('\n');
-    if deferred > 0 && matches!(settled.exit, Exit::Ok | Exit::Blocked) {
-        text.push_str(&counted(deferred as usize, "worker step"));
-        text.push_str(" for `shardplane up` to carry out.\n");
+    let rests = matches!(settled.exit, Exit::Ok | Exit::Blocked) || !settled.without.is_empty();
+    let later = if deferred > 0 && rests {
+        let steps = counted(deferred as usize, "worker step");
+        format!("{steps} for `shardplane up` to carry out.\n")
+    } else {
+        String::new()
+    };
+    let report = if rests && settled.steps > 0 {
+        still_blocked(&settled.plan.report, console)
+    } else {
+        String::new()
+    };
+    if settled.without.is_empty() {
+        format!("\n{headline}\n{later}{report}")
+    } else {
+        // What failed is what is read last.
+        format!("{report}\n{later}{headline}\n")
     }
-    if settled.exit == Exit::Blocked && settled.steps > 0 {
-        text.push_str(&crate::render::report::text(&settled.plan.report, paint));
+}
+
+/// The report, where a goal is blocked by more than a build, which is told beside it.
+fn still_blocked(report: &[ReportLine], console: &Console) -> String {
+    let lines: Vec<ReportLine> = report
+        .iter()
+        .filter(|line| line.reason != ReportReason::BuildFailed)
+        .cloned()
+        .collect();
+    let stands = |line: &ReportLine| matches!(line.kind, ReportKind::Blocked | ReportKind::Error);
+    if lines.iter().any(stands) {
+        crate::render::report::text(&lines, console.out_paint())
+    } else {
+        String::new()
     }
-    text
 }
 
 /// The outcome for programs: the plan that is left, and how it went.

@@ -52,7 +52,7 @@ pub fn run(
         room: &setting.room,
         declaration: &nothing,
         scope: reconcile::Scope::Everything,
-        builds: FailedBuilds::End,
+        builds: FailedBuilds::default(),
         place: &place,
         binary: &setting.binary,
         toolchain: setting.toolchain.clone(),

@@ -35,7 +35,7 @@ pub fn run(
             room: &setting.room,
             declaration: &declared.declaration,
             scope: reconcile::Scope::Everything,
-            builds: FailedBuilds::End,
+            builds: FailedBuilds::default(),
             place: &place,
             binary: &setting.binary,
             toolchain: setting.toolchain.clone(),

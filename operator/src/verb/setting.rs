@@ -25,6 +25,19 @@ pub struct Setting {
     pub toolchain: Fact<WorkerToolchain>,
 }
 
+impl Setting {
+    /// Looks for the worker again where there was none; whether there is one now.
+    pub fn finds_worker(&mut self, environment: &Environment) -> bool {
+        let found = environment.find(WORKER);
+        if self.binary.path().is_ok() || found.is_none() {
+            return false;
+        }
+        self.binary = WorkerBinary::new(found);
+        self.toolchain = self.binary.toolchain();
+        true
+    }
+}
+
 /// Opens the room that a place names.
 pub fn open(
     place: &Place,

@@ -55,6 +55,10 @@ pub fn run(
             seen = (workers, troubles);
         }
     });
+    if answered.is_err() {
+        // Whoever is too busy to answer has written down what runs.
+        seen.0 = running::reports(&room.state)?;
+    }
     let (workers, troubles): (Vec<WorkerReport>, Vec<Trouble>) = seen;
     let held = EngineLock::is_held(root);
     let engine = match (held.then(|| EngineLock::holder(root)).flatten(), &answered) {

@@ -68,24 +68,25 @@ pub fn run(
         console,
         Opening::Work(Clock::Wall),
     )?;
-    if !declaration.models.is_empty() {
+    if args.ask.is_some() {
         setting.binary.path()?;
     }
-    let _lock = setting::lock(&setting.room, "up")?;
+    let lock = setting::lock(&setting.room, "up")?;
     process::wait_for_orphans(&setting.room.state, console)?;
     let (events, received) = sync_channel(EVENTS);
-    let _socket = control::listen(setting.room.state.root(), events.clone()).map_err(|source| {
-        Failure::Write {
-            path: setting
-                .room
-                .state
-                .root()
-                .join("control.sock")
-                .display()
-                .to_string(),
-            source,
-        }
-    })?;
+    let mut socket =
+        control::listen(setting.room.state.root(), events.clone()).map_err(|source| {
+            Failure::Write {
+                path: setting
+                    .room
+                    .state
+                    .root()
+                    .join("control.sock")
+                    .display()
+                    .to_string(),
+                source,
+            }
+        })?;
     watch::machines(args, environment, console, &events)?;
     if console.notify().is_there() {
         watch::hangups(&events)?;
@@ -97,6 +98,7 @@ pub fn run(
     );
     let mut up = Up {
         args,
+        environment,
         console,
         stop,
         place: SourcePlace::new(environment.current.clone()),
@@ -112,6 +114,7 @@ pub fn run(
         waiting: Waiting::default(),
         again: Again::default(),
         asked: Answer::Waiting,
+        parting: None,
         setting,
     };
     let ended = up.serve();
@@ -121,6 +124,13 @@ pub fn run(
         up.drain_limit(),
     );
     let stopped = up.stop_workers();
+    // In this order: nobody finds a socket where nobody answers, and whoever hears that it is over may work here at once.
+    socket.close();
+    drop(lock);
+    if let Some((reply, ended)) = up.parting.take() {
+        // Whoever went away wants no answer.
+        let _ = reply.send(ended);
+    }
     let exit = ended?;
     stopped?;
     Ok(exit)
@@ -134,6 +144,7 @@ enum Answer {
 
 struct Up<'a> {
     args: &'a UpArgs,
+    environment: &'a Environment,
     console: &'a Console,
     stop: &'a StopFlag,
     place: SourcePlace,
@@ -153,6 +164,8 @@ struct Up<'a> {
     /// Builds and passes that came to nothing.
     again: Again,
     asked: Answer,
+    /// What whoever asked for the end is told when it is over.
+    parting: Option<(SyncSender<Reply>, Reply)>,
     setting: setting::Setting,
 }
 
@@ -327,14 +340,17 @@ impl Up<'_> {
                     Ok(Some(settled)) => (settled.exit, settled.why, String::new()),
                     Err(failure) => (failure.exit(), failure.chain(), failure.hint()),
                 };
-                let _ = reply.send(Reply::Ended {
+                let ended = Reply::Ended {
                     code: exit.code(),
                     why,
                     hint,
-                });
+                };
                 if exit == Exit::Ok {
+                    self.parting = Some((reply, ended));
                     Ok(Next::End(Exit::Ok))
                 } else {
+                    // Whoever went away wants no answer.
+                    let _ = reply.send(ended);
                     Ok(Next::Look)
                 }
             }

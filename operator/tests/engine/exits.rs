@@ -100,21 +100,6 @@ fn leave_is_missing_off_a_terminal() {
 }
 
 #[test]
-fn a_failed_build_touches_nothing_and_keeps_its_code() {
-    let lab = Lab::new();
-    std::fs::remove_dir_all(lab.path("declared/tiny")).unwrap();
-    let before = lab.registers("state");
-    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(66);
-    assert!(
-        ended.stdout.contains("tiny"),
-        "{}{}",
-        ended.stdout,
-        ended.stderr
-    );
-    assert_eq!(lab.registers("state"), before);
-}
-
-#[test]
 fn a_failure_is_one_document_where_one_was_asked_for() {
     let lab = Lab::new();
     for arguments in [
@@ -179,20 +164,6 @@ fn observing_says_that_it_only_observes() {
 }
 
 #[test]
-fn without_the_worker_nothing_is_touched() {
-    let lab = Lab::new();
-    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
-    let untouched = lab.registers("state");
-    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(69);
-    assert!(
-        ended.stderr.contains("shardplane-worker"),
-        "{}",
-        ended.stderr
-    );
-    assert_eq!(lab.registers("state"), untouched);
-}
-
-#[test]
 fn a_file_that_cannot_be_read_hides_nothing_else() {
     let lab = Lab::new();
     let folder = lab.path("mixed");
@@ -244,27 +215,6 @@ fn a_file_that_cannot_be_read_hides_nothing_else() {
     assert_eq!(said["diagnostics"].as_array().unwrap().len(), 2, "{said}");
 }
 
-/// The worker knows the model's heads; only the declaration knows where the number stands.
-#[test]
-fn a_build_that_fails_names_the_line_that_declares_the_shards() {
-    let lab = Lab::new();
-    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
-    let refusing = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/engine/bin/refusing/shardplane-worker"
-    );
-    std::os::unix::fs::symlink(refusing, lab.path("bin/shardplane-worker")).unwrap();
-    let ended = lab.run("state", &["up", "-f", "declared"]).expect(65);
-    assert!(
-        ended.stderr.contains("cannot cut the model into 2 shards")
-            && ended
-                .stderr
-                .contains("(`shards: 2` is declared at declared/model.yaml:10)"),
-        "{}",
-        ended.stderr
-    );
-}
-
 #[test]
 fn a_schema_has_every_name_of_its_kind() {
     let lab = Lab::new();
@@ -297,21 +247,6 @@ fn a_schema_has_every_name_of_its_kind() {
     let ended = schema(&["Pod"]).expect(64);
     for name in ["`Pod`", "CardPolicy", "Rack", "HardwareSnapshot", "plan"] {
         assert!(ended.stderr.contains(name), "{name}: {}", ended.stderr);
-    }
-}
-
-#[test]
-fn a_build_that_is_killed_names_the_signal_and_what_is_likely() {
-    let lab = Lab::new();
-    std::fs::remove_file(lab.path("bin/shardplane-worker")).unwrap();
-    let killed = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/engine/bin/killed/shardplane-worker"
-    );
-    std::os::unix::fs::symlink(killed, lab.path("bin/shardplane-worker")).unwrap();
-    let ended = lab.run("state", &["apply", "-f", "declared"]).expect(69);
-    for said in ["SIGKILL", "memory", "40 %", "nothing was touched"] {
-        assert!(ended.stdout.contains(said), "{said}: {}", ended.stdout);
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 mod compensation;
 mod compile;
+mod control;
 mod crash;
 mod doctor;
 mod exits;
@@ -27,4 +28,5 @@ mod rollout;
 mod supervision;
 mod turns;
 mod unbuilt;
+mod unbuilt_once;
 mod validated;

@@ -1,7 +1,7 @@
 //! Several servers: canaries first, and how far a rollout goes after a failure.
 use std::fs;
 
-use crate::lab::Lab;
+use crate::{lab::Lab, supervision::Up};
 
 /// The first divergence port of the pair on every server.
 const PORT: &str = "0000:24:00.0";
@@ -134,4 +134,26 @@ fn a_canary_that_stays_broken_holds_the_others_in_every_later_run() {
         "{}",
         ended.stdout
     );
+}
+
+#[test]
+fn an_up_whose_canary_fails_at_first_stays_and_goes_on_when_it_is_mended() {
+    let lab = servers("{ canary: { matchLabels: { stage: canary } }, failureThreshold: 3 }");
+    fail(&lab, "aic-03");
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    let waits = "; aic-03 is a canary, so aic-01 and aic-02 were not begun; trying again in 1 s";
+    up.hears(waits);
+    // Before its pause is over nothing is touched: a try is told, and the next comes later.
+    let told = up.hears("it failed as before; trying again in 2 s");
+    let tries = told.iter().filter(|line| line.starts_with("  acs.clear"));
+    assert_eq!(tries.count(), 1, "{told:#?}");
+    let status = lab.run("state", &["status", "-o", "json"]).expect(0);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let why = status["troubles"][0]["why"].as_str().unwrap();
+    assert!(why.contains(PORT), "{why}");
+    assert!(!begun(&lab, "aic-01") && !begun(&lab, "aic-02"));
+    lab.run("state", &["rack", "fault", "--node", "aic-03", "--clear"])
+        .expect(0);
+    up.hears("serves on");
+    assert!(begun(&lab, "aic-01") && begun(&lab, "aic-02"));
 }

@@ -63,7 +63,7 @@ impl Up {
         .unwrap();
     }
 
-    fn ends(&mut self) -> ExitStatus {
+    pub fn ends(&mut self) -> ExitStatus {
         let ended = process::wait_for(PATIENCE, || self.child.try_wait().unwrap().is_some());
         assert!(ended, "it did not end");
         self.child.wait().unwrap()

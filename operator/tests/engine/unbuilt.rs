@@ -30,7 +30,7 @@ const TOLD: &str =
     "aic-01/program.build/default/ailing: building ShardedModel/default/ailing from ";
 
 /// A laboratory with two models, one with a broken checkpoint.
-fn lab() -> Lab {
+pub fn lab() -> Lab {
     let lab = Lab::new();
     fs::create_dir(lab.path("declared/ailing")).unwrap();
     checkpoint(&lab, "truncated");
@@ -118,14 +118,24 @@ fn the_others_change_and_stop_and_it_starts_when_it_is_mended_and_goes_on_when_i
 }
 
 #[test]
-fn one_that_is_declared_alone_ends_the_first_pass() {
+fn one_that_is_declared_alone_is_tried_again_and_cards_are_as_declared() {
     let lab = lab();
     fs::remove_file(lab.path("declared/model.yaml")).unwrap();
-    let ended = lab.run("state", &["up", "-f", "declared"]).expect(65);
-    let all = format!("{}{}", ended.stdout, ended.stderr);
-    assert!(
-        all.contains("is truncated") && all.contains("nothing was touched"),
-        "{all}"
-    );
-    assert!(!all.contains("trying again"), "{all}");
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("; trying again in 1 s");
+    assert_eq!(lab.registers("state").words["\"0000:24:00.0\""], "0x0011");
+    checkpoint(&lab, "whole");
+    up.hears("worker default/ailing-0 serves on");
+}
+
+#[test]
+fn the_worker_binary_is_found_when_it_comes() {
+    let lab = lab();
+    let (here, away) = (lab.path("bin/shardplane-worker"), lab.path("bin/away"));
+    fs::rename(&here, &away).unwrap();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("up: keeping it so");
+    assert_eq!(lab.registers("state").words["\"0000:24:00.0\""], "0x0011");
+    fs::rename(&away, &here).unwrap();
+    up.hears("worker default/tiny-0 serves on");
 }

@@ -1,5 +1,5 @@
 //! Rules about ACS: which port, which bits, from which word, and who loses isolation.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{GroupId, PciAddress, Word},
@@ -167,7 +167,43 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
                 .all(|soc| !machine.policies_of(*soc).is_empty());
         group.node == node.node && declared && governed
     });
+    disjoint(&mut sets, node, machine);
     sets
+}
+
+/// Leaves out sets of which another has a SoC. What several claim belongs to a set that this plan forms, else to the first
+/// group that names it, else to the first that is remembered: the record of one that lost a SoC so can outlive it.
+fn disjoint(sets: &mut Vec<(GroupId, Vec<PciAddress>)>, node: &NodePlan, machine: &Machine<'_>) {
+    let mut taken: BTreeMap<PciAddress, GroupId> = BTreeMap::new();
+    for step in &node.steps {
+        if let Action::AssignGroup { group, members } = &step.action {
+            for member in members {
+                taken.entry(member.address).or_insert(group.clone());
+            }
+        }
+    }
+    for group in machine.groups() {
+        let id = GroupId {
+            name: group.object.name.clone(),
+            index: 0,
+            node: node.node.clone(),
+        };
+        for member in group.spec.members.iter().flatten() {
+            let socs = machine.snapshot.socs.iter().map(|soc| soc.address);
+            for soc in socs.filter(|soc| machine.is_named(*soc, member)) {
+                taken.entry(soc).or_insert(id.clone());
+            }
+        }
+    }
+    sets.sort();
+    sets.retain(|(group, members)| {
+        let own = |soc: &PciAddress| taken.get(soc).is_none_or(|taker| taker == group);
+        let whole = members.iter().all(own);
+        if whole {
+            taken.extend(members.iter().map(|soc| (*soc, group.clone())));
+        }
+        whole
+    });
 }
 
 pub(super) fn allows(group: &GroupId, members: &[PciAddress], machine: &Machine<'_>) -> bool {

@@ -222,13 +222,22 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Declared groups that select this node, by name.
+    pub(super) fn groups(&self) -> Vec<&'a Declared<P2PGroupSpec>> {
+        let labels = &self.snapshot.metadata.labels;
+        let mut groups: Vec<_> = self.declaration.groups.iter().collect();
+        groups.retain(|group| {
+            let selector = group.spec.node_selector.as_ref();
+            selector.is_none_or(|s| s.matches(labels))
+        });
+        groups.sort_by(|a, b| a.object.cmp(&b.object));
+        groups
+    }
+
     /// A declared group that selects this node.
     pub(super) fn group(&self, name: &str) -> Option<&'a Declared<P2PGroupSpec>> {
-        let labels = &self.snapshot.metadata.labels;
-        self.declaration.groups.iter().find(|group| {
-            let selector = group.spec.node_selector.as_ref();
-            group.object.name == name && selector.is_none_or(|s| s.matches(labels))
-        })
+        let mut groups = self.groups().into_iter();
+        groups.find(|group| group.object.name == name)
     }
 
     /// Whether a declared member names this SoC.

@@ -28,6 +28,7 @@ mod said;
 mod scenarios;
 mod serving;
 mod simulate;
+mod taken;
 mod turns;
 mod twist;
 mod undoing;

@@ -300,7 +300,7 @@ impl Agent<'_> {
             stop,
             leave: &leave,
             asking: Asking::Timer,
-            builds: FailedBuilds::End,
+            builds: FailedBuilds::default(),
             crew,
         };
         work(&mut engine)

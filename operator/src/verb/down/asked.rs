@@ -15,13 +15,18 @@ use crate::{
     failure::Failure,
     room::Room,
     state::EngineLock,
-    supervise::control::{Heard, Reply, Request, Talk},
+    supervise::{
+        control::{Heard, Reply, Request, Talk},
+        process,
+    },
 };
 
 /// The longest wait without looking whether somebody asked for a stop.
 const LOOK: Duration = Duration::from_millis(200);
 /// After so long without an answer it is said what is waited for, and again when that is something else.
 const SILENCE: Duration = Duration::from_secs(2);
+/// An `up` that stopped answering, because it ends, has ended within this time.
+const GONE: Duration = Duration::from_secs(10);
 /// An `up` that began while the request was taken back says so within this time.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -46,6 +51,11 @@ pub(super) fn up(
     let mut say_at = wall.now().plus(SILENCE);
     loop {
         match talk.hear(Some(LOOK)).map_err(|error| broken(&error))? {
+            // It was ended otherwise, and there is nobody to ask any more; its lock goes with it.
+            Heard::End if !begun => {
+                process::wait_for(GONE, || !EngineLock::is_held(room.state.root()));
+                return Ok(None);
+            }
             Heard::End => return Err(broken("it ended without an answer")),
             Heard::Reply(Reply::Begun {}) => begun = true,
             Heard::Reply(Reply::Note { text }) => console.note(&text),

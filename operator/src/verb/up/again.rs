@@ -15,12 +15,30 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// What came to nothing last, and when it is tried again.
 #[derive(Debug, Default)]
 pub(super) struct Again {
-    /// A pass.
-    failed: Option<Failed>,
+    /// A pass, and what of it was lost.
+    failed: Option<(Failed, Lost)>,
     /// Programs that could not be built, while everything else goes on.
     unbuilt: BTreeMap<ObjectRef, Failed>,
     /// Plans that were printed last and not carried out to their end.
     printed: Vec<(Width, String)>,
+}
+
+/// What of a pass came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// A step of cards or settings failed: nothing is touched before its pause is over.
+    Step,
+    /// The pass could not be made, which need not be the cards' fault.
+    Pass,
+}
+
+/// Whether a pass beyond cards has its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// None failed, or its pause is over.
+    Comes,
+    /// Not yet, because of this.
+    Waits(Lost),
 }
 
 #[derive(Debug)]
@@ -52,14 +70,17 @@ impl Failed {
 }
 
 impl Again {
-    /// Whether a pass beyond cards has its turn: none failed, or its pause is over.
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        (self.failed.as_ref()).is_none_or(|failed| failed.at <= now)
+    /// Whether a pass beyond cards has its turn.
+    pub(super) fn turn(&self, now: Timestamp) -> Turn {
+        match &self.failed {
+            Some((failed, lost)) if failed.at > now => Turn::Waits(*lost),
+            Some(_) | None => Turn::Comes,
+        }
     }
 
     /// Why the last pass came to nothing; empty where it did not.
     pub(super) fn why(&self) -> String {
-        (self.failed.as_ref()).map_or_else(String::new, |failed| failed.why.clone())
+        (self.failed.as_ref()).map_or_else(String::new, |(failed, _)| failed.why.clone())
     }
 
     /// Passes that have their turn: where a build failed, first one without it, so that nobody waits until it fails again.
@@ -98,7 +119,8 @@ impl Again {
 
     /// Something happened that may have put it right.
     pub(super) fn at_once(&mut self) {
-        for failed in self.failed.iter_mut().chain(self.unbuilt.values_mut()) {
+        let pass = self.failed.iter_mut().map(|(failed, _)| failed);
+        for failed in pass.chain(self.unbuilt.values_mut()) {
             failed.at = Timestamp(0);
         }
     }
@@ -127,9 +149,10 @@ impl Again {
 
 impl Up<'_> {
     /// A pass came to nothing: says why, once, and when it is tried again.
-    pub(super) fn try_again(&mut self, why: &str) {
+    pub(super) fn try_again(&mut self, why: &str, lost: Lost) {
         let interval = Duration::from_secs(self.args.interval);
-        let before = (self.again.failed.take()).filter(|failed| failed.why == why);
+        let before = self.again.failed.take().map(|(failed, _)| failed);
+        let before = before.filter(|failed| failed.why == why);
         let failed = Failed::of(why, before.as_ref(), interval, self.wall.now());
         let pause = failed.pause.as_secs();
         if before.is_some() {
@@ -138,7 +161,7 @@ impl Up<'_> {
         } else {
             self.say("pass", &format!("{why}; trying again in {pause} s"));
         }
-        self.again.failed = Some(failed);
+        self.again.failed = Some((failed, lost));
     }
 
     /// Something could not be built: says why, once, and when it is tried again.
@@ -163,7 +186,8 @@ impl Up<'_> {
 
     /// What came to nothing: a pass and builds that are tried again, and rollouts that wait for a worker.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
-        let failed = self.again.failed.iter().chain(self.again.unbuilt.values());
+        let pass = self.again.failed.iter().map(|(failed, _)| failed);
+        let failed = pass.chain(self.again.unbuilt.values());
         let stopped = self.waiting.stopped.values().map(|why| Trouble {
             why: why.clone(),
             next_try: None,

@@ -2,7 +2,12 @@
 use crd::plan::Plan;
 use reconcile::Scope;
 
-use super::{Up, apply, goals, stage::Stage};
+use super::{
+    Up,
+    again::{Lost, Turn},
+    apply, goals,
+    stage::Stage,
+};
 use crate::{
     engine::{Engine, FailedBuilds, Settled, approve::Asking},
     exit::Exit,
@@ -42,7 +47,7 @@ impl Up<'_> {
         }
         let first = self.pass(Which::First, Width::Everything)?;
         if !is_settled(&first) {
-            return Ok(Some(self.gives_up(&first)));
+            return Ok(self.begins_badly(&first));
         }
         // The first plan was printed whole.
         self.blocked = goals::blocked(&first.plan);
@@ -61,6 +66,9 @@ impl Up<'_> {
     /// A look at the machine and the files. `Some` ends `up`.
     pub(super) fn look(&mut self) -> Result<Option<Exit>, Failure> {
         self.read_again();
+        if self.setting.finds_worker(self.environment) {
+            self.supervisor.set_binary(self.setting.binary.clone());
+        }
         match self.stage {
             Stage::Standby => {
                 self.console.notify().ready(&self.standing.status());
@@ -69,10 +77,14 @@ impl Up<'_> {
             Stage::Starting(_) => return self.start_up(Which::Later),
             Stage::Keeping => {}
         }
-        if !self.again.is_due(self.wall.now()) {
-            let why = self.again.why();
-            self.cards_at_least(&why);
-            return Ok(None);
+        match self.again.turn(self.wall.now()) {
+            Turn::Comes => {}
+            Turn::Waits(Lost::Step) => return Ok(None),
+            Turn::Waits(Lost::Pass) => {
+                let why = self.again.why();
+                self.cards_at_least(&why);
+                return Ok(None);
+            }
         }
         for width in self.again.turns(self.wall.now()) {
             if !self.keeps(width)? {
@@ -94,9 +106,11 @@ impl Up<'_> {
                 self.stands(&settled, self.again.unbuilt().as_deref());
                 return Ok(true);
             }
+            // Whoever asked for a stop hears of that.
+            Ok(_) if self.stop.asked().is_some() => {}
             Ok(settled) => {
-                self.try_again(&settled.why);
-                self.cards_at_least(&settled.why);
+                self.try_again(&settled.why, Lost::Step);
+                self.stands_still(&settled.why);
             }
             // Somebody's leave may come at any time.
             Err(failure) if failure.exit() == Exit::Blocked => {
@@ -104,7 +118,7 @@ impl Up<'_> {
                 self.cards_at_least(&failure.chain());
             }
             Err(failure) => {
-                self.try_again(&failure.chain());
+                self.try_again(&failure.chain(), Lost::Pass);
                 self.cards_at_least(&failure.chain());
             }
         }
@@ -120,8 +134,8 @@ impl Up<'_> {
         }
     }
 
-    /// A look at cards and settings while a service manager waits. What a person has to approve keeps nobody waiting; a
-    /// step that failed ends it, so that the service manager knows.
+    /// A look at cards and settings while a service manager waits. What a person has to approve keeps nobody waiting, and
+    /// neither does a step that failed.
     fn start_up(&mut self, which: Which) -> Result<Option<Exit>, Failure> {
         match self.pass(which, Width::Cards) {
             Ok(settled) if is_settled(&settled) => {
@@ -132,7 +146,7 @@ impl Up<'_> {
                 self.stands(&settled, None);
                 Ok(None)
             }
-            Ok(settled) => Ok(Some(self.gives_up(&settled))),
+            Ok(settled) => Ok(self.begins_badly(&settled)),
             Err(failure) if failure.exit() == Exit::Blocked => {
                 self.say("pass", &failure.chain());
                 self.stands_still(&failure.chain());
@@ -142,16 +156,28 @@ impl Up<'_> {
         }
     }
 
-    fn gives_up(&self, settled: &Settled) -> Exit {
+    /// The first pass did not come to its end. A step that failed is tried again, as it is later: whoever starts `up` anew
+    /// has no more reason to lose what else it does. `Some` ends `up`: a question will not be answered, somebody asked for
+    /// a stop, or waiting helps nobody.
+    fn begins_badly(&mut self, settled: &Settled) -> Option<Exit> {
         self.console
             .note(apply::outcome(settled, self.console).trim_end());
-        settled.exit
+        let hopeless = matches!(settled.exit, Exit::NoPermission | Exit::Internal);
+        if self.args.ask.is_some() || self.stop.asked().is_some() || hopeless {
+            return Some(settled.exit);
+        }
+        self.blocked = goals::blocked(&settled.plan);
+        self.try_again(&settled.why, Lost::Step);
+        self.stands_still(&settled.why);
+        self.console
+            .note("up: staying; Ctrl-C or `shardplane down` ends it");
+        None
     }
 
     /// One pass of the engine.
     fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
         let aside = self.again.aside(width, self.wall.now());
-        let ends = which == Which::First && self.is_about_one_program();
+        let awaited = self.awaited_program();
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
@@ -164,11 +190,7 @@ impl Up<'_> {
                 Width::Cards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
-            builds: if ends {
-                FailedBuilds::End
-            } else {
-                FailedBuilds::SetAside(aside.clone())
-            },
+            builds: FailedBuilds::going_without(aside.clone(), awaited),
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
@@ -198,7 +220,7 @@ impl Up<'_> {
             }
             Ok(())
         });
-        let unbuilt = engine.builds.unbuilt().clone();
+        let unbuilt = engine.builds.unbuilt;
         for (object, why) in &unbuilt {
             if !aside.contains_key(object) {
                 self.build_again(object, why);
@@ -212,13 +234,6 @@ impl Up<'_> {
             }
         }
         Ok(settled)
-    }
-
-    /// Whether nothing would be left to run if one build failed. Whoever starts `up` by hand sees that at once.
-    fn is_about_one_program(&self) -> bool {
-        let models = self.declaration.models.iter();
-        let own = models.filter(|model| model.spec.model.is_some()).count();
-        self.args.ask.is_some() || own + self.declaration.builds.len() <= 1
     }
 
     /// The longest drain that a policy declares.

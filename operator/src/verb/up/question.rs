@@ -1,6 +1,8 @@
 //! `up --ask`: the question is asked once, as soon as the model serves.
 use std::thread;
 
+use crd::id::ObjectRef;
+
 use super::{Answer, Up, ready};
 use crate::{
     engine::Settled,
@@ -13,6 +15,22 @@ use crate::{
 };
 
 impl Up<'_> {
+    /// The program without which there is nobody to ask, where there is a question.
+    pub(super) fn awaited_program(&self) -> Option<ObjectRef> {
+        self.args.ask.as_ref()?;
+        let name = ready::model_to_ask(&self.declaration, self.args.model.as_deref()).ok()?;
+        let mut models = self.declaration.models.iter();
+        let model = models.find(|model| model.object.name == name)?;
+        let Some(build) = &model.spec.build_ref else {
+            return Some(model.object.clone());
+        };
+        let mut builds = self.declaration.builds.iter();
+        let found = builds.find(|other| {
+            other.object.namespace == model.object.namespace && other.object.name == *build
+        });
+        found.map(|found| found.object.clone())
+    }
+
     /// Asks the question, once, where there is one and this is the model to ask.
     pub(super) fn ask(&mut self, address: &str) -> Result<(), Failure> {
         let (Some(text), Answer::Waiting) = (&self.args.ask, &self.asked) else {

@@ -64,7 +64,7 @@ impl Up<'_> {
             room: &self.setting.room,
             declaration: nothing,
             scope: reconcile::Scope::Everything,
-            builds: FailedBuilds::End,
+            builds: FailedBuilds::default(),
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
