@@ -1,0 +1,150 @@
+//! What agents and the kubelets beside them say of their nodes.
+use std::sync::Arc;
+
+use crd::{
+    id::{BootId, NodeName},
+    kind::{CardNode, GrantProgress, GrantState},
+    plan::NodePlan,
+    snapshot::Holder,
+    step::Action,
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube_client::ResourceExt;
+
+use super::{
+    super::ultra::{machine_after, machine_of},
+    Hand,
+};
+use crate::cluster::{
+    controller::evictions::Refusal,
+    packed::{self, SNAPSHOT_LIMIT},
+};
+
+impl Hand {
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut CardNode)) {
+        let version = self.next();
+        let at = self.world.card_nodes.get_mut(&NodeName(name.into()));
+        let mut card_node = (**at.as_deref().expect("the CardNode is there")).clone();
+        card_node.metadata.resource_version = Some(version);
+        change(&mut card_node);
+        if let Some(at) = at {
+            *at = Arc::new(card_node);
+        }
+    }
+
+    fn node_uid(&self, name: &str) -> Option<String> {
+        self.world.nodes.get(&NodeName(name.into()))?.uid()
+    }
+
+    /// An agent reports a machine as it is after a boot.
+    pub fn reports(&mut self, name: &str) {
+        let uid = self.node_uid(name);
+        let snapshot = machine_of(name);
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.boot_id = snapshot.boot_id.get().cloned();
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+            status.node_uid = uid;
+        });
+    }
+
+    /// The machine boots: the agent has begun nothing yet.
+    pub fn boots(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.boot_id = Some(BootId("another".into()));
+        });
+    }
+
+    /// An agent says how its grant stands.
+    pub fn ends(&mut self, name: &str, state: GrantState) {
+        self.says(name, state, |_| None);
+    }
+
+    fn says(
+        &mut self,
+        name: &str,
+        state: GrantState,
+        awaits: impl FnOnce(&NodePlan) -> Option<crd::id::StepId>,
+    ) {
+        self.change(name, |card_node| {
+            let grant = card_node.spec.grant.as_ref().expect("it has a grant");
+            let plan: NodePlan = packed::unpack(&grant.plan).unwrap();
+            let progress = GrantProgress {
+                digest: grant.digest.clone(),
+                decided_on: grant.decided_on.clone(),
+                lease_epoch: grant.lease_epoch,
+                state,
+                awaiting: awaits(&plan),
+                why: None,
+            };
+            card_node.status.get_or_insert_default().grant = Some(progress);
+        });
+    }
+
+    /// An agent stands where work is kept off its SoCs.
+    pub fn awaits(&mut self, name: &str) {
+        self.says(name, GrantState::Working, |plan| {
+            let kept = |step: &&crd::step::Step| matches!(step.action, Action::Taint { .. });
+            plan.steps.iter().find(kept).map(|step| step.id.clone())
+        });
+    }
+
+    /// An agent stands where holders have to go, and sees these.
+    pub fn awaits_drain(&mut self, name: &str, holders: &[Holder]) {
+        self.says(name, GrantState::Working, |plan| {
+            let drains = |step: &&crd::step::Step| matches!(step.action, Action::Drain { .. });
+            plan.steps.iter().find(drains).map(|step| step.id.clone())
+        });
+        let mut snapshot = machine_of(name);
+        snapshot.holders = holders.to_vec();
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
+    /// The pods of a node.
+    pub fn pods(&mut self, name: &str, pods: Vec<Pod>) {
+        self.world.pods.insert(NodeName(name.into()), pods);
+    }
+
+    /// The Eviction API refuses a pod.
+    pub fn refuses(&mut self, uid: &str, why: &str) {
+        let now = self.world.now;
+        let refusal = Refusal::after(self.world.refusals.get(uid), why.to_owned(), now);
+        self.world.refusals.insert(uid.to_owned(), refusal);
+    }
+
+    /// What is said of drains by the policy and by the last rollout.
+    pub fn drain_blocked(&self) -> [String; 2] {
+        let policy = self.world.policies[0].status.as_ref();
+        let plan = self.last_plan().status.as_ref();
+        [
+            policy.map(|status| &status.conditions),
+            plan.map(|status| &status.conditions),
+        ]
+        .map(|conditions| {
+            let mut all = conditions.into_iter().flatten();
+            let said = all.find(|told| told.type_ == "DrainBlocked");
+            said.map_or_else(String::new, |told| {
+                format!("{} {}: {}", told.status, told.reason, told.message)
+            })
+        })
+    }
+
+    /// An agent has carried out its grant, and shows a machine on which nothing is left to do.
+    pub fn converges(&mut self, name: &str) {
+        self.ends(name, GrantState::Converged);
+        let grant = self.world.card_nodes[&NodeName(name.into())]
+            .spec
+            .grant
+            .clone();
+        let plan: NodePlan = packed::unpack(&grant.expect("it has a grant").plan).unwrap();
+        let done = machine_after(name, &plan);
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.snapshot = packed::pack(&done, SNAPSHOT_LIMIT).ok();
+        });
+    }
+}

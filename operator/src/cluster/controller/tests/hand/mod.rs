@@ -1,0 +1,188 @@
+//! A world that is moved by hand: `agents` say what a test has them say, and `turns` put into it what each writes.
+mod agents;
+mod turns;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crd::{
+    id::{Digest, NodeName},
+    kind::{CardPolicy, ChangePlan, GivenApproval, P2PGroup},
+};
+use k8s_openapi::api::core::v1::Node;
+use kube_client::ResourceExt;
+use machine::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::world::World;
+use crate::cluster::names::REQUESTED_AT;
+
+/// The quickstart's policy.
+pub fn automatic() -> Value {
+    json!({
+        "mdp": "Groups",
+        "acs": { "mode": "Minimal" },
+        "enforcement": "Enforce",
+        "approval": { "mode": "Automatic" },
+        "deletionPolicy": { "rule": "Revert" },
+    })
+}
+
+/// The same, and somebody has to approve.
+#[expect(non_snake_case, reason = "the mode's own name")]
+pub fn MANUAL() -> Value {
+    let mut policy = automatic();
+    policy["approval"]["mode"] = json!("Manual");
+    policy
+}
+
+/// The world.
+pub struct Hand {
+    world: World,
+    /// Versions that were given away.
+    version: u64,
+}
+
+impl Hand {
+    /// A world with a policy, and a group of four.
+    pub fn new(policy: &Value) -> Self {
+        let object = |kind: &str, name: &str, spec: &Value| {
+            json!({
+                "apiVersion": "shardplane.dev/v1alpha1",
+                "kind": kind,
+                "metadata": { "name": name, "uid": name, "generation": 1, "resourceVersion": "1" },
+                "spec": spec,
+            })
+        };
+        let group = json!({ "size": 4, "automatic": { "per": "Card" } });
+        let policy: CardPolicy =
+            serde_json::from_value(object("CardPolicy", "quickstart", policy)).unwrap();
+        let group: P2PGroup = serde_json::from_value(object("P2PGroup", "quad", &group)).unwrap();
+        Self {
+            world: World {
+                policies: vec![Arc::new(policy)],
+                groups: vec![Arc::new(group)],
+                nodes: BTreeMap::new(),
+                card_nodes: BTreeMap::new(),
+                plans: Vec::new(),
+                pods: BTreeMap::new(),
+                refusals: BTreeMap::new(),
+                epoch: 1,
+                now: Timestamp(0),
+            },
+            version: 10,
+        }
+    }
+
+    fn next(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    /// A Node with cards comes.
+    pub fn node(&mut self, name: &str) {
+        self.labelled(
+            name,
+            &json!({ "qualcomm.com/qaic": "true", "kubernetes.io/hostname": name }),
+        );
+    }
+
+    /// A Node with these labels comes.
+    pub fn labelled(&mut self, name: &str, labels: &Value) {
+        let version = self.next();
+        let node: Node = serde_json::from_value(json!({
+            "metadata": { "name": name, "uid": format!("node-{name}-{}", self.version), "resourceVersion": version, "labels": labels },
+        }))
+        .unwrap();
+        self.world
+            .nodes
+            .insert(NodeName(name.into()), Arc::new(node));
+        self.world.pods.entry(NodeName(name.into())).or_default();
+    }
+
+    /// Kubernetes says whether a Node is ready.
+    pub fn readiness(&mut self, name: &str, ready: &str) {
+        let version = self.next();
+        let at = self.world.nodes.get_mut(&NodeName(name.into()));
+        let node = at.expect("the Node is there");
+        let mut text = json!(**node);
+        text["metadata"]["resourceVersion"] = json!(version);
+        text["status"]["conditions"] = json!([
+            { "type": "MemoryPressure", "status": "False" },
+            { "type": "Ready", "status": ready, "message": "the kubelet stopped posting" },
+        ]);
+        *node = Arc::new(serde_json::from_value(text).unwrap());
+    }
+
+    /// A Node goes.
+    pub fn loses(&mut self, name: &str) {
+        self.world.nodes.remove(&NodeName(name.into()));
+    }
+
+    /// A Node goes and comes back.
+    pub fn is_made_anew(&mut self, name: &str) {
+        self.loses(name);
+        self.node(name);
+    }
+
+    /// Time passes.
+    pub fn later(&mut self, by: Duration) {
+        self.world.now = self.world.now.plus(by);
+    }
+
+    fn last_plan(&self) -> &ChangePlan {
+        self.world.plans.last().expect("a rollout is open")
+    }
+
+    /// The digest of the rollout at hand.
+    pub fn rollout_digest(&self) -> String {
+        self.last_plan().spec.digest.0.clone()
+    }
+
+    /// The digest of a node of it.
+    pub fn node_digest(&self, name: &str) -> String {
+        let mut nodes = self.last_plan().spec.nodes.iter();
+        let node = nodes.find(|node| node.node.as_str() == name);
+        node.expect("the rollout has the node").digest.0.clone()
+    }
+
+    /// Somebody approves the rollout at hand.
+    pub fn approve(&mut self, digest: &str) {
+        let mut plan = self.last_plan().clone();
+        plan.status.get_or_insert_default().approval = Some(GivenApproval {
+            digest: Digest(digest.to_owned()),
+            by: "somebody".to_owned(),
+        });
+        self.world.plans.pop();
+        self.world.plans.push(Arc::new(plan));
+    }
+
+    fn policy(&mut self, change: impl FnOnce(&mut CardPolicy)) {
+        let mut policy = (*self.world.policies[0]).clone();
+        change(&mut policy);
+        self.world.policies[0] = Arc::new(policy);
+    }
+
+    /// Somebody lists a digest in the policy.
+    pub fn policy_lists(&mut self, digest: &str) {
+        self.policy(|policy| policy.spec.approval.digests.push(Digest(digest.to_owned())));
+    }
+
+    /// Somebody asks for another look.
+    pub fn request(&mut self, at: &str) {
+        self.policy(|policy| {
+            let annotations = policy.annotations_mut();
+            annotations.insert(REQUESTED_AT.to_owned(), at.to_owned());
+        });
+    }
+
+    /// Somebody declares a setting in place of the group.
+    pub fn forget_group(&mut self) {
+        self.world.groups.clear();
+        self.policy(|policy| {
+            policy.spec.driver = Some(crd::kind::DriverPolicy {
+                control_response_timeout_seconds: Some(2600),
+                persistence: None,
+            });
+        });
+    }
+}
