@@ -21,8 +21,12 @@ use super::{
 pub const SOCKET: &str = "/var/lib/kubelet/pod-resources/kubelet.sock";
 /// The authority is a formality on a socket.
 const LIST: &str = "http://localhost/v1.PodResourcesLister/List";
-/// How long it may take: it answers from memory.
+/// How long it may take, all tries together: it answers from memory.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long one that hung up is given: it is being started again, and a step that waits on its word would fail.
+const AGAIN: Duration = Duration::from_millis(250);
+/// How often it is asked at most.
+const TRIES: usize = 4;
 /// The kubelet's own clients take answers of up to 16 MiB.
 const LARGEST: usize = 16 << 20;
 /// A message on the wire begins with whether it is compressed and with its length (gRPC over HTTP/2, "Length-Prefixed-Message").
@@ -85,13 +89,27 @@ impl Kubelet {
     /// What it says now. Not to be called on the runtime's own threads.
     pub fn ask(&self) -> Word {
         let asked = self.runtime.block_on(async {
-            tokio::time::timeout(LIMIT, allotments(&self.socket))
+            tokio::time::timeout(LIMIT, patiently(&self.socket))
                 .await
                 .unwrap_or(Err(KubeletError::Silent))
         });
         match asked {
             Ok(allotments) => Word::Said(allotments),
             Err(error) => Word::Silent(crate::failure::chain(&error)),
+        }
+    }
+}
+
+/// Asks again where nobody listened or the connection broke; what was answered is an answer.
+async fn patiently(socket: &Path) -> Result<Vec<Allotment>, KubeletError> {
+    let mut tries = 1;
+    loop {
+        match allotments(socket).await {
+            Err(KubeletError::Connect { .. } | KubeletError::Exchange(_)) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(AGAIN).await;
+            }
+            said => return said,
         }
     }
 }

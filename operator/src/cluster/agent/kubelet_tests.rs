@@ -106,6 +106,24 @@ fn what_a_kubelet_wrote_is_read() {
 }
 
 #[test]
+fn a_kubelet_that_hangs_up_is_asked_again() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("kubelet.sock");
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(async { UnixListener::bind(&socket).unwrap() });
+    let served = runtime.spawn(async move {
+        for _ in 0..2 {
+            drop(listener.accept().await.unwrap());
+        }
+        let body = Some(framed(&[]));
+        serve(listener, Script { body, ..OK }).await;
+    });
+    let word = Kubelet::new(runtime.handle().clone(), socket).ask();
+    assert_eq!(word, Word::Said(Vec::new()));
+    runtime.block_on(served).unwrap();
+}
+
+#[test]
 fn a_node_without_pods_has_no_allotments() {
     let body = Some(framed(&[]));
     assert_eq!(asked(Script { body, ..OK }), Word::Said(Vec::new()));
