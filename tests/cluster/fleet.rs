@@ -211,22 +211,22 @@ fn functions(probed: &Value) -> Vec<&Value> {
         .collect()
 }
 
-/// Installs definitions, roles and admission.
+/// Installs definitions, roles and admission, as the README says it is done.
 fn install(plane: &ControlPlane) {
-    plane
-        .kubectl(&["apply", "--server-side", "-f", "charts/shardplane/crds"])
-        .expected();
-    plane
-        .kubectl(&["wait", "--for=condition=Established", "crd", "--all"])
-        .expected();
-    plane
-        .kubectl(&[
-            "apply",
-            "--server-side",
-            "-k",
-            "charts/shardplane/manifests",
-        ])
-        .expected();
+    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let said: Vec<&str> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("kubectl "))
+        .filter(|line| line.contains("charts/shardplane/"))
+        .collect();
+    assert_eq!(said.len(), 2, "definitions, then roles and admission");
+    for command in said {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        plane.kubectl(&arguments).expected();
+        plane
+            .kubectl(&["wait", "--for=condition=Established", "crd", "--all"])
+            .expected();
+    }
 }
 
 /// Makes a Node with cards.
