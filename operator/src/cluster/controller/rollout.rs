@@ -102,8 +102,12 @@ pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
         for (node, stand) in next(world, plan, declaration, current, known, &left) {
             stands.insert(node, stand);
         }
-    } else if !left.is_empty() && !stands.values().any(|stand| *stand == Stand::Working) {
-        // Where nodes are at work for a rollout that no longer fits, they end first.
+    } else if !left.is_empty()
+        && !stands.values().any(|stand| *stand == Stand::Working)
+        && !left.iter().any(|node| world.has_grant(&node.node))
+    {
+        // Where nodes are at work for a rollout that no longer fits, they end first; and what was granted is taken back
+        // first, or a rollout of the same steps would take how that ended for its own.
         open = Some(opened(plan, &left, declared));
     }
     Course {
@@ -197,7 +201,7 @@ fn next(
     let mut stands: Vec<(NodeName, Stand)> = left
         .iter()
         .map(|node| {
-            let stand = match leave(current, node) {
+            let stand = match leave(world, current, node) {
                 Some(why) => Stand::Approval(why),
                 None if node.disruptive && !window::open(declaration, node, world.now.0) => {
                     Stand::Window
@@ -251,17 +255,37 @@ fn next(
 }
 
 /// What is missing before a node's steps may go ahead; `None` where nothing is.
-fn leave(current: &ChangePlan, node: &NodePlan) -> Option<String> {
-    let given = current
-        .status
-        .as_ref()
-        .and_then(|status| status.approval.as_ref());
-    let offered: Vec<Digest> = given
-        .map(|given| given.digest.clone())
-        .into_iter()
-        .collect();
+fn leave(world: &World, current: &ChangePlan, node: &NodePlan) -> Option<String> {
+    let mut offered: Vec<Digest> = given(current).cloned().into_iter().collect();
+    if world.plans.iter().any(|plan| still_holds(plan, node)) {
+        offered.push(Digest(node.digest.0.clone()));
+    }
     match approval::decide(node, &current.spec.digest, &offered) {
         ApprovalDecision::Automatic | ApprovalDecision::Approved { .. } => None,
         ApprovalDecision::Wanted { why, .. } => Some(why),
     }
+}
+
+fn given(plan: &ChangePlan) -> Option<&Digest> {
+    let status = plan.status.as_ref()?;
+    status.approval.as_ref().map(|given| &given.digest)
+}
+
+/// Whether leave that an earlier rollout got is still good for these very steps: they were approved there, and came to
+/// nothing. Steps that were carried out once are asked for again.
+fn still_holds(plan: &ChangePlan, node: &NodePlan) -> bool {
+    let planned = plan
+        .spec
+        .nodes
+        .iter()
+        .any(|planned| planned.node == node.node && planned.digest == node.digest);
+    let approved =
+        given(plan).is_some_and(|given| given.0 == plan.spec.digest.0 || given.0 == node.digest.0);
+    let came_to_nothing = plan.status.as_ref().is_some_and(|status| {
+        status
+            .nodes
+            .iter()
+            .any(|outcome| outcome.node == node.node && outcome.outcome == NodeProgress::Stale)
+    });
+    planned && approved && came_to_nothing
 }

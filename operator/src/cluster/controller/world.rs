@@ -47,6 +47,12 @@ impl World {
             .collect()
     }
 
+    /// Whether a node has a grant, of whatever rollout.
+    pub fn has_grant(&self, name: &NodeName) -> bool {
+        let card_node = self.card_nodes.get(name);
+        card_node.is_some_and(|card_node| card_node.spec.grant.is_some())
+    }
+
     /// Why a node cannot be worked on now, where Kubernetes says so: a Node that says nothing of itself is taken to be
     /// there.
     pub fn away(&self, name: &NodeName) -> Option<String> {

@@ -105,6 +105,35 @@ fn a_plan_waits_for_leave_and_for_its_window() {
     }
 }
 
+/// A drain that took too long, a boot: the same steps are planned again, and somebody has approved them.
+#[test]
+fn leave_for_steps_that_came_to_nothing_is_not_asked_for_twice() {
+    for (state, again) in [
+        (GrantState::Void, "grant n1"),
+        // Carried out, and the same is left to do: somebody undid it.
+        (GrantState::Converged, "policy AwaitingApproval"),
+    ] {
+        let mut hand = Hand::new(&MANUAL());
+        hand.node("n1");
+        hand.turn();
+        hand.reports("n1");
+        hand.turn();
+        hand.turn();
+        hand.approve(&hand.rollout_digest());
+        assert_eq!(hand.turn()[0], "grant n1");
+        hand.turn();
+        hand.ends("n1", state);
+        let mut turned = Vec::new();
+        for _ in 0..6 {
+            turned.extend(hand.turn());
+        }
+        let opened = turned.iter().filter(|write| write.starts_with("open"));
+        let opened: Vec<&String> = opened.collect();
+        assert_eq!(opened, ["open 2 of n1"], "{state:?}: {turned:?}");
+        assert!(turned.contains(&again.to_owned()), "{state:?}: {turned:?}");
+    }
+}
+
 /// The first nodes that are granted, with this in the policy's rollout.
 fn first(rollout: serde_json::Value) -> (Hand, Vec<String>) {
     let mut policy = automatic();
@@ -300,6 +329,9 @@ fn what_no_longer_fits_is_planned_anew() {
     );
     hand.ends("n1", GrantState::Void);
     hand.ends("n2", GrantState::Void);
+    // How they ended is recorded, and what was granted taken back, before anything else is opened.
+    assert!(hand.turn().iter().all(|write| !write.starts_with("open")));
+    assert_eq!(hand.turn(), ["withdraw n1", "withdraw n2"]);
     let turned = hand.turn();
     assert!(
         turned.contains(&"open 2 of n1 n2 n3".to_owned()),
