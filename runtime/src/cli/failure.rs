@@ -171,6 +171,7 @@ impl From<TextError> for Failure {
             TextError::Read { .. }
             | TextError::TooLarge { .. }
             | TextError::Json { .. }
+            | TextError::Decoding { .. }
             | TextError::Tokenizer { .. }
             | TextError::Rows { .. }
             | TextError::Beyond

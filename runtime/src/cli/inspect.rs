@@ -119,7 +119,9 @@ fn accuracy(precision: Precision, layers: u32) -> String {
     match (precision, precision.stated_error(layers)) {
         (Precision::F32, _) => "the reference that errors are stated against".to_owned(),
         (_, Some(error)) => {
-            format!("error below {error:.3} of the logits' spread for random weights")
+            format!(
+                "error below {error:.3} of the logits' spread for random weights of variance 1/columns"
+            )
         }
         (_, None) => format!("no bound is stated over {layers} layers"),
     }

@@ -41,6 +41,17 @@ pub enum TextError {
         /// Where the JSON breaks; absent where it is well-formed but not an object.
         source: Option<serde_json::Error>,
     },
+    /// The publisher asks for a way of decoding that is not implemented.
+    #[error(
+        "{} sets `{key}`, which changes the answers and is not implemented; take it out to decode without it",
+        path.display()
+    )]
+    Decoding {
+        /// The file.
+        path: PathBuf,
+        /// Its key.
+        key: &'static str,
+    },
     /// `tokenizer.json` describes nothing that the tokenizers library can build.
     #[error(
         "{} does not describe a tokenizer; fetch it again, or make it with transformers \

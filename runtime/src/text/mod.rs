@@ -1,6 +1,7 @@
 //! Text in and out of a model: vocabulary, endings, chat template, and decoding as tokens arrive.
 
 mod decode;
+mod decoding;
 mod endings;
 mod error;
 mod files;
@@ -32,6 +33,9 @@ pub struct ModelText {
     pub defaults: SamplingDefaults,
 }
 
+/// What the publisher recommends.
+const GENERATION: &str = "generation_config.json";
+
 impl ModelText {
     /// Reads `tokenizer.json` and its optional neighbours from a program or checkpoint folder.
     ///
@@ -40,7 +44,8 @@ impl ModelText {
     /// `endings` are the token ids by which the model's own configuration ends a sequence.
     pub fn load(directory: &Path, endings: &[u32]) -> Result<Self, TextError> {
         let vocabulary = Vocabulary::load(directory)?;
-        let generation = files::object(directory, "generation_config.json")?.unwrap_or_default();
+        let generation = files::object(directory, GENERATION)?.unwrap_or_default();
+        decoding::check(&generation, &directory.join(GENERATION))?;
         let tokenizer = files::object(directory, "tokenizer_config.json")?.unwrap_or_default();
         let special = files::object(directory, "special_tokens_map.json")?.unwrap_or_default();
         let names = template::SpecialNames::collect(&tokenizer, &special);

@@ -242,7 +242,7 @@ fn inspect_says_what_a_precision_is_stated_to_lose() {
         let line = said.lines().find(|line| line.starts_with("as int4"));
         assert!(line.expect("a line").contains(says), "{said}");
     };
-    check(4, "error below 1.200 of the logits' spread");
+    check(1, "error below 0.800 of the logits' spread");
     check(8, "no bound is stated over 8 layers");
 }
 

@@ -304,6 +304,7 @@ pub(super) fn text_error(param: &str, context: u32, error: &TextError) -> ApiErr
         | TextError::Decode { .. }
         | TextError::TemplateSyntax { .. }
         | TextError::TemplateText { .. }
-        | TextError::TemplateShape { .. } => ApiError::internal(message),
+        | TextError::TemplateShape { .. }
+        | TextError::Decoding { .. } => ApiError::internal(message),
     }
 }
