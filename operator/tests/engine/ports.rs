@@ -72,3 +72,37 @@ fn ports_that_are_open_already_take_nothing_from_a_guests_device() {
     let plan = ["plan", "-f", "declared", "--detailed-exitcode"];
     lab.run("state", &plan).expect(0);
 }
+
+/// Beside members or above them, before anything was applied or after: it is named, and nothing else is touched for it.
+#[test]
+fn a_port_that_cannot_be_read_is_no_reason_to_give_up_the_others() {
+    let lab = Lab::new();
+    let plan = ["plan", "-f", "declared", "--detailed-exitcode"];
+    let words = lab.registers("applied").words;
+    lab.run("applied", &["apply", "-f", "declared"]).expect(0);
+    let relaxed = lab.registers("applied").words;
+    let at = |key: &String| key.trim_matches('"').to_owned();
+    let changed = words.keys().filter(|key| relaxed[*key] != words[*key]);
+    let ports: Vec<String> = changed.map(at).collect();
+    assert!(!ports.is_empty(), "{relaxed:?}");
+    let below = words.keys().map(at).filter(|at| at.starts_with("0000:24:"));
+    let below: Vec<String> = below.collect();
+    assert_eq!(below.len(), 4, "{words:?}");
+    for (nth, port) in below.iter().enumerate() {
+        let fault = format!("short-reads:{port}");
+        lab.run("applied", &["rack", "fault", &fault]).expect(0);
+        let said = lab.run("applied", &plan).expect(0);
+        let named = said
+            .stdout
+            .contains(&format!("control word of {port} could not be read"));
+        assert_eq!(named, ports.contains(port), "{}", said.stdout);
+        lab.run("applied", &["rack", "fault", "--clear"]).expect(0);
+        lab.run("applied", &plan).expect(0);
+
+        let fresh = format!("fresh-{nth}");
+        lab.run(&fresh, &["rack", "fault", &fault]).expect(0);
+        let said = lab.run(&fresh, &plan);
+        assert!(matches!(said.code, 0 | 2), "{}", said.stderr);
+    }
+    assert_eq!(lab.registers("applied").words, relaxed);
+}

@@ -3,7 +3,7 @@ use crd::{
     Unknown,
     id::Word,
     kind::{ResetScope, rack::Moment},
-    snapshot::SocStatus,
+    snapshot::{PortKind, SocStatus},
     step::{Action, MdpSetting},
 };
 use machine::{CrashKind, Machine, Performed, StepError, perform};
@@ -85,6 +85,8 @@ fn a_short_read_is_not_an_absent_capability() {
         .find(|f| f.address == at(PORT))
         .unwrap();
     assert_eq!(function.acs.unknown, Some(Unknown::NoPermission));
+    // It is a part of its switch all the same.
+    assert_eq!(function.port, Some(PortKind::SwitchDownstream));
     let error = perform(room.machine(), &clear(&room)).unwrap_err();
     assert!(matches!(error, StepError::Expectation { .. }), "{error}");
 }

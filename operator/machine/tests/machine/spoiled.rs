@@ -87,10 +87,11 @@ fn a_file_that_cannot_be_read_is_one_unknown_fact() {
     assert_eq!(soc.numa_node.unknown, failed);
     assert_eq!(soc.link.unknown, failed);
     assert_eq!(soc.max_link.unknown, failed);
+    // What it is, its class and its place tell.
     let port = function(&read, "0000:24:00.0");
     assert_eq!(
         (port.acs.unknown, port.port),
-        (Some(Unknown::ShortRead), None)
+        (Some(Unknown::ShortRead), Some(PortKind::SwitchDownstream))
     );
     // Its neighbours are as ever.
     let other = function(&read, "0000:24:01.0");
