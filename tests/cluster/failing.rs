@@ -205,6 +205,40 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
     ready(plane, &OBJECTS);
 }
 
+/// A kubelet's word, without a kubelet.
+fn readiness(plane: &ControlPlane, node: &str, ready: &str) {
+    let status = format!(
+        r#"{{"status":{{"conditions":[{{"type":"Ready","status":"{ready}","reason":"NodeStatusUnknown","message":"the kubelet stopped posting"}}]}}}}"#
+    );
+    let patch = [
+        "patch",
+        "node",
+        node,
+        "--subresource=status",
+        "--type=merge",
+    ];
+    plane
+        .kubectl(&[&patch[..], &["-p", &status]].concat())
+        .expected();
+}
+
+pub fn a_node_that_is_not_ready_is_waited_for(plane: &mut ControlPlane) {
+    let fleet = Fleet::start(plane, &["n1"]);
+    let before = fleet.acs(plane, "n1");
+    readiness(plane, "n1", "Unknown");
+    apply(plane);
+    until(
+        "the policy says what it waits for",
+        || plane.kubectl(&["get", "cpol", "quickstart"]).expected(),
+        |now| now.contains("NodeNotReady"),
+    );
+    assert_eq!(fleet.acs(plane, "n1"), before);
+    assert_eq!(outcomes(plane), "", "nothing was begun");
+    readiness(plane, "n1", "True");
+    ready(plane, &OBJECTS);
+    all_converged(plane);
+}
+
 pub fn a_canary_that_fails_holds_the_others_and_says_why(plane: &mut ControlPlane) {
     let fleet = Fleet::start(plane, &["n1", "n2", "n3"]);
     let others = ["n2", "n3"];

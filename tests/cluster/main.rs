@@ -93,6 +93,7 @@ acts! {
     agents_and_servers_that_die_lose_nothing: "1.37", failing::agents_and_servers_that_die_lose_nothing;
     a_leader_that_is_paused_wakes_behind_the_fence: "1.37", failing::a_leader_that_is_paused_wakes_behind_the_fence;
     a_node_that_boots_or_comes_back_is_planned_anew: "1.37", failing::a_node_that_boots_or_comes_back_is_planned_anew;
+    a_node_that_is_not_ready_is_waited_for: "1.37", failing::a_node_that_is_not_ready_is_waited_for;
     a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
     two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;

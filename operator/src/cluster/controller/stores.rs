@@ -5,7 +5,7 @@ use crd::{
     id::NodeName,
     kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
 };
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, NodeStatus};
 use kube_client::{Client, Resource, ResourceExt};
 use kube_runtime::{
     reflector::{ObjectRef, Store},
@@ -15,7 +15,7 @@ use machine::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
-    world::{World, number},
+    world::{READY, World, number},
     writes::Written,
 };
 use crate::cluster::watching::{Following, seen, store};
@@ -46,10 +46,7 @@ impl Stores {
         Self {
             policies: store(&mut following, all(), |_| {}),
             groups: store(&mut following, all(), |_| {}),
-            // Of a Node only names, labels and taints count.
-            nodes: store(&mut following, all(), |node: &mut Node| {
-                node.status = None;
-            }),
+            nodes: store(&mut following, all(), lighten),
             card_nodes: store(&mut following, all(), |_| {}),
             plans: store(&mut following, all(), |_| {}),
             _watches: watches,
@@ -103,6 +100,19 @@ impl Stores {
             _ => shows(&self.nodes, written),
         }
     }
+}
+
+/// Of a Node, names, labels and taints count, and whether it is ready: its images and addresses are most of its size.
+fn lighten(node: &mut Node) {
+    let conditions = node.status.take().and_then(|status| status.conditions);
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition.type_ == READY);
+    node.status = ready.map(|ready| NodeStatus {
+        conditions: Some(vec![ready]),
+        ..NodeStatus::default()
+    });
 }
 
 fn by_name<K>(store: &Store<K>) -> Vec<Arc<K>>

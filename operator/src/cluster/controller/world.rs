@@ -12,6 +12,9 @@ use machine::Timestamp;
 use super::evictions::Refusal;
 use crate::cluster::names::CARDS_LABEL;
 
+/// The condition by which Kubernetes says whether a Node is there to work on.
+pub const READY: &str = "Ready";
+
 /// Every object that a decision depends on, and the time.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -61,7 +64,7 @@ impl World {
             .conditions
             .as_ref()?
             .iter()
-            .find(|condition| condition.type_ == "Ready")?;
+            .find(|condition| condition.type_ == READY)?;
         (ready.status != "True").then(|| {
             let why = ready.message.as_deref().or(ready.reason.as_deref());
             format!(
