@@ -2,7 +2,7 @@
 //!
 //! `names` (labels, taints, field owners), `packed` (plans and snapshots as objects carry them), `condition` (what is
 //! said of an object, and since when), [`connection`] (the way to an API server),
-//! [`telemetry`] (what is told to those who watch); then [`controller`] (of
+//! [`telemetry`] (what is told to those who watch), `term` (whether a leader leads, and the rhythm of its turns); then [`controller`] (of
 //! which `models` is the part without cards), [`agent`] and [`approve`].
 //!
 //! Decisions are functions of what was read: `controller::decide` takes the cluster as it is and returns what is to be
@@ -17,4 +17,5 @@ mod models;
 pub mod names;
 pub mod packed;
 pub mod telemetry;
+mod term;
 mod watching;

@@ -10,7 +10,7 @@ use crd::{
     journal::{Event, Record},
     kind::NodeCounts,
 };
-use machine::{Machine, Roots, Timestamp};
+use machine::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -22,7 +22,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::cluster::telemetry::listener::Told;
+use crate::cluster::{telemetry::listener::Told, term::now};
 
 /// How many looks may be missed before an agent that carries nothing out is stuck.
 const MISSED: u32 = 6;
@@ -200,10 +200,6 @@ fn ended(records: &[Record]) -> Vec<(String, &'static str, Duration)> {
         ended.push((action.to_owned(), outcome, took));
     }
     ended
-}
-
-fn now() -> Timestamp {
-    Machine::linux(Roots::default()).now()
 }
 
 impl Told for Numbers {

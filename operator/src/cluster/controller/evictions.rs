@@ -69,7 +69,7 @@ impl Controller<'_> {
     /// Asks that pods be evicted, one after the other: a disruption budget counts them so.
     pub(super) async fn evict(&mut self, epoch: i64, victims: &[Victim]) {
         for victim in victims {
-            if !self.leads(epoch) {
+            if !self.term.leads(epoch) {
                 return;
             }
             let Victim { pod, uid } = victim;

@@ -32,8 +32,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures::StreamExt;
 use kube_client::{Client, Resource};
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
-use machine::{Machine, Roots, Timestamp};
-use tokio::sync::{Notify, watch};
+use machine::{Machine, Roots};
+use tokio::sync::watch;
 
 use crate::{
     cli::{ControllerArgs, Environment},
@@ -45,6 +45,7 @@ use crate::{
             listener,
             log::{Level, Log},
         },
+        term::{LIMIT, LOOK, PATIENCE, REST, SIGHT, Term, WRITES, now},
     },
     console::Console,
     engine::interrupt::StopFlag,
@@ -59,21 +60,6 @@ pub use numbers::Numbers;
 use stores::Stores;
 pub use world::{number, stays};
 use writes::{Write, Written, write};
-
-/// Writes under way at once.
-const WRITES: usize = 8;
-/// The longest wait without looking whether somebody asked for a stop.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long after a change the next turn begins.
-const SETTLE: Duration = Duration::from_millis(100);
-/// How often all is looked at though nothing changed: windows open, and what is long gone is forgotten.
-const REST: Duration = Duration::from_secs(30);
-/// How long a write that failed is left alone.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// After this long without seeing its own write, it lists everything anew.
-const SIGHT: Duration = Duration::from_secs(5);
-/// How long one request may take.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// `controller`
 pub fn run(
@@ -118,20 +104,16 @@ pub fn run(
             client: client.clone(),
             log,
             numbers: numbers.clone(),
-            stop,
-            led: led.clone(),
+            term: Term::new(stop, &led),
             me: me.clone(),
             image: args.worker_image.clone(),
-            changed: Arc::default(),
         };
         let mut controller = Controller {
             client,
             log,
             numbers,
-            stop,
-            led,
+            term: Term::new(stop, &led),
             me,
-            changed: Arc::default(),
             trouble: String::new(),
             refusals: BTreeMap::new(),
         };
@@ -171,10 +153,8 @@ struct Controller<'a> {
     client: Client,
     log: Log<'a>,
     numbers: Arc<Numbers>,
-    stop: &'a StopFlag,
-    led: watch::Receiver<Option<Led>>,
+    term: Term,
     me: String,
-    changed: Arc<Notify>,
     /// What went wrong last; told once.
     trouble: String,
     /// Evictions that were refused, by the pod's uid.
@@ -191,13 +171,13 @@ impl Controller<'_> {
             log.say(Level::Info, &sentence, &fields);
         };
         say("waits for the lease", 0);
-        while self.stop.asked().is_none() {
-            let epoch = self.epoch();
+        while !self.term.is_over() {
+            let epoch = self.term.epoch();
             self.numbers.came_round(epoch.is_some());
             match epoch {
                 Some(epoch) => {
                     say(&format!("leads, in epoch {epoch}"), epoch);
-                    self.term(epoch).await;
+                    self.lead(epoch).await;
                     say("leads no more", epoch);
                 }
                 None => tokio::time::sleep(LOOK).await,
@@ -205,18 +185,8 @@ impl Controller<'_> {
         }
     }
 
-    /// The epoch in which this process leads now.
-    fn epoch(&self) -> Option<i64> {
-        let led = *self.led.borrow();
-        led.filter(|led| now() < led.until).map(|led| led.epoch)
-    }
-
-    fn leads(&self, epoch: i64) -> bool {
-        self.stop.asked().is_none() && self.epoch() == Some(epoch)
-    }
-
     /// One term: turn after turn while it leads. What it goes by was listed after it began to lead.
-    async fn term(&mut self, epoch: i64) {
+    async fn lead(&mut self, epoch: i64) {
         let recorder = Recorder::new(
             self.client.clone(),
             Reporter {
@@ -224,8 +194,8 @@ impl Controller<'_> {
                 instance: Some(self.me.clone()),
             },
         );
-        while self.leads(epoch) {
-            let stores = Stores::follow(&self.client, &self.me, &self.changed);
+        while self.term.leads(epoch) {
+            let stores = Stores::follow(&self.client, &self.me, self.term.changed());
             let ready = tokio::time::timeout(LIMIT, stores.ready()).await;
             if ready != Ok(true) {
                 self.numbers.failed("unanswered");
@@ -240,13 +210,13 @@ impl Controller<'_> {
     async fn turns(&mut self, epoch: i64, stores: &Stores, recorder: &Recorder) {
         let mut unseen: Vec<Written> = Vec::new();
         let mut since = now();
-        while self.leads(epoch) {
+        while self.term.leads(epoch) {
             unseen.retain(|written| !stores.have_seen(written));
             if !unseen.is_empty() {
                 if since.until(now()) > SIGHT {
                     return;
                 }
-                self.wait(epoch, LOOK).await;
+                self.term.wait(epoch, LOOK).await;
                 continue;
             }
             let began = now();
@@ -260,7 +230,7 @@ impl Controller<'_> {
             }
             if decision.writes.is_empty() {
                 let rest = if decision.drains { AGAIN } else { REST };
-                self.wait(epoch, rest).await;
+                self.term.wait(epoch, rest).await;
                 continue;
             }
             for event in &decision.events {
@@ -274,7 +244,7 @@ impl Controller<'_> {
                 None => {}
                 Some(why) => {
                     self.told(&why);
-                    self.wait(epoch, PATIENCE).await;
+                    self.term.wait(epoch, PATIENCE).await;
                 }
             }
         }
@@ -285,7 +255,7 @@ impl Controller<'_> {
         let mut under_way = futures::stream::iter(writes)
             .map(|to| async move {
                 // A leader that lost its term in the middle of a turn writes no further.
-                if !self.leads(epoch) {
+                if !self.term.leads(epoch) {
                     return None;
                 }
                 Some(tokio::time::timeout(LIMIT, write(&self.client, to)).await)
@@ -356,32 +326,10 @@ impl Controller<'_> {
         let _ = tokio::time::timeout(PATIENCE, publishing).await;
     }
 
-    /// Waits for a change, at most so long, or until it leads no more.
-    async fn wait(&self, epoch: i64, most: Duration) {
-        let end = now().plus(most);
-        while self.leads(epoch) {
-            let left = now().until(end);
-            if left.is_zero() {
-                return;
-            }
-            if tokio::time::timeout(left.min(LOOK), self.changed.notified())
-                .await
-                .is_ok()
-            {
-                // Several objects are often written one after the other, and mean one thing together.
-                return tokio::time::sleep(SETTLE).await;
-            }
-        }
-    }
-
     fn told(&mut self, what: &str) {
         if !what.is_empty() && self.trouble != what {
             self.log.say(Level::Warning, what, &[]);
             what.clone_into(&mut self.trouble);
         }
     }
-}
-
-fn now() -> Timestamp {
-    Machine::linux(Roots::default()).now()
 }

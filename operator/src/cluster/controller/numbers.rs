@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use machine::{Machine, Roots, Timestamp};
+use machine::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{
@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 use super::measures::{Lasting, Measures};
-use crate::cluster::telemetry::listener::Told;
+use crate::cluster::{telemetry::listener::Told, term::now};
 
 /// A controller that has not come round for so long is stuck: a turn over a thousand nodes takes seconds, and every
 /// request has its own limit.
@@ -195,10 +195,6 @@ impl Numbers {
     pub fn failed(&self, reason: &'static str) {
         self.failed.get_or_create(&Reason { reason }).inc();
     }
-}
-
-fn now() -> Timestamp {
-    Machine::linux(Roots::default()).now()
 }
 
 /// Sets a series for each, as old as it is at this moment.

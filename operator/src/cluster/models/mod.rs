@@ -20,41 +20,23 @@ mod workers;
 mod world;
 mod writes;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::StreamExt;
 use kube_client::Client;
-use machine::{Machine, Roots, Timestamp};
-use tokio::sync::{Notify, watch};
+use machine::Timestamp;
 
-use crate::{
-    cluster::{
-        condition::Standing,
-        connection,
-        controller::{Led, Numbers},
-        telemetry::log::{Level, Log},
-    },
-    engine::interrupt::StopFlag,
+use crate::cluster::{
+    condition::Standing,
+    connection,
+    controller::Numbers,
+    telemetry::log::{Level, Log},
+    term::{LIMIT, LOOK, PATIENCE, REST, SIGHT, Term, WRITES, now},
 };
 use decide::decide;
 use stores::Stores;
 use world::{Object, Refusal, World};
 use writes::{Write, Written, write};
-
-/// Writes under way at once.
-const WRITES: usize = 8;
-/// The longest wait without looking whether somebody asked for a stop.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long after a change the next turn begins.
-const SETTLE: Duration = Duration::from_millis(100);
-/// How often all is looked at though nothing changed, and how long what the server did not take is left alone.
-const REST: Duration = Duration::from_secs(30);
-/// How long a write that failed is left alone.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// After this long without seeing its own write, it lists everything anew.
-const SIGHT: Duration = Duration::from_secs(5);
-/// How long one request may take.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// How an object stands, with a reason and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,28 +82,24 @@ pub struct Models<'a> {
     pub log: Log<'a>,
     /// What is counted.
     pub numbers: Arc<Numbers>,
-    /// Whether to end.
-    pub stop: &'a StopFlag,
-    /// Who leads.
-    pub led: watch::Receiver<Option<Led>>,
+    /// Whether it leads, and when a turn begins.
+    pub term: Term,
     /// This controller's name.
     pub me: String,
     /// The image that builds and serves for target `CPU`.
     pub image: Option<String>,
-    /// Hears of every change.
-    pub changed: Arc<Notify>,
 }
 
 impl Models<'_> {
     /// Works while this controller leads, until it is asked to end.
     pub async fn serve(&self) {
-        while self.stop.asked().is_none() {
-            let Some(epoch) = self.epoch() else {
+        while !self.term.is_over() {
+            let Some(epoch) = self.term.epoch() else {
                 tokio::time::sleep(LOOK).await;
                 continue;
             };
-            while self.leads(epoch) {
-                let stores = Stores::follow(&self.client, &self.me, &self.changed);
+            while self.term.leads(epoch) {
+                let stores = Stores::follow(&self.client, &self.me, self.term.changed());
                 // Why a list does not come, the cards' part tells.
                 if tokio::time::timeout(LIMIT, stores.ready()).await == Ok(true) {
                     self.turns(epoch, &stores).await;
@@ -130,33 +108,24 @@ impl Models<'_> {
         }
     }
 
-    fn epoch(&self) -> Option<i64> {
-        let led = *self.led.borrow();
-        led.filter(|led| now() < led.until).map(|led| led.epoch)
-    }
-
-    fn leads(&self, epoch: i64) -> bool {
-        self.stop.asked().is_none() && self.epoch() == Some(epoch)
-    }
-
     /// Turns, until it leads no more or has lost sight of its own writes.
     async fn turns(&self, epoch: i64, stores: &Stores) {
         let mut unseen: Vec<Written> = Vec::new();
         let mut refusals = Refusals::new();
         let mut trouble = String::new();
         let mut since = now();
-        while self.leads(epoch) {
+        while self.term.leads(epoch) {
             unseen.retain(|written| !stores.have_seen(written));
             if !unseen.is_empty() {
                 if since.until(now()) > SIGHT {
                     return;
                 }
-                self.wait(epoch, LOOK).await;
+                self.term.wait(epoch, LOOK).await;
                 continue;
             }
             let writes = decide(&self.world(stores, &refusals));
             if writes.is_empty() {
-                self.wait(epoch, REST).await;
+                self.term.wait(epoch, REST).await;
                 continue;
             }
             let ended = self.write(epoch, &writes, &mut refusals).await;
@@ -167,7 +136,7 @@ impl Models<'_> {
                     self.log.say(Level::Warning, &why, &[]);
                     trouble = why;
                 }
-                self.wait(epoch, PATIENCE).await;
+                self.term.wait(epoch, PATIENCE).await;
             }
         }
     }
@@ -190,7 +159,7 @@ impl Models<'_> {
         let mut under_way = futures::stream::iter(writes)
             .map(|to| async move {
                 // A leader that lost its term in the middle of a turn writes no further.
-                if !self.leads(epoch) {
+                if !self.term.leads(epoch) {
                     return None;
                 }
                 Some((
@@ -225,22 +194,6 @@ impl Models<'_> {
             }
         }
         ended
-    }
-
-    /// Waits for a change, at most so long, or until it leads no more.
-    async fn wait(&self, epoch: i64, most: Duration) {
-        let end = now().plus(most);
-        while self.leads(epoch) {
-            let left = now().until(end);
-            if left.is_zero() {
-                return;
-            }
-            let heard = tokio::time::timeout(left.min(LOOK), self.changed.notified()).await;
-            if heard.is_ok() {
-                // Several objects are often written one after the other, and mean one thing together.
-                return tokio::time::sleep(SETTLE).await;
-            }
-        }
     }
 }
 
@@ -302,8 +255,4 @@ fn refusal(to: &Write, error: &kube_client::Error) -> Option<(Object, Refusal)> 
         again: false,
     };
     Some((object.clone(), refusal))
-}
-
-fn now() -> Timestamp {
-    Machine::linux(Roots::default()).now()
 }
