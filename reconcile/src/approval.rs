@@ -1,8 +1,8 @@
 //! Whether a node's plan may go ahead, and on whose word.
 use crd::{
-    id::Digest,
+    id::{Digest, NodeName},
     kind::ApprovalMode,
-    plan::{NodePlan, RolloutDigest},
+    plan::{Governance, NodeDigest, NodePlan, RolloutDigest},
 };
 
 /// Whether a node's plan may go ahead.
@@ -24,6 +24,19 @@ pub enum ApprovalDecision {
     },
 }
 
+/// Steps of a node, as far as leave for them depends on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The node.
+    pub node: &'a NodeName,
+    /// Their digest.
+    pub digest: &'a NodeDigest,
+    /// What governs the node.
+    pub governance: &'a Governance,
+    /// Whether one of them is disruptive.
+    pub disruptive: bool,
+}
+
 /// Decides on the digests that the policies list and those `offered` (`--approve-digest`).
 ///
 /// A digest counts in the printed form (`node:b3:…`, `rollout:b3:…`): the node's approves these steps in any rollout.
@@ -32,6 +45,17 @@ pub fn decide(node: &NodePlan, rollout: &RolloutDigest, offered: &[Digest]) -> A
     if node.steps.is_empty() {
         return ApprovalDecision::Automatic;
     }
+    let asked = Asked {
+        node: &node.node,
+        digest: &node.digest,
+        governance: &node.governance,
+        disruptive: node.disruptive,
+    };
+    decide_on(asked, rollout, offered)
+}
+
+/// The same for steps that are not at hand: there are some.
+pub fn decide_on(node: Asked<'_>, rollout: &RolloutDigest, offered: &[Digest]) -> ApprovalDecision {
     let accepted = node
         .governance
         .approved

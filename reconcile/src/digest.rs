@@ -30,11 +30,13 @@ pub fn node_digest(steps: &[Step]) -> NodeDigest {
 
 /// The digest of a rollout: its sorted node digests. Nodes without steps do not enter it.
 pub fn rollout_digest(nodes: &[NodePlan]) -> RolloutDigest {
-    let mut digests: Vec<&NodeDigest> = nodes
-        .iter()
-        .filter(|node| !node.steps.is_empty())
-        .map(|node| &node.digest)
-        .collect();
+    let busy = nodes.iter().filter(|node| !node.steps.is_empty());
+    rollout_digest_of(busy.map(|node| &node.digest))
+}
+
+/// The same from the digests of the nodes that have steps, in any order.
+pub fn rollout_digest_of<'a>(digests: impl Iterator<Item = &'a NodeDigest>) -> RolloutDigest {
+    let mut digests: Vec<&NodeDigest> = digests.collect();
     digests.sort();
     RolloutDigest(format!("rollout:{}", canonical(&digests).0))
 }

@@ -35,7 +35,7 @@ pub mod window;
 pub use approval::ApprovalDecision;
 pub use check::{Violation, check};
 pub use compensation::compensation;
-pub use digest::{node_digest, rollout_digest, snapshot_digest};
+pub use digest::{node_digest, rollout_digest, rollout_digest_of, snapshot_digest};
 pub use doctor::doctor;
 pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;

@@ -54,55 +54,76 @@ pub fn order(nodes: &[NodePlan]) -> Vec<NodeName> {
 /// Others wait until every canary of the plan has converged. Failures count together, against the smallest threshold of
 /// the nodes that failed; nodes at work count against the smallest limit among them and the one that would join.
 pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Next {
-    let waiting: Vec<&NodePlan> = plan
-        .order
+    let nodes = plan.nodes.iter();
+    let governed = nodes.map(|node| (&node.node, &node.governance)).collect();
+    next_of(&plan.order, &governed, begun)
+}
+
+/// The same of a plan of which only the order and what governs each node are at hand.
+pub fn next_of(
+    order: &[NodeName],
+    governed: &BTreeMap<&NodeName, &Governance>,
+    begun: &BTreeMap<NodeName, Progress>,
+) -> Next {
+    let waiting: Vec<(&NodeName, &Governance)> = order
         .iter()
         .filter(|name| !begun.contains_key(*name))
-        .filter_map(|name| node(plan, name))
+        .filter_map(|name| Some((name, *governed.get(name)?)))
         .collect();
     if waiting.is_empty() {
         return Next::Done;
     }
-    if let Some(why) = stopped(plan, begun) {
+    if let Some(why) = stopped(governed, begun) {
+        let names: Vec<&NodeName> = waiting.iter().map(|(name, _)| *name).collect();
         return Next::Stop {
-            why: format!("{why}, so {}", left(&waiting)),
+            why: format!("{why}, so {}", left(&names)),
         };
     }
-    let working: Vec<&NodePlan> = plan
-        .nodes
+    let mut busy: Vec<&Governance> = governed
         .iter()
-        .filter(|node| begun.get(&node.node) == Some(&Progress::Working))
+        .filter(|(name, _)| begun.get(**name) == Some(&Progress::Working))
+        .map(|(_, governance)| *governance)
         .collect();
-    let first = |node: &&NodePlan| node.governance.canary;
-    let canaries = waiting.iter().any(first) || working.iter().any(first);
-    let mut busy: Vec<&Governance> = working.iter().map(|node| &node.governance).collect();
+    let canaries = busy.iter().any(|governance| governance.canary)
+        || waiting.iter().any(|(_, governance)| governance.canary);
     let mut may = Vec::new();
-    for node in waiting.iter().filter(|node| !canaries || first(node)) {
-        busy.push(&node.governance);
+    for (name, governance) in waiting {
+        if canaries && !governance.canary {
+            continue;
+        }
+        busy.push(governance);
         let limit = busy
             .iter()
             .map(|governance| governance.max_unavailable_nodes);
         if busy.len() > limit.min().unwrap_or(1) as usize {
             break;
         }
-        may.push(node.node.clone());
+        may.push(name.clone());
     }
     Next::Begin(may)
 }
 
 /// Why nothing more is begun, where that is so.
-fn stopped(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Option<String> {
+fn stopped(
+    governed: &BTreeMap<&NodeName, &Governance>,
+    begun: &BTreeMap<NodeName, Progress>,
+) -> Option<String> {
     let failed: Vec<&NodeName> = begun
         .iter()
         .filter(|(_, progress)| **progress == Progress::Failed)
         .map(|(name, _)| name)
         .collect();
-    let nodes = || failed.iter().filter_map(|name| node(plan, name));
-    if let Some(canary) = nodes().find(|node| node.governance.canary) {
-        return Some(format!("{} is a canary", canary.node));
+    let nodes = || {
+        let known = failed.iter();
+        known.filter_map(|name| Some((*name, *governed.get(*name)?)))
+    };
+    if let Some((canary, _)) = nodes().find(|(_, governance)| governance.canary) {
+        return Some(format!("{canary} is a canary"));
     }
     // A node that the plan does not have any more failed all the same.
-    let threshold = nodes().map(|node| node.governance.failure_threshold).min();
+    let threshold = nodes()
+        .map(|(_, governance)| governance.failure_threshold)
+        .min();
     let reached = !failed.is_empty() && failed.len() >= threshold.unwrap_or(1) as usize;
     reached.then(|| match failed.len() {
         1 => "the rollout stops at the first failed node".to_owned(),
@@ -110,16 +131,12 @@ fn stopped(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Option<String> 
     })
 }
 
-fn node<'a>(plan: &'a Plan, name: &NodeName) -> Option<&'a NodePlan> {
-    plan.nodes.iter().find(|node| node.node == *name)
-}
-
 /// `aic-02 and aic-03 were not begun`.
-fn left(waiting: &[&NodePlan]) -> String {
+fn left(waiting: &[&NodeName]) -> String {
     let mut names: Vec<String> = waiting
         .iter()
         .take(NAMED)
-        .map(|node| node.node.to_string())
+        .map(ToString::to_string)
         .collect();
     let more = waiting.len() - names.len();
     if more > 0 {

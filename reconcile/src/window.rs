@@ -1,19 +1,19 @@
 //! When disruptive steps may start: the windows that policies declare, in UTC.
-use crd::{declaration::Declaration, kind::Window, plan::NodePlan};
+use crd::{declaration::Declaration, kind::Window, plan::Governance};
 
 /// Days, Monday first, as policies write them.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MINUTES_A_DAY: u32 = 24 * 60;
 
-/// Whether a disruptive step may start on this node now: every policy of the node that declares windows has one open.
+/// Whether a disruptive step may start now on a node that is governed so: every policy of the node that declares windows has one open.
 ///
 /// `now` is in milliseconds since 1970-01-01T00:00:00Z.
-pub fn open(declaration: &Declaration, node: &NodePlan, now: u64) -> bool {
+pub fn open(declaration: &Declaration, governance: &Governance, now: u64) -> bool {
     let (weekday, minute) = calendar(now);
     declaration
         .policies
         .iter()
-        .filter(|policy| node.governance.policies.contains(&policy.object.name))
+        .filter(|policy| governance.policies.contains(&policy.object.name))
         .filter_map(|policy| policy.spec.rollout.as_ref())
         .filter(|rollout| !rollout.windows.is_empty())
         .all(|rollout| rollout.windows.iter().any(|w| is_open(w, weekday, minute)))

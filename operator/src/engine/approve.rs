@@ -51,7 +51,7 @@ pub fn approve(
     let (now, declaration) = at;
     let mut wanted = Vec::new();
     for node in &plan.nodes {
-        if node.disruptive && !window::open(declaration, node, now.0) {
+        if node.disruptive && !window::open(declaration, &node.governance, now.0) {
             return Err(Failure::said(
                 Exit::Blocked,
                 format!(

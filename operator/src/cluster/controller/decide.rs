@@ -1,13 +1,12 @@
-//! One turn: the cluster as it is goes in, what is to be written comes out. No effect, and the same for the same.
+//! One turn: the cluster as it is goes in, what is to be written comes out. No effect, and the same for the same: notes of
+//! earlier turns spare work, and decide nothing.
 use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
     id::NodeName,
-    kind::{ChangePlan, NodeProgress},
-    plan::Plan,
+    kind::{ChangePlan, NodeOutcome, NodeProgress},
 };
 use kube_client::ResourceExt;
-use reconcile::{Inputs, Scope};
 
 use super::{
     declared,
@@ -16,6 +15,7 @@ use super::{
     grants::grants,
     measures::{Measures, measures},
     rollout::{Course, course},
+    survey::{Notes, Survey},
     verdict::{Seen, verdicts},
     world::{World, number},
     writes::Write,
@@ -59,26 +59,12 @@ pub struct Decision {
 }
 
 /// Decides.
-pub fn decide(world: &World) -> Decision {
+pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     let declaration = declared::declaration(world);
-    let inputs = fleet::inputs(world);
-    let plan = reconcile::plan(&Inputs {
-        declaration: &declaration,
-        nodes: &inputs,
-        models: &BTreeMap::new(),
-        // Builds and workers are pods, which are not this version's to run.
-        scope: Scope::Cards,
-        unbuilt: &BTreeMap::new(),
-    });
-    let broken = reconcile::check(&plan, &declaration, &inputs);
-    let unsafe_plan = broken.first().map(|violation| {
-        format!(
-            "the plan breaks safety rule {}: {}",
-            violation.rule, violation.message
-        )
-    });
+    let survey = Survey::of(world, &declaration, notes);
+    let unsafe_plan = survey.unsafe_plan.clone();
     let course = match unsafe_plan {
-        None => course(world, &plan, &declaration),
+        None => course(world, &survey, &declaration),
         // Nothing of it begins; what is at work was decided on another plan, and ends.
         Some(_) => Course {
             current: world.plans.last().cloned(),
@@ -91,7 +77,8 @@ pub fn decide(world: &World) -> Decision {
             ..Course::default()
         },
     };
-    let drains = drains::drains(world, &inputs);
+    let waiting = drains::waiting(world, notes);
+    let drains = drains::drains(world, &survey, &waiting);
     let mut writes = fleet::fleet(world);
     // One write a turn and object: the next turn sees what this one wrote.
     let marked = |write: &Write| match write {
@@ -101,7 +88,7 @@ pub fn decide(world: &World) -> Decision {
         _ => false,
     };
     let granted: Vec<Write> = match unsafe_plan {
-        None => grants(world, &plan, &course, &drains)
+        None => grants(world, &survey, &course, &waiting, &drains)
             .into_iter()
             .filter(|write| !marked(write))
             .collect(),
@@ -111,8 +98,7 @@ pub fn decide(world: &World) -> Decision {
     writes.extend(rollouts(world, &course));
     let verdicts = verdicts(&Seen {
         world,
-        plan: &plan,
-        inputs: &inputs,
+        survey: &survey,
         course: &course,
         drains: &drains,
         unsafe_plan: unsafe_plan.as_deref(),
@@ -133,13 +119,13 @@ pub fn decide(world: &World) -> Decision {
     writes.extend(verdicts);
     Decision {
         writes,
-        events: told(&plan, &course),
+        events: told(&survey, &course),
         evict: drains
             .values()
             .flat_map(|drain| drain.evict.clone())
             .collect(),
         drains: drains.values().any(|drain| !drain.done),
-        measures: measures(world, &plan, &course),
+        measures: measures(world, &survey, &course),
         unsafe_plan,
     }
 }
@@ -207,7 +193,7 @@ fn name(world: &World, digest: &str) -> String {
 }
 
 /// What changed since the rollout's status was written.
-fn told(plan: &Plan, course: &Course) -> Vec<Told> {
+fn told(survey: &Survey, course: &Course) -> Vec<Told> {
     let Some(current) = &course.current else {
         return Vec::new();
     };
@@ -216,6 +202,8 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
         .as_ref()
         .map(|status| status.nodes.as_slice())
         .unwrap_or_default();
+    let before: BTreeMap<&NodeName, &NodeOutcome> =
+        before.iter().map(|known| (&known.node, known)).collect();
     let told = |node: &NodeName, warning, reason, note| Told {
         plan: current.clone(),
         node: node.clone(),
@@ -227,17 +215,13 @@ fn told(plan: &Plan, course: &Course) -> Vec<Told> {
         .outcomes
         .iter()
         .filter(|outcome| {
-            let known = before.iter().find(|known| known.node == outcome.node);
+            let known = before.get(&outcome.node);
             known.map(|known| known.outcome) != Some(outcome.outcome)
         })
         .map(|outcome| {
             let node = &outcome.node;
             let why = outcome.why.as_deref().unwrap_or("no reason was given");
-            let steps = plan
-                .nodes
-                .iter()
-                .find(|planned| planned.node == *node)
-                .map_or(0, |planned| planned.steps.len());
+            let steps = survey.sheets.get(node).map_or(0, |sheet| sheet.steps);
             match outcome.outcome {
                 NodeProgress::Applying => told(
                     node,

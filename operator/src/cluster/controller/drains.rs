@@ -8,15 +8,18 @@ use crd::{
     id::{NodeName, PciAddress, StepId},
     kind::{CardNode, Grant, GrantState},
     plan::NodePlan,
-    snapshot::{HardwareSnapshot, Holder, HolderKind, PodName},
+    snapshot::{Holder, HolderKind, PodName},
     step::Action,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube_client::ResourceExt;
 use machine::Timestamp;
-use reconcile::NodeInput;
 
-use super::{evictions::Refusal, world::World};
+use super::{
+    evictions::Refusal,
+    survey::{Notes, Survey},
+    world::World,
+};
 use crate::cluster::{
     agent::tenants::is_of_socs,
     names::{AGENT, DRAIN_EFFECT, DRAIN_TAINT},
@@ -91,65 +94,77 @@ pub enum Obstinacy {
 }
 
 /// Every drain that an agent waits for, as far as the pods of its node are known.
-pub fn drains(world: &World, inputs: &[NodeInput]) -> BTreeMap<NodeName, Drain> {
-    inputs
+pub fn drains(
+    world: &World,
+    survey: &Survey,
+    waiting: &BTreeMap<NodeName, Awaited>,
+) -> BTreeMap<NodeName, Drain> {
+    waiting
         .iter()
-        .filter_map(|input| match input {
-            NodeInput::Read(snapshot) => Some(snapshot),
-            NodeInput::Unreadable { .. } => None,
-        })
-        .filter_map(|snapshot| {
-            let name = &snapshot.metadata.name;
-            let card_node = world.card_nodes.get(name)?;
-            let awaited = awaited(card_node, card_node.spec.grant.as_ref()?)?;
+        .filter_map(|(name, awaited)| {
+            let sheet = survey.sheets.get(name)?;
             let pods = world.pods.get(name)?;
-            let drain = drain(awaited, snapshot, pods, &world.refusals, world.now);
+            let drain = drain(
+                awaited.clone(),
+                &sheet.holders,
+                pods,
+                &world.refusals,
+                world.now,
+            );
             Some((name.clone(), drain))
         })
         .collect()
 }
 
 /// Nodes whose agent waits for a drain: whose pods have to be known.
-pub fn waiting(world: &World) -> Vec<NodeName> {
-    let at_drain = |card_node: &CardNode| {
-        let grant = card_node.spec.grant.as_ref();
-        grant.and_then(|grant| awaited(card_node, grant)).is_some()
-    };
+pub fn waiting(world: &World, notes: &mut Notes) -> BTreeMap<NodeName, Awaited> {
     let nodes = world.card_nodes.iter();
     nodes
-        .filter(|(_, card_node)| at_drain(card_node))
-        .map(|(name, _)| name.clone())
+        .filter_map(|(name, card_node)| {
+            let grant = card_node.spec.grant.as_ref()?;
+            let step = awaited_step(card_node, grant)?;
+            let gates = notes.gates(name, grant);
+            Some((name.clone(), gates.0.get(step)?.clone()))
+        })
         .collect()
 }
 
-/// What the agent waits for: it stands where work is kept off, or where holders have to go.
-pub fn awaited(card_node: &CardNode, grant: &Grant) -> Option<Awaited> {
+/// Where a granted plan stops for drains, by step.
+#[derive(Debug, Default)]
+pub struct Gates(BTreeMap<StepId, Awaited>);
+
+impl Gates {
+    /// Reads the plan. One that cannot be read has none: no agent carries it out.
+    pub fn of(grant: &Grant) -> Self {
+        let plan: Option<NodePlan> = packed::unpack(&grant.plan).ok();
+        let steps = plan.map(|plan| plan.steps).unwrap_or_default().into_iter();
+        let gates = steps.filter_map(|planned| {
+            let (socs, until) = match planned.action {
+                Action::Taint { socs } => (socs, Until::KeptOff),
+                Action::Drain { socs, .. } => (socs, Until::Free),
+                _ => return None,
+            };
+            let step = planned.id.clone();
+            Some((planned.id, Awaited { step, socs, until }))
+        });
+        Self(gates.collect())
+    }
+}
+
+/// The step that the agent waits at: where work is kept off, or where holders have to go.
+fn awaited_step<'a>(card_node: &'a CardNode, grant: &Grant) -> Option<&'a StepId> {
     let progress = card_node.status.as_ref()?.grant.as_ref()?;
     let same = progress.digest == grant.digest
         && progress.decided_on == grant.decided_on
         && progress.lease_epoch == grant.lease_epoch;
-    let step = progress.awaiting.as_ref()?;
-    if !same || progress.state != GrantState::Working {
-        return None;
-    }
-    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
-    let planned = plan.steps.into_iter().find(|planned| planned.id == *step)?;
-    let (socs, until) = match planned.action {
-        Action::Taint { socs } => (socs, Until::KeptOff),
-        Action::Drain { socs, .. } => (socs, Until::Free),
-        _ => return None,
-    };
-    Some(Awaited {
-        step: planned.id,
-        socs,
-        until,
-    })
+    let waits = same && progress.state == GrantState::Working;
+    progress.awaiting.as_ref().filter(|_| waits)
 }
 
 /// How one drain stands.
 pub fn drain(
     awaited: Awaited,
-    snapshot: &HardwareSnapshot,
+    holders: &[Holder],
     pods: &[Pod],
     refusals: &BTreeMap<String, Refusal>,
     now: Timestamp,
@@ -160,7 +175,7 @@ pub fn drain(
         blockers: Vec::new(),
         awaited,
     };
-    for pod in pods.iter().filter(|pod| is_untold(pod, snapshot)) {
+    for pod in pods.iter().filter(|pod| is_untold(pod, holders)) {
         drain.blocks(
             Obstinacy::HolderUnknown,
             format!(
@@ -171,8 +186,7 @@ pub fn drain(
     }
     if drain.awaited.until == Until::Free {
         let socs = drain.awaited.socs.clone();
-        let holders = snapshot.holders.iter();
-        for holder in holders.filter(|holder| socs.contains(&holder.soc)) {
+        for holder in holders.iter().filter(|holder| socs.contains(&holder.soc)) {
             drain.done = false;
             match pod_of(holder, pods) {
                 Some(pod) => drain.pod_goes(pod, refusals, now),
@@ -297,7 +311,7 @@ fn mirrored(pod: &Pod) -> Option<&str> {
 }
 
 /// A pod that may have SoCs of its node, and that neither the kubelet nor a process tells of.
-fn is_untold(pod: &Pod, snapshot: &HardwareSnapshot) -> bool {
+fn is_untold(pod: &Pod, holders: &[Holder]) -> bool {
     let spec = pod.spec.as_ref();
     let containers = spec.into_iter().flat_map(|spec| {
         let first = spec.init_containers.iter().flatten();
@@ -309,7 +323,7 @@ fn is_untold(pod: &Pod, snapshot: &HardwareSnapshot) -> bool {
         .flatten()
         .flat_map(|amounts| amounts.keys())
         .any(|resource| is_of_socs(resource));
-    let told = snapshot.holders.iter().any(|holder| {
+    let told = holders.iter().any(|holder| {
         let alone = std::slice::from_ref(pod);
         pod_of(holder, alone).is_some()
     });

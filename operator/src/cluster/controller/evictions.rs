@@ -55,8 +55,8 @@ impl Controller<'_> {
     /// The cluster as it is known now, with the pods of nodes that are drained.
     pub(super) async fn world(&mut self, epoch: i64, stores: &Stores) -> World {
         let mut world = stores.world(epoch, now());
-        let waiting = drains::waiting(&world);
-        world.pods = pods(&self.client, &waiting).await;
+        let waiting = drains::waiting(&world, &mut self.notes);
+        world.pods = pods(&self.client, waiting.keys()).await;
         let there = |uid: &String| {
             let mut pods = world.pods.values().flatten();
             pods.any(|pod| pod.metadata.uid.as_ref() == Some(uid))
@@ -94,7 +94,10 @@ impl Controller<'_> {
 }
 
 /// The pods of nodes. A node whose pods cannot be listed is left out: nothing is decided about its drain.
-async fn pods(client: &Client, nodes: &[NodeName]) -> BTreeMap<NodeName, Vec<Pod>> {
+async fn pods(
+    client: &Client,
+    nodes: impl Iterator<Item = &NodeName>,
+) -> BTreeMap<NodeName, Vec<Pod>> {
     let listed = futures::stream::iter(nodes)
         .map(|node| async move {
             let of = ListParams::default().fields(&format!("spec.nodeName={node}"));

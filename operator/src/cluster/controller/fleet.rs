@@ -9,7 +9,6 @@ use crd::{
 use k8s_openapi::{api::core::v1::Node, jiff};
 use kube_client::ResourceExt;
 use machine::Timestamp;
-use reconcile::NodeInput;
 
 use super::{
     world::{World, stays},
@@ -69,28 +68,9 @@ fn is_over(since: &str, now: Timestamp) -> bool {
     now >= Timestamp(since).plus(KEPT)
 }
 
-/// What the planner may know of every node that has a Node.
-pub fn inputs(world: &World) -> Vec<NodeInput> {
-    world
-        .card_nodes
-        .iter()
-        .filter_map(|(name, card_node)| Some((name, card_node, world.nodes.get(name)?)))
-        .map(
-            |(name, card_node, node)| match snapshot(name, card_node, node) {
-                Ok(snapshot) => NodeInput::Read(*snapshot),
-                Err(why) => NodeInput::Unreadable {
-                    node: name.clone(),
-                    labels: Some(node.labels().clone()),
-                    why,
-                },
-            },
-        )
-        .collect()
-}
-
 /// A node's snapshot as its agent published it, with the labels that the API server has for it: an agent does not choose
 /// which policies select its node.
-fn snapshot(
+pub fn snapshot(
     name: &NodeName,
     card_node: &CardNode,
     node: &Node,

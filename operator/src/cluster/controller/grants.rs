@@ -4,27 +4,26 @@ use std::{collections::BTreeMap, sync::Arc};
 use crd::{
     id::NodeName,
     kind::{CardNode, CardNodeSpec, ChangePlan, Grant, NodeProgress},
-    plan::{NodePlan, Plan},
 };
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kube_client::ResourceExt;
 
 use super::{
-    drains::{Drain, awaited},
+    drains::{Awaited, Drain},
     rollout::{Course, Stand},
+    sheet::Sheet,
+    survey::Survey,
     world::World,
     writes::{CardNodeWrite, Write},
 };
-use crate::cluster::{
-    names::{DRAIN_EFFECT, DRAIN_TAINT},
-    packed::{self, PLAN_LIMIT},
-};
+use crate::cluster::names::{DRAIN_EFFECT, DRAIN_TAINT};
 
 /// Grants that go out, come back, or have a drain to be done; and taints on Nodes.
 pub fn grants(
     world: &World,
-    plan: &Plan,
+    survey: &Survey,
     course: &Course,
+    waiting: &BTreeMap<NodeName, Awaited>,
     drains: &BTreeMap<NodeName, Drain>,
 ) -> Vec<Write> {
     let mut writes = Vec::new();
@@ -32,8 +31,9 @@ pub fn grants(
         let node = world.nodes.get(name);
         let known = Known {
             world,
-            plan,
+            survey,
             course,
+            awaits: waiting.contains_key(name),
             drain: drains.get(name),
         };
         let goal = known.goal(name, card_node, node);
@@ -72,8 +72,11 @@ enum Placement {
 /// What a node's goal depends on.
 struct Known<'a> {
     world: &'a World,
-    plan: &'a Plan,
+    survey: &'a Survey,
     course: &'a Course,
+    /// Whether its agent waits for a drain.
+    awaits: bool,
+    /// That drain, where the node's pods are known.
     drain: Option<&'a Drain>,
 }
 
@@ -81,9 +84,10 @@ impl Known<'_> {
     fn goal(&self, name: &NodeName, card_node: &CardNode, node: Option<&Arc<Node>>) -> Goal {
         let Self {
             world,
-            plan,
+            survey,
             course,
-            drain,
+            awaits: _,
+            drain: _,
         } = *self;
         let nothing = Goal {
             spec: CardNodeSpec::default(),
@@ -93,10 +97,10 @@ impl Known<'_> {
             if is_over(course, name, grant) {
                 return nothing;
             }
-            return at_work(card_node, node, grant, drain);
+            return self.at_work(card_node, node, grant);
         }
         let begins = course.stands.get(name) == Some(&Stand::Begins);
-        let planned = plan.nodes.iter().find(|planned| planned.node == *name);
+        let planned = survey.sheets.get(name);
         let granted = planned
             .filter(|_| begins)
             .zip(course.current.as_deref())
@@ -112,6 +116,35 @@ impl Known<'_> {
                 taint: Placement::Open,
             },
             None => nothing,
+        }
+    }
+
+    /// A node that carries out its grant: drained as far as it asks, where it asks.
+    fn at_work(&self, card_node: &CardNode, node: Option<&Arc<Node>>, grant: &Grant) -> Goal {
+        let as_it_is = |taint| Goal {
+            spec: card_node.spec.clone(),
+            taint,
+        };
+        if !self.awaits {
+            let begun = !card_node.spec.drained.is_empty();
+            return as_it_is(if begun {
+                Placement::Kept
+            } else {
+                Placement::Open
+            });
+        }
+        let kept_off = node.is_some_and(|node| is_tainted(node));
+        // Only once the API server has the taint: whoever was placed before is seen as a holder by the next look.
+        match self.drain.filter(|drain| drain.done && kept_off) {
+            None => as_it_is(Placement::Kept),
+            Some(drain) => Goal {
+                spec: CardNodeSpec {
+                    grant: Some(grant.clone()),
+                    drained: drain.awaited.socs.clone(),
+                    drained_for: Some(drain.awaited.step.clone()),
+                },
+                taint: Placement::Kept,
+            },
         }
     }
 }
@@ -133,7 +166,7 @@ fn is_over(course: &Course, name: &NodeName, grant: &Grant) -> bool {
 
 fn grant(
     world: &World,
-    planned: &NodePlan,
+    planned: &Sheet,
     current: &ChangePlan,
     card_node: &CardNode,
     node: &Node,
@@ -142,46 +175,12 @@ fn grant(
         digest: planned.digest.clone(),
         rollout: current.spec.digest.clone(),
         // A plan of 32 SoCs takes 4 KB of the 256.
-        plan: packed::pack(planned, PLAN_LIMIT).ok()?,
+        plan: planned.packed.clone()?,
         boot_id: planned.boot_id.clone()?,
         node_uid: node.uid()?,
         decided_on: card_node.resource_version()?,
         lease_epoch: world.epoch,
     })
-}
-
-/// A node that carries out its grant: drained as far as it asks.
-fn at_work(
-    card_node: &CardNode,
-    node: Option<&Arc<Node>>,
-    grant: &Grant,
-    drain: Option<&Drain>,
-) -> Goal {
-    let as_it_is = |taint| Goal {
-        spec: card_node.spec.clone(),
-        taint,
-    };
-    if awaited(card_node, grant).is_none() {
-        let begun = !card_node.spec.drained.is_empty();
-        return as_it_is(if begun {
-            Placement::Kept
-        } else {
-            Placement::Open
-        });
-    }
-    let kept_off = node.is_some_and(|node| is_tainted(node));
-    // Only once the API server has the taint: whoever was placed before is seen as a holder by the next look.
-    match drain.filter(|drain| drain.done && kept_off) {
-        None => as_it_is(Placement::Kept),
-        Some(drain) => Goal {
-            spec: CardNodeSpec {
-                grant: Some(grant.clone()),
-                drained: drain.awaited.socs.clone(),
-                drained_for: Some(drain.awaited.step.clone()),
-            },
-            taint: Placement::Kept,
-        },
-    }
 }
 
 fn is_tainted(node: &Node) -> bool {

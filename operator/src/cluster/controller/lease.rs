@@ -13,6 +13,7 @@ use kube_client::{
 };
 use machine::Timestamp;
 
+use super::stores::PAGE;
 use crate::cluster::names::LEASE;
 
 /// What is known of the lease, and since when by our own clock: clocks of two machines are never compared.
@@ -170,16 +171,24 @@ impl Leadership {
 
     /// The highest epoch that any node was ever granted anything in.
     async fn highest_epoch(&self) -> Result<i64, kube_client::Error> {
-        let all = self.card_nodes.list(&ListParams::default()).await?;
-        let epochs = all.items.iter().flat_map(|node| {
-            let granted = node.spec.grant.as_ref().map(|grant| grant.lease_epoch);
-            let told = node
-                .status
-                .as_ref()
-                .and_then(|status| status.grant.as_ref());
-            [granted, told.map(|told| told.lease_epoch)]
-        });
-        Ok(epochs.flatten().max().unwrap_or_default())
+        let mut page = ListParams::default().limit(PAGE);
+        let mut highest = 0;
+        loop {
+            let some = self.card_nodes.list(&page).await?;
+            let epochs = some.items.iter().flat_map(|node| {
+                let granted = node.spec.grant.as_ref().map(|grant| grant.lease_epoch);
+                let told = node
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.grant.as_ref());
+                [granted, told.map(|told| told.lease_epoch)]
+            });
+            highest = epochs.flatten().fold(highest, i64::max);
+            match some.metadata.continue_ {
+                Some(next) if !next.is_empty() => page = page.continue_token(&next),
+                Some(_) | None => return Ok(highest),
+            }
+        }
     }
 
     /// Gives the lease back where it is ours, so that the next one need not wait.

@@ -1,11 +1,12 @@
 //! What a turn comes to in numbers: how much is planned, where nodes stand, and what waits since when.
 use std::collections::BTreeMap;
 
-use crd::{kind::Condition, plan::Plan};
+use crd::{kind::Condition, plan::Summary};
 use kube_client::ResourceExt;
 
 use super::{
     rollout::{Course, Stand},
+    survey::Survey,
     world::World,
 };
 
@@ -55,14 +56,17 @@ pub struct Measures {
 }
 
 /// Measures.
-pub fn measures(world: &World, plan: &Plan, course: &Course) -> Measures {
+pub fn measures(world: &World, survey: &Survey, course: &Course) -> Measures {
     let mut nodes: BTreeMap<&'static str, i64> = STANDS.iter().map(|word| (*word, 0)).collect();
     for stand in course.stands.values() {
         *nodes.entry(word(stand)).or_default() += 1;
     }
-    let counts = reconcile::counts(plan.nodes.iter().flat_map(|node| &node.steps));
-    let busy = plan.nodes.iter().filter(|node| !node.steps.is_empty());
-    let limit = busy.map(|node| node.governance.max_unavailable_nodes).min();
+    let busy = || survey.sheets.values().filter(|sheet| sheet.steps > 0);
+    let sum =
+        |of: fn(&Summary) -> u32| -> i64 { busy().map(|sheet| i64::from(of(&sheet.counts))).sum() };
+    let limit = busy()
+        .map(|sheet| sheet.governance.max_unavailable_nodes)
+        .min();
     let policies = world.policies.iter().map(|policy| {
         let status = policy.status.as_ref();
         let said = status.map(|status| status.conditions.as_slice());
@@ -87,9 +91,9 @@ pub fn measures(world: &World, plan: &Plan, course: &Course) -> Measures {
         .collect();
     Measures {
         nodes,
-        effects: i64::from(counts.change),
-        gates: i64::from(counts.gates),
-        resets: i64::from(counts.resets),
+        effects: sum(|counts| counts.change),
+        gates: sum(|counts| counts.gates),
+        resets: sum(|counts| counts.resets),
         limit: limit.map_or(0, i64::from),
         waiting,
         drifted,

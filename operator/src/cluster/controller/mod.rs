@@ -1,13 +1,13 @@
 //! The controller: decides for all nodes, one leader at a time, from what the API server says and nothing else.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
-//! is asked), `fleet` (which nodes there are), `rollout`, `progress`
+//! is asked), `fleet` (which nodes there are), `survey` (what each needs, of which it keeps a `sheet`), `rollout`, `progress`
 //! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
 //! `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in which epoch; `measures` and
 //! `numbers` are for those who watch.
 //!
-//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, and which evictions were
-//! refused.
+//! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, which evictions were
+//! refused, and what was worked out of things that did not change.
 mod decide;
 mod declared;
 mod drains;
@@ -20,7 +20,9 @@ mod numbers;
 mod opening;
 mod progress;
 mod rollout;
+mod sheet;
 mod stores;
+mod survey;
 #[cfg(test)]
 pub(super) mod tests;
 mod verdict;
@@ -58,6 +60,7 @@ use lease::Leadership;
 pub use lease::Led;
 pub use numbers::Numbers;
 use stores::Stores;
+use survey::Notes;
 pub use world::{number, stays};
 use writes::{Write, Written, write};
 
@@ -116,6 +119,7 @@ pub fn run(
             me,
             trouble: String::new(),
             refusals: BTreeMap::new(),
+            notes: Notes::default(),
         };
         futures::join!(controller.serve(), models.serve());
         // It gives the lease back; a server that does not answer keeps nobody waiting.
@@ -159,6 +163,7 @@ struct Controller<'a> {
     trouble: String,
     /// Evictions that were refused, by the pod's uid.
     refusals: BTreeMap<String, Refusal>,
+    notes: Notes,
 }
 
 impl Controller<'_> {
@@ -220,7 +225,10 @@ impl Controller<'_> {
                 continue;
             }
             let began = now();
-            let decision = decide(&self.world(epoch, stores).await);
+            let decision = {
+                let world = self.world(epoch, stores).await;
+                decide(&world, &mut self.notes)
+            };
             self.evict(epoch, &decision.evict).await;
             self.numbers.came_round(true);
             self.numbers.turned(began.until(now()), &decision.measures);

@@ -1,52 +1,69 @@
 //! A rollout that is opened: which nodes, in which order, and what it comes to.
+use std::collections::BTreeMap;
+
 use crd::{
     id::{Digest, NodeName},
     kind::{ChangePlanSpec, PlannedNode, PlannedSummary},
-    plan::{NodePlan, Plan},
 };
+
+use super::{sheet::Sheet, survey::Survey};
 
 /// Nodes that one rollout has room for.
 const NODES: usize = 1000;
 
 /// The rollout over these nodes.
-pub fn opened(plan: &Plan, left: &[&NodePlan], declared: Option<Digest>) -> ChangePlanSpec {
-    let order: Vec<NodeName> = plan
+pub fn opened(
+    survey: &Survey,
+    left: &BTreeMap<&NodeName, &Sheet>,
+    declared: Option<Digest>,
+) -> ChangePlanSpec {
+    let order: Vec<NodeName> = survey
         .order
         .iter()
-        .filter(|name| left.iter().any(|node| node.node == **name))
+        .filter(|name| left.contains_key(name))
         .take(NODES)
         .cloned()
         .collect();
-    let nodes: Vec<NodePlan> = left
+    let nodes: BTreeMap<&NodeName, &Sheet> = order
         .iter()
-        .filter(|node| order.contains(&node.node))
-        .map(|node| (*node).clone())
+        .filter_map(|name| Some((name, *left.get(name)?)))
         .collect();
+    let digests = nodes.values().map(|sheet| &sheet.digest);
+    let digest = reconcile::rollout_digest_of(digests);
+    let summary = summary(&nodes);
     let mut planned: Vec<PlannedNode> = nodes
-        .iter()
-        .map(|node| PlannedNode {
-            node: node.node.clone(),
-            digest: node.digest.clone(),
+        .into_iter()
+        .map(|(name, sheet)| PlannedNode {
+            node: name.clone(),
+            digest: sheet.digest.clone(),
         })
         .collect();
     planned.sort();
     ChangePlanSpec {
-        digest: reconcile::rollout_digest(&nodes),
+        digest,
         nodes: planned,
         order,
-        summary: summary(&nodes),
+        summary,
         declared,
     }
 }
 
 /// Counts as a plan's own summary has them.
-fn summary(nodes: &[NodePlan]) -> PlannedSummary {
-    let counts = reconcile::counts(nodes.iter().flat_map(|node| &node.steps));
-    let worst = nodes.iter().map(|node| node.disruption).max();
-    PlannedSummary {
-        change: counts.change,
-        gates: counts.gates,
-        resets: counts.resets,
-        disruption: worst.unwrap_or_default(),
+fn summary(nodes: &BTreeMap<&NodeName, &Sheet>) -> PlannedSummary {
+    let mut summary = PlannedSummary {
+        change: 0,
+        gates: 0,
+        resets: 0,
+        disruption: nodes
+            .values()
+            .map(|sheet| sheet.disruption)
+            .max()
+            .unwrap_or_default(),
+    };
+    for sheet in nodes.values() {
+        summary.change += sheet.counts.change;
+        summary.gates += sheet.counts.gates;
+        summary.resets += sheet.counts.resets;
     }
+    summary
 }

@@ -1,36 +1,39 @@
 //! How far each node of a rollout came: from its status, from what the agents say of their grants, and from how long
 //! they say nothing.
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
+    id::NodeName,
     kind::{ChangePlan, Grant, GrantState, NodeOutcome, NodeProgress, PlannedNode},
-    plan::{NodePlan, Plan},
+    plan::NodePlan,
 };
 use machine::Timestamp;
 
-use super::{rollout::is_blocked, world::World};
+use super::{survey::Survey, world::World};
 use crate::cluster::{condition, packed};
 
 /// How long after the last deadline of its steps a node is waited for. Longer than clocks of two leaders differ.
 const SLACK: Duration = Duration::from_mins(15);
 
 /// How each node of a rollout stands, from its status and from what the agents say of their grants.
-pub fn outcomes(world: &World, plan: &Plan, current: &ChangePlan) -> Vec<NodeOutcome> {
+pub fn outcomes(world: &World, survey: &Survey, current: &ChangePlan) -> Vec<NodeOutcome> {
     let known = current
         .status
         .as_ref()
         .map(|status| status.nodes.as_slice())
         .unwrap_or_default();
+    let known: BTreeMap<&NodeName, &NodeOutcome> =
+        known.iter().map(|known| (&known.node, known)).collect();
     current
         .spec
         .nodes
         .iter()
         .filter_map(|planned| {
-            let known = known.iter().find(|known| known.node == planned.node);
+            let known = known.get(&planned.node).copied();
             match known {
                 Some(known) if known.outcome != NodeProgress::Applying => Some(known.clone()),
                 Some(_) | None => {
-                    let now = live(world, plan, current, planned, known)?;
+                    let now = live(world, survey, current, planned, known)?;
                     Some(dated(now, known, world.now))
                 }
             }
@@ -41,7 +44,7 @@ pub fn outcomes(world: &World, plan: &Plan, current: &ChangePlan) -> Vec<NodeOut
 /// What a node that has not ended says; `None` while it has not begun.
 fn live(
     world: &World,
-    plan: &Plan,
+    survey: &Survey,
     current: &ChangePlan,
     planned: &PlannedNode,
     known: Option<&NodeOutcome>,
@@ -71,11 +74,11 @@ fn live(
         if known.is_some() {
             return outcome(NodeProgress::Stale, Some("its grant was taken away"));
         }
-        let here = plan.nodes.iter().find(|node| node.node == planned.node);
-        let idle = here.is_some_and(|node| node.steps.is_empty());
+        let here = survey.sheets.get(&planned.node);
+        let idle = here.is_some_and(|sheet| sheet.steps == 0);
         // Somebody else did it, or what asked for it went: a node that is blocked, or waits for a canary, has no steps
         // either.
-        return if idle && !is_blocked(plan, &planned.node) {
+        return if idle && !survey.is_blocked(&planned.node) {
             outcome(NodeProgress::Converged, None)
         } else {
             None

@@ -1,22 +1,22 @@
 //! Where a rollout stands, and what it does next: a function of the plan for now, the `ChangePlan` at hand and the nodes.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crd::{
     declaration::Declaration,
     id::{Digest, NodeName},
     kind::{ChangePlan, ChangePlanSpec, NodeOutcome, NodeProgress},
-    plan::{NodePlan, Plan, ReportKind},
+    plan::NodeDigest,
 };
 use reconcile::{
-    ApprovalDecision, approval,
+    ApprovalDecision,
+    approval::{self, Asked},
     rollout::{self, Next, Progress},
     window,
 };
 
-use super::{declared, opening::opened, progress::outcomes, world::World};
+use super::{
+    declared, opening::opened, progress::outcomes, sheet::Sheet, survey::Survey, world::World,
+};
 
 /// Where a node stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,60 +55,56 @@ pub struct Course {
 }
 
 /// Decides.
-pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
+pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Course {
     let current = world.plans.last().cloned();
     let declared = declared::digest(declaration);
     let outcomes = current
         .as_ref()
-        .map(|current| outcomes(world, plan, current))
+        .map(|current| outcomes(world, survey, current))
         .unwrap_or_default();
-    let outcome = |name: &NodeName| outcomes.iter().find(|outcome| outcome.node == *name);
-    let working = |name: &NodeName| {
-        outcome(name).is_some_and(|outcome| outcome.outcome == NodeProgress::Applying)
-    };
+    let known = Known::of(world, current.as_deref(), &outcomes);
     let mut stands = BTreeMap::new();
-    let mut left: Vec<&NodePlan> = Vec::new();
-    for node in &plan.nodes {
-        let stand = if working(&node.node) {
+    let mut left: BTreeMap<&NodeName, &Sheet> = BTreeMap::new();
+    for (name, sheet) in &survey.sheets {
+        let working = known.now.get(name).map(|outcome| outcome.outcome);
+        let stand = if working == Some(NodeProgress::Applying) {
             Stand::Working
-        } else if node.steps.is_empty() {
+        } else if sheet.steps == 0 {
             Stand::Converged
-        } else if let Some(why) = failed(
-            world,
-            (&outcomes, current.as_deref()),
-            declared.as_ref(),
-            &node.node,
-        ) {
+        } else if let Some(why) = known.failed(declared.as_ref(), name) {
             Stand::Failed(why)
         } else {
-            left.push(node);
+            left.insert(name, sheet);
             Stand::Queued
         };
-        stands.insert(node.node.clone(), stand);
+        stands.insert(name.clone(), stand);
     }
-    let covered = current
-        .as_ref()
-        .is_some_and(|current| left.iter().all(|node| covers(current, &outcomes, node)));
     let mut open = None;
-    if covered {
-        let current = current.as_deref();
-        let failed: Vec<&NodeName> = plan
-            .nodes
-            .iter()
-            .map(|node| &node.node)
+    if let Some(current) = current
+        .as_deref()
+        .filter(|current| known.covers(current, &left))
+    {
+        let failed: Vec<&NodeName> = survey
+            .sheets
+            .keys()
             .filter(|name| matches!(stands.get(*name), Some(Stand::Failed(_))))
             .collect();
-        let known = (outcomes.as_slice(), failed.as_slice());
-        for (node, stand) in next(world, plan, declaration, current, known, &left) {
-            stands.insert(node, stand);
-        }
+        let next = next(
+            world,
+            survey,
+            declaration,
+            current,
+            (&outcomes, &failed),
+            &left,
+        );
+        stands.extend(next);
     } else if !left.is_empty()
         && !stands.values().any(|stand| *stand == Stand::Working)
-        && !left.iter().any(|node| world.has_grant(&node.node))
+        && !left.keys().any(|name| world.has_grant(name))
     {
         // Where nodes are at work for a rollout that no longer fits, they end first; and what was granted is taken back
         // first, or a rollout of the same steps would take how that ended for its own.
-        open = Some(opened(plan, &left, declared));
+        open = Some(opened(survey, &left, declared));
     }
     Course {
         current,
@@ -118,69 +114,78 @@ pub fn course(world: &World, plan: &Plan, declaration: &Declaration) -> Course {
     }
 }
 
-/// Whether a node's steps are those that the rollout planned for it, and it has not begun.
-fn covers(current: &ChangePlan, outcomes: &[NodeOutcome], node: &NodePlan) -> bool {
-    let planned = current
-        .spec
-        .nodes
-        .iter()
-        .any(|planned| planned.node == node.node && planned.digest == node.digest);
-    planned && !outcomes.iter().any(|outcome| outcome.node == node.node)
+/// How nodes stand, by node.
+type Outcomes<'a> = BTreeMap<&'a NodeName, &'a NodeOutcome>;
+
+/// How nodes came out of rollouts.
+struct Known<'a> {
+    /// Of the one at hand, as it stands now.
+    now: Outcomes<'a>,
+    /// Of all of them, newest first.
+    all: Vec<(&'a ChangePlan, Outcomes<'a>)>,
 }
 
-/// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared since.
-/// The newest rollout that began on the node says it.
-fn failed(
-    world: &World,
-    course: (&[NodeOutcome], Option<&ChangePlan>),
-    declared: Option<&Digest>,
-    node: &NodeName,
-) -> Option<String> {
-    let (outcomes, current) = course;
-    let (plan, outcome) = world.plans.iter().rev().find_map(|plan| {
-        let is_current = current.is_some_and(|current| current.metadata.uid == plan.metadata.uid);
-        let known = plan.status.as_ref().map(|status| status.nodes.as_slice());
-        let known = if is_current {
+impl<'a> Known<'a> {
+    fn of(world: &'a World, current: Option<&ChangePlan>, outcomes: &'a [NodeOutcome]) -> Self {
+        let by_node = |outcomes: &'a [NodeOutcome]| -> Outcomes<'a> {
             outcomes
-        } else {
-            known.unwrap_or_default()
+                .iter()
+                .map(|outcome| (&outcome.node, outcome))
+                .collect()
         };
-        let outcome = known.iter().find(|outcome| outcome.node == *node)?;
-        Some((plan, outcome))
-    })?;
-    let ended_badly = matches!(
-        outcome.outcome,
-        NodeProgress::Halted | NodeProgress::RolledBack
-    );
-    (ended_badly && plan.spec.declared.as_ref() == declared).then(|| {
-        let name = plan.metadata.name.as_deref().unwrap_or_default();
-        format!(
-            "{}; look at the card, then `kubectl delete changeplan {name}` tries again",
-            outcome.why.as_deref().unwrap_or("a step failed")
-        )
-    })
-}
+        let all = world.plans.iter().rev().map(|plan| {
+            let is_current =
+                current.is_some_and(|current| current.metadata.uid == plan.metadata.uid);
+            let said = plan.status.as_ref().map(|status| status.nodes.as_slice());
+            let said = if is_current { Some(outcomes) } else { said };
+            (plan.as_ref(), by_node(said.unwrap_or_default()))
+        });
+        Self {
+            now: by_node(outcomes),
+            all: all.collect(),
+        }
+    }
 
-/// Whether something stands against a node's goals.
-pub fn is_blocked(plan: &Plan, node: &NodeName) -> bool {
-    plan.report.iter().any(|line| {
-        matches!(line.kind, ReportKind::Blocked | ReportKind::Error)
-            && line.node.as_ref() == Some(node)
-    })
+    /// Whether the steps of all of these nodes are those that the rollout planned for them, and none has begun.
+    fn covers(&self, current: &ChangePlan, left: &BTreeMap<&NodeName, &Sheet>) -> bool {
+        let planned = current.spec.nodes.iter();
+        let planned: BTreeMap<&NodeName, &NodeDigest> = planned
+            .map(|planned| (&planned.node, &planned.digest))
+            .collect();
+        left.iter().all(|(name, sheet)| {
+            planned.get(name) == Some(&&sheet.digest) && !self.now.contains_key(name)
+        })
+    }
+
+    /// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared
+    /// since. The newest rollout that began on the node says it.
+    fn failed(&self, declared: Option<&Digest>, node: &NodeName) -> Option<String> {
+        let mut all = self.all.iter();
+        let (plan, outcome) =
+            all.find_map(|(plan, outcomes)| Some((*plan, *outcomes.get(node)?)))?;
+        let ended_badly = matches!(
+            outcome.outcome,
+            NodeProgress::Halted | NodeProgress::RolledBack
+        );
+        (ended_badly && plan.spec.declared.as_ref() == declared).then(|| {
+            let name = plan.metadata.name.as_deref().unwrap_or_default();
+            format!(
+                "{}; look at the card, then `kubectl delete changeplan {name}` tries again",
+                outcome.why.as_deref().unwrap_or("a step failed")
+            )
+        })
+    }
 }
 
 /// Which of the nodes that are left begin, and what the others wait for.
 fn next(
     world: &World,
-    plan: &Plan,
+    survey: &Survey,
     declaration: &Declaration,
-    current: Option<&ChangePlan>,
+    current: &ChangePlan,
     (outcomes, failed): (&[NodeOutcome], &[&NodeName]),
-    left: &[&NodePlan],
-) -> Vec<(NodeName, Stand)> {
-    let Some(current) = current else {
-        return Vec::new();
-    };
+    left: &BTreeMap<&NodeName, &Sheet>,
+) -> BTreeMap<NodeName, Stand> {
     // A failure that stands holds the others, whichever rollout it was in: none of them goes on where one canary failed.
     let failed = failed
         .iter()
@@ -198,54 +203,50 @@ fn next(
         })
         .chain(failed)
         .collect();
-    let mut stands: Vec<(NodeName, Stand)> = left
+    let mut stands: BTreeMap<NodeName, Stand> = left
         .iter()
-        .map(|node| {
-            let stand = match leave(world, current, node) {
+        .map(|(name, sheet)| {
+            let stand = match leave(world, current, name, sheet) {
                 Some(why) => Stand::Approval(why),
-                None if node.disruptive && !window::open(declaration, node, world.now.0) => {
+                None if sheet.disruptive
+                    && !window::open(declaration, &sheet.governance, world.now.0) =>
+                {
                     Stand::Window
                 }
-                None => world.away(&node.node).map_or(Stand::Queued, Stand::Away),
+                None => world.away(name).map_or(Stand::Queued, Stand::Away),
             };
-            (node.node.clone(), stand)
+            ((*name).clone(), stand)
         })
         .collect();
-    let may: BTreeSet<&NodeName> = stands
-        .iter()
-        .filter(|(_, stand)| *stand == Stand::Queued)
-        .map(|(name, _)| name)
-        .collect();
-    let canary = |name: &NodeName| {
-        let node = left.iter().find(|node| node.node == *name);
-        node.is_some_and(|node| node.governance.canary)
-    };
+    let canary = |name: &NodeName| left.get(name).is_some_and(|sheet| sheet.governance.canary);
     // Nobody goes before a canary, whatever that one waits for.
     let held = stands
         .iter()
         .any(|(name, stand)| *stand != Stand::Queued && canary(name));
-    let order = current
+    let order: Vec<NodeName> = current
         .spec
         .order
         .iter()
-        .filter(|name| begun.contains_key(*name) || may.contains(name))
+        .filter(|name| begun.contains_key(*name) || stands.get(*name) == Some(&Stand::Queued))
         .filter(|name| begun.contains_key(*name) || !held || canary(name))
         .cloned()
         .collect();
-    let view = Plan {
-        order,
-        ..plan.clone()
-    };
-    match rollout::next(&view, &begun) {
+    let sheets = survey.sheets.iter();
+    let governed = sheets
+        .map(|(name, sheet)| (name, &sheet.governance))
+        .collect();
+    match rollout::next_of(&order, &governed, &begun) {
         Next::Begin(names) => {
-            for (name, stand) in &mut stands {
-                if *stand == Stand::Queued && names.contains(name) {
+            for name in names {
+                if let Some(stand) = stands.get_mut(&name)
+                    && *stand == Stand::Queued
+                {
                     *stand = Stand::Begins;
                 }
             }
         }
         Next::Stop { why } => {
-            for (_, stand) in &mut stands {
+            for stand in stands.values_mut() {
                 *stand = Stand::Stopped(why.clone());
             }
         }
@@ -255,12 +256,19 @@ fn next(
 }
 
 /// What is missing before a node's steps may go ahead; `None` where nothing is.
-fn leave(world: &World, current: &ChangePlan, node: &NodePlan) -> Option<String> {
+fn leave(world: &World, current: &ChangePlan, name: &NodeName, sheet: &Sheet) -> Option<String> {
     let mut offered: Vec<Digest> = given(current).cloned().into_iter().collect();
-    if world.plans.iter().any(|plan| still_holds(plan, node)) {
-        offered.push(Digest(node.digest.0.clone()));
+    let mut plans = world.plans.iter();
+    if plans.any(|plan| still_holds(plan, name, sheet)) {
+        offered.push(Digest(sheet.digest.0.clone()));
     }
-    match approval::decide(node, &current.spec.digest, &offered) {
+    let asked = Asked {
+        node: name,
+        digest: &sheet.digest,
+        governance: &sheet.governance,
+        disruptive: sheet.disruptive,
+    };
+    match approval::decide_on(asked, &current.spec.digest, &offered) {
         ApprovalDecision::Automatic | ApprovalDecision::Approved { .. } => None,
         ApprovalDecision::Wanted { why, .. } => Some(why),
     }
@@ -273,19 +281,20 @@ fn given(plan: &ChangePlan) -> Option<&Digest> {
 
 /// Whether leave that an earlier rollout got is still good for these very steps: they were approved there, and came to
 /// nothing. Steps that were carried out once are asked for again.
-fn still_holds(plan: &ChangePlan, node: &NodePlan) -> bool {
-    let planned = plan
-        .spec
-        .nodes
-        .iter()
-        .any(|planned| planned.node == node.node && planned.digest == node.digest);
+fn still_holds(plan: &ChangePlan, name: &NodeName, sheet: &Sheet) -> bool {
+    // Most rollouts were never asked for; those that were have as many nodes as the cluster.
     let approved =
-        given(plan).is_some_and(|given| given.0 == plan.spec.digest.0 || given.0 == node.digest.0);
-    let came_to_nothing = plan.status.as_ref().is_some_and(|status| {
-        status
+        given(plan).is_some_and(|given| given.0 == plan.spec.digest.0 || given.0 == sheet.digest.0);
+    approved
+        && plan
+            .spec
             .nodes
             .iter()
-            .any(|outcome| outcome.node == node.node && outcome.outcome == NodeProgress::Stale)
-    });
-    planned && approved && came_to_nothing
+            .any(|planned| planned.node == *name && planned.digest == sheet.digest)
+        && plan.status.as_ref().is_some_and(|status| {
+            status
+                .nodes
+                .iter()
+                .any(|outcome| outcome.node == *name && outcome.outcome == NodeProgress::Stale)
+        })
 }

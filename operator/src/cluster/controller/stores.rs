@@ -20,6 +20,9 @@ use super::{
 };
 use crate::cluster::watching::{Following, seen, store};
 
+/// Objects that one answer to a list has: a CardNode of 32 SoCs is 20 KB of text, and all of it is in memory at once.
+pub const PAGE: u32 = 50;
+
 /// The objects, followed from the moment that this was made; following ends when it is dropped.
 #[derive(Debug)]
 pub struct Stores {
@@ -36,7 +39,7 @@ impl Stores {
     /// Follows everything; `changed` hears of every change. The first list of each is as fresh as the server's store.
     pub fn follow(client: &Client, me: &str, changed: &Arc<Notify>) -> Self {
         let mut watches = JoinSet::new();
-        let all = watcher::Config::default;
+        let all = || watcher::Config::default().page_size(PAGE);
         let mut following = Following {
             client,
             me,
@@ -47,7 +50,7 @@ impl Stores {
             policies: store(&mut following, all(), |_| {}),
             groups: store(&mut following, all(), |_| {}),
             nodes: store(&mut following, all(), lighten),
-            card_nodes: store(&mut following, all(), |_| {}),
+            card_nodes: store(&mut following, all(), without_details),
             plans: store(&mut following, all(), |_| {}),
             _watches: watches,
         }
@@ -113,6 +116,15 @@ fn lighten(node: &mut Node) {
         conditions: Some(vec![ready]),
         ..NodeStatus::default()
     });
+}
+
+/// Of a CardNode, what is there for people to read: decisions go by its snapshot.
+fn without_details(card_node: &mut CardNode) {
+    if let Some(status) = &mut card_node.status {
+        status.deviations = Vec::new();
+        status.last_steps = Vec::new();
+        status.holders = Vec::new();
+    }
 }
 
 fn by_name<K>(store: &Store<K>) -> Vec<Arc<K>>

@@ -98,7 +98,7 @@ fn refused(
         until,
     };
     let now = Timestamp(1_000_000_000);
-    let drain = drain(awaited, &snapshot, pods, refusals, now);
+    let drain = drain(awaited, &snapshot.holders, pods, refusals, now);
     let done = drain.done.then(|| "done".to_owned());
     let evicted = drain.evict.iter();
     let blockers = drain.blockers.iter();

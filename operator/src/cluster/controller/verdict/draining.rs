@@ -1,4 +1,6 @@
 //! Who stands in the way of drains: the first few by name, and how many more.
+use std::collections::BTreeSet;
+
 use crd::{id::NodeName, plan::ReportReason};
 
 use super::{Seen, standing::sentence};
@@ -39,9 +41,10 @@ impl Seen<'_> {
                 message,
             );
         }
-        let held = self.plan.report.iter().find(|line| {
+        let of: BTreeSet<&NodeName> = nodes.iter().copied().collect();
+        let held = self.survey.report.iter().find(|line| {
             line.reason == ReportReason::HeldByForeign
-                && line.node.as_ref().is_some_and(|node| nodes.contains(&node))
+                && line.node.as_ref().is_some_and(|node| of.contains(node))
         });
         match held {
             Some(line) => said(

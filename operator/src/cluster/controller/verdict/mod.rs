@@ -9,15 +9,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use crd::{
     id::{Digest, NodeName, ObjectRef},
     kind::{CardPolicy, CardPolicyStatus, P2PGroup, P2PGroupStatus},
-    plan::{Plan, ReportKind, ReportReason},
+    plan::{ReportKind, ReportReason},
 };
 use kube_client::ResourceExt;
-use reconcile::NodeInput;
 
 use super::{
     declared::{group_ref, policy_ref},
     drains::Drain,
     rollout::Course,
+    survey::Survey,
     world::{World, stays},
     writes::Write,
 };
@@ -31,10 +31,8 @@ type Verdict = (Standing, String, String);
 pub struct Seen<'a> {
     /// The cluster.
     pub world: &'a World,
-    /// The plan for now.
-    pub plan: &'a Plan,
-    /// What the planner was given.
-    pub inputs: &'a [NodeInput],
+    /// What is known of every node.
+    pub survey: &'a Survey,
     /// What becomes of rollouts.
     pub course: &'a Course,
     /// Drains that agents wait for.
@@ -113,20 +111,12 @@ impl Seen<'_> {
         let before = group.status.clone().unwrap_or_default();
         let object = group_ref(group);
         let records: Vec<(&NodeName, bool)> = self
-            .inputs
+            .survey
+            .sheets
             .iter()
-            .filter_map(|input| match input {
-                NodeInput::Read(snapshot) => Some(snapshot),
-                NodeInput::Unreadable { .. } => None,
-            })
-            .flat_map(|snapshot| {
-                let name = &snapshot.metadata.name;
-                let of_group = snapshot
-                    .ledger
-                    .groups
-                    .iter()
-                    .filter(|record| record.group.name == object.name);
-                of_group.map(move |record| (name, record.verification.is_some()))
+            .flat_map(|(name, sheet)| {
+                let sets = sheet.sets.iter().filter(|(of, _)| *of == object.name);
+                sets.map(move |(_, verified)| (name, *verified))
             })
             .collect();
         let mut nodes: Vec<&NodeName> = records
@@ -179,20 +169,11 @@ impl Seen<'_> {
 
     /// Nodes with steps for an object.
     fn nodes_of(&self, object: &ObjectRef) -> Vec<&NodeName> {
-        let steps = self
-            .plan
-            .objects
+        self.survey
+            .sheets
             .iter()
-            .find(|planned| planned.object == *object)
-            .map(|planned| planned.step_ids.as_slice())
-            .unwrap_or_default();
-        let has =
-            |node: &&crd::plan::NodePlan| node.steps.iter().any(|step| steps.contains(&step.id));
-        self.plan
-            .nodes
-            .iter()
-            .filter(has)
-            .map(|node| &node.node)
+            .filter(|(_, sheet)| sheet.objects.contains(object))
+            .map(|(name, _)| name)
             .collect()
     }
 }

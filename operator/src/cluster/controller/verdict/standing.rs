@@ -1,13 +1,15 @@
 //! How an object stands that is about some nodes, with a reason and a sentence that says what to do next.
+use std::collections::BTreeSet;
+
 use crd::{
     id::{NodeName, ObjectRef},
-    plan::{ReportKind, ReportLine, ReportReason},
+    plan::{ReportLine, ReportReason},
 };
 
 use super::{Seen, Verdict};
 use crate::cluster::{
     condition::{About, Said, Standing, said},
-    controller::rollout::{Stand, is_blocked},
+    controller::{rollout::Stand, sheet::is_in_the_way},
 };
 
 /// Nodes that a sentence names.
@@ -151,7 +153,7 @@ impl Seen<'_> {
 
     /// Whether every goal of a node is met.
     pub(super) fn is_converged(&self, node: &NodeName) -> bool {
-        self.course.stands.get(node) == Some(&Stand::Converged) && !is_blocked(self.plan, node)
+        self.course.stands.get(node) == Some(&Stand::Converged) && !self.survey.is_blocked(node)
     }
 
     /// Whether the rollout at hand moves by itself.
@@ -164,18 +166,17 @@ impl Seen<'_> {
 
     /// What stands in the way of an object, first what is about it.
     pub(super) fn blocked(&self, object: &ObjectRef, nodes: &[&NodeName]) -> Option<&ReportLine> {
+        let of: BTreeSet<&NodeName> = nodes.iter().copied().collect();
         let lines = || {
-            self.plan
-                .report
-                .iter()
-                .filter(|line| matches!(line.kind, ReportKind::Blocked | ReportKind::Error))
+            let report = self.survey.report.iter();
+            report.filter(|line| is_in_the_way(line))
         };
         lines()
             .find(|line| line.object.as_ref() == Some(object))
             .or_else(|| {
                 lines().find(|line| {
                     line.object.is_none()
-                        && line.node.as_ref().is_some_and(|node| nodes.contains(&node))
+                        && line.node.as_ref().is_some_and(|node| of.contains(node))
                 })
             })
     }
@@ -252,12 +253,13 @@ impl Seen<'_> {
         is: impl Fn(&ReportLine) -> bool,
         otherwise: &str,
     ) -> Said {
+        let of: BTreeSet<&NodeName> = nodes.iter().copied().collect();
         let lines: Vec<&ReportLine> = self
-            .plan
+            .survey
             .report
             .iter()
             .filter(|line| is(line))
-            .filter(|line| line.node.as_ref().is_some_and(|node| nodes.contains(&node)))
+            .filter(|line| line.node.as_ref().is_some_and(|node| of.contains(node)))
             .collect();
         match lines.first() {
             None => said(about, false, otherwise, "nothing of the kind is known"),

@@ -1,6 +1,8 @@
-//! A world that is moved by hand: `agents` say what a test has them say, and `turns` put into it what each writes.
+//! A world that is moved by hand: `agents` say what a test has them say, `turns` put into it what each writes, and `whole`
+//! holds what is worked out node by node against the planner's word on all of them.
 mod agents;
 mod turns;
+mod whole;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,7 +15,7 @@ use kube_client::ResourceExt;
 use machine::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::world::World;
+use super::super::{survey::Notes, world::World};
 use crate::cluster::names::REQUESTED_AT;
 
 /// The quickstart's policy.
@@ -38,6 +40,8 @@ pub fn MANUAL() -> Value {
 /// The world.
 pub struct Hand {
     world: World,
+    /// What earlier turns worked out.
+    notes: Notes,
     /// Versions that were given away.
     version: u64,
 }
@@ -69,6 +73,7 @@ impl Hand {
                 epoch: 1,
                 now: Timestamp(0),
             },
+            notes: Notes::default(),
             version: 10,
         }
     }

@@ -11,6 +11,7 @@ use super::Hand;
 use crate::cluster::{
     controller::{
         decide::decide,
+        survey::Notes,
         world::number,
         writes::{CardNodeWrite, Write},
     },
@@ -43,7 +44,12 @@ impl Hand {
 
     /// One turn: what it writes, in a word each, put into the world.
     pub fn turn(&mut self) -> Vec<String> {
-        let decision = decide(&self.world);
+        let decision = decide(&self.world, &mut self.notes);
+        // What was worked out before spares work, and decides nothing.
+        let anew = decide(&self.world, &mut Notes::default());
+        assert_eq!(decision.writes, anew.writes);
+        assert_eq!(decision.evict, anew.evict);
+        self.agrees_with_the_whole_plan();
         let evicted = decision.evict.iter();
         let mut said: Vec<String> = evicted
             .map(|victim| format!("evict {}", victim.pod))

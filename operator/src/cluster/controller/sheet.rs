@@ -1,0 +1,150 @@
+//! One node as decisions need it: what its plan comes to, and not the plan, of which a thousand would not fit in memory.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crd::{
+    declaration::Declaration,
+    id::{BootId, ObjectRef},
+    plan::{Governance, NodeDigest, NodePlan, Plan, ReportKind, ReportLine, ReportReason, Summary},
+    snapshot::Holder,
+    step::DisruptionClass,
+};
+use reconcile::{Inputs, NodeInput, Scope};
+
+use crate::cluster::packed::{self, PLAN_LIMIT};
+
+/// What a node's plan comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheet {
+    /// The node's running boot.
+    pub boot_id: Option<BootId>,
+    /// Digest of its steps.
+    pub digest: NodeDigest,
+    /// What governs it.
+    pub governance: Governance,
+    /// The worst that its steps disturb.
+    pub disruption: DisruptionClass,
+    /// Whether one of them is disruptive.
+    pub disruptive: bool,
+    /// How many there are.
+    pub steps: usize,
+    /// How many of each sort.
+    pub counts: Summary,
+    /// Its plan as a grant carries it; absent without steps, and where it has no room.
+    pub packed: Option<String>,
+    /// Objects that steps are for.
+    pub objects: BTreeSet<ObjectRef>,
+    /// Who holds SoCs there.
+    pub holders: Vec<Holder>,
+    /// Sets of groups that its ledger knows, and whether each was verified.
+    pub sets: Vec<(String, bool)>,
+    /// Lines of the report about it that somebody is told.
+    pub report: Vec<ReportLine>,
+    /// Lines about no node, as if this one were alone.
+    pub alone: Vec<ReportLine>,
+    /// The safety rule that its plan breaks, where it does.
+    pub broken: Option<String>,
+}
+
+impl Sheet {
+    /// Plans one node among those that it has to wait for.
+    pub fn of(declaration: &Declaration, node: NodeInput, others: &[NodeInput]) -> Option<Self> {
+        let mut nodes = vec![node];
+        nodes.extend(others.iter().cloned());
+        let NodeInput::Read(snapshot) = &nodes[0] else {
+            return None;
+        };
+        let plan = planned(declaration, &nodes);
+        let broken = reconcile::check(&plan, declaration, &nodes);
+        let name = &snapshot.metadata.name;
+        let groups = snapshot.ledger.groups.iter();
+        let sets = groups.map(|set| (set.group.name.clone(), set.verification.is_some()));
+        let (sets, holders) = (sets.collect(), snapshot.holders.clone());
+        let own = |line: &&ReportLine| line.node.as_ref() == Some(name);
+        let report = plan.report.iter().filter(own).filter(|line| is_told(line));
+        let report = report.map(lightened).collect();
+        let alone = plan.report.iter().filter(|line| line.node.is_none());
+        let alone = alone.map(lightened).collect();
+        let objects = plan.objects.iter();
+        let planned = plan.nodes.iter().find(|planned| planned.node == *name)?;
+        let objects = objects
+            .filter(|object| {
+                let mut steps = planned.steps.iter();
+                steps.any(|step| object.step_ids.contains(&step.id))
+            })
+            .map(|object| object.object.clone())
+            .collect();
+        let packed = (!planned.steps.is_empty())
+            .then(|| packed::pack(planned, PLAN_LIMIT).ok())
+            .flatten();
+        let NodePlan {
+            node: _,
+            boot_id,
+            digest,
+            governance,
+            steps,
+            work: _,
+            disruption,
+            disruptive,
+        } = planned;
+        Some(Self {
+            boot_id: boot_id.clone(),
+            digest: digest.clone(),
+            governance: governance.clone(),
+            disruption: *disruption,
+            disruptive: *disruptive,
+            steps: steps.len(),
+            counts: reconcile::counts(steps),
+            packed,
+            objects,
+            holders,
+            sets,
+            report,
+            alone,
+            broken: broken.first().map(|violation| {
+                format!(
+                    "the plan breaks safety rule {}: {}",
+                    violation.rule, violation.message
+                )
+            }),
+        })
+    }
+
+    /// Whether something stands against the node's goals.
+    pub fn is_blocked(&self) -> bool {
+        self.report.iter().any(is_in_the_way)
+    }
+}
+
+/// The plan for some nodes. Builds and workers are pods, which are not planned here.
+pub fn planned(declaration: &Declaration, nodes: &[NodeInput]) -> Plan {
+    reconcile::plan(&Inputs {
+        declaration,
+        nodes,
+        models: &BTreeMap::new(),
+        scope: Scope::Cards,
+        unbuilt: &BTreeMap::new(),
+    })
+}
+
+/// Whether a line says that something stands against goals.
+pub fn is_in_the_way(line: &ReportLine) -> bool {
+    matches!(line.kind, ReportKind::Blocked | ReportKind::Error)
+}
+
+/// Whether a line about a node is told to anybody.
+pub fn is_told(line: &ReportLine) -> bool {
+    is_in_the_way(line)
+        || line.kind == ReportKind::Drift
+        || matches!(
+            line.reason,
+            ReportReason::IsolationReduced | ReportReason::HeldByForeign
+        )
+}
+
+/// A line without the functions that it is about: its sentence names what counts.
+pub fn lightened(line: &ReportLine) -> ReportLine {
+    ReportLine {
+        functions: Vec::new(),
+        ..line.clone()
+    }
+}
