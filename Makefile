@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz cluster ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz cluster scale ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -72,6 +72,12 @@ lab: ## boot virtual machines and hold shardplane on a real kernel against a rac
 cluster: ## hold the kinds against real Kubernetes API servers (wants Go; builds them once, in some ten minutes)
 	$(CARGO) build --bins -p operator
 	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) test -p tests --test cluster
+
+NODES ?= 1000
+
+scale: ## measure NODES virtual nodes against a real API server, and print the table (wants Go, as cluster does)
+	$(CARGO) build --profile scale -p operator -p tests --bins
+	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) bench --profile scale -p tests --bench scale -- $(NODES)
 
 bench: ## measure a probe of 32 SoCs; fails above its promised bounds
 	$(CARGO) bench -p machine --bench probe

@@ -23,6 +23,9 @@ pub struct ControlPlane {
     // Stopped in this order: the server first, then what it stores in.
     server: Running,
     store: Running,
+    /// Where the store answers.
+    store_address: String,
+    store_program: PathBuf,
     program: PathBuf,
     arguments: Vec<String>,
     port: u16,
@@ -35,6 +38,11 @@ pub struct ControlPlane {
 pub struct Running(Child);
 
 impl Running {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Waits until it has ended by itself.
     #[expect(
         clippy::disallowed_methods,
@@ -78,22 +86,9 @@ impl ControlPlane {
     pub fn start(assets: &Assets) -> Self {
         let folder = TempDir::new().expect("a folder for the servers");
         let at = |name: &str| folder.path().join(name).display().to_string();
-        let [clients, peers, secure] = free_ports();
-        let client_url = format!("http://127.0.0.1:{clients}");
-        let peer_url = format!("http://127.0.0.1:{peers}");
-        let store = start(
-            folder.path(),
-            &assets.program("etcd"),
-            &[
-                format!("--data-dir={}", at("etcd")),
-                format!("--listen-client-urls={client_url}"),
-                format!("--advertise-client-urls={client_url}"),
-                format!("--listen-peer-urls={peer_url}"),
-                format!("--initial-advertise-peer-urls={peer_url}"),
-                format!("--initial-cluster=default={peer_url}"),
-                "--unsafe-no-fsync".to_owned(),
-            ],
-        );
+        let [secure] = free_ports();
+        let store_program = assets.program("etcd");
+        let (store, store_address) = start_store(folder.path(), "etcd", &store_program);
         let token = "a-token-of-this-test-alone";
         fs::write(
             at("tokens.csv"),
@@ -104,7 +99,7 @@ impl ControlPlane {
         rights::policy(&folder.path().join("audit.yaml"));
         let program = assets.program("kube-apiserver");
         let arguments = vec![
-            format!("--etcd-servers={client_url}"),
+            format!("--etcd-servers=http://{store_address}"),
             "--bind-address=127.0.0.1".to_owned(),
             "--advertise-address=127.0.0.1".to_owned(),
             format!("--secure-port={secure}"),
@@ -124,6 +119,8 @@ impl ControlPlane {
         let mut plane = Self {
             server,
             store,
+            store_address,
+            store_program,
             program,
             arguments,
             port: secure,
@@ -192,14 +189,29 @@ impl ControlPlane {
         format!("{}\n{}", tail("etcd.log"), tail("kube-apiserver.log"))
     }
 
+    /// The administrator's kubeconfig.
+    pub fn admin(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
     /// Runs kubectl as an administrator.
     pub fn kubectl(&self, arguments: &[&str]) -> Answer {
-        self.kubectl_with(&self.folder.path().join("kubeconfig"), arguments)
+        self.kubectl_with(&self.admin(), arguments)
     }
 
     /// Runs kubectl with another kubeconfig.
     pub fn kubectl_with(&self, kubeconfig: &Path, arguments: &[&str]) -> Answer {
         kubectl::run(&self.kubectl, kubeconfig, self.folder.path(), arguments)
+    }
+
+    /// Where the store answers, as address and port.
+    pub fn store_address(&self) -> &str {
+        &self.store_address
+    }
+
+    /// Starts a store of the same kind that nobody else uses; where it answers.
+    pub fn another_store(&self) -> (Running, String) {
+        start_store(self.folder.path(), "etcd-alone", &self.store_program)
     }
 
     /// A folder that goes when the servers go.
@@ -235,6 +247,26 @@ impl ControlPlane {
         self.server = start(self.folder.path(), &self.program, &self.arguments);
         self.wait_until_ready();
     }
+}
+
+/// Starts an etcd; where it answers, as address and port.
+fn start_store(folder: &Path, name: &str, program: &Path) -> (Running, String) {
+    let [clients, peers] = free_ports();
+    let address = format!("127.0.0.1:{clients}");
+    let (client_url, peer_url) = (
+        format!("http://{address}"),
+        format!("http://127.0.0.1:{peers}"),
+    );
+    let arguments = [
+        format!("--data-dir={}", folder.join(name).display()),
+        format!("--listen-client-urls={client_url}"),
+        format!("--advertise-client-urls={client_url}"),
+        format!("--listen-peer-urls={peer_url}"),
+        format!("--initial-advertise-peer-urls={peer_url}"),
+        format!("--initial-cluster=default={peer_url}"),
+        "--unsafe-no-fsync".to_owned(),
+    ];
+    (start_as(folder, name, program, &arguments), address)
 }
 
 /// Starts a program that the kernel kills when the test's thread is gone, and that writes to a log beside the rest.

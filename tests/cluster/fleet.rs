@@ -212,7 +212,7 @@ fn functions(probed: &Value) -> Vec<&Value> {
 }
 
 /// Installs definitions, roles and admission, as the README says it is done.
-fn install(plane: &ControlPlane) {
+pub fn install(plane: &ControlPlane) {
     let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
     let said: Vec<&str> = readme
         .lines()

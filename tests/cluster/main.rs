@@ -11,6 +11,12 @@ mod assets;
 mod control_plane;
 mod converging;
 mod corpus;
+#[path = "../scale/course/mod.rs"]
+#[allow(
+    dead_code,
+    reason = "bounds of time hold for the run that is measured, and not beside other tests"
+)]
+mod course;
 mod definitions;
 mod draining;
 mod failing;
@@ -99,5 +105,6 @@ acts! {
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
+    a_few_nodes_converge_as_a_thousand_do: "1.37", course::in_small;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

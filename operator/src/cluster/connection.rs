@@ -1,8 +1,9 @@
 //! The way to an API server: a kubeconfig that was named, the user's, or what a pod is given.
 use std::path::{Path, PathBuf};
 
+pub use kube_client::Client;
 use kube_client::{
-    Client, Config,
+    Config,
     config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
