@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
+pub use host::{Host, Lockdown, PortOwner, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PodName, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};

@@ -22,7 +22,7 @@ use crate::NodeInput;
 use machine::Machine;
 
 /// Every rule: its id, and what it holds.
-pub const RULES: [(&str, &str); 26] = [
+pub const RULES: [(&str, &str); 27] = [
     (
         "SP-C01",
         "a SoC is reset only when nobody holds it, or our own workers on it were drained",
@@ -102,6 +102,10 @@ pub const RULES: [(&str, &str); 26] = [
     (
         "SP-C26",
         "at no point do fewer replicas of a model serve than its rollout asks for, unless that can never be and downtime is allowed",
+    ),
+    (
+        "SP-C27",
+        "no SoC is reset, nor asked to change with its next reset, where somebody else resets SoCs or may do so",
     ),
 ];
 

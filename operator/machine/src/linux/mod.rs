@@ -1,6 +1,7 @@
 //! The machine that we run on, through folders given as values: the kernel's files, vendor tools and processes.
 pub(crate) mod clock;
 mod holders;
+mod listener;
 pub(crate) mod process;
 mod uevents;
 mod whole_file;
@@ -18,8 +19,8 @@ use nix::sys::statvfs::statvfs;
 
 use crate::{
     access::{
-        AccessError, EventCursor, Happening, Invocation, MachineEvent, OpenHandles, ToolError,
-        ToolOutput,
+        AccessError, EventCursor, Happening, Invocation, Listener, MachineEvent, OpenHandles,
+        ToolError, ToolOutput,
     },
     time::Timestamp,
 };
@@ -242,6 +243,10 @@ impl Linux {
         statvfs(&self.place(path))
             .map(|found| found.blocks().saturating_mul(found.fragment_size()))
             .map_err(|errno| failed("measuring", path, errno.into()))
+    }
+
+    pub(crate) fn listener(&self, port: u16) -> Result<Option<Listener>, AccessError> {
+        listener::listener(self, port)
     }
 
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {
