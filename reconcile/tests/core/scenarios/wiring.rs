@@ -1,7 +1,11 @@
 //! Where cards and strangers hang, and what that means for groups.
 use crd::{
+    Fact,
+    declaration::Declaration,
+    id::{PciAddress, PciPath, Word},
     kind::{Connectivity, SpreadOver, UntrustedNeighbours},
     plan::ReportReason,
+    snapshot::HardwareSnapshot,
     step::Action,
 };
 
@@ -88,4 +92,76 @@ fn a_stranger_on_the_host_switch_matters_only_to_groups_that_span_it() {
             .count(),
         2
     );
+}
+
+/// The buses of the SoCs that a plan forms groups of.
+fn members(declaration: &Declaration, snapshot: &HardwareSnapshot) -> Vec<Vec<PciAddress>> {
+    let plan = plan_of(declaration, std::slice::from_ref(snapshot));
+    let steps = plan.nodes.iter().flat_map(|node| &node.steps);
+    steps
+        .filter_map(|step| match &step.action {
+            Action::AssignGroup { members, .. } => {
+                Some(members.iter().map(|member| member.address).collect())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_set_is_formed_where_nobody_else_loses_isolation() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let slots = builder.switch(root, 2, 0x10b5);
+    let first = builder.ultra(slots[0]);
+    let second = builder.ultra(slots[1]);
+    let mut snapshot = builder.build();
+    let mut declaration = quickstart();
+    declaration.groups[0].spec = automatic(4, SpreadOver::Card, Some(1));
+    assert_eq!(
+        members(&declaration, &snapshot),
+        std::slice::from_ref(&first)
+    );
+
+    let mut beside = snapshot
+        .functions
+        .iter()
+        .find(|f| f.address == first[0])
+        .unwrap()
+        .clone();
+    beside.address.function = 1;
+    beside.path = PciPath(format!("{}1", beside.path.0.trim_end_matches('0')));
+    beside.driver = Fact::known("vfio-pci".into(), "test");
+    beside.vendor = Word(0x10de);
+    snapshot.functions.push(beside);
+    assert_eq!(members(&declaration, &snapshot), [second]);
+
+    // Whoever lets it happen gets the first one.
+    if let Some(acs) = &mut declaration.policies[0].spec.acs {
+        acs.untrusted_neighbours = Some(UntrustedNeighbours::Allow);
+    }
+    assert_eq!(members(&declaration, &snapshot), [first]);
+}
+
+#[test]
+fn a_set_over_cards_is_looked_for_below_inner_switches_too() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let outer = builder.switch(root, 2, 0x10b5);
+    let shared = builder.switch(outer[0], 2, 0x10b5);
+    builder.ultra(shared[0]);
+    builder.device(shared[1], 0x10de, "vfio-pci");
+    let own = builder.switch(outer[1], 2, 0x10b5);
+    let mut socs = builder.ultra(own[0]);
+    socs.extend(builder.ultra(own[1]));
+    let snapshot = builder.build();
+    let mut declaration = quickstart();
+    declaration.groups[0].spec = automatic(8, SpreadOver::Switch, Some(1));
+    declaration.models.clear();
+    assert_eq!(members(&declaration, &snapshot), [socs]);
+    let free = Expected {
+        clears: Some(10),
+        ..Expected::default()
+    };
+    check("below the inner switch", &declaration, &snapshot, &free);
 }
