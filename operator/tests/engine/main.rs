@@ -25,6 +25,7 @@ mod recordings;
 mod removal;
 mod renumbered;
 mod replica;
+mod resets;
 mod rights;
 mod rollout;
 mod supervision;
