@@ -2,6 +2,8 @@
 pub(crate) mod clock;
 mod holders;
 mod listener;
+mod mounts;
+mod nodes;
 pub(crate) mod process;
 mod uevents;
 mod whole_file;
@@ -15,7 +17,10 @@ use std::{
 };
 
 use crd::id::{NodeName, PciAddress};
-use nix::sys::statvfs::statvfs;
+use nix::sys::{
+    stat::{SFlag, major, minor, stat},
+    statvfs::statvfs,
+};
 
 use crate::{
     access::{
@@ -247,6 +252,13 @@ impl Linux {
 
     pub(crate) fn listener(&self, port: u16) -> Result<Option<Listener>, AccessError> {
         listener::listener(self, port)
+    }
+
+    /// Major and minor number of the character device that a file is; nothing where it is none or cannot be asked.
+    fn device_number(&self, path: &str) -> Option<nodes::Number> {
+        let found = stat(&self.place(path)).ok()?;
+        let is_device = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
+        (is_device == SFlag::S_IFCHR).then(|| (major(found.st_rdev), minor(found.st_rdev)))
     }
 
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {

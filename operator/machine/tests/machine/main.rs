@@ -14,6 +14,7 @@ mod holders;
 mod kept;
 mod linux;
 mod listeners;
+mod older;
 mod p2p;
 mod prerequisites;
 mod processes;
