@@ -25,6 +25,7 @@ mod renumbered;
 mod replica;
 mod rights;
 mod rollout;
+mod roots;
 mod supervision;
 mod turns;
 mod unbuilt;
