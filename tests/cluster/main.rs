@@ -8,6 +8,7 @@
 mod answer;
 mod approving;
 mod assets;
+mod chart;
 mod control_plane;
 mod converging;
 mod corpus;
@@ -99,5 +100,7 @@ acts! {
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
+    what_values_of_the_chart_come_to_is_taken: "1.37", chart::what_values_come_to_is_taken;
+    a_release_is_installed_changed_and_taken_away: "1.37", chart::a_release_is_installed_changed_and_taken_away;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }
