@@ -4,6 +4,7 @@
     clippy::panic,
     reason = "a test fails by panicking, in its own functions too"
 )]
+mod image;
 mod privileges;
 mod source;
 mod taken;
