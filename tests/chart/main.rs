@@ -8,3 +8,4 @@ mod image;
 mod privileges;
 mod source;
 mod taken;
+mod watched;
