@@ -78,7 +78,7 @@ impl Engine<'_> {
                 return Ok(Stepped::Void { expected, found });
             }
         }
-        let attempt = journal.journal().attempts(&step.id, journal.boot_id()) + 1;
+        let attempt = journal.journal().attempts(step, journal.boot_id()) + 1;
         if matches!(step.action, Action::Reset { .. }) && attempt > RESET_ATTEMPTS {
             return Ok(Stepped::Failed {
                 why: format!(

@@ -23,6 +23,7 @@ mod recordings;
 mod removal;
 mod renumbered;
 mod replica;
+mod resets;
 mod rights;
 mod rollout;
 mod roots;

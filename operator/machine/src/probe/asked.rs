@@ -55,8 +55,16 @@ fn node(machine: &Machine, folder: &str) -> Fact<String> {
     Fact::unknown(why, accel)
 }
 
+/// Who has the first channel that is not idle, in words; nothing where all are.
+pub(crate) fn taken(channels: &Channels) -> Option<String> {
+    let Channel { number, state } = channels.busy.first()?;
+    Some(format!(
+        "a program with DMA bridge channel {number} ({state:?})"
+    ))
+}
+
 /// `accel/accelN/dbcM_state`, a number each.
-fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
+pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
     let class = format!("{folder}/accel");
     let names = match machine.list(&class) {
         Ok(names) => names,

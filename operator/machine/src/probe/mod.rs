@@ -1,5 +1,5 @@
 //! The probe: reads one machine into a snapshot. It never fails; what it cannot read is an unknown fact.
-mod asked;
+pub(crate) mod asked;
 mod assemble;
 pub(crate) mod host;
 pub(crate) mod kept;
