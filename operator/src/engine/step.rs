@@ -165,11 +165,16 @@ impl Engine<'_> {
                     exit: Some(exit),
                 }),
             },
+            Action::Reset { socs, .. } => {
+                self.crew.resets(&node.name, socs);
+                Ok(acted(
+                    machine::perform(&node.machine, &step.action).map(|_| ()),
+                ))
+            }
             Action::ClearAcs { .. }
             | Action::RestoreAcs { .. }
             | Action::StartQmonitor {}
             | Action::RequestMdp { .. }
-            | Action::Reset { .. }
             | Action::WaitReady { .. }
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }

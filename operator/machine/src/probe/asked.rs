@@ -160,7 +160,8 @@ fn bar4_assigned(resource: &str) -> Option<bool> {
         .split_whitespace()
         .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
     let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    Some(start != 0 && end > start && flags & UNSET == 0)
+    // No range ends before it begins.
+    (start <= end).then_some(start != 0 && end > start && flags & UNSET == 0)
 }
 
 #[cfg(test)]
@@ -198,6 +199,8 @@ mod tests {
                 "{line}"
             );
         }
+        let garbled = format!("{before}0xffffffffffffffff 0x0 0x14220c\n");
+        assert_eq!(bar4_assigned(&garbled), None);
         assert_eq!(bar4_assigned(&before), None);
     }
 }

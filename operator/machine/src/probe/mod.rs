@@ -3,6 +3,7 @@ pub(crate) mod asked;
 mod assemble;
 pub(crate) mod host;
 pub(crate) mod kept;
+pub(crate) mod mhi;
 pub(crate) mod pci;
 mod prerequisites;
 mod reach;
