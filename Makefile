@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz cluster ci
+.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -54,6 +54,12 @@ deb: static man ## make the Debian package in target/deb
 
 package: deb ## check the package: units, lintian, install to purge (as root, on a copy of this system)
 	packaging/check target/deb/shardplane_*.deb
+
+image: static ## assemble the image as an OCI archive in target/image, without a container engine
+	packaging/image/assemble target/$(STATIC_TARGET)/$(STATIC_PROFILE:dev=debug) $$(sed -n 's/^appVersion: //p' charts/shardplane/Chart.yaml) target/image/shardplane.oci.tar
+
+chart: ## hold the chart, the image's layout and the alerts (wants Go; builds helm once)
+	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) test -p tests --test chart
 
 openai: $(VENV)/installed ## drive the server with an unmodified OpenAI client
 	PYTHON=$(VENV)/bin/python tests/serving/run

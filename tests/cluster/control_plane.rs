@@ -115,6 +115,8 @@ impl ControlPlane {
             format!("--service-account-signing-key-file={}", at("accounts.pem")),
             format!("--token-auth-file={}", at("tokens.csv")),
             "--authorization-mode=Node,RBAC".to_owned(),
+            // As in any cluster that has device plugins.
+            "--allow-privileged=true".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             format!("--audit-policy-file={}", at("audit.yaml")),
             format!("--audit-log-path={}", at(rights::LOG)),

@@ -9,6 +9,7 @@ mod answer;
 mod approving;
 mod assets;
 mod beside;
+mod chart;
 mod control_plane;
 mod converging;
 mod corpus;
@@ -101,5 +102,7 @@ acts! {
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     the_vendors_agent_is_left_the_resets: "1.37", beside::the_vendors_agent_is_left_the_resets;
+    what_values_of_the_chart_come_to_is_taken: "1.37", chart::what_values_come_to_is_taken;
+    a_release_is_installed_changed_and_taken_away: "1.37", chart::a_release_is_installed_changed_and_taken_away;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -28,6 +28,7 @@ mod replica;
 mod resets;
 mod rights;
 mod rollout;
+mod roots;
 mod supervision;
 mod turns;
 mod unbuilt;
