@@ -339,3 +339,29 @@ fn a_template_that_cannot_be_used_is_told_by_build() {
     ];
     assert!(worker(&plain).output().expect("a run").status.success());
 }
+
+/// Whoever supervises a worker chose its port, and tells of it in words of its own.
+#[test]
+fn a_supervisor_is_told_that_nobody_can_listen() {
+    let checkpoint = speaking();
+    let (_folder, built) = program(checkpoint.path(), 1, Precision::F32);
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("its address").to_string();
+    let serve = [
+        "serve",
+        "--program",
+        text(built.directory()),
+        "--listen",
+        &taken,
+        "--supervised",
+        "-o",
+        "json",
+    ];
+    let ended = worker(&serve).output().expect("a run");
+    assert_eq!(ended.status.code(), Some(69));
+    let told: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("one line of JSON");
+    assert_eq!(told["event"], "not-listening", "{told}");
+    assert_eq!(told["address"], taken.as_str(), "{told}");
+    let why = told["why"].as_str().expect("a reason");
+    assert!(why.contains("Address already in use"), "{why}");
+}
