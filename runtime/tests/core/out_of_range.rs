@@ -183,7 +183,9 @@ fn the_sentence_names_the_slot_the_place_and_the_cause() {
 fn a_model_that_never_gives_numbers_is_not_served() {
     let mut scaled = Recipe::new("llama", ODD, json!({}));
     for (_, _, _, values) in &mut scaled.tensors {
-        values.iter_mut().for_each(|value| *value *= 1e5);
+        for value in values {
+            *value *= 1e5;
+        }
     }
     let cases = [
         (scaled, false),

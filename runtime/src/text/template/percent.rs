@@ -125,10 +125,12 @@ fn spelled(text: &str, mut values: Vec<Value>) -> Result<(String, Vec<Value>), E
                 })
             }
         };
-        match (name, named.last()) {
-            (Some(_), Some((name, _))) if spelling.is_some() => out.push_str(&format!("({name})")),
-            (Some(name), _) => out.push_str(&format!("({name})")),
-            (None, _) => {}
+        let name = match named.last() {
+            Some((other, _)) if name.is_some() && spelling.is_some() => Some(other.as_str()),
+            Some(_) | None => name,
+        };
+        if let Some(name) = name {
+            out.extend(["(", name, ")"]);
         }
         out.push_str(options);
         match kind {
