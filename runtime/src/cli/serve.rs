@@ -68,7 +68,9 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
         drain: Duration::from_secs(arguments.drain_deadline),
         goodbye: Duration::from_secs(2),
         // Longer than load balancers keep an idle connection (a minute is usual), so that it is they who close it.
-        head: Duration::from_secs(75),
+        rest: Duration::from_secs(75),
+        // Whoever has begun to ask goes on: a head is one packet, or a few.
+        head: Duration::from_secs(10),
         stall: Duration::from_mins(1),
     };
     let incoming = incoming(listener);

@@ -29,7 +29,9 @@ pub struct Deadlines {
     pub drain: Duration,
     /// How long connections may take to read what was written, at the end.
     pub goodbye: Duration,
-    /// How long a connection may take for a request's head, its rest before that included.
+    /// How long a connection may rest, the time for the next request's head included.
+    pub rest: Duration,
+    /// How long a request's head may take, from its first byte to its last.
     pub head: Duration,
     /// How long what was written may wait for its reader.
     pub stall: Duration,
@@ -110,6 +112,7 @@ where
     let entrance = Entrance {
         connections,
         metrics: Arc::clone(&metrics),
+        rest: deadlines.rest,
         head: deadlines.head,
         stall: deadlines.stall,
         router: router(front.clone()),

@@ -42,6 +42,7 @@ const DEADLINES: Deadlines = Deadlines {
     request: Duration::from_mins(1),
     drain: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
+    rest: Duration::from_mins(1),
     head: Duration::from_mins(1),
     stall: Duration::from_mins(1),
 };

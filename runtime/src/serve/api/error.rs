@@ -153,6 +153,20 @@ impl ApiError {
         }
     }
 
+    /// Bodies of other requests take all the room that there is.
+    pub fn no_memory() -> Self {
+        Self {
+            code: Some("too_much_to_read"),
+            retry_after: Some(1),
+            ..Self::new(
+                503,
+                "service_unavailable_error",
+                "the bodies of requests that are being read take all the room that this server has for them; try again \
+                 later",
+            )
+        }
+    }
+
     /// The body did not come in time.
     pub fn slow(patience: Duration) -> Self {
         Self {

@@ -294,6 +294,27 @@ async fn bad_requests_are_refused_with_the_place() {
 }
 
 #[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+    let running = Running::start(Script::says("x"), DEADLINES).await;
+    for expects in ["", "expect: 100-continue\r\n"] {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-length: 1073741824\r\n{expects}\r\n"
+        );
+        let mut connection = running.client.raw(&head).await;
+        let mut answer = Vec::new();
+        let told = async {
+            while !String::from_utf8_lossy(&answer).contains("request_too_large") {
+                assert!(connection.read_buf(&mut answer).await.unwrap() > 0);
+            }
+        };
+        tokio::time::timeout(super::PATIENCE, told).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap().to_lowercase();
+        assert!(answer.starts_with("http/1.1 413"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
     let deadlines = Deadlines {
         request: Duration::from_millis(50),

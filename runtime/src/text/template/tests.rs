@@ -298,8 +298,8 @@ fn a_template_that_no_conversation_suits_is_found_without_one() {
     check("{{ raise_exception('no system messages') }}", None);
     check("{{ messages[0].content|urlize }}", Some("urlize"));
     check(
-        "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content.translate() }}{% endif %}{% endfor %}",
-        Some("translate"),
+        "{% for m in messages %}{% if m.role == 'assistant' %}{{ m.content.nothing() }}{% endif %}{% endfor %}",
+        Some("nothing"),
     );
 }
 
