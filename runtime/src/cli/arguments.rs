@@ -35,6 +35,9 @@ pub(super) struct Build {
     /// Folder with config.json, safetensors files and tokenizer.json
     #[arg(long, value_name = "DIR")]
     pub(super) checkpoint: PathBuf,
+    /// Digest of the model that is meant, as `shardplane plan -o json` shows it; another is refused
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) model_digest: Option<String>,
     /// Program directory to make
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
