@@ -124,7 +124,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
                 "activeDeadlineSeconds": LIMIT_SECONDS,
                 "podFailurePolicy": { "rules": failures() },
                 "template": {
-                    "metadata": { "labels": labels },
+                    "metadata": { "labels": pod::labels(BUILD_LABEL, &build.name_any()) },
                     "spec": pod::spec(&container, json!({ "restartPolicy": "Never" })),
                 },
             },

@@ -97,7 +97,7 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
                 "selector": { "matchLabels": labels },
                 "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec.replicas, spec.rollout.as_ref()) },
                 "template": {
-                    "metadata": { "labels": labels },
+                    "metadata": { "labels": pod::labels(MODEL_LABEL, &name) },
                     "spec": pod::spec(&container, json!({ "terminationGracePeriodSeconds": grace })),
                 },
             },
