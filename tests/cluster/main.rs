@@ -8,6 +8,7 @@
 mod answer;
 mod approving;
 mod assets;
+mod beside;
 mod control_plane;
 mod converging;
 mod corpus;
@@ -99,5 +100,6 @@ acts! {
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
+    the_vendors_agent_is_left_the_resets: "1.37", beside::the_vendors_agent_is_left_the_resets;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }
