@@ -1,4 +1,4 @@
-//! Clients that ask without pause, each time over a new connection, and count what fails.
+//! Clients that ask without pause, over connections that they keep and over new ones, and count what fails.
 use std::{
     collections::BTreeMap,
     sync::{
@@ -14,7 +14,7 @@ use ureq::Agent;
 
 use crate::host::until;
 
-/// Clients.
+/// Clients, half of which keep their connection.
 const CLIENTS: usize = 4;
 /// How long an answer may take. The slowest that was seen took an eighth of a second.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -40,9 +40,10 @@ impl Load {
         let seen = Arc::new(Seen::default());
         let url = format!("http://{address}/v1/completions");
         let clients = (0..CLIENTS)
-            .map(|_| {
+            .map(|number| {
                 let (seen, url) = (seen.clone(), url.clone());
-                thread::spawn(move || ask(&seen, &url))
+                let kept = number % 2;
+                thread::spawn(move || ask(&seen, &url, kept))
             })
             .collect();
         Self { seen, clients }
@@ -69,10 +70,11 @@ impl Load {
     }
 }
 
-fn ask(seen: &Seen, url: &str) {
+/// Asks over so many connections that are kept.
+fn ask(seen: &Seen, url: &str, kept: usize) {
     let agent: Agent = Agent::config_builder()
         .timeout_global(Some(DEADLINE))
-        .max_idle_connections_per_host(0)
+        .max_idle_connections_per_host(kept)
         .build()
         .into();
     while !seen.ends.load(Ordering::Relaxed) {
@@ -85,15 +87,15 @@ fn ask(seen: &Seen, url: &str) {
             Ok(text) if text.contains("\"completion_tokens\":1") => {
                 seen.answered.fetch_add(1, Ordering::Relaxed);
             }
-            Ok(text) => seen.fails(&text),
-            Err(error) => seen.fails(&error.to_string()),
+            Ok(text) => seen.fails(kept, &text),
+            Err(error) => seen.fails(kept, &error.to_string()),
         }
     }
 }
 
 impl Seen {
-    fn fails(&self, what: &str) {
+    fn fails(&self, kept: usize, what: &str) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        *failures.entry(what.to_owned()).or_default() += 1;
+        *failures.entry(format!("{kept} kept: {what}")).or_default() += 1;
     }
 }
