@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster ci
+.PHONY: help node-ready build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster node play ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -78,6 +78,17 @@ lab: ## boot virtual machines and hold shardplane on a real kernel against a rac
 cluster: ## hold the kinds against real Kubernetes API servers (wants Go; builds them once, in some ten minutes)
 	$(CARGO) build --bins -p operator
 	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) test -p tests --test cluster
+
+node: node-ready ## run pods of ours on a real kubelet, in namespaces of their own (as root; wants Go)
+	target/debug/node $(NODE)
+
+play: node-ready ## a shell in a cluster with one real node and the quickstart (as root; wants Go)
+	@target/debug/node --play
+
+node-ready: $(VENV)/installed
+	tests/node/install
+	$(CARGO) build -p node
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p runtime --target x86_64-unknown-linux-gnu
 
 bench: ## measure a probe of 32 SoCs; fails above its promised bounds
 	$(CARGO) bench -p machine --bench probe

@@ -65,6 +65,7 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
     let Orders { received, origin } = orders;
     let deadlines = Deadlines {
         request: Duration::from_secs(arguments.request_deadline),
+        farewell: Duration::from_secs(arguments.farewell),
         drain: Duration::from_secs(arguments.drain_deadline),
         goodbye: Duration::from_secs(2),
         // Longer than load balancers keep an idle connection (a minute is usual), so that it is they who close it.

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Response, sse};
 use axum::routing::{get, post};
 use futures::StreamExt;
@@ -66,6 +67,10 @@ pub fn router(front: Front) -> Router {
         .route("/v1/models/{*id}", get(one_model))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(map_response_with_state(
+            front.clone(),
+            last_on_its_connection,
+        ))
         .with_state(front)
 }
 
@@ -107,9 +112,19 @@ async fn one_model(
     }
 }
 
+/// Whoever keeps its connection would go on asking a server that leaves; told that it ends here, it asks another.
+async fn last_on_its_connection(State(front): State<Front>, mut response: Response) -> Response {
+    if front.desk.mode() != Mode::Open {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
 async fn readyz(State(front): State<Front>) -> Response {
     match front.desk.mode() {
         Mode::Open => "ready\n".into_response(),
+        Mode::Leaving => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n").into_response(),
         Mode::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
         Mode::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
     }

@@ -25,6 +25,8 @@ use crate::ranks::Feed;
 pub struct Deadlines {
     /// The longest that a request may take, its time in line included.
     pub request: Duration,
+    /// How long new requests are taken once the server is to drain.
+    pub farewell: Duration,
     /// How long requests that were taken may go on once the server drains.
     pub drain: Duration,
     /// How long connections may take to read what was written, at the end.
@@ -135,7 +137,7 @@ where
             drop(engine.await);
             return Err(ServeError::Listen);
         }
-        () = drain_when_told(&desk, &mut orders, deadlines.drain) => {
+        () = drain_when_told(&desk, &mut orders, deadlines) => {
             // Ranks answer within their own deadline, so this ends.
             engine.await.unwrap_or(Err(ServeError::Panicked)).map(|()| Ending::BrokenOff)
         }
@@ -181,18 +183,30 @@ where
 }
 
 /// Returns when what runs is to be broken off; a drained engine ends before that.
-async fn drain_when_told(desk: &Desk, orders: &mut mpsc::Receiver<Order>, patience: Duration) {
+async fn drain_when_told(desk: &Desk, orders: &mut mpsc::Receiver<Order>, deadlines: Deadlines) {
     match orders.recv().await {
         Some(Order::Drain) => {
-            desk.close(Mode::Draining);
-            // Whichever comes first, the deadline or another order, breaks off.
-            match timeout(patience, orders.recv()).await {
-                Ok(Some(_)) | Err(_) => {}
-                Ok(None) => tokio::time::sleep(patience).await,
+            desk.close(Mode::Leaving);
+            if !told_again(orders, deadlines.farewell).await {
+                desk.close(Mode::Draining);
+                // Whichever comes first, the deadline or another order, breaks off.
+                told_again(orders, deadlines.drain).await;
             }
         }
         Some(Order::Stop) => {}
         None => std::future::pending().await,
     }
     desk.close(Mode::Stopping);
+}
+
+/// Whether another order comes within that time, all of which is waited for where none does.
+async fn told_again(orders: &mut mpsc::Receiver<Order>, patience: Duration) -> bool {
+    match timeout(patience, orders.recv()).await {
+        Ok(Some(_)) => true,
+        Err(_) => false,
+        Ok(None) => {
+            tokio::time::sleep(patience).await;
+            false
+        }
+    }
 }

@@ -40,6 +40,7 @@ const LIMITS: Limits = Limits {
 
 const DEADLINES: Deadlines = Deadlines {
     request: Duration::from_mins(1),
+    farewell: Duration::ZERO,
     drain: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
     rest: Duration::from_mins(1),

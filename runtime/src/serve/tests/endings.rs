@@ -120,6 +120,32 @@ async fn a_draining_server_finishes_and_refuses() {
 }
 
 #[tokio::test]
+async fn a_leaving_server_answers_and_lets_go() {
+    let deadlines = Deadlines {
+        farewell: Duration::from_mins(1),
+        ..DEADLINES
+    };
+    let running = Running::start(Script::says("x"), deadlines).await;
+    running.orders.send(Order::Drain).await.unwrap();
+    running.mode("leaving").await;
+    let body = prompt(&json!({})).to_string();
+    let request = format!(
+        "POST /v1/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // A client that would keep its connection: that it ends is the server's doing.
+    let mut kept = running.client.raw(&request).await;
+    let mut said = String::new();
+    tokio::time::timeout(super::PATIENCE, kept.read_to_string(&mut said))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    running.orders.send(Order::Drain).await.unwrap();
+    assert!(running.ended().await.is_ok());
+}
+
+#[tokio::test]
 async fn a_second_order_breaks_off() {
     let running = Running::start(Script::gated(LONG, 1), DEADLINES).await;
     let open = stream(&running).await;
