@@ -8,16 +8,18 @@ use crate::{
 };
 
 const QUICKSTART: &str = "examples/quickstart/cluster";
-const OBJECTS: [&str; 2] = ["cardpolicy/quickstart", "p2pgroup/quad"];
+/// The quickstart's objects that are about cards.
+pub const OBJECTS: [&str; 2] = ["cardpolicy/quickstart", "p2pgroup/quad"];
 
-fn apply(plane: &ControlPlane) {
+/// Declares the quickstart.
+pub fn apply(plane: &ControlPlane) {
     plane
         .kubectl(&["apply", "--server-side", "-k", QUICKSTART])
         .expected();
 }
 
 /// Has the policy only observe, and waits until every node was reported.
-fn observed(plane: &ControlPlane, nodes: &[&str]) {
+pub fn observed(plane: &ControlPlane, nodes: &[&str]) {
     let file = policy_with(plane, "enforcement: Enforce", "enforcement: Observe");
     let file = file.display().to_string();
     plane

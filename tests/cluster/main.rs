@@ -8,6 +8,8 @@
 mod answer;
 mod approving;
 mod assets;
+mod cable;
+mod contending;
 mod control_plane;
 mod converging;
 mod corpus;
@@ -15,11 +17,15 @@ mod definitions;
 mod draining;
 mod failing;
 mod fleet;
+mod killing;
 mod kubectl;
 mod kubelet;
 mod models;
 mod played;
+mod raw;
 mod rights;
+mod severed;
+mod waiting;
 mod watched;
 
 use assets::Found;
@@ -99,5 +105,9 @@ acts! {
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
+    an_agent_is_killed_at_every_record: "1.37", killing::an_agent_is_killed_at_every_record;
+    whoever_else_writes_only_costs_time: "1.37", contending::whoever_else_writes_only_costs_time;
+    a_watch_that_is_cut_or_outlived_is_begun_anew: "1.37", severed::a_watch_that_is_cut_or_outlived_is_begun_anew;
+    what_is_out_of_date_lets_nothing_begin: "1.37", waiting::what_is_out_of_date_lets_nothing_begin;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }
