@@ -104,6 +104,9 @@ pub fn whoever_else_writes_only_costs_time(plane: &mut ControlPlane) {
             std::panic::resume_unwind(panic);
         }
     });
+    let log = fs::read_to_string(plane.folder().join("controller-first.log"))
+        .expect("a controller writes a log");
+    assert!(!log.contains("leads no more"), "{log}");
     let written = written.load(Ordering::Relaxed);
     assert!(written > 100, "{written} writes are no crowd");
     for node in NODES {

@@ -8,6 +8,7 @@
 mod answer;
 mod approving;
 mod assets;
+mod autoscaled;
 mod cable;
 mod contending;
 mod control_plane;
@@ -17,14 +18,17 @@ mod definitions;
 mod draining;
 mod failing;
 mod fleet;
+mod judging;
 mod killing;
 mod kubectl;
 mod kubelet;
 mod models;
 mod played;
+mod pruned;
 mod raw;
 mod rights;
 mod severed;
+mod upgraded;
 mod waiting;
 mod watched;
 
@@ -108,6 +112,10 @@ acts! {
     an_agent_is_killed_at_every_record: "1.37", killing::an_agent_is_killed_at_every_record;
     whoever_else_writes_only_costs_time: "1.37", contending::whoever_else_writes_only_costs_time;
     a_watch_that_is_cut_or_outlived_is_begun_anew: "1.37", severed::a_watch_that_is_cut_or_outlived_is_begun_anew;
+    all_that_is_declared_may_go_at_once: "1.37", pruned::all_that_is_declared_may_go_at_once;
     what_is_out_of_date_lets_nothing_begin: "1.37", waiting::what_is_out_of_date_lets_nothing_begin;
+    definitions_change_under_live_objects: "1.37", upgraded::definitions_change_under_live_objects;
+    kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
+    an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }
