@@ -9,6 +9,7 @@ mod prerequisites;
 pub(crate) mod recording;
 mod settings_file;
 mod soc;
+mod wiring;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use settings_file::{
     FileImage, FileImageError, KeptSettings, OverrulingSetting, SETTINGS_FILE_LIMIT, SettingsFile,
 };
 pub use soc::{SkuKind, Soc, SocStatus};
+pub use wiring::told_by_place;
 
 use crate::{
     Fact, Unknown,

@@ -15,6 +15,7 @@ use crd::{
     declaration::Declaration,
     id::StepId,
     plan::{NodePlan, Plan},
+    snapshot::told_by_place,
     step::Step,
 };
 
@@ -132,7 +133,9 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
             );
             continue;
         };
-        let machine = Machine::of(snapshot, declaration);
+        let mut snapshot = snapshot.clone();
+        told_by_place(&mut snapshot.functions);
+        let machine = Machine::of(&snapshot, declaration);
         partitioning::read(node, &machine, &mut found);
         acs::read(node, &machine, &mut found);
         flow::read(node, &machine, &mut found);

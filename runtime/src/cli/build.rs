@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         None => model::default_context(seen.shape.context),
     };
     // Hours of packing would end in a program that nobody can talk to.
-    let text = ModelText::load(checkpoint, &[])?;
+    let text = ModelText::load(checkpoint, seen.shape.architecture, &[])?;
     text.vocabulary.fits(seen.shape.vocab)?;
     for warning in &seen.warnings {
         output::note(&format!("warning: {warning}"));

@@ -172,6 +172,7 @@ impl From<TextError> for Failure {
             | TextError::TooLarge { .. }
             | TextError::Json { .. }
             | TextError::Decoding { .. }
+            | TextError::Tokenizing { .. }
             | TextError::Tokenizer { .. }
             | TextError::Rows { .. }
             | TextError::Beyond

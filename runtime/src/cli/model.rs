@@ -48,7 +48,7 @@ pub(super) fn open(directory: &Path) -> Result<Program, Failure> {
 /// What is served, by that name.
 pub(super) fn served(program: &Program, name: String, limits: Limits) -> Result<Served, Failure> {
     let shape = &program.manifest().shape;
-    let text = ModelText::load(program.directory(), &shape.eos)?;
+    let text = ModelText::load(program.directory(), shape.architecture, &shape.eos)?;
     text.vocabulary.fits(shape.vocab)?;
     Ok(Served {
         name,

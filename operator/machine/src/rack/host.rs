@@ -125,8 +125,9 @@ pub(crate) const TOOLS: [VendorTool; 9] = [
     VendorTool::SystemdRun,
 ];
 
-/// The driver's timeout parameter: its name, and the value in that parameter's unit.
-pub(crate) fn timeout_parameter(server: &Server, seconds: u64) -> (&'static str, u64) {
+/// The driver's timeout parameter: its name, and the value in that parameter's unit (seconds, or milliseconds of old).
+#[must_use]
+pub fn timeout_parameter(server: &Server, seconds: u64) -> (&'static str, u64) {
     if let Some((name, unit)) = server.recorded.as_deref().and_then(recorded::parameter) {
         return (name, seconds * unit);
     }

@@ -37,6 +37,7 @@ use crd::{
 
 pub use error::RackError;
 pub use generate::{Recipe, generate};
+pub use host::timeout_parameter;
 pub use recorded::losses;
 
 pub use server::RackServer;

@@ -13,6 +13,7 @@ mod faults;
 mod holders;
 mod kept;
 mod linux;
+mod older;
 mod p2p;
 mod prerequisites;
 mod processes;

@@ -305,6 +305,7 @@ pub(super) fn text_error(param: &str, context: u32, error: &TextError) -> ApiErr
         | TextError::TemplateSyntax { .. }
         | TextError::TemplateText { .. }
         | TextError::TemplateShape { .. }
+        | TextError::Tokenizing { .. }
         | TextError::Decoding { .. } => ApiError::internal(message),
     }
 }
