@@ -35,6 +35,5 @@ fn a_leader_whose_clock_is_ten_minutes_off_goes_on_where_the_other_was() {
         hand.world.epoch += 1;
         hand.world.now = Timestamp(noon + 1000);
         assert_eq!(hand.turn(), ["withdraw n1"]);
-        assert_eq!(hand.turn(), [""; 0]);
     }
 }
