@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{
     assets::Assets,
     kubectl::{self, Answer},
-    rights,
+    raw, rights,
 };
 
 /// How long a server may take to answer; it takes about two seconds on a quiet machine.
@@ -26,6 +26,7 @@ pub struct ControlPlane {
     program: PathBuf,
     arguments: Vec<String>,
     port: u16,
+    store_port: u16,
     kubectl: PathBuf,
     controllers: PathBuf,
     folder: TempDir,
@@ -45,6 +46,11 @@ impl Running {
         while self.0.try_wait().expect("it can be asked").is_none() {
             assert!(Instant::now() < end, "it runs on");
         }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it can be asked").is_some()
     }
 
     /// Sends it a signal.
@@ -129,6 +135,7 @@ impl ControlPlane {
             program,
             arguments,
             port: secure,
+            store_port: clients,
             kubectl: assets.program("kubectl"),
             controllers: assets.program("kube-controller-manager"),
             folder,
@@ -211,9 +218,20 @@ impl ControlPlane {
 
     /// Writes a kubeconfig for somebody with a token.
     pub fn kubeconfig(&self, name: &str, token: &str) -> PathBuf {
+        self.kubeconfig_at(name, token, None)
+    }
+
+    /// The same for somebody who finds the server at another port.
+    pub fn kubeconfig_at(&self, name: &str, token: &str, port: Option<u16>) -> PathBuf {
         let path = self.folder.path().join(format!("{name}.kubeconfig"));
-        fs::write(&path, kubeconfig(self.port, token)).expect("the kubeconfig is written");
+        let text = kubeconfig(port.unwrap_or(self.port), token);
+        fs::write(&path, text).expect("the kubeconfig is written");
         path
+    }
+
+    /// Where the API server listens, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Starts some of Kubernetes' own controllers, named with commas between.
@@ -228,6 +246,26 @@ impl ControlPlane {
             "--leader-elect=false".to_owned(),
         ];
         start(self.folder.path(), &self.controllers, &arguments)
+    }
+
+    /// The command that people run.
+    pub fn kubectl_path(&self) -> &Path {
+        &self.kubectl
+    }
+
+    /// Has the store forget every version but the last of each object: a watch from an earlier one gets 410.
+    pub fn compact(&self) {
+        let ask = |path: &str, body: &str| raw::answer(self.store_port, "POST", path, body);
+        let state =
+            ask("/v3/kv/range", r#"{"key":"AA==","limit":"1"}"#).expect("the store answers");
+        let revision = state
+            .split(r#""revision":""#)
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("the store tells its revision");
+        let body = format!(r#"{{"revision":"{revision}","physical":true}}"#);
+        let done = ask("/v3/kv/compaction", &body).expect("the store answers");
+        assert!(done.contains(" 200 "), "{done}");
     }
 
     /// Stops the API server as a crash would, and starts it again on the same store and port.
@@ -270,7 +308,7 @@ pub fn start_as(folder: &Path, name: &str, program: &Path, arguments: &[String])
 }
 
 /// Ports that nobody listens on now.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let held: [TcpListener; N] = std::array::from_fn(|_| {
         TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")
     });

@@ -8,8 +8,10 @@ use crate::{
 };
 
 const QUICKSTART: &str = "examples/quickstart/cluster";
+/// The quickstart's objects that are about cards.
 pub const OBJECTS: [&str; 2] = ["cardpolicy/quickstart", "p2pgroup/quad"];
 
+/// Declares the quickstart.
 pub fn apply(plane: &ControlPlane) {
     plane
         .kubectl(&["apply", "--server-side", "-k", QUICKSTART])

@@ -15,6 +15,7 @@ use super::{
     fleet,
     grants::grants,
     measures::{Measures, measures},
+    progress::outcomes,
     rollout::{Course, course},
     verdict::{Seen, verdicts},
     world::{World, number},
@@ -78,6 +79,8 @@ pub fn decide(world: &World) -> Decision {
         )
     });
     let course = match unsafe_plan {
+        // The plan is of half of what is declared: only what has begun is followed to its end.
+        None if !world.unread.is_empty() => begun(world, &plan),
         None => course(world, &plan, &declaration),
         // Nothing of it begins; what is at work was decided on another plan, and ends.
         Some(_) => Course {
@@ -141,6 +144,23 @@ pub fn decide(world: &World) -> Decision {
         drains: drains.values().any(|drain| !drain.done),
         measures: measures(world, &plan, &course),
         unsafe_plan,
+    }
+}
+
+/// The rollout at hand with the nodes that have begun, and nothing that begins.
+fn begun(world: &World, plan: &Plan) -> Course {
+    let Some(current) = world.plans.last() else {
+        return Course::default();
+    };
+    let known = current.status.as_ref().map(|status| &status.nodes);
+    let is_known =
+        |name: &NodeName| known.is_some_and(|all| all.iter().any(|one| one.node == *name));
+    let mut outcomes = outcomes(world, plan, current);
+    outcomes.retain(|outcome| is_known(&outcome.node));
+    Course {
+        current: Some(current.clone()),
+        outcomes,
+        ..Course::default()
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::cluster::{
     names::{MADE_BY, MODELS},
+    read::{Read, parted},
     watching::{Following, seen, store},
 };
 
@@ -30,7 +31,7 @@ use crate::cluster::{
 pub struct Stores {
     models: Store<ShardedModel>,
     builds: Store<ModelBuild>,
-    groups: Store<P2PGroup>,
+    groups: Store<Read<P2PGroup>>,
     jobs: Store<Job>,
     deployments: Store<Deployment>,
     services: Store<Service>,
@@ -97,7 +98,7 @@ impl Stores {
         World {
             models: by_place(&self.models),
             builds: by_place(&self.builds),
-            groups: self.groups.state(),
+            groups: parted(&self.groups.state()).0,
             jobs: by_place(&self.jobs),
             deployments: by_place(&self.deployments),
             services: by_place(&self.services),

@@ -37,7 +37,8 @@ pub fn MANUAL() -> Value {
 
 /// The world.
 pub struct Hand {
-    world: World,
+    /// The cluster.
+    pub world: World,
     /// Versions that were given away.
     version: u64,
 }
@@ -61,6 +62,7 @@ impl Hand {
             world: World {
                 policies: vec![Arc::new(policy)],
                 groups: vec![Arc::new(group)],
+                unread: Vec::new(),
                 nodes: BTreeMap::new(),
                 card_nodes: BTreeMap::new(),
                 plans: Vec::new(),
