@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint docs deny advisories generate purity static man deb package openai lab bench fuzz cluster scale ci
+.PHONY: help node-ready build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster node play scale ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -55,6 +55,12 @@ deb: static man ## make the Debian package in target/deb
 package: deb ## check the package: units, lintian, install to purge (as root, on a copy of this system)
 	packaging/check target/deb/shardplane_*.deb
 
+image: static ## assemble the image as an OCI archive in target/image, without a container engine
+	packaging/image/assemble target/$(STATIC_TARGET)/$(STATIC_PROFILE:dev=debug) $$(sed -n 's/^appVersion: //p' charts/shardplane/Chart.yaml) target/image/shardplane.oci.tar
+
+chart: ## hold the chart, the image's layout and the alerts (wants Go; builds helm once)
+	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) test -p tests --test chart
+
 openai: $(VENV)/installed ## drive the server with an unmodified OpenAI client
 	PYTHON=$(VENV)/bin/python tests/serving/run
 
@@ -78,6 +84,17 @@ NODES ?= 1000
 scale: ## measure NODES virtual nodes against a real API server, and print the table (wants Go, as cluster does)
 	$(CARGO) build --profile scale -p operator -p tests --bins
 	SHARDPLANE_REQUIRE_CLUSTER=1 $(CARGO) bench --profile scale -p tests --bench scale -- $(NODES)
+
+node: node-ready ## run pods of ours on a real kubelet, in namespaces of their own (as root; wants Go)
+	target/debug/node $(NODE)
+
+play: node-ready ## a shell in a cluster with one real node and the quickstart (as root; wants Go)
+	@target/debug/node --play
+
+node-ready: $(VENV)/installed
+	tests/node/install
+	$(CARGO) build -p node
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p runtime --target x86_64-unknown-linux-gnu
 
 bench: ## measure a probe of 32 SoCs; fails above its promised bounds
 	$(CARGO) bench -p machine --bench probe

@@ -263,6 +263,8 @@ pub enum ReportReason {
     IsolationReduced,
     /// Somebody we do not supervise holds a SoC.
     HeldByForeign,
+    /// The vendor's operator has an agent on the node, or may have one: of two that reset SoCs we are never the second.
+    VendorAgent,
     /// A SoC is Initializing; it is never reset in that state.
     Initializing,
     /// A SoC is neither Ready nor Initializing.

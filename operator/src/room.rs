@@ -69,10 +69,11 @@ pub struct RackFile {
     pub digest: String,
 }
 
-/// Opens a rack, or this machine where none is given. `state_dir` wins over `state_home`, under which every room has a
+/// Opens a rack, or this machine as these roots show it where none is given. `state_dir` wins over `state_home`, under which every room has a
 /// folder of its own.
 pub fn open(
     rack: Option<&RackFile>,
+    roots: Roots,
     state_dir: Option<&Path>,
     state_home: Option<&Path>,
     opening: Opening,
@@ -104,7 +105,7 @@ pub fn open(
             state,
         });
     }
-    let this = node(Machine::linux(Roots::default()));
+    let this = node(Machine::linux(roots));
     let root = root(state_dir, state_home, this.name.as_str())?;
     Ok(Room {
         title: format!("this machine ({})", this.name),

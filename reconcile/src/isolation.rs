@@ -67,23 +67,26 @@ pub fn change(
     port: PciAddress,
     members: &BTreeSet<PciAddress>,
 ) -> IsolationChange {
-    // The port of the requester decides: once this one lets requests across, whatever lies below it reaches everything
-    // beside it, also where the way back was open already.
-    let kept = keeps_apart(topology, &Words::new(), port) != Some(false);
-    let opens = kept && keeps_apart(topology, words, port) != Some(true);
-    let mut joined = BTreeSet::new();
-    if opens {
-        joined.extend(
-            pairs_across(topology, port)
-                .into_iter()
-                .flat_map(|(x, y)| [x, y]),
-        );
-    }
+    let joined = joined(topology, words, port);
     IsolationChange {
         kernel: kernel_groups(topology, &joined),
         after: sets(topology, words, &joined),
         neighbours: joined.difference(members).copied().collect(),
     }
+}
+
+/// Endpoints that lose isolation when `port` is relaxed, once every port holds `words`.
+pub fn joined(topology: &Topology<'_>, words: &Words, port: PciAddress) -> BTreeSet<PciAddress> {
+    // The port of the requester decides: once this one lets requests across, whatever lies below it reaches everything
+    // beside it, also where the way back was open already.
+    let kept = keeps_apart(topology, &Words::new(), port) != Some(false);
+    let opens = kept && keeps_apart(topology, words, port) != Some(true);
+    let pairs = opens.then(|| pairs_across(topology, port));
+    pairs
+        .into_iter()
+        .flatten()
+        .flat_map(|(x, y)| [x, y])
+        .collect()
 }
 
 /// Whether a function that loses isolation is one that we do not know to be harmless: bound to VFIO, or neither an

@@ -3,7 +3,8 @@ use crd::{
     id::{GroupId, PciAddress},
     judgement::Judgement,
     snapshot::{
-        Acs, FileImage, HardwareSnapshot, Holder, HolderKind, LedgerEntry, SocIdentity, SocStatus,
+        Acs, FileImage, HardwareSnapshot, Holder, HolderKind, LedgerEntry, PortOwner, SocIdentity,
+        SocStatus,
     },
     step::{Action, Precondition, Step, Subject},
 };
@@ -16,7 +17,7 @@ use crate::topology;
 /// or an untaint, is never `Done`: it has ended when its effect returned); else `Ready` when all that it expects is
 /// there; else `Void` with the first expectation that is false.
 pub fn judge(step: &Step, snapshot: &HardwareSnapshot) -> Judgement {
-    if let Some(void) = foreign_on_drain(step, snapshot) {
+    if let Some(void) = foreign_on_drain(step, snapshot).or_else(|| second_owner(step, snapshot)) {
         return void;
     }
     let visible = !step.leaves.is_empty() || matches!(step.action, Action::AssignGroup { .. });
@@ -240,6 +241,36 @@ fn foreign_on_drain(step: &Step, snapshot: &HardwareSnapshot) -> Option<Judgemen
             found: foreign.join(", "),
         })
     })
+}
+
+/// Who else resets SoCs of the machine, or may: the vendor's operator has an agent of its own where qmonitor listens.
+/// Nothing where nobody does, and where the recording is older than the question.
+pub fn resets_too(snapshot: &HardwareSnapshot) -> Option<String> {
+    let fact = snapshot.tools.qmonitor_owner.as_ref()?;
+    match (fact.get(), fact.unknown) {
+        (Some(PortOwner::Nobody | PortOwner::Process { .. }), _) => None,
+        (Some(PortOwner::Pod { pid, name, uid }), _) => Some(format!(
+            "pid {pid} ({name}) of pod {uid} listens on port 62472: it is the vendor's operator's agent, which resets SoCs of this node"
+        )),
+        (None, why) => Some(format!(
+            "somebody listens on port 62472 who cannot be told from the vendor's operator's agent ({}: {})",
+            fact.source,
+            why.map_or_else(|| "no reason given".into(), |why| format!("{why:?}"))
+        )),
+    }
+}
+
+/// Of two that reset SoCs we are never the second, whenever the other came.
+fn second_owner(step: &Step, snapshot: &HardwareSnapshot) -> Option<Judgement> {
+    match &step.action {
+        Action::RequestMdp { .. } | Action::Reset { .. } => {
+            resets_too(snapshot).map(|found| Judgement::Void {
+                expected: "nobody else who resets SoCs".into(),
+                found,
+            })
+        }
+        _ => None,
+    }
 }
 
 fn acs(port: PciAddress, snapshot: &HardwareSnapshot) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use crd::{
     declaration::Declaration,
     id::{BootId, NodeName, PciAddress},
-    snapshot::{BAR4, HardwareSnapshot, Soc, SocIdentity},
+    snapshot::{BAR4, HardwareSnapshot, Soc, SocIdentity, told_by_place},
 };
 
 use crate::{
@@ -41,7 +41,7 @@ pub struct Spared {
 }
 
 impl<'a> View<'a> {
-    /// Views a snapshot that [`in_order`] made.
+    /// Views a snapshot that [`read`] made.
     pub fn of(snapshot: &'a HardwareSnapshot, declaration: &'a Declaration) -> Self {
         Self {
             snapshot,
@@ -84,6 +84,13 @@ impl<'a> View<'a> {
             .and_then(|function| function.bar(BAR4))
             .map_or(0, |bar| bar.size_kib)
     }
+}
+
+/// A snapshot as decisions are made by it: in order, and with ports named that an older version of the probe could not.
+pub(crate) fn read(snapshot: &HardwareSnapshot) -> HardwareSnapshot {
+    let mut read = in_order(snapshot);
+    told_by_place(&mut read.functions);
+    read
 }
 
 /// The same snapshot with every list in its documented order, so that no input order shows in a plan.

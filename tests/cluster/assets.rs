@@ -10,6 +10,8 @@ use tests::root;
 
 /// The ecosystem's variable: a folder with the three programs.
 const NAMED: &str = "KUBEBUILDER_ASSETS";
+/// What builds etcd and Kubernetes.
+const KUBERNETES: &str = "tests/cluster/build";
 /// Set where a skip would hide that nothing was tested.
 const REQUIRED: &str = "SHARDPLANE_REQUIRE_CLUSTER";
 
@@ -58,6 +60,13 @@ pub fn find(minor: &str) -> Found {
     }
 }
 
+/// The program around kstatus. It is built where Kubernetes may be built, or is asked for.
+pub fn kstatus() -> Result<PathBuf, String> {
+    let may_build = variable(REQUIRED).is_some() || variable("SHARDPLANE_CACHE").is_some();
+    let arguments: &[&str] = if may_build { &[] } else { &["--if-built"] };
+    run("tests/cluster/kstatus/build", arguments)
+}
+
 fn whole(folder: PathBuf) -> Found {
     let missing = ["etcd", "kube-apiserver", "kubectl"]
         .into_iter()
@@ -70,24 +79,24 @@ fn whole(folder: PathBuf) -> Found {
 
 /// Whether the cache of these modules is filled, so that asking for it takes no time.
 fn cached() -> bool {
-    script(&["--if-built"]).is_ok()
+    run(KUBERNETES, &["--if-built"]).is_ok()
 }
 
 fn build() -> Result<PathBuf, String> {
-    script(&[])
+    run(KUBERNETES, &[])
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "a test builds the server that it tests against"
 )]
-fn script(arguments: &[&str]) -> Result<PathBuf, String> {
-    let ended = Command::new(root().join("tests/cluster/build"))
+fn run(script: &str, arguments: &[&str]) -> Result<PathBuf, String> {
+    let ended = Command::new(root().join(script))
         .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .output()
-        .map_err(|error| format!("starting tests/cluster/build: {error}"))?;
+        .map_err(|error| format!("starting {script}: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if ended.status.success() {
         Ok(PathBuf::from(text(&ended.stdout)))

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{
     assets::Assets,
     kubectl::{self, Answer},
-    rights,
+    raw, rights,
 };
 
 /// How long a server may take to answer; it takes about two seconds on a quiet machine.
@@ -23,12 +23,11 @@ pub struct ControlPlane {
     // Stopped in this order: the server first, then what it stores in.
     server: Running,
     store: Running,
-    /// Where the store answers.
-    store_address: String,
     store_program: PathBuf,
     program: PathBuf,
     arguments: Vec<String>,
     port: u16,
+    store_port: u16,
     kubectl: PathBuf,
     controllers: PathBuf,
     folder: TempDir,
@@ -53,6 +52,11 @@ impl Running {
         while self.0.try_wait().expect("it can be asked").is_none() {
             assert!(Instant::now() < end, "it runs on");
         }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it can be asked").is_some()
     }
 
     /// Sends it a signal.
@@ -88,7 +92,7 @@ impl ControlPlane {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let [secure] = free_ports();
         let store_program = assets.program("etcd");
-        let (store, store_address) = start_store(folder.path(), "etcd", &store_program);
+        let (store, store_port) = start_store(folder.path(), "etcd", &store_program);
         let token = "a-token-of-this-test-alone";
         fs::write(
             at("tokens.csv"),
@@ -99,7 +103,7 @@ impl ControlPlane {
         rights::policy(&folder.path().join("audit.yaml"));
         let program = assets.program("kube-apiserver");
         let arguments = vec![
-            format!("--etcd-servers=http://{store_address}"),
+            format!("--etcd-servers=http://127.0.0.1:{store_port}"),
             "--bind-address=127.0.0.1".to_owned(),
             "--advertise-address=127.0.0.1".to_owned(),
             format!("--secure-port={secure}"),
@@ -110,6 +114,8 @@ impl ControlPlane {
             format!("--service-account-signing-key-file={}", at("accounts.pem")),
             format!("--token-auth-file={}", at("tokens.csv")),
             "--authorization-mode=Node,RBAC".to_owned(),
+            // As in any cluster that has device plugins.
+            "--allow-privileged=true".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             format!("--audit-policy-file={}", at("audit.yaml")),
             format!("--audit-log-path={}", at(rights::LOG)),
@@ -119,11 +125,11 @@ impl ControlPlane {
         let mut plane = Self {
             server,
             store,
-            store_address,
             store_program,
             program,
             arguments,
             port: secure,
+            store_port,
             kubectl: assets.program("kubectl"),
             controllers: assets.program("kube-controller-manager"),
             folder,
@@ -205,13 +211,14 @@ impl ControlPlane {
     }
 
     /// Where the store answers, as address and port.
-    pub fn store_address(&self) -> &str {
-        &self.store_address
+    pub fn store_address(&self) -> String {
+        format!("127.0.0.1:{}", self.store_port)
     }
 
     /// Starts a store of the same kind that nobody else uses; where it answers.
     pub fn another_store(&self) -> (Running, String) {
-        start_store(self.folder.path(), "etcd-alone", &self.store_program)
+        let (store, port) = start_store(self.folder.path(), "etcd-alone", &self.store_program);
+        (store, format!("127.0.0.1:{port}"))
     }
 
     /// A folder that goes when the servers go.
@@ -221,9 +228,20 @@ impl ControlPlane {
 
     /// Writes a kubeconfig for somebody with a token.
     pub fn kubeconfig(&self, name: &str, token: &str) -> PathBuf {
+        self.kubeconfig_at(name, token, None)
+    }
+
+    /// The same for somebody who finds the server at another port.
+    pub fn kubeconfig_at(&self, name: &str, token: &str, port: Option<u16>) -> PathBuf {
         let path = self.folder.path().join(format!("{name}.kubeconfig"));
-        fs::write(&path, kubeconfig(self.port, token)).expect("the kubeconfig is written");
+        let text = kubeconfig(port.unwrap_or(self.port), token);
+        fs::write(&path, text).expect("the kubeconfig is written");
         path
+    }
+
+    /// Where the API server listens, on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Starts some of Kubernetes' own controllers, named with commas between.
@@ -240,6 +258,26 @@ impl ControlPlane {
         start(self.folder.path(), &self.controllers, &arguments)
     }
 
+    /// The command that people run.
+    pub fn kubectl_path(&self) -> &Path {
+        &self.kubectl
+    }
+
+    /// Has the store forget every version but the last of each object: a watch from an earlier one gets 410.
+    pub fn compact(&self) {
+        let ask = |path: &str, body: &str| raw::answer(self.store_port, "POST", path, body);
+        let state =
+            ask("/v3/kv/range", r#"{"key":"AA==","limit":"1"}"#).expect("the store answers");
+        let revision = state
+            .split(r#""revision":""#)
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .expect("the store tells its revision");
+        let body = format!(r#"{{"revision":"{revision}","physical":true}}"#);
+        let done = ask("/v3/kv/compaction", &body).expect("the store answers");
+        assert!(done.contains(" 200 "), "{done}");
+    }
+
     /// Stops the API server as a crash would, and starts it again on the same store and port.
     pub fn restart_server(&mut self) {
         self.server.0.kill().expect("it runs");
@@ -249,8 +287,8 @@ impl ControlPlane {
     }
 }
 
-/// Starts an etcd; where it answers, as address and port.
-fn start_store(folder: &Path, name: &str, program: &Path) -> (Running, String) {
+/// Starts an etcd; the port where it answers.
+fn start_store(folder: &Path, name: &str, program: &Path) -> (Running, u16) {
     let [clients, peers] = free_ports();
     let address = format!("127.0.0.1:{clients}");
     let (client_url, peer_url) = (
@@ -266,7 +304,7 @@ fn start_store(folder: &Path, name: &str, program: &Path) -> (Running, String) {
         format!("--initial-cluster=default={peer_url}"),
         "--unsafe-no-fsync".to_owned(),
     ];
-    (start_as(folder, name, program, &arguments), address)
+    (start_as(folder, name, program, &arguments), clients)
 }
 
 /// Starts a program that the kernel kills when the test's thread is gone, and that writes to a log beside the rest.
@@ -300,7 +338,7 @@ pub fn start_as(folder: &Path, name: &str, program: &Path, arguments: &[String])
 }
 
 /// Ports that nobody listens on now.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let held: [TcpListener; N] = std::array::from_fn(|_| {
         TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")
     });

@@ -105,7 +105,7 @@ fn placement(plane: &ControlPlane) -> String {
 }
 
 /// Pods whose eviction was granted, by the API server's audit.
-fn evicted(plane: &ControlPlane) -> Vec<String> {
+pub fn evicted(plane: &ControlPlane) -> Vec<String> {
     let text = fs::read_to_string(plane.folder().join(rights::LOG)).expect("the audit is kept");
     let mut names: Vec<String> = text
         .lines()

@@ -21,11 +21,24 @@ const LEASE: &str = "4";
 
 /// Agents and controllers of one cluster; all end with it.
 pub struct Fleet {
-    rack: PathBuf,
+    racks: Racks,
+    /// Seconds between two looks of an agent that hears of nothing.
+    interval: u32,
+    /// Where agents and controllers find the API server, where that is not where it listens.
+    port: Option<u16>,
     agents: BTreeMap<String, Running>,
     controllers: BTreeMap<String, Running>,
     /// Sockets of kubelets, by node.
     kubelets: BTreeMap<String, PathBuf>,
+}
+
+/// Which machines the nodes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Racks {
+    /// Servers of the one rack beside this file.
+    Three,
+    /// A rack for each node, of one server.
+    OneEach,
 }
 
 impl Fleet {
@@ -40,32 +53,109 @@ impl Fleet {
         Self::begin(plane, &[node], kubelets)
     }
 
+    /// A controller alone, which more nodes may follow than the rack of three has; agents look on their own once a minute.
+    pub fn start_for_many(plane: &ControlPlane) -> Self {
+        let mut fleet = Self::begin(plane, &[], BTreeMap::new());
+        fleet.racks = Racks::OneEach;
+        fleet.interval = 60;
+        fleet
+    }
+
+    /// The same as `start`, where agents and controllers reach the API server at another port.
+    pub fn start_at(plane: &ControlPlane, nodes: &[&str], port: u16) -> Self {
+        let mut fleet = Self::installed(plane, BTreeMap::new());
+        fleet.port = Some(port);
+        fleet.people(plane, nodes);
+        fleet
+    }
+
     fn begin(plane: &ControlPlane, nodes: &[&str], kubelets: BTreeMap<String, PathBuf>) -> Self {
+        let mut fleet = Self::installed(plane, kubelets);
+        fleet.people(plane, nodes);
+        fleet
+    }
+
+    fn installed(plane: &ControlPlane, kubelets: BTreeMap<String, PathBuf>) -> Self {
         install(plane);
-        let mut fleet = Self {
-            rack: root().join("tests/cluster/racks/three.yaml"),
+        Self {
+            racks: Racks::Three,
+            interval: 2,
+            port: None,
             agents: BTreeMap::new(),
             controllers: BTreeMap::new(),
             kubelets,
-        };
+        }
+    }
+
+    fn people(&mut self, plane: &ControlPlane, nodes: &[&str]) {
         for node in nodes {
             make_node(plane, node);
-            fleet.start_agent(plane, node);
+            self.start_agent(plane, node);
         }
-        fleet.start_controller(plane, "first");
-        fleet
+        self.start_controller(plane, "first");
+    }
+
+    fn kubeconfig(&self, plane: &ControlPlane, name: &str, token: &str) -> PathBuf {
+        plane.kubeconfig_at(name, token, self.port)
+    }
+
+    /// The rack of a node, and its name.
+    fn rack(&self, plane: &ControlPlane, node: &str) -> (PathBuf, String) {
+        if self.racks == Racks::Three {
+            return (
+                root().join("tests/cluster/racks/three.yaml"),
+                "three".to_owned(),
+            );
+        }
+        let path = plane.folder().join(format!("rack-{node}.yaml"));
+        if !path.exists() {
+            let text = fs::read_to_string(root().join("tests/cluster/racks/three.yaml"))
+                .expect("the rack of three is there");
+            let (head, servers) = text.split_once("    - name: n1\n").expect("it has n1");
+            let (first, _) = servers.split_once("    - name: n2\n").expect("it has n2");
+            // Slow enough that nobody comes too late to wait for a SoC, whatever else the machine does.
+            let head = head
+                .replace("name: three", &format!("name: rack-{node}"))
+                .replace("speedup: 400", "speedup: 50");
+            fs::write(&path, format!("{head}    - name: {node}\n{first}"))
+                .expect("the rack is written");
+        }
+        (path, format!("rack-{node}"))
+    }
+
+    /// The folder where a node keeps its state.
+    pub fn state(&self, plane: &ControlPlane, node: &str) -> PathBuf {
+        let (_, rack) = self.rack(plane, node);
+        plane.folder().join(node).join(rack).join(node)
+    }
+
+    /// How often each SoC of a node was reset, as the rack itself counts it.
+    pub fn resets(&self, plane: &ControlPlane, node: &str) -> Vec<u64> {
+        let registers = self.state(plane, node).join("rack/registers.json");
+        let Ok(text) = fs::read(registers) else {
+            return Vec::new();
+        };
+        let live: Value = serde_json::from_slice(&text).expect("registers are JSON");
+        let socs = live["socs"].as_object().expect("a rack has SoCs").values();
+        socs.filter_map(|soc| soc["resets"].as_u64()).collect()
     }
 
     /// Starts the agent of a node, on the state that it had.
     pub fn start_agent(&mut self, plane: &ControlPlane, node: &str) {
-        let kubeconfig = plane.kubeconfig(&format!("agent-{node}"), &agent_token(plane, node));
+        let token = agent_token(plane, node);
+        let kubeconfig = self.kubeconfig(plane, &format!("agent-{node}"), &token);
+        self.run_agent(plane, node, &kubeconfig);
+    }
+
+    fn run_agent(&mut self, plane: &ControlPlane, node: &str, kubeconfig: &Path) {
+        let (rack, _) = self.rack(plane, node);
         let mut arguments = vec![
             "agent".to_owned(),
-            format!("--rack={}", self.rack.display()),
+            format!("--rack={}", rack.display()),
             format!("--node={node}"),
             format!("--state-dir={}", plane.folder().join(node).display()),
             format!("--kubeconfig={}", kubeconfig.display()),
-            "--interval=2".to_owned(),
+            format!("--interval={}", self.interval),
             "--metrics=127.0.0.1:0".to_owned(),
             "--log-format=json".to_owned(),
         ];
@@ -78,6 +168,20 @@ impl Fleet {
             &arguments,
         );
         self.agents.insert(node.to_owned(), agent);
+    }
+
+    /// Starts the agents again that have ended by themselves, as their node's kubelet would; says whose.
+    pub fn revive(&mut self, plane: &ControlPlane) -> Vec<String> {
+        let ended: Vec<String> = self
+            .agents
+            .iter_mut()
+            .filter_map(|(node, agent)| agent.has_ended().then(|| node.clone()))
+            .collect();
+        for node in &ended {
+            let kubeconfig = plane.folder().join(format!("agent-{node}.kubeconfig"));
+            self.run_agent(plane, node, &kubeconfig);
+        }
+        ended
     }
 
     /// Waits until an agent has ended by itself, as a rack's crash makes it.
@@ -94,7 +198,7 @@ impl Fleet {
     /// Starts a controller.
     pub fn start_controller(&mut self, plane: &ControlPlane, name: &str) {
         let token = token(plane, "shardplane-controller", &[]);
-        let kubeconfig = plane.kubeconfig(&format!("controller-{name}"), &token);
+        let kubeconfig = self.kubeconfig(plane, &format!("controller-{name}"), &token);
         let arguments = [
             "controller".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
@@ -139,8 +243,9 @@ impl Fleet {
 
     /// What a verb prints about a node's machine.
     pub fn shardplane(&self, plane: &ControlPlane, node: &str, verb: &[&str]) -> String {
+        let (rack, _) = self.rack(plane, node);
         let place = [
-            format!("--rack={}", self.rack.display()),
+            format!("--rack={}", rack.display()),
             format!("--node={node}"),
             format!("--state-dir={}", plane.folder().join(node).display()),
         ];
@@ -270,7 +375,11 @@ pub fn token(plane: &ControlPlane, account: &str, more: &[&str]) -> String {
     clippy::disallowed_methods,
     reason = "what is waited for are real processes, so the deadline is wall clock"
 )]
-pub fn until<T: std::fmt::Debug>(what: &str, ask: impl Fn() -> T, is: impl Fn(&T) -> bool) -> T {
+pub fn until<T: std::fmt::Debug>(
+    what: &str,
+    mut ask: impl FnMut() -> T,
+    is: impl Fn(&T) -> bool,
+) -> T {
     let end = Instant::now() + LIMIT;
     loop {
         let answer = ask();

@@ -8,6 +8,11 @@
 mod answer;
 mod approving;
 mod assets;
+mod autoscaled;
+mod beside;
+mod cable;
+mod chart;
+mod contending;
 mod control_plane;
 mod converging;
 mod corpus;
@@ -21,11 +26,18 @@ mod definitions;
 mod draining;
 mod failing;
 mod fleet;
+mod judging;
+mod killing;
 mod kubectl;
 mod kubelet;
 mod models;
 mod played;
+mod pruned;
+mod raw;
 mod rights;
+mod severed;
+mod upgraded;
+mod waiting;
 mod watched;
 
 use assets::Found;
@@ -106,5 +118,16 @@ acts! {
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     a_few_nodes_converge_as_a_thousand_do: "1.37", course::in_small;
+    the_vendors_agent_is_left_the_resets: "1.37", beside::the_vendors_agent_is_left_the_resets;
+    what_values_of_the_chart_come_to_is_taken: "1.37", chart::what_values_come_to_is_taken;
+    a_release_is_installed_changed_and_taken_away: "1.37", chart::a_release_is_installed_changed_and_taken_away;
+    an_agent_is_killed_at_every_record: "1.37", killing::an_agent_is_killed_at_every_record;
+    whoever_else_writes_only_costs_time: "1.37", contending::whoever_else_writes_only_costs_time;
+    a_watch_that_is_cut_or_outlived_is_begun_anew: "1.37", severed::a_watch_that_is_cut_or_outlived_is_begun_anew;
+    all_that_is_declared_may_go_at_once: "1.37", pruned::all_that_is_declared_may_go_at_once;
+    what_is_out_of_date_lets_nothing_begin: "1.37", waiting::what_is_out_of_date_lets_nothing_begin;
+    definitions_change_under_live_objects: "1.37", upgraded::definitions_change_under_live_objects;
+    kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
+    an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Every kind that is made for a model, and the model.
-const ALL: &str = "smodel,mbuild,jobs,deployments,services,pdb";
+pub const ALL: &str = "smodel,mbuild,jobs,deployments,services,pdb";
 /// Kubernetes' own that make pods of what our controller makes, and sweep up after it.
 const CONTROLLERS: [&str; 5] = [
     "deployment-controller",
@@ -17,9 +17,10 @@ const CONTROLLERS: [&str; 5] = [
     "serviceaccount-controller",
 ];
 const BUILD: &str = "shardplane.dev/build=tiny-guide";
-const MODEL: &str = "shardplane.dev/model=tiny-guide";
+/// The label of what serves the quickstart's model.
+pub const MODEL: &str = "shardplane.dev/model=tiny-guide";
 /// What kubelets and volumes would say is not asked in these tests; what is declared is the quickstart's.
-const DECLARED: [&str; 6] = [
+pub const DECLARED: [&str; 6] = [
     "-f",
     "examples/quickstart/cluster/group.yaml",
     "-f",
@@ -49,7 +50,7 @@ fn wait(plane: &ControlPlane, namespace: &str, condition: &str, object: &str) {
 }
 
 /// A field of an object.
-fn field(plane: &ControlPlane, namespace: &str, object: &str, path: &str) -> String {
+pub fn field(plane: &ControlPlane, namespace: &str, object: &str, path: &str) -> String {
     let path = format!("jsonpath={{{path}}}");
     plane
         .kubectl(&["get", object, "-n", namespace, "-o", &path])
@@ -57,7 +58,7 @@ fn field(plane: &ControlPlane, namespace: &str, object: &str, path: &str) -> Str
 }
 
 /// The one job of the quickstart's build that is not in this list.
-fn job(plane: &ControlPlane, namespace: &str, besides: &[String]) -> String {
+pub fn job(plane: &ControlPlane, namespace: &str, besides: &[String]) -> String {
     let jobs = until(
         "a job is made",
         || {

@@ -248,6 +248,145 @@ messages|rejectattr('role', 'in', ['user'])|map(attribute='role')|first
 messages is iterable
 messages[0] is mapping
 'A'.lower() is lower
+'a\nb\n'|indent(2)
+'a\n\nb'|indent(2)
+'a\n\nb'|indent(2, blank=true)
+'a\nb'|indent(2, true)
+'a\nb'|indent(width='> ')
+'a\nb'|indent(width='> ', first=true)
+'a\r\nb\n'|indent
+'a\u2028b\u0085c\x0bd'|indent(2)
+''|indent(2, true)
+'\n'|indent(2)
+'\n\n'|indent(2, true, true)
+'a\nb'|indent(first=true, blank=false, width=1)
+'\u2028 a \u0085\x1c\x1f'.strip()
+' \u00a0\u3000a'.lstrip()
+'\u200ba\u200b'.strip()
+'a\x1d'.rstrip() ~ '|'
+'\ufeffa'.strip()|length
+'\x1ca b\x1e'.split()
+'a\u2028b\u0085c\x0bd\x0ce\x1cf\x1dg\x1eh\r\ni\rj\n'.splitlines()
+'a\u2028b\r\nc'.splitlines(true)|join('|')
+'%d|%i' % (-3.7, 2)
+'a\u2029b'.splitlines()
+'a\n\n'.splitlines()
+''.splitlines()
+' a '|trim ~ '|'
+'\u2028a\x1f'|trim
+"they're bill's friends"|title
+"foo-bar (baz) [q] {r} <s>"|title
+'ǆabc ß éa'|title
+'ǆabc ß éa'.title()
+'ǆabc'.capitalize()
+'ßa'|capitalize
+'ŉa'.title()
+'HELLO wORLD 3rd'|title
+'3rd place'.title()
+'a_b'.title()
+'İstanbul'.title()
+'ΑΣ ΣΑΣ'.lower()
+'abc'.translate({97: 'x', 98: none, 99: 120})
+'abc'.translate({'a': 'x'})
+'abc'.translate('xyz')
+'abc'.translate([1, 2])
+'abc'.maketrans('ab', 'xy')
+'abc'.translate('abc'.maketrans('ab', 'xy'))
+'abc'.translate('abc'.maketrans('ab', 'xy', 'c'))
+'abc'.translate('abc'.maketrans({'a': 'x', 98: none}))
+'{a}-{b}'.format_map({'a': 1, 'b': 'x'})
+'{a}'.format_map({})
+'{a[0]}'.format_map({'a': [1]})
+'{a.b}'.format_map({'a': {'b': 1}})
+'{a!r:>5}'.format_map({'a': 'x'})
+'{}'.format_map({})
+'{0}'.format_map({'0': 1})
+'{a[0]} {b[k]}'.format(a=[1], b={'k': 2})
+'%r' % 'a'
+'%r' % ('é\n',)
+'%r and %s' % ("it's", none)
+'%r' % 1.0
+'%r' % ([1, 'a'],)
+'%a' % 'é'
+'%10r|' % 'a'
+'%-10r|' % ('a',)
+'%.2r' % 'abc'
+'%(a)r' % {'a': 'x'}
+'%c' % 'a'
+'%c' % 97
+'%i' % 3.7
+'%+d' % 3
+'%x' % 255
+'%X' % 255
+'%o' % 8
+'%e' % 12345.678
+'%g' % 0.0001
+'%g' % 1e20
+'%#x' % 255
+'%5%' % ()
+'%s' % ()
+'%s%s' % ('a',)
+'%d' % 'a'
+'%s' % ('a', 'b')
+'%.3s' % 'abcdef'
+'%05d' % (-3,)
+'% d' % 3
+'%u' % 3
+'%z' % 1
+'%' % 1
+'%%' % ()
+'%r'|format('a')
+'%r %s'|format('a', true)
+'a,b'.split('')
+'a,b'.rsplit('')
+''.split()
+''.split(',')
+'a'.partition('')
+'a'.rpartition('')
+'abc'.replace('', '-')
+'abc'.find('')
+'a  b '.split(' ')
+' a b '.split(none)
+'a b c'.rsplit(none, 1)
+'a b c'.split(maxsplit=1)
+' a b  c '.split(maxsplit=1)
+' a b  c '.rsplit(maxsplit=1)
+'abc'|replace('', '-')
+'a\x85b'.isspace()
+'\u2028'.isspace()
+'a b'.expandtabs()
+'x'.join('abc')
+'ab' * 3
+'abc'[::-1]
+'a\nb'|wordwrap(10)
+'a\u2028b c'|wordwrap(3)
+'É'|lower
+'ß'|upper
+'ﬁ'.upper()
+'ﬁ'.capitalize()
+'ǅ'.swapcase()
+'a b'|urlencode
+'{:d}'.format(3)
+'{:,}'.format(1234567)
+'{:05.1f}'.format(2.25)
+'{:^7}|'.format('ab')
+'{:x}'.format(255)
+'{:b}'.format(5)
+'{:e}'.format(12345.6)
+'{:+}'.format(3)
+'{:s}'.format('a')
+'{:d}'.format('a')
+'{'.format()
+'}'.format()
+'{a}'.format()
+'{0} {}'.format(1)
+'{!s:5}|'.format('a')
+'{!x}'.format('a')
+'{:g}'.format(1e20)
+'{:5}|'.format(true)
+'{}'.format(none)
+'{}'.format(1.0)
+'{}'.format([1, 'a'])
 """.strip("\n").split("\n")
 
 TEMPLATES += ["{{ %s }}" % expression for expression in EXPRESSIONS]

@@ -104,6 +104,8 @@ def make(args):
     for file in TOKENIZER_FILES:
         if (args.tokenizer / file).exists():
             shutil.copy(args.tokenizer / file, args.folder / file)
+    # transformers chooses the tokenizer's class by the model's type too, so it is read where both stand.
+    tokenizer = AutoTokenizer.from_pretrained(args.folder)
     model = arch.load(args.folder)
     ends = model.generation_config.eos_token_id
     stops = set(ends if isinstance(ends, list) else [ends])

@@ -1,4 +1,7 @@
 //! What the integration tests share: the repository's files, the built binaries, and folders that go away.
+pub mod helm;
+pub mod values;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.

@@ -1,7 +1,7 @@
 //! The canonical form of a declaration: key order of the schema, two spaces, quotes where readers disagree; every comment
 //! stays.
 //!
-//! `build` makes a tree of entries with their comments from the parser's events, `order` sorts it by the schema, `print`
+//! `build` makes a `tree` of entries with their comments from the parser's events, `order` sorts it by the schema, `print`
 //! writes it. What comes out is read again: unless values and comments are the same, the document keeps its own layout
 //! and only gets its quotes, and `kept` says why.
 mod build;
@@ -9,6 +9,7 @@ mod kept;
 mod order;
 mod print;
 mod quote;
+mod tree;
 
 use std::ops::Range;
 

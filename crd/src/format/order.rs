@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::build::{Block, Entry, Node};
+use super::tree::{Block, Entry, Node};
 use crate::kind::{
     CardNodeSpec, CardPolicySpec, ChangePlanSpec, Kind, ModelBuildSpec, P2PGroupSpec,
     ShardedModelSpec, rack::RackSpec,

@@ -1,5 +1,5 @@
 //! A tree as text: two spaces a level, lists indented, at most one empty line between entries.
-use super::build::{Block, Comment, Entry, Node, Tree};
+use super::tree::{Block, Comment, Entry, Node, Tree};
 
 /// The text of a document.
 pub(super) fn document(tree: &Tree) -> String {

@@ -134,6 +134,11 @@ pub struct CardNodeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 256)))]
     pub deviations: Vec<String>,
+    /// Who listens on the port of the vendor's operator's agent, where it is that agent or cannot be told from it: no SoC of
+    /// the node is reset by us then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub vendor_agent: Option<String>,
     /// Who holds SoCs, an entry a holder, at most 16: for whoever reads this. The snapshot has all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

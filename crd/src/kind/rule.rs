@@ -46,7 +46,7 @@ rules! {
         expression: "self in [1, 2, 4, 8, 16]",
         message: "size must be 1, 2, 4, 8 or 16",
         field: "",
-        help: "P2P spans at most 16 SoCs; declare several groups for more",
+        help: "write one of these; where more than 16 SoCs are meant, declare several groups",
     }
     MEMBERS_OR_AUTOMATIC {
         id: "SP-V0040", title: "members or automatic",
@@ -142,7 +142,7 @@ rules! {
         expression: "self >= 1 && self <= 64",
         message: "shards must be from 1 to 64",
         field: "",
-        help: "over P2P at most 16; on AI100 1, 2, 4, 8 or 16",
+        help: "a model has one slice at least, over P2P at most 16, and on AI100 1, 2, 4, 8 or 16",
     }
     SHARDS_OVER_P2P {
         id: "SP-V0052", title: "shards over P2P",
@@ -158,7 +158,7 @@ rules! {
         expression: "self.target != 'AI100' || self.topology.shards in [1, 2, 4, 8, 16] || self.topology.shards > 16",
         message: "on AI100 shards must be 1, 2, 4, 8 or 16",
         field: ".topology.shards",
-        help: "choose one of these counts; `target: CPU` takes any",
+        help: "choose one of these counts; `target: CPU` takes those between them too",
     }
     BUILD_PRECISION {
         id: "SP-V0054", title: "precision of the target",
@@ -222,7 +222,7 @@ rules! {
         expression: "!has(self.target) || self.target != 'AI100' || self.shards in [1, 2, 4, 8, 16] || self.shards > 16",
         message: "on AI100 shards must be 1, 2, 4, 8 or 16",
         field: ".shards",
-        help: "choose one of these counts; `target: CPU` takes any",
+        help: "choose one of these counts; `target: CPU` takes those between them too",
     }
     MODEL_PRECISION {
         id: "SP-V0082", title: "precision of the model's target",

@@ -97,7 +97,7 @@ pub fn load(sources: &[SourceText]) -> Loaded {
         text(source, &mut known, &mut loaded);
     }
     let first = loaded.diagnostics.len();
-    reference::check(&known, &mut loaded);
+    reference::check(&known, sources, &mut loaded);
     let mut hidden = Hidden::default();
     hidden.take(&mut loaded.diagnostics, first, MOST_TOLD);
     hidden.tell(&mut loaded.diagnostics, first, "declaration");

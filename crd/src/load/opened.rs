@@ -47,7 +47,13 @@ pub(super) enum Opened {
 /// What was open at `at` in a document that ends at `end`, where it opened on an earlier line.
 pub(super) fn opened(broken: &Broken, text: &str, at: usize, end: usize) -> Option<Opened> {
     let mut reader = Reader {
-        brackets: broken.brackets.clone(),
+        // The parser reads ahead: what it told may have opened behind the place that it complains of.
+        brackets: broken
+            .brackets
+            .iter()
+            .copied()
+            .filter(|bracket| *bracket < at)
+            .collect(),
         quoted: None,
     };
     reader.read(text, broken.told.min(at)..at);

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Loaded, document::Document, envelope::closest};
+use super::{Loaded, SourceText, chunk::chunks, document::Document, envelope::closest};
 use crate::{
     declaration::Span,
     diagnostic::{Diagnostic, catalog},
@@ -92,8 +92,51 @@ const UNPLACED: [&catalog::Explanation; 9] = [
     &catalog::LIST_DOCUMENT,
 ];
 
+/// The texts of such documents; `None` for one whose text is not at hand.
+struct Unplaced<'a>(Vec<Option<&'a str>>);
+
+impl<'a> Unplaced<'a> {
+    fn of(problems: &[Diagnostic], sources: &'a [SourceText]) -> Self {
+        let mut texts = Vec::new();
+        for problem in problems {
+            if !UNPLACED.contains(&problem.explanation) {
+                continue;
+            }
+            let span = problem.span.as_ref();
+            let place = span.and_then(|span| {
+                let source = sources.iter().find(|source| source.label == span.file)?;
+                Some((source, usize::try_from(span.byte).ok()?))
+            });
+            let Some((source, byte)) = place else {
+                texts.push(None);
+                continue;
+            };
+            // Where one document ends another begins: the problem may be of either.
+            let mut around = chunks(&source.text);
+            around.retain(|chunk| (chunk.start..=chunk.end).contains(&byte));
+            texts.extend(around.into_iter().map(|chunk| source.text.get(chunk)));
+        }
+        Self(texts)
+    }
+
+    /// Whether what a model is said to miss may stand in one of them: then it is told once that one is mended. A name
+    /// stands there letter by letter, unless escapes spell it.
+    fn may_answer(&self, model: &Known, problem: &Diagnostic) -> bool {
+        let field = match problem.id() {
+            id if id == catalog::NO_SUCH_GROUP.id => "/groupRef",
+            id if id == catalog::NO_SUCH_BUILD.id => "/buildRef",
+            _ => return false,
+        };
+        let Some(name) = model.text(field) else {
+            return false;
+        };
+        let holds = |text: &str| text.contains(name) || text.contains('\\');
+        self.0.iter().any(|text| text.is_none_or(holds))
+    }
+}
+
 /// Checks all documents against each other; removes from the declaration what cannot be used.
-pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
+pub(super) fn check(known: &[Known], sources: &[SourceText], loaded: &mut Loaded) {
     let mut first: BTreeMap<(Kind, &ObjectRef), &Known> = BTreeMap::new();
     for object in known {
         match first.get(&(object.kind, &object.object)) {
@@ -103,10 +146,7 @@ pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
             }
         }
     }
-    let unplaced = loaded
-        .diagnostics
-        .iter()
-        .any(|problem| UNPLACED.contains(&problem.explanation));
+    let unplaced = Unplaced::of(&loaded.diagnostics, sources);
     let mut broken: BTreeSet<&ObjectRef> = BTreeSet::new();
     for model in known
         .iter()
@@ -115,16 +155,14 @@ pub(super) fn check(known: &[Known], loaded: &mut Loaded) {
         let before = loaded.diagnostics.len();
         against_group(model, known, &mut loaded.diagnostics);
         against_build(model, known, &mut loaded.diagnostics);
-        if loaded.diagnostics.len() > before {
+        let found = loaded.diagnostics.split_off(before);
+        if !found.is_empty() {
             broken.insert(&model.object);
         }
-    }
-    if unplaced {
-        // What is missing is told once what is broken is mended.
-        let missing = [&catalog::NO_SUCH_GROUP, &catalog::NO_SUCH_BUILD];
-        loaded
-            .diagnostics
-            .retain(|problem| !missing.contains(&problem.explanation));
+        let told = found
+            .into_iter()
+            .filter(|problem| !unplaced.may_answer(model, problem));
+        loaded.diagnostics.extend(told);
     }
     loaded
         .declaration

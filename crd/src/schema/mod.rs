@@ -16,13 +16,23 @@ pub use named::{Schema, all, named};
 
 /// Every custom resource definition as `(file name, YAML)`, for `charts/shardplane/crds/`.
 pub fn crds() -> Vec<(String, String)> {
+    definitions()
+        .into_iter()
+        .filter_map(|(name, definition)| {
+            // A JSON value always has a YAML form.
+            Some((format!("{name}.yaml"), write::to_yaml(&definition).ok()?))
+        })
+        .collect()
+}
+
+/// Every custom resource definition as `(name, object)`.
+pub fn definitions() -> Vec<(String, Value)> {
     Kind::ALL
         .iter()
         .filter_map(|&kind| {
             let definition = definition::definition(kind)?;
             let name = definition.pointer("/metadata/name")?.as_str()?.to_owned();
-            // A JSON value always has a YAML form.
-            Some((format!("{name}.yaml"), write::to_yaml(&definition).ok()?))
+            Some((name, definition))
         })
         .collect()
 }

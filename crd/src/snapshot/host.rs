@@ -65,8 +65,46 @@ pub struct Tools {
     pub compiler: Fact<Toolchain>,
     /// Whether qmonitor answers.
     pub qmonitor_running: Fact<bool>,
+    /// Who listens where qmonitor does, TCP port 62472: there the vendor's operator has its own agent, which resets SoCs.
+    /// Absent from recordings of versions that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qmonitor_owner: Option<Fact<PortOwner>>,
     /// The worker binary for target CPU.
     pub worker: Fact<WorkerToolchain>,
+}
+
+/// Who listens on a port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "owner"
+)]
+pub enum PortOwner {
+    /// Nobody.
+    Nobody,
+    /// A process of the machine itself, as the vendor's guide starts qmonitor, and as we do.
+    Process {
+        /// Its process.
+        pid: u32,
+        /// The command.
+        name: String,
+        /// Its systemd unit, where it has one that is no container's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<String>,
+        /// Its container, where it runs in one that is no pod's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
+    },
+    /// A process of a pod: of the vendor's operator, which owns the resets of its node.
+    Pod {
+        /// Its process.
+        pid: u32,
+        /// The command.
+        name: String,
+        /// The pod's uid.
+        uid: String,
+    },
 }
 
 /// A compiler for target AI100.

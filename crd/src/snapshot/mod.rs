@@ -9,13 +9,14 @@ mod prerequisites;
 pub(crate) mod recording;
 mod settings_file;
 mod soc;
+mod wiring;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use host::{Host, Lockdown, Settings, Toolchain, Tools, WorkerToolchain};
+pub use host::{Host, Lockdown, PortOwner, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PodName, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind};
@@ -27,6 +28,7 @@ pub use settings_file::{
     FileImage, FileImageError, KeptSettings, OverrulingSetting, SETTINGS_FILE_LIMIT, SettingsFile,
 };
 pub use soc::{SkuKind, Soc, SocStatus};
+pub use wiring::told_by_place;
 
 use crate::{
     Fact, Unknown,

@@ -22,4 +22,5 @@ mod racks;
 mod recorded;
 mod styled;
 mod tampered;
+mod unclosed;
 mod written;

@@ -111,6 +111,21 @@ pub struct OpenHandles {
     pub unseen: Option<AccessError>,
 }
 
+/// Somebody who listens on a port; whose it is tells the control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The process.
+    pub pid: u32,
+    /// The command's name.
+    pub name: String,
+    /// The systemd unit that it belongs to, where it has one that is no container's.
+    pub unit: Option<String>,
+    /// The container that it runs in.
+    pub container: Option<String>,
+    /// The pod that it belongs to, by uid.
+    pub pod: Option<String>,
+}
+
 /// A claim of one of our own CPU workers on a rack's SoC; void as soon as its process is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {

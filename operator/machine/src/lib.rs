@@ -19,8 +19,8 @@ mod time;
 pub mod vendor;
 
 pub use access::{
-    AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, MachineEvent,
-    OpenHandle, OpenHandles, ToolError, ToolOutput,
+    AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, Listener,
+    MachineEvent, OpenHandle, OpenHandles, ToolError, ToolOutput,
 };
 pub use linux::{Linux, Roots};
 pub use machine::Machine;

@@ -8,8 +8,8 @@ use crd::{
 
 use crate::{
     access::{
-        AccessError, Claim, CrashPoint, EventCursor, Invocation, MachineEvent, OpenHandles,
-        ToolError, ToolOutput,
+        AccessError, Claim, CrashPoint, EventCursor, Invocation, Listener, MachineEvent,
+        OpenHandles, ToolError, ToolOutput,
     },
     linux::{Linux, Roots},
     rack::{RackError, RackServer},
@@ -154,6 +154,14 @@ impl Machine {
         match self {
             Self::Linux(linux) => Ok(linux.holders(socs)),
             Self::Rack(server) => server.holders(socs),
+        }
+    }
+
+    /// Who listens on a TCP port; nothing where nobody does. An error where somebody does and cannot be seen.
+    pub fn listener(&self, port: u16) -> Result<Option<Listener>, AccessError> {
+        match self {
+            Self::Linux(linux) => linux.listener(port),
+            Self::Rack(server) => server.listener(port),
         }
     }
 

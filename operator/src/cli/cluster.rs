@@ -1,7 +1,7 @@
 //! `agent`, `controller` and `approve`: the verbs of a Kubernetes cluster.
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::{Place, digest};
 use crate::cluster::{names::NAMESPACE, telemetry::log::LogFormat};
@@ -78,4 +78,29 @@ pub struct ApproveArgs {
     #[command(flatten)]
     #[doc = "Which API server."]
     pub cluster: ClusterArgs,
+}
+
+/// `installed`
+#[derive(Debug, Args)]
+pub struct InstalledArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: ClusterVerb,
+}
+
+/// What to do with what is installed.
+#[derive(Debug, Subcommand)]
+pub enum ClusterVerb {
+    /// Bring the custom resource definitions to those of this version, and wait until the API server serves them.
+    Define {
+        #[command(flatten)]
+        #[doc = "Which API server."]
+        cluster: ClusterArgs,
+    },
+    /// Say whether it may go: exit 12 while something is declared or left that would have to be put back, and name it.
+    MayGo {
+        #[command(flatten)]
+        #[doc = "Which API server."]
+        cluster: ClusterArgs,
+    },
 }

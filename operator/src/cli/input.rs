@@ -45,7 +45,8 @@ impl Verb {
             | Self::Down(_)
             | Self::Agent(_)
             | Self::Controller(_)
-            | Self::Approve(_) => 0,
+            | Self::Approve(_)
+            | Self::Installed(_) => 0,
         }
     }
 }

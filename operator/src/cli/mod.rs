@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use cluster::{AgentArgs, ApproveArgs, ClusterArgs, ControllerArgs};
+pub use cluster::{
+    AgentArgs, ApproveArgs, ClusterArgs, ClusterVerb, ControllerArgs, InstalledArgs,
+};
 pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
@@ -71,6 +73,8 @@ pub enum Verb {
     Controller(ControllerArgs),
     /// Approve a plan of a Kubernetes cluster by its digest.
     Approve(ApproveArgs),
+    /// Handle what is installed in a Kubernetes cluster.
+    Installed(InstalledArgs),
 }
 
 /// How a result is printed.
@@ -118,7 +122,8 @@ impl Verb {
             | Self::Up(_)
             | Self::Agent(_)
             | Self::Controller(_)
-            | Self::Approve(_) => Format::Text,
+            | Self::Approve(_)
+            | Self::Installed(_) => Format::Text,
         }
     }
 }
@@ -132,9 +137,13 @@ pub struct Place {
     /// Where state is kept [default: the user's state folder / shardplane / the machine's name].
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Only this server of the room.
+    /// Only this server of the room; with --roots, what this machine is called.
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
+    /// In a container: the folder below which this machine's own /sys, /proc, /dev, /etc, /run, /usr and /var are mounted,
+    /// as far as they are. Programs and /opt are the container's.
+    #[arg(long, value_name = "DIR", conflicts_with = "rack")]
+    pub roots: Option<PathBuf>,
 }
 
 /// What is declared.

@@ -124,7 +124,7 @@ pub struct SetArgs {
     #[doc = "Which rack."]
     pub place: Place,
     /// What to change: `ADDRESS/acs`, `ADDRESS/mdp`, `ADDRESS/state`, `ADDRESS/driver`, `vm.max_map_count`,
-    /// `control_resp_timeout_s`, `qmonitor` or a file such as `/etc/sysctl.d/99-local.conf`.
+    /// `control_resp_timeout_s`, `qmonitor`, `vendor-agent` or a file such as `/etc/sysctl.d/99-local.conf`.
     pub target: String,
     /// The value to write, such as `0x001d`, `on`, `Ready`, `60`; a file's text, or `absent`.
     pub value: String,

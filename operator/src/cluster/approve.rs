@@ -99,7 +99,8 @@ async fn who(client: &Client) -> Result<String, Failure> {
         })
 }
 
-fn refused(doing: &str, error: &kube_client::Error) -> Failure {
+/// A request that was not answered as it should be.
+pub(super) fn refused(doing: &str, error: &kube_client::Error) -> Failure {
     match error {
         kube_client::Error::Api(status) => {
             let exit = if matches!(status.code, 401 | 403 | 422) {

@@ -78,7 +78,7 @@ impl Engine<'_> {
                 return Ok(Stepped::Void { expected, found });
             }
         }
-        let attempt = journal.journal().attempts(&step.id, journal.boot_id()) + 1;
+        let attempt = journal.journal().attempts(step, journal.boot_id()) + 1;
         if matches!(step.action, Action::Reset { .. }) && attempt > RESET_ATTEMPTS {
             return Ok(Stepped::Failed {
                 why: format!(
@@ -165,11 +165,16 @@ impl Engine<'_> {
                     exit: Some(exit),
                 }),
             },
+            Action::Reset { socs, .. } => {
+                self.crew.resets(&node.name, socs);
+                Ok(acted(
+                    machine::perform(&node.machine, &step.action).map(|_| ()),
+                ))
+            }
             Action::ClearAcs { .. }
             | Action::RestoreAcs { .. }
             | Action::StartQmonitor {}
             | Action::RequestMdp { .. }
-            | Action::Reset { .. }
             | Action::WaitReady { .. }
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }

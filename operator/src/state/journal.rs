@@ -7,12 +7,12 @@ use std::{
 
 use crd::{
     id::{BootId, StepId},
-    journal::{Event, Record},
+    journal::{Event, Record, RunOutcome},
     kind::rack::Moment,
-    step::Step,
+    step::{Action, Step},
 };
 
-use super::{durable, frame};
+use super::{attempts, durable, frame};
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -195,28 +195,9 @@ impl Journal {
         Ok(())
     }
 
-    /// How often a step was begun in this boot since it was last verified. The intent itself counts, so that the last one
-    /// is enough.
-    pub fn attempts(&self, step: &StepId, boot_id: &BootId) -> u32 {
-        let mut attempts = 0;
-        for record in self.records.iter().filter(|r| &r.boot_id == boot_id) {
-            match &record.event {
-                Event::Intent {
-                    step: begun,
-                    attempt,
-                } if &begun.id == step => attempts = *attempt,
-                Event::Verified { step: ended } if ended == step => attempts = 0,
-                Event::Intent { .. }
-                | Event::Verified { .. }
-                | Event::RunBegin { .. }
-                | Event::Done { .. }
-                | Event::Failed { .. }
-                | Event::Void { .. }
-                | Event::Compensated { .. }
-                | Event::RunEnd { .. } => {}
-            }
-        }
-        attempts
+    /// How often a step was begun in this boot without having come to something: its last intent says it, as of a reset's SoCs.
+    pub fn attempts(&self, step: &Step, boot_id: &BootId) -> u32 {
+        attempts::of(&self.records, step, boot_id)
     }
 
     /// Steps begun in this boot by the last run, ended or not, oldest first.
@@ -261,7 +242,8 @@ impl Journal {
     }
 }
 
-/// The last intent of each step of the last boot that did not end well, each with its end.
+/// The last intent of each step of the last boot that did not end well, each with its end; of resets also those that did,
+/// until a run converges: what they were for is seen later.
 fn unsuccessful(records: &[Record]) -> Vec<Record> {
     let Some(boot) = records.last().map(|record| &record.boot_id) else {
         return Vec::new();
@@ -274,25 +256,43 @@ fn unsuccessful(records: &[Record]) -> Vec<Record> {
             | Event::Failed { step, .. }
             | Event::Void { step, .. }
             | Event::Compensated { step } => step,
-            Event::RunBegin { .. } | Event::Done { .. } | Event::RunEnd { .. } => continue,
-        };
-        match &record.event {
-            Event::Intent { .. } | Event::Verified { .. } => {
-                kept.retain(|other| !is_about(other, ended));
+            Event::RunEnd { outcome } => {
+                if *outcome == RunOutcome::Converged {
+                    forget_resets(&mut kept);
+                }
+                continue;
             }
-            Event::Failed { .. }
-            | Event::Void { .. }
-            | Event::Compensated { .. }
-            | Event::RunBegin { .. }
-            | Event::Done { .. }
-            | Event::RunEnd { .. } => {}
-        }
+            Event::RunBegin { .. } | Event::Done { .. } => continue,
+        };
         let begun = matches!(record.event, Event::Intent { .. });
+        let verified = matches!(record.event, Event::Verified { .. });
+        if begun || verified && !kept.iter().any(|other| resets(other, ended)) {
+            kept.retain(|other| !is_about(other, ended));
+        }
         if begun || kept.iter().any(|other| is_about(other, ended)) {
             kept.push(record.clone());
         }
     }
     kept
+}
+
+fn forget_resets(kept: &mut Vec<Record>) {
+    let done: Vec<StepId> = kept
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::Intent { step, .. } if matches!(step.action, Action::Reset { .. }) => {
+                Some(step.id.clone())
+            }
+            _ => None,
+        })
+        .collect();
+    kept.retain(|record| !done.iter().any(|id| is_about(record, id)));
+}
+
+/// Whether a record is the intent of this step, which is a reset.
+fn resets(record: &Record, id: &StepId) -> bool {
+    matches!(&record.event, Event::Intent { step, .. }
+        if step.id == *id && matches!(step.action, Action::Reset { .. }))
 }
 
 fn is_about(record: &Record, id: &StepId) -> bool {

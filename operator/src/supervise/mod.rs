@@ -4,7 +4,9 @@ pub mod ask;
 pub mod control;
 pub mod process;
 mod readiness;
+mod refusal;
 mod report;
+mod resets;
 pub mod running;
 mod speech;
 mod supervisor;
@@ -15,11 +17,13 @@ use std::collections::BTreeMap;
 
 use crd::{
     id::{NodeName, WorkerId},
+    snapshot::SocIdentity,
     step::{Action, Step},
 };
 use machine::{KnownWorker, MachineEvent};
 
 pub use report::{Trouble, WorkerReport};
+pub use resets::OwnResets;
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
 pub use crate::cluster::agent::drains::Freed;
@@ -42,6 +46,15 @@ pub enum Event {
         address: String,
         /// Its processes.
         pids: Vec<u32>,
+    },
+    /// A worker cannot listen where it was told to, and ends by that.
+    NotListening {
+        /// Which.
+        id: WorkerId,
+        /// Which of its starts.
+        generation: u64,
+        /// Why.
+        why: String,
     },
     /// A worker closed its standard output: it has ended, or will.
     Ended {
@@ -93,6 +106,15 @@ impl Crew<'_> {
         match self {
             Self::Nobody | Self::Elsewhere(_) | Self::Supervised(_) => Tenants::Strangers,
             Self::Controller(drains) => drains.tenants(),
+        }
+    }
+
+    /// A reset of these SoCs begins.
+    pub fn resets(&mut self, node: &NodeName, socs: &[SocIdentity]) {
+        match self {
+            Self::Supervised(supervisor) => supervisor.resets.begin(node, socs),
+            // Nobody listens to what the machine tells, or tells nobody of it.
+            Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
         }
     }
 

@@ -119,6 +119,8 @@ struct Said {
     address: String,
     #[serde(default)]
     pids: Vec<u32>,
+    #[serde(default)]
+    why: String,
 }
 
 /// Passes on what a worker says until it closes its standard output. The thread ends with the worker.
@@ -136,16 +138,23 @@ pub(super) fn listen(
             let Ok(said) = serde_json::from_str::<Said>(&line) else {
                 continue;
             };
-            if said.event == "listening" {
-                let listening = Event::Listening {
-                    id: id.clone(),
+            let id = id.clone();
+            let event = match said.event.as_str() {
+                "listening" => Event::Listening {
+                    id,
                     generation,
                     address: said.address,
                     pids: said.pids,
-                };
-                if events.send(listening).is_err() {
-                    return;
-                }
+                },
+                "not-listening" => Event::NotListening {
+                    id,
+                    generation,
+                    why: said.why,
+                },
+                _ => continue,
+            };
+            if events.send(event).is_err() {
+                return;
             }
         }
         let _ = events.send(Event::Ended { id, generation });

@@ -12,7 +12,7 @@ use machine::{KnownWorker, Machine, Roots, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::{
-    Event, WorkerReport, process,
+    Event, OwnResets, WorkerReport, process,
     speech::{arguments, last_line, listen, open_log},
     worker::{Running, Worker, claim, end, present, release},
 };
@@ -48,6 +48,8 @@ pub struct Supervisor {
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     generation: u64,
     drain_seconds: u32,
+    /// Resets of ours that the machine has not told of yet.
+    pub resets: OwnResets,
 }
 
 impl Supervisor {
@@ -61,6 +63,7 @@ impl Supervisor {
             workers: BTreeMap::new(),
             generation: 0,
             drain_seconds: DRAIN_SECONDS,
+            resets: OwnResets::default(),
         }
     }
 

@@ -50,6 +50,7 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Agent(args) => cluster::agent::run(&args, environment, console, stop),
         Verb::Controller(args) => cluster::controller::run(&args, environment, console, stop),
         Verb::Approve(args) => cluster::approve::run(&args, environment, console),
+        Verb::Installed(args) => cluster::installed::run(&args, environment, console),
     };
     let exit = ended.unwrap_or_else(|failure| tell(&failure, format, console));
     delivered(exit, console)

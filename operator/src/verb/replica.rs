@@ -56,6 +56,7 @@ fn server(snapshot: HardwareSnapshot) -> Server {
         qid_order: None,
         durations: None,
         tenants: Vec::new(),
+        vendor_agent: None,
         faults: Vec::new(),
         root_ports: Vec::new(),
         // A rack file is there to be edited: it carries no seal. What changes by itself is the rack's own.

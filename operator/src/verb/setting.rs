@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use crd::Fact;
+use crd::id::NodeName;
 use crd::snapshot::WorkerToolchain;
 use machine::{Machine, Roots};
 
@@ -74,6 +75,7 @@ pub fn open_room(
         .map(|dir| absolute(dir, environment));
     let room = room::open(
         rack.as_ref(),
+        roots(place, environment),
         state_dir.as_deref(),
         home.as_deref(),
         opening,
@@ -81,6 +83,29 @@ pub fn open_room(
     match &place.node {
         Some(node) => Ok(room.only(node)?),
         None => Ok(room),
+    }
+}
+
+/// Where this machine is looked at: the kernel's own places, or where a container has them mounted. There the host name is
+/// the container's, so that whoever starts it says what the machine is called.
+fn roots(place: &Place, environment: &Environment) -> Roots {
+    let own = Roots::default();
+    let Some(mounted) = &place.roots else {
+        return own;
+    };
+    let below = |name: &str| absolute(mounted, environment).join(name);
+    Roots {
+        sys: below("sys"),
+        proc: below("proc"),
+        dev: below("dev"),
+        var: below("var"),
+        etc: below("etc"),
+        run: below("run"),
+        usr: below("usr"),
+        // The vendor's tools are the container's, with the libraries that they were linked against.
+        opt: own.opt,
+        search: own.search,
+        node: place.node.clone().map(NodeName),
     }
 }
 

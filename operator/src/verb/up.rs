@@ -2,6 +2,7 @@
 mod again;
 mod goals;
 mod pass;
+mod port;
 mod question;
 mod ready;
 mod removal;
@@ -258,6 +259,14 @@ impl Up<'_> {
                     Next::Wait
                 })
             }
+            Event::NotListening {
+                id,
+                generation,
+                why,
+            } => {
+                self.cannot_listen(&id, generation, &why);
+                Ok(Next::Wait)
+            }
             Event::Ended { id, generation } => {
                 let ended = self.supervisor.ended(&id, generation, &self.setting.room);
                 let said = match ended {
@@ -278,6 +287,11 @@ impl Up<'_> {
                         return Ok(Next::Look);
                     }
                 }
+                Ok(Next::Wait)
+            }
+            Event::Machine { node, event }
+                if self.supervisor.resets.explain(&node, &event.what) =>
+            {
                 Ok(Next::Wait)
             }
             Event::Machine { node, event } => {
@@ -334,25 +348,7 @@ impl Up<'_> {
                     yes,
                     approve_digest,
                 };
-                let ended = self.down(&leave, &reply, &asker);
-                let (exit, why, hint) = match ended {
-                    Ok(None) => return Ok(Next::Wait),
-                    Ok(Some(settled)) => (settled.exit, settled.why, String::new()),
-                    Err(failure) => (failure.exit(), failure.chain(), failure.hint()),
-                };
-                let ended = Reply::Ended {
-                    code: exit.code(),
-                    why,
-                    hint,
-                };
-                if exit == Exit::Ok {
-                    self.parting = Some((reply, ended));
-                    Ok(Next::End(Exit::Ok))
-                } else {
-                    // Whoever went away wants no answer.
-                    let _ = reply.send(ended);
-                    Ok(Next::Look)
-                }
+                Ok(self.asked_down(&leave, reply, &asker))
             }
         }
     }

@@ -156,7 +156,7 @@ fn a_large_journal_starts_over_and_keeps_unsuccessful_attempts() {
     let before = fs::read(&file).unwrap();
     journal.compact(0).unwrap();
     assert_eq!(fs::read(file.with_extension("old")).unwrap(), before);
-    assert_eq!(journal.attempts(&begun.id, &boot), 2);
+    assert_eq!(journal.attempts(&begun, &boot), 2);
     say(
         &mut journal,
         Event::RunEnd {
@@ -165,6 +165,6 @@ fn a_large_journal_starts_over_and_keeps_unsuccessful_attempts() {
     );
     let read = Journal::read(&file).unwrap();
     assert_eq!(read.len(), 3);
-    assert_eq!(Journal::open(&file).unwrap().attempts(&begun.id, &boot), 2);
+    assert_eq!(Journal::open(&file).unwrap().attempts(&begun, &boot), 2);
     lab.run("state", &["apply", "-f", "declared"]).expect(0);
 }

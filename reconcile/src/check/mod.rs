@@ -15,6 +15,7 @@ use crd::{
     declaration::Declaration,
     id::StepId,
     plan::{NodePlan, Plan},
+    snapshot::told_by_place,
     step::Step,
 };
 
@@ -22,7 +23,7 @@ use crate::NodeInput;
 use machine::Machine;
 
 /// Every rule: its id, and what it holds.
-pub const RULES: [(&str, &str); 26] = [
+pub const RULES: [(&str, &str); 27] = [
     (
         "SP-C01",
         "a SoC is reset only when nobody holds it, or our own workers on it were drained",
@@ -103,6 +104,10 @@ pub const RULES: [(&str, &str); 26] = [
         "SP-C26",
         "at no point do fewer replicas of a model serve than its rollout asks for, unless that can never be and downtime is allowed",
     ),
+    (
+        "SP-C27",
+        "no SoC is reset, nor asked to change with its next reset, where somebody else resets SoCs or may do so",
+    ),
 ];
 
 /// A rule that a plan breaks.
@@ -132,7 +137,9 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
             );
             continue;
         };
-        let machine = Machine::of(snapshot, declaration);
+        let mut snapshot = snapshot.clone();
+        told_by_place(&mut snapshot.functions);
+        let machine = Machine::of(&snapshot, declaration);
         partitioning::read(node, &machine, &mut found);
         acs::read(node, &machine, &mut found);
         flow::read(node, &machine, &mut found);

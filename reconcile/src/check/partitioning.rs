@@ -3,7 +3,7 @@ use crd::{
     id::PciAddress,
     kind::{MdpMode, ResetScope},
     plan::NodePlan,
-    snapshot::{LedgerTarget, SocIdentity, SocStatus},
+    snapshot::{LedgerTarget, PortOwner, SocIdentity, SocStatus},
     step::{Action, MdpSetting, Step},
 };
 
@@ -13,14 +13,29 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
     for (at, step) in steps(node) {
         match &step.action {
             Action::Reset { scope, socs } => {
+                alone(step, machine, found);
                 reset(node, at, step, (*scope, socs), machine, found);
             }
             Action::RequestMdp { soc, enable } => {
+                alone(step, machine, found);
                 request(node, at, step, (soc, *enable), machine, found);
             }
             _ => {}
         }
     }
+}
+
+/// Nobody else resets SoCs here: a pod that listens where qmonitor does is the vendor's operator's, and so may be whoever
+/// cannot be seen there.
+fn alone(step: &Step, machine: &Machine<'_>, found: &mut Findings) {
+    let owner = machine.snapshot.tools.qmonitor_owner.as_ref();
+    let holds = match owner.map(|fact| &fact.value) {
+        None | Some(Some(PortOwner::Nobody | PortOwner::Process { .. })) => true,
+        Some(Some(PortOwner::Pod { .. }) | None) => false,
+    };
+    found.expect("SP-C27", step, holds, || {
+        "the vendor's operator's agent resets SoCs of this node, or may do so".into()
+    });
 }
 
 fn reset(

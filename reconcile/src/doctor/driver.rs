@@ -1,5 +1,5 @@
 //! The driver: loaded, bound to each SoC, with a node and interrupts, and patient enough.
-use crd::Unknown;
+use crd::{Unknown, id::PciAddress};
 
 use super::{
     patient::Patient,
@@ -69,6 +69,14 @@ pub(super) fn bound(patient: &Patient<'_>) -> Vec<Seen> {
     })
 }
 
+/// The node that a driver from before the accel class gave a SoC.
+fn older_node<'a>(patient: &Patient<'a>, soc: PciAddress) -> Option<&'a str> {
+    let asked = patient.snapshot.prerequisites.as_ref()?;
+    let asked = asked.socs.iter().find(|asked| asked.address == soc)?;
+    let node = asked.node.as_ref()?.get()?;
+    (!node.starts_with("/dev/accel/")).then_some(node)
+}
+
 pub(super) fn node(patient: &Patient<'_>) -> Vec<Seen> {
     let sdk = patient.snapshot.tools.platform_sdk.get();
     let old = sdk.is_some_and(|sdk| version(sdk) < ACCEL_CLASS.to_vec());
@@ -76,6 +84,9 @@ pub(super) fn node(patient: &Patient<'_>) -> Vec<Seen> {
         // Without the driver there is no node: that is said where the driver is.
         if patient.driver(soc.address) != Some("qaic") {
             return None;
+        }
+        if let Some(node) = older_node(patient, soc.address) {
+            return Some(Seen::pass(format!("{node}: this driver has no accel class")).from(&soc.accel.source));
         }
         if old {
             return Some(Seen::pass("/dev/qaic_aic100_N: this SDK has no accel nodes").from(&soc.accel.source));

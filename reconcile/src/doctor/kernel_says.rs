@@ -5,6 +5,13 @@ use super::{patient::Patient, seen::Seen};
 
 pub(super) fn bus_whole(patient: &Patient<'_>) -> Vec<Seen> {
     let unread = &patient.snapshot.unread;
+    if unread.is_empty() && patient.snapshot.functions.is_empty() {
+        let none = Seen::unknown(
+            "unknown: the kernel lists no PCI function at all",
+            "see that sysfs is mounted on /sys, and that this machine has a PCI bus",
+        );
+        return vec![none.from("/sys/bus/pci/devices")];
+    }
     if unread.is_empty() {
         return vec![Seen::pass("read to its end").from("/sys/bus/pci/devices")];
     }

@@ -25,7 +25,7 @@ use crd::{
     snapshot::HardwareSnapshot,
 };
 
-use crate::view::in_order;
+use crate::view;
 use patient::Patient;
 use seen::{Seen, merged};
 
@@ -170,7 +170,7 @@ const CHECKS: &[Check] = &[
 /// Looks at a machine. With a declaration, what its groups need is what ACS and MDP are judged by; without one, what the
 /// ledger's groups need; without either, every set of SoCs below one switch.
 pub fn doctor(snapshot: &HardwareSnapshot, declaration: Option<&Declaration>) -> Vec<Finding> {
-    let ordered = in_order(snapshot);
+    let ordered = view::read(snapshot);
     let patient = Patient::of(&ordered, declaration);
     CHECKS
         .iter()

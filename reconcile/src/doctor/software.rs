@@ -1,5 +1,6 @@
 //! Tools of the vendor, and what else works on the node.
 use super::{patient::Patient, sdk::is_missing, seen::Seen};
+use crate::judge::resets_too;
 
 /// Files of the SDK that steps need, and for what.
 const TOOLS: [(&str, &str); 6] = [
@@ -77,7 +78,7 @@ pub(super) fn worker(patient: &Patient<'_>) -> Vec<Seen> {
 }
 
 pub(super) fn vendor_operator(patient: &Patient<'_>) -> Vec<Seen> {
-    patient.asked(|asked| {
+    let mut seen = patient.asked(|asked| {
         vec![Seen::told(&asked.vendor_operator, |marks| {
             if marks.is_empty() {
                 Seen::pass("no trace of it")
@@ -88,5 +89,12 @@ pub(super) fn vendor_operator(patient: &Patient<'_>) -> Vec<Seen> {
                 )
             }
         })]
-    })
+    });
+    if let Some(other) = resets_too(patient.snapshot) {
+        let owner = patient.snapshot.tools.qmonitor_owner.as_ref();
+        let source = owner.map_or("", |fact| fact.source.as_str());
+        let hint = "as long as that is so we reset none: take the vendor's agent off this node, or leave partitioning to it";
+        seen.push(Seen::warn(other, hint).from(source));
+    }
+    seen
 }

@@ -6,10 +6,13 @@ use crd::{
     id::{GroupId, PciAddress},
     kind::{P2PGroupSpec, SpreadOver},
     plan::ReportReason,
-    snapshot::{GroupRecord, SocStatus},
+    snapshot::{GroupRecord, PortKind, SocStatus},
 };
 
-use super::groups::{Obstacle, PlacedGroup, Placement, Taken, is_unread, structural};
+use super::{
+    groups::{Obstacle, PlacedGroup, Placement, Taken, is_unread, structural},
+    strangers::disturbs,
+};
 use crate::{
     judge::foreign_holders,
     view::{P2P_BAR_KIB, View},
@@ -87,7 +90,7 @@ pub(super) fn form<'a>(
     let most = rules.count.unwrap_or(u32::MAX);
     let mut formed = used.len();
     for index in (0..most).filter(|index| !used.contains(index)) {
-        let Some(members) = next_set(view, size, rules.per, taken) else {
+        let Some(members) = next_set(view, group, size, rules.per, taken) else {
             break;
         };
         taken.0.extend(&members);
@@ -118,14 +121,17 @@ pub(super) fn form<'a>(
     }
 }
 
-/// The next set: from the fullest fit, so that cards stay whole for others, and SoCs that are Ready before others.
+/// The next set: from the fullest fit, so that cards stay whole for others, and SoCs that are Ready before others. One that
+/// would take isolation from a stranger is the last resort: it is blocked, and says by whom.
 fn next_set(
     view: &View<'_>,
+    group: &Declared<P2PGroupSpec>,
     size: usize,
     per: SpreadOver,
     taken: &Taken,
 ) -> Option<Vec<PciAddress>> {
     let free = |soc: &PciAddress| fits(view, *soc, size) && !taken.0.contains(soc);
+    let disturbs = |socs: &[PciAddress]| disturbs(view, group, socs);
     let cards: Vec<Vec<PciAddress>> = view
         .topology
         .cards()
@@ -141,25 +147,54 @@ fn next_set(
     let whole = cards
         .iter()
         .filter(|socs| socs.len() >= size)
-        .min_by_key(|socs| (unready(view, &socs[..size]), socs.len(), socs[0]));
-    if let Some(socs) = whole {
-        return Some(in_address_order(socs[..size].to_vec()));
-    }
+        .min_by_key(|socs| {
+            let set = &socs[..size];
+            (disturbs(set), unready(view, set), socs.len(), socs[0])
+        })
+        .map(|socs| in_address_order(socs[..size].to_vec()));
+    let mut choices = whole.into_iter().collect::<Vec<_>>();
     match per {
-        SpreadOver::Card => None,
+        SpreadOver::Card => {}
+        SpreadOver::Switch if choices.iter().any(|set| !disturbs(set)) => {}
         SpreadOver::Switch => {
             let mut domains: BTreeMap<PciAddress, Vec<Vec<PciAddress>>> = BTreeMap::new();
-            for socs in cards {
+            for socs in &cards {
                 if let Some(switch) = view.topology.domain(socs[0]) {
-                    domains.entry(switch).or_default().push(socs);
+                    domains.entry(switch).or_default().push(socs.clone());
                 }
             }
-            domains
+            let widest = domains
                 .into_values()
-                .filter_map(|cards| spread(view, cards, size))
-                .min_by_key(|socs| (unready(view, socs), socs.clone()))
+                .filter_map(|cards| spread(view, cards, size));
+            choices.extend(
+                widest.min_by_key(|socs| (disturbs(socs), unready(view, socs), socs.clone())),
+            );
+            // Nobody hangs below some switch inside.
+            if choices.iter().all(|set| disturbs(set)) {
+                let inside =
+                    below_each_switch(view, &cards).filter_map(|cards| spread(view, cards, size));
+                let undisturbed = inside.filter(|set| !disturbs(set));
+                choices.extend(undisturbed.min_by_key(|socs| (unready(view, socs), socs.clone())));
+            }
         }
     }
+    let first = choices.iter().position(|set| !disturbs(set)).unwrap_or(0);
+    (first < choices.len()).then(|| choices.swap_remove(first))
+}
+
+/// The cards below each switch, nested ones too.
+fn below_each_switch<'a>(
+    view: &'a View<'_>,
+    cards: &'a [Vec<PciAddress>],
+) -> impl Iterator<Item = Vec<Vec<PciAddress>>> + 'a {
+    let switches = view
+        .topology
+        .functions()
+        .filter(|function| function.port == Some(PortKind::SwitchUpstream));
+    switches.map(|switch| {
+        let below = |socs: &&Vec<PciAddress>| view.topology.is_below(socs[0], switch.address);
+        cards.iter().filter(below).cloned().collect()
+    })
 }
 
 /// Fewest cards first: the fullest ones, then by address.

@@ -4,7 +4,9 @@ mod explicit;
 mod groups;
 mod models;
 mod served;
+mod strangers;
 
 pub use groups::{Obstacle, PlacedGroup, Placement, place};
 pub use models::{House, Placed, Seat, place_models, place_surplus, surplus_id, worker_id};
 pub use served::{build_request, program as served_program};
+pub use strangers::allows_neighbours;

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     drift,
     placement::place,
-    view::{View, in_order},
+    view::{self, View},
 };
 
 /// The oldest kernels that know each parameter (kernel's admin guide).
@@ -67,7 +67,7 @@ pub struct BootPort {
 
 /// Works them out for one node. It cannot fail: what stands against a group leaves its ports out, with why.
 pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -> BootParameters {
-    let snapshot = in_order(snapshot);
+    let snapshot = view::read(snapshot);
     let view = View::of(&snapshot, declaration);
     let mut left_out: Vec<String> = Vec::new();
     let mut ports = BTreeSet::new();

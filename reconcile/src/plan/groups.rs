@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{PciAddress, Word},
-    kind::{AcsMode, Enforcement, MdpMode, UntrustedNeighbours, VerificationMode},
+    kind::{AcsMode, Enforcement, MdpMode, VerificationMode},
     plan::ReportReason,
     snapshot::{Acs, GroupRecord, LedgerTarget, Lockdown},
     step::{ACS_REDIRECT_MASK, PortRef},
@@ -12,7 +12,7 @@ use crd::{
 use super::{ports::Closed, socs};
 use crate::{
     isolation::{self, Words},
-    placement::{Obstacle, PlacedGroup},
+    placement::{Obstacle, PlacedGroup, allows_neighbours},
     view::View,
 };
 
@@ -254,7 +254,10 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
         .flat_map(|port| isolation::change(&view.topology, &words, *port, &members).neighbours)
         .filter(|function| isolation::is_untrusted(&view.topology, *function))
         .collect();
-    if untrusted.is_empty() || allows(view, group) {
+    let PlacedGroup {
+        declared, members, ..
+    } = &group.placed;
+    if untrusted.is_empty() || allows_neighbours(view, declared, members) {
         return;
     }
     let names: Vec<String> = untrusted
@@ -281,19 +284,6 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
         "move the device, free it from VFIO, or declare `untrustedNeighbours: Allow` in policy and group",
     );
     group.obstacles.push(found);
-}
-
-/// The stricter of the rules that are stated; refused where none is.
-pub(super) fn allows(view: &View<'_>, group: &Assessed<'_>) -> bool {
-    let own = group.placed.declared.spec.isolation.as_ref();
-    let stated: BTreeSet<UntrustedNeighbours> = group
-        .placed
-        .members
-        .iter()
-        .filter_map(|soc| view.policy(*soc)?.spec.acs.as_ref()?.untrusted_neighbours)
-        .chain(own.map(|rule| rule.untrusted_neighbours))
-        .collect();
-    stated.contains(&UntrustedNeighbours::Allow) && !stated.contains(&UntrustedNeighbours::Refuse)
 }
 
 /// Whether P2P is to be proven: the ledger's proof is absent, or is of another state than the one that will hold.

@@ -52,7 +52,7 @@ use crate::{
     drift,
     placement::{House, Placed, Seat, place_models, place_surplus},
     rollout,
-    view::{Spared, View, in_order},
+    view::{self, Spared, View},
 };
 use keeping::{Keeping, keep};
 use node::Needs;
@@ -182,7 +182,10 @@ fn readable(nodes: &[NodeInput], report: &mut Report<'_>) -> BTreeMap<NodeName, 
         match node {
             NodeInput::Read(snapshot) => {
                 let name = snapshot.metadata.name.clone();
-                if snapshots.insert(name.clone(), in_order(snapshot)).is_some() {
+                if snapshots
+                    .insert(name.clone(), view::read(snapshot))
+                    .is_some()
+                {
                     twice.insert(name);
                 }
             }

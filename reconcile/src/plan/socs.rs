@@ -9,7 +9,7 @@ use crd::{
 
 use super::governance;
 use crate::{
-    judge::foreign_holders,
+    judge::{foreign_holders, resets_too},
     placement::Obstacle,
     selection::version,
     view::{Spared, View},
@@ -127,6 +127,7 @@ pub(super) fn change_obstacles(
     object: &ObjectRef,
 ) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
+    obstacles.extend(vendor_obstacle(view, soc, object));
     if view.snapshot.tools.platform_sdk.get().is_some() {
         obstacles.extend(sdk_obstacle(view, soc, object, MDP_SDK));
     }
@@ -148,6 +149,18 @@ pub(super) fn change_obstacles(
         ResetScope::Host => obstacles.extend(whole_reset_obstacles(view, object)),
     }
     obstacles
+}
+
+/// The vendor's operator's agent resets SoCs of its node by itself: where it is, or may be, we do not.
+fn vendor_obstacle(view: &View<'_>, soc: PciAddress, object: &ObjectRef) -> Option<Obstacle> {
+    let other = resets_too(view.snapshot)?;
+    Some(of(
+        object,
+        ReportReason::VendorAgent,
+        soc,
+        format!("switching partitioning of {soc} resets it, and {other}"),
+        "take the vendor's agent off this node (the node selector of its operator), or leave partitioning to it: `mdp` absent from the policy, or `enforcement: Observe`",
+    ))
 }
 
 /// What stands against resetting every SoC of the machine together.

@@ -25,6 +25,7 @@ pub fn tools_of_image(reference: &str) -> Tools {
         apps_sdk: nobody_looked(reference),
         compiler: nobody_looked(reference),
         qmonitor_running: nobody_looked(reference),
+        qmonitor_owner: None,
         worker: Fact::known(
             WorkerToolchain {
                 pack_format: 0,

@@ -2,6 +2,7 @@
 mod difference;
 mod redact;
 mod subject;
+mod tools;
 
 pub use difference::difference;
 pub use redact::{Pseudonyms, redact};

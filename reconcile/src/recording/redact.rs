@@ -59,7 +59,7 @@ impl Pseudonyms {
     }
 
     /// `node-0123456789abcdef`.
-    fn name(&self, what: &str, text: &str) -> String {
+    pub(super) fn name(&self, what: &str, text: &str) -> String {
         format!("{what}-{}", self.digits(what, text))
     }
 
@@ -68,7 +68,7 @@ impl Pseudonyms {
         hash.to_hex()[..16].to_owned()
     }
 
-    fn pid(&self, pid: u32) -> u32 {
+    pub(super) fn pid(&self, pid: u32) -> u32 {
         let hash = blake3::keyed_hash(&self.key, format!("pid\0{pid}").as_bytes());
         let [a, b, c, d, ..] = *hash.as_bytes();
         // Process ids are positive and signed in the kernel.
@@ -386,7 +386,7 @@ pub fn redact(snapshot: &HardwareSnapshot, pseudonyms: &Pseudonyms) -> HardwareS
         unread: unread.into_iter().map(|u| pseudonyms.unread(u)).collect(),
         host,
         settings: pseudonyms.settings(settings),
-        tools,
+        tools: pseudonyms.tools(tools),
         prerequisites,
         programs,
         workers: workers.into_iter().map(|w| pseudonyms.worker(w)).collect(),

@@ -26,6 +26,7 @@ mod recordings;
 mod rollout;
 mod said;
 mod scenarios;
+mod second_owner;
 mod serving;
 mod simulate;
 mod taken;

@@ -11,6 +11,7 @@ use reconcile::check::RULES;
 use crate::{
     cases::{Case, beside_a_stranger, keeping, keeping_no_more, numbers, replacing, resetting},
     declare::quickstart,
+    second_owner::vendor_agent,
 };
 
 /// Changes what the first settings file is to hold.
@@ -272,6 +273,13 @@ fn every_rule_has_a_plan_that_breaks_it() {
         }),
         ("SP-C26", resetting, |case| {
             case.declaration.models[0].spec.rollout = None;
+        }),
+        ("SP-C27", Case::fresh, |case| {
+            case.snapshot.tools.qmonitor_owner = Some(Fact::known(vendor_agent(), "test"));
+        }),
+        ("SP-C27", Case::fresh, |case| {
+            case.snapshot.tools.qmonitor_owner =
+                Some(Fact::unknown(crd::Unknown::NoPermission, "test"));
         }),
     ];
     for make in [

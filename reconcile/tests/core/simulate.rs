@@ -7,7 +7,7 @@ use crd::{
     id::{Digest, ObjectRef, PciAddress, ProgramKey, Word},
     judgement::Judgement,
     plan::Plan,
-    snapshot::{Acs, HardwareSnapshot, PresentProgram, PresentWorker, WorkerState},
+    snapshot::{Acs, HardwareSnapshot, PresentProgram, PresentWorker, WorkerState, told_by_place},
     step::{Action, MdpSetting, Step, WorkerRequest},
 };
 use reconcile::{Inputs, NodeInput, judge, ledger, plan};
@@ -43,6 +43,8 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
         let Some(snapshot) = nodes.iter_mut().find(|s| s.metadata.name == node.node) else {
             continue;
         };
+        // Whoever carries out looks with the probe of today.
+        told_by_place(&mut snapshot.functions);
         let is_build = |step: &&Step| matches!(step.action, Action::Build { .. });
         let mut asked = BTreeMap::new();
         let late = node.work.iter().filter(|step| workers && !is_build(step));

@@ -6,8 +6,8 @@ use crd::{
     id::{AccelMinor, BootId, MhiId, MhiSerial, NodeName, PciAddress, PciPath, Qid, Word},
     snapshot::{
         Acs, Bar, FileImage, HardwareSnapshot, Host, KeptSettings, Ledger, Lockdown, PciFunction,
-        PortKind, SNAPSHOT_KIND, Settings, SettingsFile, SkuKind, SnapshotMetadata, Soc, SocStatus,
-        Toolchain, Tools, WorkerToolchain,
+        PortKind, PortOwner, SNAPSHOT_KIND, Settings, SettingsFile, SkuKind, SnapshotMetadata, Soc,
+        SocStatus, Toolchain, Tools, WorkerToolchain,
     },
 };
 
@@ -78,6 +78,7 @@ impl Builder {
                         source,
                     ),
                     qmonitor_running: Fact::known(false, source),
+                    qmonitor_owner: Some(Fact::known(PortOwner::Nobody, source)),
                     worker: Fact::known(
                         WorkerToolchain {
                             pack_format: 1,

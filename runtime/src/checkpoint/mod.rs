@@ -2,6 +2,7 @@
 
 pub mod config;
 mod header;
+pub mod identity;
 mod json;
 mod keys;
 mod object;
@@ -55,6 +56,18 @@ impl Checkpoint {
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
+    /// Another model is there than was declared.
+    #[error(
+        "{folder} holds another model than was declared: its digest is {found}, not {declared}; declare that one, or put the model there that is meant"
+    )]
+    Another {
+        /// The folder.
+        folder: PathBuf,
+        /// The digest that was declared.
+        declared: String,
+        /// The digest of what is there.
+        found: String,
+    },
     /// There is no such folder.
     #[error(
         "{folder} is not a folder; give the folder that holds config.json and the safetensors files"

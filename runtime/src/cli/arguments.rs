@@ -35,6 +35,9 @@ pub(super) struct Build {
     /// Folder with config.json, safetensors files and tokenizer.json
     #[arg(long, value_name = "DIR")]
     pub(super) checkpoint: PathBuf,
+    /// Digest of the model that is meant, as `shardplane plan -o json` shows it; another is refused
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) model_digest: Option<String>,
     /// Program directory to make
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
@@ -102,6 +105,9 @@ pub(super) struct Serve {
     /// Longest time that a request may take, its wait for a slot included
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) request_deadline: u64,
+    /// Time for which new requests are still taken once the server was told to stop, each the last on its connection
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub(super) farewell: u64,
     /// Longest time that requests may go on once the server was told to stop
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     pub(super) drain_deadline: u64,

@@ -10,6 +10,7 @@ use super::arguments::{Build, Format, Room};
 use super::failure::Failure;
 use super::stop::Stop;
 use super::{model, output};
+use crate::checkpoint::identity;
 use crate::program::build::{BuildOutcome, check_place};
 use crate::program::{BuildError, BuildProgress, BuildRequest, Built, MemoryLimit, build, inspect};
 use crate::serve::chain;
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(30);
 pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
     let Build {
         checkpoint,
+        model_digest,
         out,
         shards,
         precision,
@@ -38,8 +40,13 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         None => model::default_context(seen.shape.context),
     };
     // Hours of packing would end in a program that nobody can talk to.
-    let text = ModelText::load(checkpoint, &[])?;
+    let text = ModelText::load(checkpoint, seen.shape.architecture, &[])?;
     text.vocabulary.fits(seen.shape.vocab)?;
+    if let Some(declared) = model_digest
+        && !identity::is(checkpoint, declared, &|| stop.asked()).map_err(BuildError::from)?
+    {
+        return Err(Failure::new(stop.exit(), &BuildError::Stopped));
+    }
     for warning in &seen.warnings {
         output::note(&format!("warning: {warning}"));
     }

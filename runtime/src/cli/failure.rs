@@ -172,6 +172,7 @@ impl From<TextError> for Failure {
             | TextError::TooLarge { .. }
             | TextError::Json { .. }
             | TextError::Decoding { .. }
+            | TextError::Tokenizing { .. }
             | TextError::Tokenizer { .. }
             | TextError::Rows { .. }
             | TextError::Beyond
@@ -191,7 +192,7 @@ impl From<RankError> for Failure {
     fn from(error: RankError) -> Self {
         let exit = match &error {
             RankError::Option { .. } => Exit::Usage,
-            RankError::Program(_) => Exit::BadInput,
+            RankError::Program(_) | RankError::NoNumbers { .. } => Exit::BadInput,
             RankError::Memory { .. }
             | RankError::System { .. }
             | RankError::Spawn { .. }

@@ -1,13 +1,17 @@
 //! `inspect` and `toolchain`: what is there, and what it would need.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::arguments::{Format, Inspect, Toolchain};
 use super::failure::{Exit, Failure};
 use super::output;
-use crate::model::ModelShape;
+use crate::model::{Architecture, ModelShape};
 use crate::program::manifest::MANIFEST;
 use crate::program::{Inspection, Manifest, Precision, Program, inspect};
+use crate::serve::chain;
+use crate::text::{ModelText, TextError};
 
 pub(super) fn run(arguments: &Inspect) -> Result<(), Failure> {
     let Inspect {
@@ -16,11 +20,71 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Failure> {
         output: printed,
     } = arguments;
     let program = path.join(MANIFEST).exists();
-    match (program, printed.format) {
-        (true, Format::Json) => output::json(&value(Program::open(path)?.manifest())?),
-        (true, Format::Text) => output::line(&describe_program(Program::open(path)?.manifest())),
-        (false, Format::Json) => output::json(&value(&inspect(path, *shards)?)?),
-        (false, Format::Text) => output::line(&describe_checkpoint(&inspect(path, *shards)?)),
+    let (mut report, text, family) = if program {
+        let program = Program::open(path)?;
+        let manifest = program.manifest();
+        let family = manifest.shape.architecture;
+        (value(manifest)?, describe_program(manifest), family)
+    } else {
+        let seen = inspect(path, *shards)?;
+        let family = seen.shape.architecture;
+        (value(&seen)?, describe_checkpoint(&seen), family)
+    };
+    let tokenizer = tokenizer(path, family);
+    match printed.format {
+        Format::Json => {
+            report["tokenizer"] = json!({ "class": tokenizer.class, "refused": tokenizer.refused });
+            output::json(&report)
+        }
+        Format::Text => output::line(&format!("{text}\ntokenizer    {}", tokenizer.line())),
+    }
+}
+
+/// How text becomes tokens.
+struct Tokenizing {
+    /// The class that says it, by transformers' name.
+    class: Option<&'static str>,
+    /// Why there is none.
+    refused: Option<String>,
+}
+
+impl Tokenizing {
+    fn line(&self) -> String {
+        match self {
+            Self {
+                refused: Some(why), ..
+            } => format!("none that can be used: {why}"),
+            Self { class: None, .. } => "none: there is no tokenizer.json".to_owned(),
+            Self {
+                class: Some(AS_WRITTEN),
+                ..
+            } => "as tokenizer.json is written".to_owned(),
+            Self {
+                class: Some(class), ..
+            } => format!(
+                "{class}, as transformers 5 makes it: words and merges of tokenizer.json, the rest by the class"
+            ),
+        }
+    }
+}
+
+/// What transformers calls a tokenizer for which the file alone decides.
+const AS_WRITTEN: &str = "TokenizersBackend";
+
+fn tokenizer(path: &Path, family: Architecture) -> Tokenizing {
+    match ModelText::load(path, family, &[]) {
+        Ok(text) => Tokenizing {
+            class: Some(text.vocabulary.class().name().unwrap_or(AS_WRITTEN)),
+            refused: None,
+        },
+        Err(TextError::NoTokenizer { .. }) => Tokenizing {
+            class: None,
+            refused: None,
+        },
+        Err(error) => Tokenizing {
+            class: None,
+            refused: Some(chain(&error)),
+        },
     }
 }
 

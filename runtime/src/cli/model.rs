@@ -48,7 +48,7 @@ pub(super) fn open(directory: &Path) -> Result<Program, Failure> {
 /// What is served, by that name.
 pub(super) fn served(program: &Program, name: String, limits: Limits) -> Result<Served, Failure> {
     let shape = &program.manifest().shape;
-    let text = ModelText::load(program.directory(), &shape.eos)?;
+    let text = ModelText::load(program.directory(), shape.architecture, &shape.eos)?;
     text.vocabulary.fits(shape.vocab)?;
     Ok(Served {
         name,
@@ -58,7 +58,7 @@ pub(super) fn served(program: &Program, name: String, limits: Limits) -> Result<
     })
 }
 
-/// Starts the ranks; returns when each has loaded its slice.
+/// Starts the ranks; returns when each has loaded its slice, and the model gave numbers once.
 pub(super) fn start(
     program: &Program,
     running: &Running,
@@ -74,7 +74,9 @@ pub(super) fn start(
         deadline: Duration::from_secs(running.rank_deadline),
         memory: MemoryLimit::Machine,
     };
-    Ranks::start(program, options)
+    let mut ranks = Ranks::start(program, options)?;
+    ranks.probe()?;
+    Ok(ranks)
 }
 
 /// The engine's step function over ranks.

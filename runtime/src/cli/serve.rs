@@ -42,7 +42,7 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
     let limits = limits(&arguments, &program);
     let served = model::served(&program, name(&arguments), limits)?;
     // Before the ranks load, which may take a while: a port in use is known at once.
-    let listener = listen(arguments.listen)?;
+    let listener = listen(arguments.listen).map_err(|error| not_listening(&arguments, &error))?;
     let running = arguments.running.clone();
     let loading =
         tokio::task::spawn_blocking(move || model::start(&program, &running, limits, executable));
@@ -65,10 +65,13 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
     let Orders { received, origin } = orders;
     let deadlines = Deadlines {
         request: Duration::from_secs(arguments.request_deadline),
+        farewell: Duration::from_secs(arguments.farewell),
         drain: Duration::from_secs(arguments.drain_deadline),
         goodbye: Duration::from_secs(2),
         // Longer than load balancers keep an idle connection (a minute is usual), so that it is they who close it.
-        head: Duration::from_secs(75),
+        rest: Duration::from_secs(75),
+        // Whoever has begun to ask goes on: a head is one packet, or a few.
+        head: Duration::from_secs(10),
         stall: Duration::from_mins(1),
     };
     let incoming = incoming(listener);
@@ -118,26 +121,33 @@ fn name(arguments: &Serve) -> String {
     })
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let open = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Why nobody can be heard. A supervisor is told before we end: it knows who chose the port, and whoever reads its words
+/// never typed our options.
+fn not_listening(arguments: &Serve, error: &std::io::Error) -> Failure {
+    let address = arguments.listen;
+    if arguments.supervised {
+        let told = json!({"event": "not-listening", "address": address.to_string(), "why": error.to_string()});
+        // Where nobody reads it, the failure itself still says it.
+        let _ = output::json(&told);
+    }
+    let hint = match error.kind() {
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: choose one that it has with --listen, or 0.0.0.0 for all"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root, or for whom CAP_NET_BIND_SERVICE allows them: choose a higher one with --listen"
+        }
+        _ => "stop whoever uses the port, or choose another with --listen; port 0 takes a free one",
     };
-    open().map_err(|error: std::io::Error| {
-        let hint = match error.kind() {
-            ErrorKind::AddrNotAvailable => {
-                "this machine has no such address: choose one that it has with --listen, or 0.0.0.0 for all"
-            }
-            ErrorKind::PermissionDenied => {
-                "ports below 1024 are for root, or for whom CAP_NET_BIND_SERVICE allows them: choose a higher one with --listen"
-            }
-            _ => "stop whoever uses the port, or choose another with --listen; port 0 takes a free one",
-        };
-        Failure::new(Exit::Unavailable, &error)
-            .doing(&format!("listening on {address}"))
-            .hint(hint)
-    })
+    Failure::new(Exit::Unavailable, error)
+        .doing(&format!("listening on {address}"))
+        .hint(hint)
 }
 
 fn announce(

@@ -18,12 +18,14 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::regular;
 
 /// What the serving side reads from beside the slices, copied as it is.
-const COPIES: [&str; 5] = [
+const COPIES: [&str; 7] = [
+    "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "chat_template.jinja",
     "generation_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
 ];
 /// Room for the manifest and for what file systems take themselves.
 const DISK_SLACK: u64 = 1 << 20;
@@ -336,9 +338,8 @@ fn copy(from: &Path, to: &Path) -> Result<(), BuildError> {
 fn digest(checkpoint: &Checkpoint) -> Result<String, CheckpointError> {
     let mut hasher = blake3::Hasher::new();
     let folder = &checkpoint.folder;
-    let small = ["config.json"]
+    let small = COPIES
         .into_iter()
-        .chain(COPIES)
         .map(|name| folder.join(name))
         .filter(|path| path.exists());
     for path in small.chain(checkpoint.tensors.paths().map(Path::to_path_buf)) {

@@ -323,7 +323,10 @@ impl ProgramFile {
     fn purpose(&self) -> &'static str {
         match self.name.as_str() {
             "tokenizer.json" => "turns text into tokens and back",
-            "tokenizer_config.json" | "special_tokens_map.json" => "names the special tokens",
+            "config.json" => "says what model it is",
+            "tokenizer_config.json" | "special_tokens_map.json" | "added_tokens.json" => {
+                "names the special tokens"
+            }
             "chat_template.jinja" => "makes a prompt of a conversation",
             "generation_config.json" => "says how the model is best sampled",
             _ => "holds the weights of one rank",

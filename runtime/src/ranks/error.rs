@@ -110,6 +110,16 @@ pub enum RankError {
         /// The feeds whose numbers are lost, in feed order; at least one.
         lost: Vec<Lost>,
     },
+    /// No token has numbers.
+    #[error(
+        "the model gives no numbers: each of the tokens {tokens:?}, alone, left the range of the fixed-point sums (±131072 \
+         a block) or became no number, so every request would fail; the checkpoint's weights are broken or scaled: fetch \
+         it again and build the program anew, or ask who made it"
+    )]
+    NoNumbers {
+        /// The tokens that were tried.
+        tokens: Vec<u32>,
+    },
     /// An earlier failure ended these ranks.
     #[error("these ranks ended earlier: {why}; start the ranks again")]
     Ended {

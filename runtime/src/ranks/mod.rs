@@ -4,6 +4,7 @@ pub mod collective;
 pub mod error;
 mod instructions;
 mod losses;
+mod probe;
 mod process;
 mod start;
 pub mod wire;

@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -35,7 +36,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Entrance {
     pub(super) connections: Arc<Connections>,
     pub(super) metrics: Arc<Metrics>,
-    /// The longest that a connection may take for a request's head, its rest before that included.
+    /// How long a connection may rest, the time for the next request's head included.
+    pub(super) rest: Duration,
+    /// The longest that a request's head may take, from its first byte to its last.
     pub(super) head: Duration,
     /// The longest that what was written may wait for its reader.
     pub(super) stall: Duration,
@@ -116,12 +119,16 @@ impl Entrance {
         }
         // Pieces of an answer go out as they come; where that cannot be had they come a little later.
         let _: io::Result<()> = stream.set_nodelay(true);
-        let wire = Wire::new(stream, self.stall);
-        let head = self.head;
+        let working = Arc::new(AtomicBool::new(false));
+        let wire = Wire::new(stream, self.stall, self.head, Arc::clone(&working));
+        let limits = HeadLimits {
+            rest: self.rest,
+            head: self.head,
+        };
         async move {
             // Turned out, it closes as it is: it asked for nothing, or has had its turn.
             tokio::select! {
-                () = attend(wire, seat, router, head, leaving) => {}
+                () = attend(wire, (seat, working), router, limits, leaving) => {}
                 _ = turned_out => {}
             }
         }
@@ -139,12 +146,19 @@ fn is_the_clients(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(Errno::EPROTO as i32)
 }
 
+/// How long a head is waited for.
+#[derive(Debug, Clone, Copy)]
+struct HeadLimits {
+    rest: Duration,
+    head: Duration,
+}
+
 /// Answers one connection's requests.
 async fn attend(
     wire: Wire,
-    seat: Arc<Seat>,
+    (seat, working): (Arc<Seat>, Arc<AtomicBool>),
     router: Router,
-    head: Duration,
+    limits: HeadLimits,
     mut leaving: watch::Receiver<bool>,
 ) {
     let keep = seat.standing == Standing::Regular;
@@ -152,7 +166,7 @@ async fn attend(
     let _held = Arc::clone(&seat);
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let asked = Asked::new(&seat);
+        let asked = Asked::new(&seat, &working);
         router
             .call(request)
             .map(|answer| answer.map(|response| asked.until_the_end_of(response)))
@@ -160,7 +174,7 @@ async fn attend(
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(limits.rest)
         .keep_alive(keep)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(wire), service);
@@ -178,7 +192,12 @@ async fn attend(
     let begun = !parts.read_buf.is_empty();
     let last = ended
         .err()
-        .and_then(|error| last_word(&error, wire.refused(), begun, head))
+        .and_then(|error| {
+            if wire.late() {
+                return Some(ApiError::slow_head(limits.head));
+            }
+            last_word(&error, wire.refused(), begun, limits.rest)
+        })
         .map(|refusal| refusal.message())
         .unwrap_or_default();
     wire.close_with(&last).await;
@@ -204,12 +223,19 @@ fn last_word(
 
 /// A request that is being answered: its connection is at work for as long as this is there.
 #[derive(Debug)]
-struct Asked(Arc<Seat>);
+struct Asked {
+    seat: Arc<Seat>,
+    working: Arc<AtomicBool>,
+}
 
 impl Asked {
-    fn new(seat: &Arc<Seat>) -> Self {
+    fn new(seat: &Arc<Seat>, working: &Arc<AtomicBool>) -> Self {
         seat.busy();
-        Self(Arc::clone(seat))
+        working.store(true, Ordering::Relaxed);
+        Self {
+            seat: Arc::clone(seat),
+            working: Arc::clone(working),
+        }
     }
 
     fn until_the_end_of(self, response: Response) -> hyper::Response<Answer> {
@@ -219,7 +245,8 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.0.idle();
+        self.working.store(false, Ordering::Relaxed);
+        self.seat.idle();
     }
 }
 

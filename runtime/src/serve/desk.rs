@@ -27,10 +27,22 @@ struct Inner {
 pub enum Mode {
     /// They are.
     Open,
+    /// They are, but it will not be for long: each answer is the last on its connection, so that its client asks elsewhere.
+    Leaving,
     /// Those taken are finished, no new ones are taken.
     Draining,
     /// Those taken are broken off.
     Stopping,
+}
+
+impl Mode {
+    /// Whether new requests are taken.
+    fn takes(self) -> bool {
+        match self {
+            Self::Open | Self::Leaving => true,
+            Self::Draining | Self::Stopping => false,
+        }
+    }
 }
 
 /// How much there is to do.
@@ -94,7 +106,7 @@ impl Desk {
     /// Hands in the sequences of one request, all or none.
     pub fn submit(&self, sequences: Vec<(Vec<u32>, Generation)>) -> Result<Vec<Ticket>, Refusal> {
         let mut inner = self.lock();
-        if inner.mode != Mode::Open {
+        if !inner.mode.takes() {
             return Err(Refusal::Closed);
         }
         let (prompts, generations): (Vec<_>, Vec<_>) = sequences.into_iter().unzip();
@@ -124,6 +136,7 @@ impl Desk {
         inner.mode = match (inner.mode, mode) {
             (Mode::Stopping, _) | (_, Mode::Stopping) => Mode::Stopping,
             (Mode::Draining, _) | (_, Mode::Draining) => Mode::Draining,
+            (Mode::Leaving, _) | (_, Mode::Leaving) => Mode::Leaving,
             (Mode::Open, Mode::Open) => Mode::Open,
         };
         self.wake.notify_one();
@@ -138,7 +151,7 @@ impl Desk {
     pub(super) fn wait(&self, patience: Duration) {
         let inner = self.lock();
         let quiet = |inner: &mut Inner| {
-            inner.batcher.is_idle() && inner.cancelled.is_empty() && inner.mode == Mode::Open
+            inner.batcher.is_idle() && inner.cancelled.is_empty() && inner.mode.takes()
         };
         drop(
             self.wake
@@ -163,8 +176,8 @@ impl Desk {
         Dealt {
             turn: match (inner.mode, step.feeds.is_empty()) {
                 (Mode::Stopping, _) => Turn::Stop,
-                (Mode::Open | Mode::Draining, false) => Turn::Step,
-                (Mode::Open, true) => Turn::Idle,
+                (Mode::Open | Mode::Leaving | Mode::Draining, false) => Turn::Step,
+                (Mode::Open | Mode::Leaving, true) => Turn::Idle,
                 (Mode::Draining, true) => Turn::Done,
             },
             arrivals: std::mem::take(&mut inner.arrivals),

@@ -1,4 +1,5 @@
-//! How many requests are taken in at once: read, parsed, rendered and tokenised, before the desk sees them.
+//! How much is taken in at once: requests that are read, parsed, rendered and tokenised before the desk sees them, and
+//! the bytes of their bodies.
 
 use std::sync::Arc;
 
@@ -10,9 +11,13 @@ use super::batch::Limits;
 /// Requests whose prompts are taken apart at once: each can take a core, and memory many times its own size.
 const READERS: usize = 2;
 
-/// Two bounds: on requests that have come and wait for one of the readers, and on the readers.
+/// Bytes of bodies that are held at once, of all requests together: eight of the largest, thousands of the usual.
+pub const BODIES: usize = 64 * 1024 * 1024;
+
+/// Three bounds: on bytes of bodies, on requests that have come and wait for one of the readers, and on the readers.
 #[derive(Debug, Clone)]
 pub struct Intake {
+    bodies: Arc<Semaphore>,
     places: Arc<Semaphore>,
     readers: Arc<Semaphore>,
 }
@@ -21,8 +26,18 @@ impl Intake {
     /// As many places as the server holds sequences: more would be refused by the desk.
     pub fn new(limits: Limits) -> Self {
         Self {
+            bodies: Arc::new(Semaphore::new(BODIES)),
             places: Arc::new(Semaphore::new(limits.queue + limits.slots as usize)),
             readers: Arc::new(Semaphore::new(READERS)),
+        }
+    }
+
+    /// A body that nothing has come of yet.
+    pub fn body(&self) -> HeldBody {
+        HeldBody {
+            bytes: Vec::new(),
+            room: Arc::clone(&self.bodies),
+            taken: None,
         }
     }
 
@@ -41,6 +56,35 @@ impl Intake {
             .acquire_owned()
             .await
             .map_err(|_| ApiError::crowded())
+    }
+}
+
+/// A body as it comes. Its bytes count until it is dropped.
+#[derive(Debug)]
+pub struct HeldBody {
+    bytes: Vec<u8>,
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+}
+
+impl HeldBody {
+    /// Takes in some more, where there is room for it.
+    pub fn push(&mut self, part: &[u8]) -> Result<(), ApiError> {
+        let count = u32::try_from(part.len()).map_err(|_| ApiError::no_memory())?;
+        let more = Arc::clone(&self.room)
+            .try_acquire_many_owned(count)
+            .map_err(|_| ApiError::no_memory())?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// What has come.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -66,6 +110,21 @@ mod tests {
         assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
         drop(first);
         assert!(intake.enter().is_ok());
+    }
+
+    #[test]
+    fn bodies_are_bounded_together() {
+        let intake = intake(1);
+        let half = vec![b'x'; BODIES / 2];
+        let (mut first, mut second) = (intake.body(), intake.body());
+        first.push(&half).unwrap();
+        second.push(&half[1..]).unwrap();
+        second.push(b"x").unwrap();
+        let refused = first.push(b"x").unwrap_err();
+        assert_eq!((refused.status, refused.retry_after), (503, Some(1)));
+        assert_eq!(second.bytes().len(), BODIES / 2);
+        drop(second);
+        assert!(first.push(b"x").is_ok());
     }
 
     #[tokio::test]

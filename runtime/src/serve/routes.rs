@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Response, sse};
 use axum::routing::{get, post};
 use futures::StreamExt;
@@ -22,13 +23,16 @@ use super::clock::Clock;
 use super::connections::Connections;
 use super::desk::{Desk, Mode};
 use super::generation::Generation;
-use super::intake::Intake;
+use super::intake::{HeldBody, Intake};
 use super::metrics::Metrics;
 
 /// A request of this size holds a prompt far beyond any context, and no more.
 pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// A client that sends more than it may reads no answer before it has sent all: so much is taken in and thrown away.
 const PATIENCE_LIMIT: usize = 256 * 1024 * 1024;
+
+/// How long a client may go on sending what was refused before it was read.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Reading a body of this size takes so much memory that it is worth giving back.
 const LARGE: usize = 256 * 1024;
@@ -63,6 +67,10 @@ pub fn router(front: Front) -> Router {
         .route("/v1/models/{*id}", get(one_model))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
+        .layer(map_response_with_state(
+            front.clone(),
+            last_on_its_connection,
+        ))
         .with_state(front)
 }
 
@@ -78,12 +86,12 @@ fn probes() -> Router<Front> {
         .route("/metrics", get(metrics))
 }
 
-async fn post_chat(State(front): State<Front>, body: Body) -> Response {
-    front.answer(Endpoint::Chat, body).await
+async fn post_chat(State(front): State<Front>, request: Request) -> Response {
+    front.answer(Endpoint::Chat, request).await
 }
 
-async fn post_completion(State(front): State<Front>, body: Body) -> Response {
-    front.answer(Endpoint::Completion, body).await
+async fn post_completion(State(front): State<Front>, request: Request) -> Response {
+    front.answer(Endpoint::Completion, request).await
 }
 
 async fn list_models(State(front): State<Front>) -> Response {
@@ -104,9 +112,19 @@ async fn one_model(
     }
 }
 
+/// Whoever keeps its connection would go on asking a server that leaves; told that it ends here, it asks another.
+async fn last_on_its_connection(State(front): State<Front>, mut response: Response) -> Response {
+    if front.desk.mode() != Mode::Open {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
 async fn readyz(State(front): State<Front>) -> Response {
     match front.desk.mode() {
         Mode::Open => "ready\n".into_response(),
+        Mode::Leaving => (StatusCode::SERVICE_UNAVAILABLE, "leaving\n").into_response(),
         Mode::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
         Mode::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
     }
@@ -125,7 +143,7 @@ async fn metrics(State(front): State<Front>) -> Response {
 
 async fn no_room(State(front): State<Front>, body: Body) -> Response {
     // A client that still sends reads no answer; what it sends is thrown away.
-    drop(timeout(front.patience, whole(body)).await);
+    drop(timeout(front.patience, forget(body)).await);
     let error = ApiError::no_room();
     front.metrics.rejected(error.reason());
     error.into_response()
@@ -139,27 +157,60 @@ async fn wrong_method(method: Method, uri: Uri) -> Response {
     ApiError::wrong_method(method.as_str(), uri.path()).into_response()
 }
 
-/// A request's body. One that is too large is read on and forgotten: a connection that is closed while the client still
-/// sends is reset, and the answer lost with it.
-async fn whole(body: Body) -> Result<Vec<u8>, ApiError> {
+/// A request's body, into `held`. One that is too large, or finds no room, is read on and forgotten: a connection that
+/// is closed while the client still sends is reset, and the answer lost with it.
+async fn whole(body: Body, mut held: HeldBody) -> Result<HeldBody, ApiError> {
     let mut parts = body.into_data_stream();
-    let (mut held, mut seen) = (Vec::new(), 0_usize);
     while let Some(part) = parts.next().await {
         let part =
             part.map_err(|error| ApiError::body(format!("reading the request body: {error}")))?;
-        seen += part.len();
-        if seen <= BODY_LIMIT {
-            held.extend_from_slice(&part);
-        } else if seen <= PATIENCE_LIMIT {
-            held = Vec::new();
+        let taken = if held.bytes().len() + part.len() > BODY_LIMIT {
+            Err(ApiError::too_large(BODY_LIMIT))
         } else {
+            held.push(&part)
+        };
+        if let Err(error) = taken {
+            drop(held);
+            forget(Body::from_stream(parts)).await;
+            return Err(error);
+        }
+    }
+    Ok(held)
+}
+
+/// Takes in what a client still sends, so that it comes to read its answer, and throws it away.
+async fn forget(body: Body) {
+    let mut parts = body.into_data_stream();
+    let mut seen = 0_usize;
+    while let Some(Ok(part)) = parts.next().await {
+        seen += part.len();
+        if seen > PATIENCE_LIMIT {
             break;
         }
     }
-    if seen > BODY_LIMIT {
-        return Err(ApiError::too_large(BODY_LIMIT));
+}
+
+/// Refuses what says itself that it is too large, before any of it is read.
+fn declared(request: &Request) -> Result<(), ApiError> {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    match length {
+        Some(length) if length > BODY_LIMIT as u64 => Err(ApiError::too_large(BODY_LIMIT)),
+        Some(_) | None => Ok(()),
     }
-    Ok(held)
+}
+
+/// The answer to a request whose body nobody reads: the last on its connection.
+fn unread(error: ApiError, request: Request) -> Response {
+    // Whoever waits to be told to send is told not to; whoever sends all the same gets a moment to come to its answer.
+    if !request.headers().contains_key(header::EXPECT) {
+        tokio::spawn(timeout(FAREWELL, forget(request.into_body())));
+    }
+    let mut response = error.into_response();
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 impl Front {
@@ -173,8 +224,12 @@ impl Front {
         })
     }
 
-    async fn answer(&self, endpoint: Endpoint, body: Body) -> Response {
-        match self.try_answer(endpoint, body).await {
+    async fn answer(&self, endpoint: Endpoint, request: Request) -> Response {
+        if let Err(error) = declared(&request) {
+            self.metrics.rejected(error.reason());
+            return unread(error, request);
+        }
+        match self.try_answer(endpoint, request.into_body()).await {
             Ok(response) => response,
             Err(error) => {
                 self.metrics.rejected(error.reason());
@@ -184,7 +239,7 @@ impl Front {
     }
 
     async fn try_answer(&self, endpoint: Endpoint, body: Body) -> Result<Response, ApiError> {
-        let body = timeout(self.patience, whole(body))
+        let body = timeout(self.patience, whole(body, self.intake.body()))
             .await
             .map_err(|_| ApiError::slow(self.patience))??;
         let place = self.intake.enter()?;
@@ -194,7 +249,7 @@ impl Front {
         let (pending, stream) = tokio::task::spawn_blocking(move || {
             // Held here: the work goes on where the client has left.
             let _held = (place, reader);
-            let size = body.len();
+            let size = body.bytes().len();
             let handed = front.hand_in(endpoint, body);
             if size > LARGE {
                 sys::give_memory_back();
@@ -214,17 +269,28 @@ impl Front {
     fn hand_in(
         &self,
         endpoint: Endpoint,
-        body: Vec<u8>,
+        body: HeldBody,
     ) -> Result<(Pending, Option<StreamOptions>), ApiError> {
         let arrived = self.clock.now();
         let entropy = rand::random();
         let (prepared, prefix) = match endpoint {
             Endpoint::Chat => (
-                chat::prepare(&body, &self.served, entropy, None, self.clock.civil())?,
+                chat::prepare(
+                    body.bytes(),
+                    &self.served,
+                    entropy,
+                    None,
+                    self.clock.civil(),
+                )?,
                 "chatcmpl",
             ),
             Endpoint::Completion => (
-                completion::prepare(&body, &self.served, entropy, Some(completion::DEFAULT_MOST))?,
+                completion::prepare(
+                    body.bytes(),
+                    &self.served,
+                    entropy,
+                    Some(completion::DEFAULT_MOST),
+                )?,
                 "cmpl",
             ),
         };

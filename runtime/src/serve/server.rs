@@ -25,11 +25,15 @@ use crate::ranks::Feed;
 pub struct Deadlines {
     /// The longest that a request may take, its time in line included.
     pub request: Duration,
+    /// How long new requests are taken once the server is to drain.
+    pub farewell: Duration,
     /// How long requests that were taken may go on once the server drains.
     pub drain: Duration,
     /// How long connections may take to read what was written, at the end.
     pub goodbye: Duration,
-    /// How long a connection may take for a request's head, its rest before that included.
+    /// How long a connection may rest, the time for the next request's head included.
+    pub rest: Duration,
+    /// How long a request's head may take, from its first byte to its last.
     pub head: Duration,
     /// How long what was written may wait for its reader.
     pub stall: Duration,
@@ -110,6 +114,7 @@ where
     let entrance = Entrance {
         connections,
         metrics: Arc::clone(&metrics),
+        rest: deadlines.rest,
         head: deadlines.head,
         stall: deadlines.stall,
         router: router(front.clone()),
@@ -132,7 +137,7 @@ where
             drop(engine.await);
             return Err(ServeError::Listen);
         }
-        () = drain_when_told(&desk, &mut orders, deadlines.drain) => {
+        () = drain_when_told(&desk, &mut orders, deadlines) => {
             // Ranks answer within their own deadline, so this ends.
             engine.await.unwrap_or(Err(ServeError::Panicked)).map(|()| Ending::BrokenOff)
         }
@@ -178,18 +183,30 @@ where
 }
 
 /// Returns when what runs is to be broken off; a drained engine ends before that.
-async fn drain_when_told(desk: &Desk, orders: &mut mpsc::Receiver<Order>, patience: Duration) {
+async fn drain_when_told(desk: &Desk, orders: &mut mpsc::Receiver<Order>, deadlines: Deadlines) {
     match orders.recv().await {
         Some(Order::Drain) => {
-            desk.close(Mode::Draining);
-            // Whichever comes first, the deadline or another order, breaks off.
-            match timeout(patience, orders.recv()).await {
-                Ok(Some(_)) | Err(_) => {}
-                Ok(None) => tokio::time::sleep(patience).await,
+            desk.close(Mode::Leaving);
+            if !told_again(orders, deadlines.farewell).await {
+                desk.close(Mode::Draining);
+                // Whichever comes first, the deadline or another order, breaks off.
+                told_again(orders, deadlines.drain).await;
             }
         }
         Some(Order::Stop) => {}
         None => std::future::pending().await,
     }
     desk.close(Mode::Stopping);
+}
+
+/// Whether another order comes within that time, all of which is waited for where none does.
+async fn told_again(orders: &mut mpsc::Receiver<Order>, patience: Duration) -> bool {
+    match timeout(patience, orders.recv()).await {
+        Ok(Some(_)) => true,
+        Err(_) => false,
+        Ok(None) => {
+            tokio::time::sleep(patience).await;
+            false
+        }
+    }
 }

@@ -21,6 +21,7 @@ use super::api::Served;
 use super::batch::Limits;
 use super::connections::Bounds;
 use super::server::{Deadlines, Ending, Order, ServeError, incoming, serve};
+use crate::model::Architecture;
 use crate::text::ModelText;
 use crate::text::tests::folder;
 use client::Client;
@@ -39,8 +40,10 @@ const LIMITS: Limits = Limits {
 
 const DEADLINES: Deadlines = Deadlines {
     request: Duration::from_mins(1),
+    farewell: Duration::ZERO,
     drain: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
+    rest: Duration::from_mins(1),
     head: Duration::from_mins(1),
     stall: Duration::from_mins(1),
 };
@@ -64,7 +67,7 @@ pub(super) fn served(template: Option<&str>) -> Served {
     let folder = folder(&[("tokenizer_config.json", &config)]);
     Served {
         name: "org/tiny".to_owned(),
-        text: Arc::new(ModelText::load(folder.path(), &[]).unwrap()),
+        text: Arc::new(ModelText::load(folder.path(), Architecture::Llama, &[]).unwrap()),
         vocab: 260,
         limits: LIMITS,
     }

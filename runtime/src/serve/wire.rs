@@ -1,8 +1,10 @@
-//! A connection's bytes: writes that nobody reads end, and a refusal that the protocol library writes of its own accord
+//! A connection's bytes: writes that nobody reads end, heads that do not come to their end do too, and a refusal that the protocol library writes of its own accord
 //! is held back, so that it can be said in the words of the API.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,16 +24,33 @@ pub(super) struct Wire {
     /// The longest that a write may wait for its reader.
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    /// The longest that a request's head may take, once it has begun.
+    head: Duration,
+    /// Ends with that, while a head is coming.
+    coming: Option<Pin<Box<Sleep>>>,
+    /// Whether a request is being answered: what comes then is no head.
+    working: Arc<AtomicBool>,
+    /// Whether a head took too long.
+    late: bool,
     /// The status of the refusal that was held back.
     refused: Option<u16>,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        patience: Duration,
+        head: Duration,
+        working: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             stream,
             patience,
             waiting: None,
+            head,
+            coming: None,
+            working,
+            late: false,
             refused: None,
         }
     }
@@ -41,12 +60,21 @@ impl Wire {
         self.refused
     }
 
+    /// Whether a head took too long.
+    pub(super) fn late(&self) -> bool {
+        self.late
+    }
+
     /// Says the last word, if there is any, and waits for a client that still sends.
     pub(super) async fn close_with(self, last: &[u8]) {
         let Self {
             mut stream,
             patience,
             waiting: _,
+            head: _,
+            coming: _,
+            working: _,
+            late: _,
             refused: _,
         } = self;
         // Whoever does not read it has left.
@@ -103,7 +131,23 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        if self.working.load(Ordering::Relaxed) {
+            self.coming = None;
+            return read;
+        }
+        if read.is_ready() && into.filled().len() > before {
+            let head = self.head;
+            self.coming.get_or_insert_with(|| Box::pin(sleep(head)));
+        } else if let (Poll::Pending, Some(coming)) = (&read, &mut self.coming)
+            && coming.as_mut().poll(context).is_ready()
+        {
+            self.coming = None;
+            self.late = true;
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

@@ -52,6 +52,16 @@ pub enum TextError {
         /// Its key.
         key: &'static str,
     },
+    /// The files ask for a tokenizer that is made in a way which is not implemented.
+    #[error("{} sets `{key}`{detail}", path.display())]
+    Tokenizing {
+        /// The file.
+        path: PathBuf,
+        /// Its key.
+        key: &'static str,
+        /// What that would do, and what to do instead.
+        detail: String,
+    },
     /// `tokenizer.json` describes nothing that the tokenizers library can build.
     #[error(
         "{} does not describe a tokenizer; fetch it again, or make it with transformers \

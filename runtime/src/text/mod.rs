@@ -1,16 +1,21 @@
 //! Text in and out of a model: vocabulary, endings, chat template, and decoding as tokens arrive.
 
+mod class;
 mod decode;
 mod decoding;
 mod endings;
 mod error;
 mod files;
 mod least;
+mod options;
+mod rebuild;
 mod template;
+mod tokens;
 mod vocabulary;
 
 use std::path::Path;
 
+pub use class::TokenizerClass;
 pub use decode::TextStream;
 pub use endings::Endings;
 pub use error::TextError;
@@ -18,7 +23,9 @@ pub use least::{Beyond, Budget};
 pub use template::{ChatTemplate, Conversation, GenerationPrompt};
 pub use vocabulary::{SpecialTokens, Vocabulary};
 
+use crate::model::Architecture;
 use crate::sample::SamplingDefaults;
+use tokens::Files;
 
 /// Everything that turns text into token ids and back for one model.
 #[derive(Debug)]
@@ -42,15 +49,18 @@ impl ModelText {
     /// Files are read here and never again; a file that is absent is not an error, except
     /// `tokenizer.json`.
     /// `endings` are the token ids by which the model's own configuration ends a sequence.
-    pub fn load(directory: &Path, endings: &[u32]) -> Result<Self, TextError> {
-        let vocabulary = Vocabulary::load(directory)?;
+    pub fn load(
+        directory: &Path,
+        family: Architecture,
+        endings: &[u32],
+    ) -> Result<Self, TextError> {
+        let files = Files::read(directory)?;
+        let (vocabulary, tokens) = Vocabulary::load(directory, family, &files)?;
         let generation = files::object(directory, GENERATION)?.unwrap_or_default();
         decoding::check(&generation, &directory.join(GENERATION))?;
-        let tokenizer = files::object(directory, "tokenizer_config.json")?.unwrap_or_default();
-        let special = files::object(directory, "special_tokens_map.json")?.unwrap_or_default();
-        let names = template::SpecialNames::collect(&tokenizer, &special);
+        let names: template::SpecialNames = tokens.names().collect();
         let endings = Endings::collect(endings, names.eos(), &vocabulary);
-        let template = template::find(directory, &tokenizer)?
+        let template = template::find(directory, &files.tokenizer)?
             .map(|source| ChatTemplate::compile(source, names))
             .transpose()?;
         Ok(Self {

@@ -1,9 +1,11 @@
 //! Chat templates, rendered as the library that the hub's models are written for renders them.
 
 mod bytes;
+mod case;
 mod cycler;
 mod dump;
 mod environment;
+mod lines;
 mod methods;
 mod operators;
 mod page;
@@ -11,6 +13,7 @@ mod percent;
 mod python;
 mod source;
 mod strings;
+mod translate;
 mod url;
 mod wrap;
 

@@ -29,7 +29,7 @@ fn what_is_beside_the_tokenizer_counts() {
         ("tokenizer_config.json", &config),
         ("generation_config.json", &json!({"temperature": 0.5})),
     ]);
-    let model = ModelText::load(folder.path(), &[3]).unwrap();
+    let model = ModelText::load(folder.path(), Architecture::Llama, &[3]).unwrap();
     assert_eq!(model.endings.iter().collect::<Vec<_>>(), [3, 256]);
     assert!(model.template.is_some());
     assert!((model.defaults.params(0).temperature - 0.5).abs() < 1e-6);
@@ -40,7 +40,9 @@ fn broken_files_are_named() {
     let check = |name: &str, content: &str, expected: &str| {
         let folder = folder(&[]);
         fs::write(folder.path().join(name), content).unwrap();
-        let error = ModelText::load(folder.path(), &[]).unwrap_err().to_string();
+        let error = ModelText::load(folder.path(), Architecture::Llama, &[])
+            .unwrap_err()
+            .to_string();
         let shown = error.replace(folder.path().to_str().unwrap(), "F");
         assert_eq!(shown, expected);
     };
@@ -78,7 +80,9 @@ fn broken_files_are_named() {
 fn a_template_is_text() {
     let folder = folder(&[]);
     fs::write(folder.path().join("chat_template.jinja"), b"\xff\xfe").unwrap();
-    let error = ModelText::load(folder.path(), &[]).unwrap_err().to_string();
+    let error = ModelText::load(folder.path(), Architecture::Llama, &[])
+        .unwrap_err()
+        .to_string();
     assert!(
         error.ends_with("chat_template.jinja is not UTF-8; fetch it again, or save it as UTF-8"),
         "{error}"
@@ -91,7 +95,8 @@ fn a_pipe_is_no_file() {
     let folder = folder(&[]);
     let path = folder.path().join("tokenizer_config.json");
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let error = crate::serve::chain(&ModelText::load(folder.path(), &[]).unwrap_err());
+    let error =
+        crate::serve::chain(&ModelText::load(folder.path(), Architecture::Llama, &[]).unwrap_err());
     assert!(
         error.ends_with(
             "tokenizer_config.json: a pipe is there, not a regular file; put the file itself there"
@@ -103,6 +108,6 @@ fn a_pipe_is_no_file() {
 #[test]
 fn a_tokenizer_is_needed() {
     let empty = tempfile::tempdir().unwrap();
-    let error = ModelText::load(empty.path(), &[]).unwrap_err();
+    let error = ModelText::load(empty.path(), Architecture::Llama, &[]).unwrap_err();
     assert!(matches!(error, TextError::NoTokenizer { .. }));
 }

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
 
+use super::class::TokenizerClass;
 use super::least::{Budget, Least};
-use super::{TextError, files};
+use super::rebuild::rebuild;
+use super::tokens::{Files, Tokens};
+use super::{TextError, files, options};
+use crate::model::Architecture;
 
 /// Whether encoding adds the tokens that the tokenizer puts around every text, such as BOS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,10 +20,13 @@ pub enum SpecialTokens {
     Present,
 }
 
-/// A tokenizer as published in `tokenizer.json`.
+/// A tokenizer as its class makes it of `tokenizer.json`.
 #[derive(Debug)]
 pub struct Vocabulary {
     tokenizer: Tokenizer,
+    class: TokenizerClass,
+    /// Tokens that only the class knows of, none of the files.
+    assumed: Vec<String>,
     bytes: ByteTokens,
     least: Least,
     /// Where it was read, for whoever finds that it does not fit.
@@ -36,37 +43,69 @@ enum ByteTokens {
 }
 
 impl Vocabulary {
-    /// Reads `tokenizer.json` from a folder.
+    /// Reads `tokenizer.json` from a folder, for a model of that family; returns the special tokens too.
     ///
     /// Truncation and padding stored in the file are training leftovers: they would cut or
     /// stuff a prompt silently, so they are dropped.
-    pub fn load(directory: &Path) -> Result<Self, TextError> {
+    pub(super) fn load(
+        directory: &Path,
+        family: Architecture,
+        files: &Files,
+    ) -> Result<(Self, Tokens), TextError> {
         let path = directory.join("tokenizer.json");
         let content = files::bytes(directory, "tokenizer.json")?
             .ok_or_else(|| TextError::NoTokenizer { path: path.clone() })?;
-        Self::parse(&content, &path).map_err(|source| TextError::Tokenizer { path, source })
+        let class = options::class(directory, family, files, &content)?;
+        Self::parse(&content, class, files, &path)
+            .map_err(|source| TextError::Tokenizer { path, source })
     }
 
     fn parse(
         content: &[u8],
+        class: TokenizerClass,
+        files: &Files,
         path: &Path,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let mut tokenizer = Tokenizer::from_bytes(content)?;
+    ) -> Result<(Self, Tokens), Box<dyn std::error::Error + Send + Sync>> {
+        let mut file: serde_json::Value = serde_json::from_slice(content)?;
+        let tokens = Tokens::gather(files, &file, class);
+        let mut tokenizer = if class == TokenizerClass::AsWritten {
+            Tokenizer::from_bytes(content)?
+        } else {
+            rebuild(&mut file, class, &files.tokenizer)?;
+            Tokenizer::from_bytes(serde_json::to_vec(&file)?)?
+        };
         tokenizer.with_truncation(None)?;
         tokenizer.with_padding(None);
+        tokens.add_to(&mut tokenizer, class)?;
+        tokenizer.set_encode_special_tokens(
+            files.tokenizer.get("split_special_tokens") == Some(&true.into()),
+        );
         // The library keeps its decoder's parts private; the file says the same in the open.
-        let file: serde_json::Value = serde_json::from_slice(content)?;
         let bytes = if mentions_byte_fallback(&file["decoder"]) {
             ByteTokens::Runs
         } else {
             ByteTokens::Free
         };
-        Ok(Self {
-            tokenizer,
+        file["added_tokens"] = serde_json::to_value(
+            tokenizer
+                .get_added_tokens_decoder()
+                .into_values()
+                .collect::<Vec<_>>(),
+        )?;
+        let vocabulary = Self {
+            class,
+            assumed: tokens.assumed().to_vec(),
             bytes,
             least: Least::of(&file),
             path: path.to_owned(),
-        })
+            tokenizer,
+        };
+        Ok((vocabulary, tokens))
+    }
+
+    /// Whose rules it follows.
+    pub fn class(&self) -> TokenizerClass {
+        self.class
     }
 
     /// Counts text, without making tokens of it, until it is certain to have more than so many.
@@ -114,9 +153,14 @@ impl Vocabulary {
     }
 
     /// Refuses a model that has no row for an id which text can become: the first question with that token would fail.
+    ///
+    /// What only the class knows of is no mistake of the files: most models were never shown it.
     pub fn fits(&self, rows: u32) -> Result<(), TextError> {
         let vocab = self.tokenizer.get_vocab(true);
-        match vocab.into_iter().max_by_key(|(_, id)| *id) {
+        let declared = vocab
+            .into_iter()
+            .filter(|(token, _)| !self.assumed.contains(token));
+        match declared.max_by_key(|(_, id)| *id) {
             Some((token, id)) if id >= rows => Err(TextError::Rows {
                 path: self.path.clone(),
                 id,
@@ -262,9 +306,12 @@ pub(crate) mod tests {
     pub(crate) fn vocabulary(file: &Value) -> Vocabulary {
         Vocabulary::parse(
             &serde_json::to_vec(file).unwrap(),
+            TokenizerClass::AsWritten,
+            &Files::default(),
             Path::new("tokenizer.json"),
         )
         .unwrap()
+        .0
     }
 
     pub(crate) fn byte_level() -> Vocabulary {

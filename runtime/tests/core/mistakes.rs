@@ -246,6 +246,52 @@ fn inspect_says_what_a_precision_is_stated_to_lose() {
     check(8, "no bound is stated over 8 layers");
 }
 
+/// Other ids would be other answers: whose rules make them is told before anything is built, and what cannot be
+/// followed is refused by the key.
+#[test]
+fn inspect_says_who_makes_tokens() {
+    let checkpoint = speaking();
+    let path = text(checkpoint.path());
+    let told = |format: &str| {
+        let told = worker(&["inspect", path, "-o", format])
+            .output()
+            .expect("a run");
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    assert!(
+        told("text").contains("\ntokenizer    as tokenizer.json is written\n"),
+        "{}",
+        told("text")
+    );
+    assert!(
+        told("json").contains("\"class\":\"TokenizersBackend\""),
+        "{}",
+        told("json")
+    );
+    let config = json!({"tokenizer_class": "GemmaTokenizer"}).to_string();
+    fs::write(checkpoint.path().join("tokenizer_config.json"), config).expect("config");
+    let refusal =
+        "sets `tokenizer_class` to GemmaTokenizer, which makes a tokenizer in a way of its own";
+    assert!(told("text").contains(refusal), "{}", told("text"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("program");
+    let build = worker(&[
+        "build",
+        "--checkpoint",
+        path,
+        "--out",
+        text(&out),
+        "--shards",
+        "1",
+    ])
+    .output()
+    .expect("a run");
+    assert_eq!(build.status.code(), Some(65));
+    let said = String::from_utf8_lossy(&build.stderr);
+    assert!(said.contains(refusal), "{said}");
+    assert!(!out.exists());
+}
+
 /// A template that nothing can be done with costs chat, not the model; `build` says so before anybody asks.
 #[test]
 fn a_template_that_cannot_be_used_is_told_by_build() {
@@ -292,4 +338,30 @@ fn a_template_that_cannot_be_used_is_told_by_build() {
         "1",
     ];
     assert!(worker(&plain).output().expect("a run").status.success());
+}
+
+/// Whoever supervises a worker chose its port, and tells of it in words of its own.
+#[test]
+fn a_supervisor_is_told_that_nobody_can_listen() {
+    let checkpoint = speaking();
+    let (_folder, built) = program(checkpoint.path(), 1, Precision::F32);
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("its address").to_string();
+    let serve = [
+        "serve",
+        "--program",
+        text(built.directory()),
+        "--listen",
+        &taken,
+        "--supervised",
+        "-o",
+        "json",
+    ];
+    let ended = worker(&serve).output().expect("a run");
+    assert_eq!(ended.status.code(), Some(69));
+    let told: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("one line of JSON");
+    assert_eq!(told["event"], "not-listening", "{told}");
+    assert_eq!(told["address"], taken.as_str(), "{told}");
+    let why = told["why"].as_str().expect("a reason");
+    assert!(why.contains("Address already in use"), "{why}");
 }

@@ -177,3 +177,42 @@ fn the_sentence_names_the_slot_the_place_and_the_cause() {
          the checkpoint's weights are broken or of a scale that this runtime does not hold"
     );
 }
+
+/// Weights that are scaled as a whole load well and answer nobody: it is told when the server starts.
+#[test]
+fn a_model_that_never_gives_numbers_is_not_served() {
+    let mut scaled = Recipe::new("llama", ODD, json!({}));
+    for (_, _, _, values) in &mut scaled.tensors {
+        for value in values {
+            *value *= 1e5;
+        }
+    }
+    let cases = [
+        (scaled, false),
+        // One token's row alone is broken, of those that are tried the first: the others are served.
+        (recipe(Place::Mlp), true),
+        (Recipe::new("llama", ODD, json!({})), true),
+    ];
+    for (mut recipe, served) in cases {
+        if served {
+            let (_, _, _, values) = recipe
+                .tensors
+                .iter_mut()
+                .find(|(name, ..)| name == "model.embed_tokens.weight")
+                .expect("an embedding");
+            let first = ODD.vocab / 8;
+            values[first * 72] = 1e9;
+        }
+        let checkpoint = recipe.write();
+        let (_folder, program) = program(checkpoint.path(), 2, Precision::Bf16);
+        let mut ranks = Ranks::start(&program, options(Connectivity::P2P)).expect("ranks");
+        match ranks.probe() {
+            Ok(()) => assert!(served),
+            Err(RankError::NoNumbers { tokens }) => {
+                assert!(!served);
+                assert_eq!(tokens, [16, 49, 81, 114]);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

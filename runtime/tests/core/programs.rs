@@ -52,7 +52,7 @@ fn the_same_program_is_found_again_and_another_is_not_overwritten() {
             .iter()
             .map(|file| file.name.as_str())
             .collect::<Vec<_>>(),
-        ["tokenizer.json"]
+        ["config.json", "tokenizer.json"]
     );
     for (other, expected) in [
         (

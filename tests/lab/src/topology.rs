@@ -10,6 +10,7 @@ use crd::{
         Sku, Slot,
     },
 };
+use machine::rack::timeout_parameter;
 
 /// QEMU's arguments for a server's tree, and what must be done inside once it has booted.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +26,7 @@ pub(crate) struct Wiring {
     /// Functions that the kernel would bind, and the file says no driver has.
     pub(crate) unbound: Vec<PciPath>,
     /// Files that bear a setting, and what the file says is in them.
-    pub(crate) settings: Vec<(&'static str, u32)>,
+    pub(crate) settings: Vec<(String, u64)>,
     /// How many SoCs there are: what takes long, takes long for each.
     pub(crate) socs: u32,
     /// How many root and downstream ports there are.
@@ -42,15 +43,15 @@ pub(crate) fn wire(server: &Server) -> Result<Wiring> {
         control_response_timeout_seconds,
         max_map_count,
     } = settings;
-    for (file, value) in [
-        (
-            "/sys/module/qaic/parameters/control_resp_timeout_s",
-            control_response_timeout_seconds,
-        ),
-        ("/proc/sys/vm/max_map_count", max_map_count),
-    ] {
-        wiring.settings.extend(value.map(|value| (file, value)));
-    }
+    let timeout = control_response_timeout_seconds
+        .map(|seconds| timeout_parameter(server, u64::from(seconds)));
+    wiring.settings.extend(timeout.map(|(parameter, value)| {
+        let file = format!("/sys/module/qaic/parameters/{parameter}");
+        (file, value)
+    }));
+    let count = max_map_count.map(u64::from);
+    let file = "/proc/sys/vm/max_map_count".to_owned();
+    wiring.settings.extend(count.map(|count| (file, count)));
     let mut ports: Vec<&RootPort> = server.root_ports.iter().collect();
     ports.sort_by_key(|port| port.address);
     let mut expanders: Vec<u8> = Vec::new();

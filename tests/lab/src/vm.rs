@@ -14,6 +14,8 @@ use crd::kind::rack::{Rack, Server};
 use guest::{Reply, Request};
 use serde_json::Value;
 
+use machine::rack::timeout_parameter;
+
 use crate::{host, image, place::Places, qemu, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
@@ -314,6 +316,14 @@ impl Drop for Vm {
     }
 }
 
+/// The build of the driver's double that has the parameter by the name that this server's driver gives it.
+fn driver(order: &Order<'_>) -> &'static str {
+    match timeout_parameter(order.server, 0) {
+        ("control_resp_timeout", _) => "qaic-first",
+        _ => "qaic",
+    }
+}
+
 /// Files of one machine's own.
 fn files(order: &Order<'_>) -> Result<image::Own> {
     let mut rack = order.rack.clone();
@@ -321,6 +331,7 @@ fn files(order: &Order<'_>) -> Result<image::Own> {
     let mut files = vec![
         ("lab/rack.json".to_owned(), serde_json::to_string(&rack)?),
         ("lab/server".to_owned(), order.server.name.to_string()),
+        ("lab/driver".to_owned(), driver(order).to_owned()),
     ];
     for (name, text) in &order.declared {
         files.push((format!("lab/declared/{name}"), text.clone()));

@@ -62,7 +62,7 @@ impl Counted {
                 *counted.writes.entry(name).or_default() += number;
             }
         }
-        let store = numbers(plane.store_address());
+        let store = numbers(&plane.store_address());
         let of = |name: &str| {
             let line = store
                 .lines()

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use fault::{Fault, FaultError, Moment};
 pub use server::{
-    Access, Durations, NodeSettings, QidOrder, Sdk, Server, Tenant, VendorTool, VirtualHost,
+    Access, Durations, NodeSettings, QidOrder, Sdk, Server, Tenant, VendorAgent, VendorTool,
+    VirtualHost,
 };
 pub use tree::{
     Card, Device, HostSwitch, Presence, RackSoc, RootPort, Sku, Slot, SlotError, SocState,

@@ -40,6 +40,9 @@ pub struct Server {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     pub tenants: Vec<Tenant>,
+    /// The vendor's operator's agent, which every boot starts; absent where that operator does not work on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_agent: Option<VendorAgent>,
     /// What goes wrong, at most 64; the grammar of `shardplane rack fault`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
@@ -208,4 +211,18 @@ pub struct Tenant {
     /// The SoCs it holds, by PCI address as enumerated at the first boot.
     #[schemars(length(max = 64))]
     pub holds: Vec<PciAddress>,
+}
+
+/// The agent of the vendor's operator: a pod's process that listens where qmonitor does, and resets SoCs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VendorAgent {
+    /// Its command's name.
+    #[schemars(length(min = 1, max = 64))]
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Uid of its pod.
+    #[schemars(length(min = 1, max = 64))]
+    pub pod: String,
 }

@@ -1,48 +1,70 @@
 //! Who holds a SoC on Linux: processes with its node or its VFIO group open, found in `/proc/*/fd`, and whose they are.
 //!
-//! What cannot be looked into is told: a process of somebody else shows its descriptors to root alone.
-use std::{collections::BTreeMap, io};
+//! What cannot be looked into is told: a process of somebody else shows its descriptors to root alone, and `/proc` of a PID
+//! namespace shows no process outside it.
+use std::io;
 
 use crd::id::PciAddress;
 use nix::errno::Errno;
 
-use super::Linux;
+use super::{Linux, failed, mounts::Mounts, nodes::Nodes};
 use crate::{
     access::{AccessError, OpenHandle, OpenHandles},
     vendor::CgroupOwner,
 };
 
+/// What the first PID namespace is called (`PROC_PID_INIT_INO` in include/linux/proc_ns.h): all processes are in it.
+const ALL_PROCESSES: &str = "pid:[4026531836]";
+
 pub(crate) fn holders(linux: &Linux, socs: &[PciAddress]) -> OpenHandles {
     let mut seen = OpenHandles::default();
-    let nodes = device_nodes(linux, socs, &mut seen.unseen);
+    let nodes = Nodes::of(linux, socs, &mut seen.unseen);
     if nodes.is_empty() {
         return seen;
     }
     let pids = present(linux.list("/proc"), &mut seen.unseen, Gone::Counts);
+    let mut mounts = Mounts::default();
     for pid in pids.unwrap_or_default() {
         if let Ok(number) = pid.parse() {
-            of_process(linux, number, &nodes, &mut seen);
+            of_process(linux, number, &nodes, &mut mounts, &mut seen);
         }
     }
+    // Asked last: what one process denies tells more.
+    let whole = all_processes(linux);
+    present(whole, &mut seen.unseen, Gone::Counts);
     seen.open.sort();
     seen.open.dedup();
     seen
 }
 
-fn of_process(
-    linux: &Linux,
-    pid: u32,
-    nodes: &BTreeMap<String, PciAddress>,
-    seen: &mut OpenHandles,
-) {
+/// Whether `/proc` shows every process of the machine: its first one is that of the first namespace.
+fn all_processes(linux: &Linux) -> Result<(), AccessError> {
+    const FIRST: &str = "/proc/1/ns/pid";
+    let namespace = linux.readlink(FIRST)?;
+    if namespace == ALL_PROCESSES {
+        return Ok(());
+    }
+    let why = "this is not the PID namespace in which all processes are";
+    Err(failed(
+        "looking at all processes in",
+        FIRST,
+        io::Error::other(why),
+    ))
+}
+
+fn of_process(linux: &Linux, pid: u32, nodes: &Nodes, mounts: &mut Mounts, seen: &mut OpenHandles) {
     let folder = format!("/proc/{pid}/fd");
     let descriptors = present(linux.list(&folder), &mut seen.unseen, Gone::Ended);
     for descriptor in descriptors.unwrap_or_default() {
-        let target = linux.readlink(&format!("{folder}/{descriptor}"));
-        let Some(target) = present(target, &mut seen.unseen, Gone::Ended) else {
+        let link = format!("{folder}/{descriptor}");
+        let target = present(linux.readlink(&link), &mut seen.unseen, Gone::Ended);
+        // Sockets, pipes and what else has no path are no devices.
+        let Some(target) = target.filter(|target| target.starts_with('/')) else {
             continue;
         };
-        if let Some(&soc) = nodes.get(&target) {
+        let local = mounts.is_local(linux, pid, &target);
+        let number = local.then(|| linux.device_number(&link)).flatten();
+        if let Some(soc) = nodes.soc(&target, number) {
             let text = |file: &str| {
                 let bytes = linux.read(&format!("/proc/{pid}/{file}"));
                 bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
@@ -66,7 +88,7 @@ fn of_process(
 
 /// What it means that something is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gone {
+pub(super) enum Gone {
     /// A process ended, or a descriptor was closed, while we looked: it holds nothing.
     Ended,
     /// What must be there is not.
@@ -74,7 +96,7 @@ enum Gone {
 }
 
 /// What was read; where it could not be, that is kept, unless it only went.
-fn present<T>(
+pub(super) fn present<T>(
     read: Result<T, AccessError>,
     unseen: &mut Option<AccessError>,
     gone: Gone,
@@ -90,35 +112,4 @@ fn present<T>(
             None
         }
     }
-}
-
-/// Device nodes that stand for a SoC, by path: `/dev/accel/accelN`, `/dev/qaic_aic100_N`, `/dev/vfio/GROUP`.
-fn device_nodes(
-    linux: &Linux,
-    socs: &[PciAddress],
-    unseen: &mut Option<AccessError>,
-) -> BTreeMap<String, PciAddress> {
-    let mut nodes = BTreeMap::new();
-    for &soc in socs {
-        let folder = format!("/sys/bus/pci/devices/{soc}");
-        for (class, prefix) in [("accel", "/dev/accel/"), ("qaic", "/dev/")] {
-            let names = present(
-                linux.list(&format!("{folder}/{class}")),
-                unseen,
-                Gone::Ended,
-            );
-            for name in names.unwrap_or_default() {
-                nodes.insert(format!("{prefix}{name}"), soc);
-            }
-        }
-        let link = linux.readlink(&format!("{folder}/iommu_group"));
-        let target = present(link, unseen, Gone::Ended);
-        if let Some(group) = target
-            .as_deref()
-            .and_then(|target| target.rsplit('/').next())
-        {
-            nodes.insert(format!("/dev/vfio/{group}"), soc);
-        }
-    }
-    nodes
 }

@@ -1,6 +1,9 @@
 //! The machine that we run on, through folders given as values: the kernel's files, vendor tools and processes.
 pub(crate) mod clock;
 mod holders;
+mod listener;
+mod mounts;
+mod nodes;
 pub(crate) mod process;
 mod uevents;
 mod whole_file;
@@ -14,12 +17,15 @@ use std::{
 };
 
 use crd::id::{NodeName, PciAddress};
-use nix::sys::statvfs::statvfs;
+use nix::sys::{
+    stat::{SFlag, major, minor, stat},
+    statvfs::statvfs,
+};
 
 use crate::{
     access::{
-        AccessError, EventCursor, Happening, Invocation, MachineEvent, OpenHandles, ToolError,
-        ToolOutput,
+        AccessError, EventCursor, Happening, Invocation, Listener, MachineEvent, OpenHandles,
+        ToolError, ToolOutput,
     },
     time::Timestamp,
 };
@@ -242,6 +248,17 @@ impl Linux {
         statvfs(&self.place(path))
             .map(|found| found.blocks().saturating_mul(found.fragment_size()))
             .map_err(|errno| failed("measuring", path, errno.into()))
+    }
+
+    pub(crate) fn listener(&self, port: u16) -> Result<Option<Listener>, AccessError> {
+        listener::listener(self, port)
+    }
+
+    /// Major and minor number of the character device that a file is; nothing where it is none or cannot be asked.
+    fn device_number(&self, path: &str) -> Option<nodes::Number> {
+        let found = stat(&self.place(path)).ok()?;
+        let is_device = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits());
+        (is_device == SFlag::S_IFCHR).then(|| (major(found.st_rdev), minor(found.st_rdev)))
     }
 
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {

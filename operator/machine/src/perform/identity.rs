@@ -8,8 +8,9 @@ use super::StepError;
 use crate::{
     machine::Machine,
     probe::{
+        mhi::Controllers,
         pci::{DEVICES, place},
-        soc::{Answer, QUERY_TOOL, mhi_ids, query},
+        soc::{Answer, QUERY_TOOL, query},
     },
     vendor::Device,
 };
@@ -82,8 +83,7 @@ pub(super) fn confirm(machine: &Machine, soc: &SocIdentity) -> Result<(), StepEr
 }
 
 fn serial(machine: &Machine, soc: PciAddress) -> Option<MhiSerial> {
-    let ids = mhi_ids(machine);
-    crate::probe::soc::serial(machine, ids.get(soc)).value
+    Controllers::list(machine).serial(machine, soc).value
 }
 
 fn describe(soc: &SocIdentity) -> String {

@@ -11,6 +11,7 @@ use crate::{
     access::{Invocation, OpenHandles, ToolOutput},
     machine::Machine,
     probe::{
+        asked::{channels, taken},
         host::qmonitor,
         pci,
         soc::{QUERY_TOOL, is_soc},
@@ -167,6 +168,11 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
         return Err(error.into());
     }
     for &soc in socs {
+        let folder = format!("{}/{soc}", pci::DEVICES);
+        // Kernels before 6.19 do not tell.
+        if let Some(by) = channels(machine, &folder).get().and_then(taken) {
+            return Err(StepError::Held { soc, by });
+        }
         let driver = machine.readlink(&format!("{}/{soc}/driver", pci::DEVICES));
         let name = driver
             .ok()

@@ -55,8 +55,16 @@ fn node(machine: &Machine, folder: &str) -> Fact<String> {
     Fact::unknown(why, accel)
 }
 
+/// Who has the first channel that is not idle, in words; nothing where all are.
+pub(crate) fn taken(channels: &Channels) -> Option<String> {
+    let Channel { number, state } = channels.busy.first()?;
+    Some(format!(
+        "a program with DMA bridge channel {number} ({state:?})"
+    ))
+}
+
 /// `accel/accelN/dbcM_state`, a number each.
-fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
+pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
     let class = format!("{folder}/accel");
     let names = match machine.list(&class) {
         Ok(names) => names,
@@ -152,7 +160,8 @@ fn bar4_assigned(resource: &str) -> Option<bool> {
         .split_whitespace()
         .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
     let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
-    Some(start != 0 && end > start && flags & UNSET == 0)
+    // No range ends before it begins.
+    (start <= end).then_some(start != 0 && end > start && flags & UNSET == 0)
 }
 
 #[cfg(test)]
@@ -190,6 +199,8 @@ mod tests {
                 "{line}"
             );
         }
+        let garbled = format!("{before}0xffffffffffffffff 0x0 0x14220c\n");
+        assert_eq!(bar4_assigned(&garbled), None);
         assert_eq!(bar4_assigned(&before), None);
     }
 }

@@ -4,10 +4,11 @@ use crd::{
     kind::API_VERSION,
     snapshot::{
         HardwareSnapshot, Holder, HolderKind, PciFunction, SNAPSHOT_KIND, SnapshotMetadata,
+        SocPrerequisites,
     },
 };
 
-use super::{Known, host, pci, prerequisites, reach, reach::reason, soc};
+use super::{Known, asked, host, pci, prerequisites, reach, reach::reason, soc};
 use crate::{access::OpenHandles, machine::Machine, vendor::join};
 
 pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
@@ -25,7 +26,10 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     };
     let socs = soc::socs(machine, &functions, &answer);
     let readings = host::readings(machine, &on_bus);
-    let holders = holders(machine, &on_bus, known);
+    let prerequisites = prerequisites::prerequisites(machine, &on_bus);
+    let mut holders = holders(machine, &on_bus, known);
+    holders.extend(by_channel(&prerequisites.socs, &holders));
+    holders.sort_by(|a, b| (a.soc, a.pid, &a.name).cmp(&(b.soc, b.pid, &b.name)));
 
     let mut programs = known.programs.clone();
     programs.sort_by(|a, b| a.key.cmp(&b.key));
@@ -45,7 +49,7 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         boot_id: reach::text(machine, "/proc/sys/kernel/random/boot_id").map(BootId),
         host,
         settings: host::settings(machine),
-        prerequisites: Some(prerequisites::prerequisites(machine, &on_bus)),
+        prerequisites: Some(prerequisites),
         tools: host::tools(machine, known.worker.clone()),
         programs,
         workers,
@@ -130,4 +134,23 @@ fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holde
     holders.sort_by(|a, b| (a.soc, a.pid, &a.name).cmp(&(b.soc, b.pid, &b.name)));
     holders.dedup();
     holders
+}
+
+/// Whoever has a channel of a SoC's DMA bridge and is seen in no other way: the kernel knows of a program there.
+fn by_channel(socs: &[SocPrerequisites], seen: &[Holder]) -> Vec<Holder> {
+    socs.iter()
+        .filter(|asked| !seen.iter().any(|holder| holder.soc == asked.address))
+        .filter_map(|asked| {
+            let channels = asked.channels.as_ref()?.get()?;
+            Some(Holder {
+                soc: asked.address,
+                kind: HolderKind::Foreign,
+                pid: None,
+                name: asked::taken(channels)?,
+                unit: None,
+                container: None,
+                pod: None,
+            })
+        })
+        .collect()
 }

@@ -3,15 +3,18 @@ use std::collections::BTreeMap;
 
 use crd::{
     Fact, Unknown,
-    snapshot::{Host, PciFunction, Readings, Settings, SettingsFile, Tools, WorkerToolchain},
+    snapshot::{
+        Host, PciFunction, PortOwner, Readings, Settings, SettingsFile, Tools, WorkerToolchain,
+    },
 };
 
 use super::{
     pci::DEVICES,
-    reach::{number, parsed, text},
+    reach::{number, parsed, reason, text},
     software,
 };
 use crate::{
+    access::Listener,
     machine::Machine,
     vendor::{cpu_count, listens_on, lockdown_level, memory_kib},
 };
@@ -110,6 +113,7 @@ pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
         platform_sdk: sdk.platform,
         apps_sdk: sdk.apps,
         qmonitor_running: qmonitor(machine),
+        qmonitor_owner: Some(qmonitor_owner(machine)),
         worker,
     }
 }
@@ -127,6 +131,36 @@ pub(crate) fn qmonitor(machine: &Machine) -> Fact<bool> {
     }
     let listens = tables.iter().any(|table| listens_on(table, QMONITOR_PORT));
     Fact::known(listens, TABLES.join(" "))
+}
+
+/// Who it is that listens there: the vendor's operator has an agent of its own on that port, in a pod.
+fn qmonitor_owner(machine: &Machine) -> Fact<PortOwner> {
+    // One path for whatever of it was read: the number of a process is nobody's to keep in a recording's sources.
+    const SOURCE: &str = "/proc";
+    match machine.listener(QMONITOR_PORT) {
+        Ok(None) => Fact::known(PortOwner::Nobody, SOURCE),
+        Ok(Some(found)) => Fact::known(owner(found), SOURCE),
+        Err(error) => Fact::unknown(reason(&error), SOURCE),
+    }
+}
+
+fn owner(found: Listener) -> PortOwner {
+    let Listener {
+        pid,
+        name,
+        unit,
+        container,
+        pod,
+    } = found;
+    match pod {
+        Some(uid) => PortOwner::Pod { pid, name, uid },
+        None => PortOwner::Process {
+            pid,
+            name,
+            unit,
+            container,
+        },
+    }
 }
 
 pub(crate) fn readings(machine: &Machine, socs: &[&PciFunction]) -> Readings {

@@ -1,8 +1,9 @@
 //! The probe: reads one machine into a snapshot. It never fails; what it cannot read is an unknown fact.
-mod asked;
+pub(crate) mod asked;
 mod assemble;
 pub(crate) mod host;
 pub(crate) mod kept;
+pub(crate) mod mhi;
 pub(crate) mod pci;
 mod prerequisites;
 mod reach;

@@ -1,12 +1,12 @@
 //! The PCI tree: every function with its path, parent, port kind, ACS, BARs, group, driver and link.
 //!
 //! Format: documented (the kernel's ABI, sysfs-bus-pci), and observed on ordinary machines.
-use std::{collections::BTreeSet, fmt::Write, io};
+use std::{fmt::Write, io};
 
 use crd::{
     Fact, Unknown,
     id::{PciAddress, PciPath, Word},
-    snapshot::{Acs, Bar, Link, Lockdown, PciFunction, PortKind, Unread},
+    snapshot::{Acs, Bar, Link, Lockdown, PciFunction, PortKind, Unread, told_by_place},
 };
 
 use super::reach::{parsed, reason};
@@ -54,46 +54,6 @@ pub(crate) fn tree(machine: &Machine, lockdown: Option<Lockdown>) -> Tree {
     tree.unread.sort();
     told_by_place(&mut tree.functions);
     tree
-}
-
-/// What a port is by where it stands, where its own registers could not be read: on a switch's inner bus there are
-/// downstream ports alone, and nothing but an upstream port leads there (PCI Express Base Specification, "Switch"). A port
-/// that went silent would otherwise seem to be no part of its switch, and the others to part nobody.
-fn told_by_place(functions: &mut [PciFunction]) {
-    for function in &mut *functions {
-        let silent = function.acs.get().is_none();
-        if silent && function.port.is_none() && function.class.starts_with("0x0604") {
-            function.port = Some(PortKind::Bridge);
-        }
-    }
-    let parents_of = |functions: &[PciFunction], kind: PortKind| -> BTreeSet<PciAddress> {
-        let of = functions
-            .iter()
-            .filter(|function| function.port == Some(kind));
-        of.filter_map(|function| function.parent).collect()
-    };
-    let unknown = |function: &PciFunction| {
-        function.port == Some(PortKind::Bridge) && function.acs.get().is_none()
-    };
-    let above = parents_of(functions, PortKind::SwitchDownstream);
-    for function in functions.iter_mut().filter(|function| unknown(function)) {
-        if above.contains(&function.address) {
-            function.port = Some(PortKind::SwitchUpstream);
-        }
-    }
-    let upstream: BTreeSet<PciAddress> = functions
-        .iter()
-        .filter(|function| function.port == Some(PortKind::SwitchUpstream))
-        .map(|function| function.address)
-        .collect();
-    for function in functions.iter_mut().filter(|function| unknown(function)) {
-        if function
-            .parent
-            .is_some_and(|parent| upstream.contains(&parent))
-        {
-            function.port = Some(PortKind::SwitchDownstream);
-        }
-    }
 }
 
 fn unread(error: &AccessError) -> Unread {

@@ -1,13 +1,13 @@
 //! SoCs: what the kernel shows of each, joined on PCI address with what the vendor's tool says.
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use crd::{
     Fact, Unknown,
-    id::{AccelMinor, MhiId, MhiSerial, PciAddress, Word},
+    id::{AccelMinor, PciAddress, Word},
     snapshot::{PciFunction, SkuKind, Soc, SocStatus},
 };
 
-use super::{pci::DEVICES, reach::reason};
+use super::{mhi::Controllers, pci::DEVICES, reach::reason};
 use crate::{
     access::{Invocation, ToolError, ToolOutput},
     machine::Machine,
@@ -68,27 +68,32 @@ pub(crate) fn query(machine: &Machine) -> Answer {
     Ok(join(output.status, &output.stdout, None))
 }
 
+/// More than this is no answer: 128 SoCs take half a mebibyte, and what is read takes many times its size.
+const MOST_ANSWER: usize = 2 << 20;
+
 /// A tool that was cut short may have printed half a block: then no block can be trusted to be whole.
 fn whole(output: &ToolOutput) -> Result<(), Unknown> {
-    if output.timed_out || output.status.is_none() {
+    let files = output.files.iter().map(|(_, text)| text.len());
+    let long = output.stdout.len() + files.sum::<usize>() > MOST_ANSWER;
+    if output.timed_out || output.status.is_none() || long {
         return Err(Unknown::ToolFailed);
     }
     Ok(())
 }
 
 pub(crate) fn socs(machine: &Machine, functions: &[PciFunction], answer: &Answer) -> Vec<Soc> {
-    let ids = mhi_ids(machine);
+    let controllers = Controllers::list(machine);
     functions
         .iter()
         .filter(|function| is_soc(function))
-        .map(|function| soc(machine, function, ids.get(function.address), answer))
+        .map(|function| soc(machine, function, &controllers, answer))
         .collect()
 }
 
 fn soc(
     machine: &Machine,
     function: &PciFunction,
-    mhi: Result<MhiId, Unknown>,
+    controllers: &Controllers,
     answer: &Answer,
 ) -> Soc {
     let address = function.address;
@@ -96,12 +101,9 @@ fn soc(
     Soc {
         address,
         path: function.path.clone(),
-        serial: serial(machine, mhi),
+        serial: controllers.serial(machine, address),
         qid: said.fact("QID", |device| Some(device.qid)),
-        mhi: match mhi {
-            Ok(id) => Fact::known(id, MHI_DEVICES),
-            Err(why) => Fact::unknown(why, MHI_DEVICES),
-        },
+        mhi: controllers.id(address),
         accel: accel(machine, address),
         status: said.fact("Status", Device::status),
         mdp: said.ready("Device Capabilities", Device::mdp),
@@ -176,67 +178,6 @@ impl Said<'_> {
                 None => Fact::unknown(otherwise, source),
             },
         }
-    }
-}
-
-/// Where the kernel lists MHI controllers.
-const MHI_DEVICES: &str = "/sys/bus/mhi/devices";
-
-/// MHI ids by the address of the function that each device hangs below.
-pub(crate) struct MhiIds {
-    known: BTreeMap<PciAddress, MhiId>,
-    /// Why one that is not among them has none.
-    otherwise: Unknown,
-}
-
-impl MhiIds {
-    pub(crate) fn get(&self, soc: PciAddress) -> Result<MhiId, Unknown> {
-        self.known.get(&soc).copied().ok_or(self.otherwise)
-    }
-}
-
-pub(crate) fn mhi_ids(machine: &Machine) -> MhiIds {
-    let names = match machine.list(MHI_DEVICES) {
-        Ok(names) => names,
-        Err(error) => {
-            return MhiIds {
-                known: BTreeMap::new(),
-                otherwise: reason(&error),
-            };
-        }
-    };
-    let known = names
-        .iter()
-        .filter_map(|name| {
-            // Channels (`mhi0_QAIC_CONTROL`) are devices of their own beside the controller's.
-            let id = name.strip_prefix("mhi")?.parse().ok()?;
-            let target = machine.readlink(&format!("{MHI_DEVICES}/{name}")).ok()?;
-            let address = target.rsplit('/').find_map(|part| part.parse().ok())?;
-            Some((address, MhiId(id)))
-        })
-        .collect();
-    MhiIds {
-        known,
-        otherwise: Unknown::Absent,
-    }
-}
-
-/// `Serial Number: 12345` in the kernel's words.
-pub(crate) fn serial(machine: &Machine, mhi: Result<MhiId, Unknown>) -> Fact<MhiSerial> {
-    let id = match mhi {
-        Ok(id) => id,
-        Err(why) => return Fact::unknown(why, MHI_DEVICES),
-    };
-    let path = format!("/sys/bus/mhi/devices/mhi{id}/serialnumber");
-    match machine.read_text(&path) {
-        Ok(text) => {
-            let serial = text.rsplit(':').next().unwrap_or_default().trim();
-            if serial.is_empty() || serial.len() > 64 {
-                return Fact::unknown(Unknown::Malformed, path);
-            }
-            Fact::known(MhiSerial(serial.to_owned()), path)
-        }
-        Err(error) => Fact::unknown(reason(&error), path),
     }
 }
 

@@ -135,6 +135,7 @@ pub fn generate(recipe: &Recipe) -> Result<Rack, RackError> {
                     qid_order: None,
                     durations: None,
                     tenants: Vec::new(),
+                    vendor_agent: None,
                     faults: Vec::new(),
                     recorded: None,
                     root_ports: root_ports.clone(),

@@ -6,7 +6,7 @@ use crd::{
 
 use super::{
     files::{Entry, View, sorted, text},
-    live::Times,
+    listener::answers,
     recorded,
 };
 
@@ -125,8 +125,9 @@ pub(crate) const TOOLS: [VendorTool; 9] = [
     VendorTool::SystemdRun,
 ];
 
-/// The driver's timeout parameter: its name, and the value in that parameter's unit.
-pub(crate) fn timeout_parameter(server: &Server, seconds: u64) -> (&'static str, u64) {
+/// The driver's timeout parameter: its name, and the value in that parameter's unit (seconds, or milliseconds of old).
+#[must_use]
+pub fn timeout_parameter(server: &Server, seconds: u64) -> (&'static str, u64) {
     if let Some((name, unit)) = server.recorded.as_deref().and_then(recorded::parameter) {
         return (name, seconds * unit);
     }
@@ -189,11 +190,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
         }
         ["proc", "net", "tcp"] => text(LISTENERS),
         ["proc", "net", "tcp6"] => {
-            let times = Times::of(server);
-            let answers = view
-                .live()
-                .qmonitor_ms
-                .is_some_and(|started| view.now >= started + times.qmonitor);
+            let answers = answers(view);
             let line = format!(
                 "   0: 00000000000000000000000000000000:{QMONITOR_PORT:04X} 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 31415 1\n"
             );

@@ -48,6 +48,9 @@ pub(crate) struct Live {
     pub(crate) files: BTreeMap<String, String>,
     /// When qmonitor was started, in the rack's time.
     pub(crate) qmonitor_ms: Option<u64>,
+    /// Whether somebody started or stopped the vendor's operator's agent since the boot.
+    #[serde(default)]
+    pub(crate) vendor_agent: Option<bool>,
     pub(crate) holds: Vec<Hold>,
     pub(crate) claims: Vec<ClaimLive>,
     pub(crate) faults: Vec<Fault>,
@@ -146,6 +149,7 @@ impl Live {
             max_map_count: settings.max_map_count.map_or(65530, u64::from),
             files: BTreeMap::new(),
             qmonitor_ms: None,
+            vendor_agent: None,
             holds: Vec::new(),
             claims: Vec::new(),
             faults: server.faults.clone(),
@@ -177,6 +181,7 @@ impl Live {
         self.written.clear();
         self.drivers.clear();
         self.qmonitor_ms = None;
+        self.vendor_agent = None;
         if !first {
             let settings = server.settings.clone().unwrap_or_default();
             self.control_timeout_s = settings

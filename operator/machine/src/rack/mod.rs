@@ -3,7 +3,7 @@
 //! In the order data flows: `enumerate` makes a `world` of a server's tree, `boot_acs`, `registers` and `groups` say what it shows after
 //! a boot,
 //! `live` holds what changed since, `store` keeps that on disk; `files`, `host`, `etc` and `premises` answer paths, `tools`
-//! answers tool calls, `recorded` does both for a server made of a recording, `server` and `answer` are the machine made of
+//! answers tool calls, `listener` says who has qmonitor's port, `recorded` does both for a server made of a recording, `server` and `answer` are the machine made of
 //! these, `verbs` and `plug` what a person does to it, `generate` writes new racks.
 mod answer;
 mod boot_acs;
@@ -15,6 +15,7 @@ mod files;
 mod generate;
 mod groups;
 mod host;
+mod listener;
 mod live;
 mod made;
 mod plug;
@@ -37,6 +38,7 @@ use crd::{
 
 pub use error::RackError;
 pub use generate::{Recipe, generate};
+pub use host::timeout_parameter;
 pub use recorded::losses;
 
 pub use server::RackServer;

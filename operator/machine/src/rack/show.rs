@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     RackError, RackServer,
     files::View,
+    listener::agent,
     live::Phase,
     plug,
     registers::acs_offset,
@@ -54,6 +55,7 @@ fn server_value(view: &View<'_>) -> Value {
             "control_resp_timeout_s": live.control_timeout_s,
             "vm.max_map_count": live.max_map_count,
             "qmonitor": if live.qmonitor_ms.is_some() { "running" } else { "stopped" },
+            "vendor-agent": if agent(view.server, live).is_some() { "running" } else { "stopped" },
         },
         "faults": faults,
     })
@@ -163,6 +165,13 @@ fn write_server(text: &mut String, view: &View<'_>) -> std::fmt::Result {
             "stopped"
         }
     )?;
+    if let Some(agent) = agent(view.server, live) {
+        writeln!(
+            text,
+            "  agent      {} of the vendor's operator (pid {}, pod {})",
+            agent.name, agent.pid, agent.pod
+        )?;
+    }
     for fault in &live.faults {
         writeln!(text, "  fault      {fault}")?;
     }

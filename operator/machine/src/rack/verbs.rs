@@ -16,7 +16,7 @@ use super::{
 impl RackServer {
     /// Sets a register or setting as somebody with root would. Targets and values: `ADDRESS/acs` a word, `ADDRESS/mdp`
     /// `on|off`, `ADDRESS/state` `ready|stuck|error`, `ADDRESS/driver` a name or `none`, `vm.max_map_count` a number,
-    /// `control_resp_timeout_s` seconds, `qmonitor` `running|stopped`, a path below `/etc/sysctl.d` or `/etc/modprobe.d`
+    /// `control_resp_timeout_s` seconds, `qmonitor` and `vendor-agent` `running|stopped`, a path below `/etc/sysctl.d` or `/etc/modprobe.d`
     /// the file's text or `absent`.
     pub fn set(&self, target: &str, value: &str) -> Result<(), RackError> {
         let bad =
@@ -35,6 +35,13 @@ impl RackServer {
                     live.qmonitor_ms = match value {
                         "running" => Some(now.saturating_sub(self.times.qmonitor)),
                         "stopped" => None,
+                        _ => return Err(bad("running or stopped")),
+                    }
+                }
+                "vendor-agent" => {
+                    live.vendor_agent = match value {
+                        "running" => Some(true),
+                        "stopped" => Some(false),
                         _ => return Err(bad("running or stopped")),
                     }
                 }
@@ -64,7 +71,7 @@ impl RackServer {
             |wanted: &str| self.refused(format!("{target} cannot be `{value}`; give {wanted}"));
         let unknown = || {
             self.no_such(format!(
-                "`{target}`; targets are ADDRESS/acs, ADDRESS/mdp, ADDRESS/state, ADDRESS/driver, vm.max_map_count, control_resp_timeout_s, qmonitor and files such as /etc/sysctl.d/99-local.conf"
+                "`{target}`; targets are ADDRESS/acs, ADDRESS/mdp, ADDRESS/state, ADDRESS/driver, vm.max_map_count, control_resp_timeout_s, qmonitor, vendor-agent and files such as /etc/sysctl.d/99-local.conf"
             ))
         };
         let (address, what) = target.split_once('/').ok_or_else(unknown)?;

@@ -94,11 +94,19 @@ pub fn join(status: Option<i32>, text: &str, json: Option<&str>) -> Joined {
     joined
 }
 
-/// Whether the file shows the SoCs that the text shows. A text without blocks says nothing against it.
+/// Whether the file shows the SoCs that the text shows, each at its place. A text without blocks says nothing against it.
 fn agree(printed: &[Device], filed: &[Device]) -> bool {
     let qids = |devices: &[Device]| devices.iter().map(|d| d.qid).collect::<BTreeSet<_>>();
     let once = qids(filed).len() == filed.len();
-    once && (printed.is_empty() || qids(printed) == qids(filed))
+    let moved = |filed: &Device| {
+        let at = filed.address();
+        let same = |device: &&Device| device.qid == filed.qid && device.address().is_some();
+        at.is_some()
+            && printed
+                .iter()
+                .any(|device| same(&device) && device.address() != at)
+    };
+    once && !filed.iter().any(moved) && (printed.is_empty() || qids(printed) == qids(filed))
 }
 
 /// Whether two values of one kind say different things. A number says nothing against a word: states have numbers too.
@@ -173,6 +181,25 @@ mod tests {
         check(Some(0), TEXT, Some(twice), (JsonUse::OtherDevices, plain));
         let none = r#"{"device_info":[]}"#;
         check(Some(0), TEXT, Some(none), (JsonUse::OtherDevices, plain));
+        let at = |address: &str| {
+            JSON.replace(
+                "\"qid\":0",
+                &format!("\"qid\":0,\"pci_address\":\"{address}\""),
+            )
+        };
+        let elsewhere = at("0000:21:00.0");
+        check(
+            Some(0),
+            TEXT,
+            Some(&elsewhere),
+            (JsonUse::OtherDevices, plain),
+        );
+        check(
+            Some(0),
+            TEXT,
+            Some(&at("0000:81:00.0")),
+            (JsonUse::Used, full),
+        );
         // A state by number says nothing.
         let number = JSON.replace("\"Ready\"", "1");
         check(Some(0), TEXT, Some(&number), (JsonUse::Used, full));

@@ -29,7 +29,9 @@ pub use query_json::{QueryJson, QueryJsonError};
 pub use reset::{ResetOutcome, ResetReport};
 pub use runner::{RunnerReport, Validation};
 pub use switchtec::{GasWord, SwitchList, SwitchtecError};
-pub use text::{cpu_count, listens_on, lockdown_level, memory_kib, sdk_version, secure_boot};
+pub use text::{
+    cpu_count, listening, listens_on, lockdown_level, memory_kib, sdk_version, secure_boot,
+};
 pub use version::VersionReport;
 
 #[cfg(test)]

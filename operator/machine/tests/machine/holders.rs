@@ -1,13 +1,17 @@
 //! Who holds a SoC on Linux: by which node, whose process it is, and in which container and pod.
 use std::{fs, os::unix::fs::symlink, path::Path};
 
-use crd::snapshot::{Holder, HolderKind};
-use machine::{Known, KnownWorker, probe};
+use crd::{
+    kind::ResetScope,
+    snapshot::{Holder, HolderKind},
+    step::Action,
+};
+use machine::{Known, KnownWorker, StepError, perform, probe};
 
 use crate::{
     linux::{fixture, record},
-    room::{Room, TWO_ULTRA, at, known},
-    tree::put,
+    room::{Room, TWO_ULTRA, at, known, soc},
+    tree::{first_process, put},
 };
 
 const SOC: &str = "sys/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0/0000:24:00.0/0000:25:00.0";
@@ -157,4 +161,78 @@ fn a_worker_of_ours_is_told_from_a_stranger() {
         .map(|held| (held.pid, held.kind.is_foreign()))
         .collect();
     assert_eq!(foreign, [(Some(31), false), (Some(32), true)]);
+}
+
+/// Nodes are made anew, and bound into containers under other names: the number says which device is open.
+#[test]
+fn a_holder_is_known_by_the_number_of_what_it_has_open() {
+    // What every machine has: a character device, whose number the SoC's node is said to have.
+    let check = |number: &str, open: &str, expected: Option<u32>| {
+        let folder = machine("accel", "accel5");
+        let root = folder.path();
+        put(root, &format!("{SOC}/accel/accel5/dev"), number);
+        process(root, 77, "bench", "0::/\n", open);
+        let read = probe(&fixture(root), &known());
+        let found: Vec<_> = read
+            .holders
+            .iter()
+            .map(|held| (held.soc, held.pid))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|pid| (at("0000:25:00.0"), Some(*pid)))
+            .collect();
+        assert_eq!(found, expected, "{number} {open}");
+    };
+    check("1:3\n", "/dev/null", Some(77));
+    check("1:5\n", "/dev/null", None);
+    check("1:5\n", "/dev/accel/accel5", Some(77));
+    check("1:5\n", "/dev/accel/accel5 (deleted)", Some(77));
+    check("garbage", "/dev/accel/accel5", Some(77));
+}
+
+/// Where `/proc` shows a part of the processes, whoever is not shown may hold any SoC.
+#[test]
+fn processes_of_another_namespace_may_hold() {
+    let unseen = |spoil: &dyn Fn(&Path)| {
+        let folder = machine("accel", "accel5");
+        spoil(folder.path());
+        let read = probe(&fixture(folder.path()), &known());
+        let unseen = |holder: &Holder| matches!(holder.kind, HolderKind::Unseen { .. });
+        assert!(read.holders.iter().all(unseen), "{:?}", read.holders);
+        read.holders.len()
+    };
+    assert_eq!(unseen(&|_| ()), 0);
+    assert_eq!(unseen(&|root| first_process(root, "pid:[4026532201]")), 8);
+    let without = |root: &Path| fs::remove_dir_all(root.join("proc/1")).unwrap();
+    assert_eq!(unseen(&without), 8, "hidden, or not mounted");
+}
+
+/// The kernel tells of a program that no file of a process does.
+#[test]
+fn a_channel_that_is_taken_is_held() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    for (channel, state) in [(0, "0\n"), (1, "1\n")] {
+        let file = format!("{SOC}/accel/accel5/dbc{channel}_state");
+        put(root, &file, state);
+    }
+    let read = probe(&fixture(root), &known());
+    let [held] = read.holders.as_slice() else {
+        panic!("{:?}", read.holders)
+    };
+    assert_eq!((held.soc, held.pid), (at("0000:25:00.0"), None));
+    assert_eq!(held.name, "a program with DMA bridge channel 1 (Assigned)");
+    assert!(held.kind.is_foreign());
+    let reset = Action::Reset {
+        scope: ResetScope::SoC,
+        socs: vec![soc(&read, "0000:25:00.0")],
+    };
+    let error = perform(&fixture(root), &reset).unwrap_err();
+    assert!(matches!(error, StepError::Held { .. }), "{error}");
+    // Who has it open by a file is named by that alone.
+    process(root, 77, "bench", "0::/\n", "/dev/accel/accel5");
+    let read = probe(&fixture(root), &known());
+    assert_eq!(read.holders.len(), 1);
+    assert_eq!(read.holders[0].pid, Some(77));
 }

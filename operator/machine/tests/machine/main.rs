@@ -13,6 +13,8 @@ mod faults;
 mod holders;
 mod kept;
 mod linux;
+mod listeners;
+mod older;
 mod p2p;
 mod prerequisites;
 mod processes;

@@ -251,7 +251,7 @@ fn what_ended_meanwhile_holds_nothing() {
         symlink("/nowhere", root.join("proc/4711")).unwrap();
         fs::create_dir_all(root.join("proc/4712")).unwrap();
         fs::create_dir_all(root.join("proc/4713/fd")).unwrap();
-        symlink("/dev/accel/accel0 (deleted)", root.join("proc/4713/fd/3")).unwrap();
+        symlink("socket:[1]", root.join("proc/4713/fd/3")).unwrap();
     });
     assert_eq!(read.holders, []);
     let read = spoiled(|root| {

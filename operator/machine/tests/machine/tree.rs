@@ -88,6 +88,15 @@ pub(crate) fn put(folder: &Path, path: &str, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
 }
 
+/// The first process, in this PID namespace.
+pub(crate) fn first_process(folder: &Path, namespace: &str) {
+    let first = folder.join("proc/1");
+    fs::create_dir_all(first.join("fd")).unwrap();
+    fs::create_dir_all(first.join("ns")).unwrap();
+    let _ = fs::remove_file(first.join("ns/pid"));
+    symlink(namespace, first.join("ns/pid")).unwrap();
+}
+
 /// Puts a checked-in double where a tool is looked for.
 pub(crate) fn double(folder: &Path, double: &str, tool: &str) {
     let place = folder.join(tool);
@@ -103,6 +112,7 @@ pub(crate) fn double(folder: &Path, double: &str, tool: &str) {
 pub(crate) fn functions(machine: &Machine, folder: &Path, config: &dyn Fn(&[u8]) -> Vec<u8>) {
     let devices = folder.join(DEVICES.trim_start_matches('/'));
     fs::create_dir_all(&devices).unwrap();
+    first_process(folder, "pid:[4026531836]");
     for address in machine.list(DEVICES).unwrap() {
         let (link, real) = real(machine, &address);
         for file in FILES {

@@ -290,6 +290,11 @@ mod tests {
                 }),
                 "Refused: it is a plan for n2",
             ),
+            // A controller of a later version may grant what this agent has never heard of.
+            (
+                granted(|grant| grant.plan = of_an_unknown_kind()),
+                "Refused: its plan cannot be read: reading its JSON: unknown variant `soc.polish`",
+            ),
         ];
         for (card_node, begin) in begins {
             let said = answer(&card_node, None);
@@ -298,6 +303,21 @@ mod tests {
                 "{said} does not begin with {begin}"
             );
         }
+    }
+
+    /// A plan whose one step is complete, but for its verb.
+    fn of_an_unknown_kind() -> String {
+        let mut plan = serde_json::to_value(planned("n1")).unwrap();
+        plan["steps"] = serde_json::json!([{
+            "id": "n1/qmonitor.start/n1", "verb": "qmonitor.start", "symbol": "+", "batch": 0,
+            "reason": "qmonitor-needed", "rule": "SP-R0105", "causes": [], "preconditions": [], "verify": [],
+            "inverse": { "kind": "nothingChanged" }, "disruption": { "class": "node", "disruptive": false },
+            "estimate": { "likelyMs": 1, "limitMs": 1 },
+        }]);
+        let known: Result<NodePlan, _> = serde_json::from_value(plan.clone());
+        assert!(known.is_ok(), "{known:?}");
+        plan["steps"][0]["verb"] = "soc.polish".into();
+        packed::pack(&plan, packed::PLAN_LIMIT).unwrap()
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl<'a> Publisher<'a> {
         if latest.card_node.is_none() {
             // The controller makes the object.
             *self.last.borrow_mut() = None;
-            return self.told("the API server has no CardNode of this name yet; the controller makes one for a Node with cards that a CardPolicy selects");
+            return self.told("the API server has no CardNode of this name yet; the controller makes one for every Node with the label qualcomm.com/qaic");
         }
         if status == self.before(latest) {
             return;

@@ -6,7 +6,7 @@ use crd::{
     snapshot::{HardwareSnapshot, HolderKind, LedgerTarget, SocStatus},
 };
 use machine::Timestamp;
-use reconcile::drift;
+use reconcile::{drift, judge};
 
 use crate::cluster::{
     condition::{self, About, Said, Standing, said, shortened},
@@ -54,6 +54,7 @@ pub fn status(seen: &Seen<'_>, before: &CardNodeStatus, now: Timestamp) -> CardN
         grant: seen.grant.cloned(),
         counts: Some(counts(seen.snapshot, drifts.len())),
         deviations: drifts.into_iter().take(LISTED).collect(),
+        vendor_agent: judge::resets_too(seen.snapshot).map(|who| shortened(&who, SENTENCE)),
         holders: holders(seen.snapshot),
         last_steps: last_steps(seen.records),
         conditions: condition::conditions(&before.conditions, words, seen.generation, now),

@@ -14,6 +14,7 @@ use super::{
     fleet,
     grants::grants,
     measures::{Measures, measures},
+    progress::outcomes,
     rollout::{Course, course},
     survey::{Notes, Survey},
     verdict::{Seen, verdicts},
@@ -64,6 +65,8 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     let survey = Survey::of(world, &declaration, notes);
     let unsafe_plan = survey.unsafe_plan.clone();
     let course = match unsafe_plan {
+        // The plan is of half of what is declared: only what has begun is followed to its end.
+        None if !world.unread.is_empty() => begun(world, &survey),
         None => course(world, &survey, &declaration),
         // Nothing of it begins; what is at work was decided on another plan, and ends.
         Some(_) => Course {
@@ -127,6 +130,23 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
         drains: drains.values().any(|drain| !drain.done),
         measures: measures(world, &survey, &course),
         unsafe_plan,
+    }
+}
+
+/// The rollout at hand with the nodes that have begun, and nothing that begins.
+fn begun(world: &World, survey: &Survey) -> Course {
+    let Some(current) = world.plans.last() else {
+        return Course::default();
+    };
+    let known = current.status.as_ref().map(|status| &status.nodes);
+    let is_known =
+        |name: &NodeName| known.is_some_and(|all| all.iter().any(|one| one.node == *name));
+    let mut outcomes = outcomes(world, survey, current);
+    outcomes.retain(|outcome| is_known(&outcome.node));
+    Course {
+        current: Some(current.clone()),
+        outcomes,
+        ..Course::default()
     }
 }
 

@@ -11,7 +11,7 @@ use kube_client::ResourceExt;
 use machine::Timestamp;
 
 use super::{
-    world::{World, stays},
+    world::{World, has_cards},
     writes::{CardNodeWrite, Write},
 };
 use crate::cluster::{names::GONE_SINCE, packed};
@@ -19,18 +19,15 @@ use crate::cluster::{names::GONE_SINCE, packed};
 /// How long what is known of a node is kept after its Node is gone: long enough for one that is made anew.
 pub const KEPT: Duration = Duration::from_mins(30);
 
-/// Makes, marks and deletes: a `CardNode` for every Node with cards that a policy selects, until its Node is long gone.
+/// Makes, marks and deletes: a `CardNode` for every Node with cards, until its Node is long gone. No policy need select
+/// it: what a ledger is to put back is known by its agent alone, and nobody hears of that without the object.
 pub fn fleet(world: &World) -> Vec<Write> {
-    let mut wanted: Vec<&NodeName> = world
-        .policies
+    let wanted = world
+        .nodes
         .iter()
-        .filter(|policy| stays(policy.as_ref()))
-        .flat_map(|policy| world.selected(policy))
-        .filter(|name| !world.card_nodes.contains_key(*name))
-        .collect();
-    wanted.sort();
-    wanted.dedup();
-    let made = wanted.into_iter().map(|name| {
+        .filter(|(name, node)| has_cards(node) && !world.card_nodes.contains_key(*name))
+        .map(|(name, _)| name);
+    let made = wanted.map(|name| {
         Write::CardNode(CardNodeWrite {
             node: name.clone(),
             version: None,

@@ -163,8 +163,8 @@ impl Leadership {
                     until: read.plus(self.duration * 2 / 3),
                 }))
             }
-            // Somebody else was faster.
-            Err(kube_client::Error::Api(status)) if status.code == 409 => Ok(None),
+            // Also where somebody else was faster: whoever led goes on until its time is over or the next look, for it may
+            // have been a label, and nobody takes a lease before that.
             Err(error) => Err(error),
         }
     }

@@ -18,7 +18,10 @@ use super::{
     world::{READY, World, number},
     writes::Written,
 };
-use crate::cluster::watching::{Following, seen, store};
+use crate::cluster::{
+    read::{Read, parted},
+    watching::{Following, seen, store},
+};
 
 /// Objects that one answer to a list has: a CardNode of 32 SoCs is 20 KB of text, and all of it is in memory at once.
 pub const PAGE: u32 = 50;
@@ -26,8 +29,8 @@ pub const PAGE: u32 = 50;
 /// The objects, followed from the moment that this was made; following ends when it is dropped.
 #[derive(Debug)]
 pub struct Stores {
-    policies: Store<CardPolicy>,
-    groups: Store<P2PGroup>,
+    policies: Store<Read<CardPolicy>>,
+    groups: Store<Read<P2PGroup>>,
     nodes: Store<Node>,
     card_nodes: Store<CardNode>,
     plans: Store<ChangePlan>,
@@ -80,9 +83,13 @@ impl Stores {
     pub fn world(&self, epoch: i64, now: Timestamp) -> World {
         let mut plans = self.plans.state();
         plans.sort_by_cached_key(|plan| (number(&plan.name_any()), plan.name_any()));
+        let (policies, mut unread) = parted(&by_name(&self.policies));
+        let (groups, more) = parted(&by_name(&self.groups));
+        unread.extend(more);
         World {
-            policies: by_name(&self.policies),
-            groups: by_name(&self.groups),
+            policies,
+            groups,
+            unread,
             nodes: keyed(&self.nodes),
             card_nodes: keyed(&self.card_nodes),
             plans,

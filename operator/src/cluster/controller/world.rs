@@ -6,11 +6,11 @@ use crd::{
     kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
 };
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube_client::ResourceExt;
+use kube_client::{ResourceExt, api::ObjectMeta};
 use machine::Timestamp;
 
 use super::evictions::Refusal;
-use crate::cluster::names::CARDS_LABEL;
+use crate::cluster::{names::CARDS_LABEL, read::Unread};
 
 /// The condition by which Kubernetes says whether a Node is there to work on.
 pub const READY: &str = "Ready";
@@ -22,6 +22,8 @@ pub struct World {
     pub policies: Vec<Arc<CardPolicy>>,
     /// Groups.
     pub groups: Vec<Arc<P2PGroup>>,
+    /// Policies and groups that this version does not understand.
+    pub unread: Vec<Arc<Unread>>,
     /// Nodes by name.
     pub nodes: BTreeMap<NodeName, Arc<Node>>,
     /// Nodes with cards by name.
@@ -84,7 +86,12 @@ pub fn has_cards(node: &Node) -> bool {
 
 /// Whether an object is there to stay.
 pub fn stays<K: ResourceExt>(object: &K) -> bool {
-    object.meta().deletion_timestamp.is_none()
+    stands_there(object.meta())
+}
+
+/// The same of an object of which only this is known.
+pub fn stands_there(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_none()
 }
 
 /// A rollout's place among rollouts, from its name; 0 for a name that is not of ours. Times have whole seconds alone, and

@@ -5,17 +5,23 @@ use crd::{
     id::NodeName,
     kind::{
         API_VERSION, CardNode, CardNodeSpec, CardPolicy, CardPolicyStatus, ChangePlan,
-        ChangePlanSpec, ChangePlanStatus, P2PGroup, P2PGroupStatus,
+        ChangePlanSpec, ChangePlanStatus, Condition, P2PGroup, P2PGroupStatus,
     },
 };
-use k8s_openapi::api::core::v1::{Node, Taint};
+use k8s_openapi::{
+    ClusterResourceScope,
+    api::core::v1::{Node, Taint},
+};
 use kube_client::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::{Value, json};
 
-use crate::cluster::names::{CONTROLLER, GONE_SINCE};
+use crate::cluster::{
+    names::{CONTROLLER, GONE_SINCE},
+    read::{Read, Unread},
+};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +59,13 @@ pub enum Write {
         group: Arc<P2PGroup>,
         /// The status.
         status: P2PGroupStatus,
+    },
+    /// Say of an object that it is not understood, and nothing else.
+    Unread {
+        /// Which.
+        object: Arc<Unread>,
+        /// What is said.
+        conditions: Vec<Condition>,
     },
     /// Put our taint on a Node or take it off; the other taints stay as they are.
     Taints {
@@ -170,6 +183,18 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             let done = tell(api, group.as_ref(), "P2PGroup", json!(status));
             Ok(written("P2PGroup", &done.await?))
         }
+        Write::Unread { object, conditions } => {
+            let said = json!({
+                "observedGeneration": object.metadata.generation,
+                "conditions": conditions,
+            });
+            let name = object.metadata.name.clone().unwrap_or_default();
+            if object.kind == "CardPolicy" {
+                unread::<CardPolicy>(client, object, "CardPolicy", &name, said).await
+            } else {
+                unread::<P2PGroup>(client, object, "P2PGroup", &name, said).await
+            }
+        }
         Write::Taints { node, taints } => {
             // The list is one field: applied, it would be ours as a whole.
             let patch = json!({
@@ -212,6 +237,31 @@ where
         "status": status,
     });
     api.patch_status(&name, &owner(), &Patch::Apply(said)).await
+}
+
+async fn unread<K>(
+    client: Client,
+    object: &Unread,
+    kind: &'static str,
+    name: &str,
+    status: Value,
+) -> Result<Written, kube_client::Error>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug,
+{
+    let said = json!({
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": { "name": name, "resourceVersion": object.metadata.resource_version },
+        "status": status,
+    });
+    let done = Api::<Read<K>>::all(client)
+        .patch_status(name, &owner(), &Patch::Apply(said))
+        .await?;
+    Ok(written(kind, &done))
 }
 
 async fn delete<K>(

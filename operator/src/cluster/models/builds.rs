@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, job,
+    Verdict, job, obstacle,
     recipe::{Recipe, recipe},
     stalled,
     wanted::{Held, Owner, applied, is_of},
@@ -19,6 +19,9 @@ use crate::cluster::{
     controller::stays,
     names::{APPLIED, PROGRAM, REQUESTED_AT, STORE},
 };
+
+/// On the pods of a job: its name, as Kubernetes writes it.
+const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 
 /// What a turn comes to for one build.
 #[derive(Debug)]
@@ -140,7 +143,11 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
                     false,
                     None,
                 ),
-                None if same => (working("Building", goes_on(job)), false, None),
+                None if same => {
+                    let verdict = obstacle::of(world, &wanted.object.place, JOB_LABEL)
+                        .unwrap_or_else(|| working("Building", goes_on(job)));
+                    (verdict, false, None)
+                }
                 Some(Ended::Complete | Ended::Failed(_)) | None => (
                     working(
                         "Building",

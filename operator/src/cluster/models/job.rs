@@ -1,5 +1,8 @@
 //! The Job that builds a program: the worker's own `build`, its model mounted to be read, the store to be written.
-use crd::kind::{ModelBuild, ModelBuildSpec};
+use crd::{
+    id::Digest,
+    kind::{ModelBuild, ModelBuildSpec},
+};
 use kube_client::ResourceExt;
 use serde_json::{Value, json};
 
@@ -39,7 +42,7 @@ pub fn name(build: &ModelBuild, recipe: &Recipe) -> String {
 /// The job as it is to be, made when somebody had asked for it so.
 pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Wanted {
     let ModelBuildSpec {
-        source,
+        source: declared,
         target: _,
         precision: _,
         shapes,
@@ -48,7 +51,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
         store: _,
         pod: options,
     } = &build.spec;
-    let model = match (&source.pvc, &source.oci) {
+    let model = match (&declared.pvc, &declared.oci) {
         (Some(pvc), _) => (
             // The volume whole: checkpoints as the hub's own cache lays them out are links to beside their folder.
             format!("{MODEL}/{}", pvc.path.trim_start_matches('/')),
@@ -63,7 +66,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
         ),
     };
     let (checkpoint, source) = model;
-    let arguments = [
+    let mut arguments = [
         "build",
         "--checkpoint",
         &checkpoint,
@@ -79,11 +82,17 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
         &shapes.batch.to_string(),
         "--context",
         &shapes.context_length.to_string(),
-    ];
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    // Whoever builds reads the model anyway. An artifact's own digest is verified by whoever pulls it.
+    if let Some(Digest(declared)) = &declared.digest {
+        arguments.extend(["--model-digest".to_owned(), declared.clone()]);
+    }
     let container = Container {
         name: "build",
         image: &recipe.image,
-        arguments: arguments.map(str::to_owned).into(),
+        arguments,
         volumes: vec![
             Volume {
                 name: "model",
@@ -115,7 +124,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
                 "activeDeadlineSeconds": LIMIT_SECONDS,
                 "podFailurePolicy": { "rules": failures() },
                 "template": {
-                    "metadata": { "labels": labels },
+                    "metadata": { "labels": pod::labels(BUILD_LABEL, &build.name_any()) },
                     "spec": pod::spec(&container, json!({ "restartPolicy": "Never" })),
                 },
             },

@@ -1,13 +1,15 @@
 //! Models in a cluster: builds become Jobs, models become Deployments with a Service and a disruption budget.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
-//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `pod` (what all pods have
+//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `obstacle` (what keeps
+//! a pod from starting), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
 mod builds;
 mod decide;
 mod job;
+mod obstacle;
 mod pod;
 mod recipe;
 mod serving;

@@ -5,6 +5,8 @@ use crd::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::cluster::names::{MADE_BY, MODELS};
+
 /// Whose rights a container has: nobody's in particular, and never root's. Volumes are made writable for its group.
 const NOBODY: u32 = 65532;
 /// Where the store of programs is mounted.
@@ -64,6 +66,11 @@ impl Volume {
 /// Where a program lies in a container that has the store.
 pub fn program_folder(key: &ProgramKey) -> String {
     format!("{PROGRAMS}/{}", key.as_str().replace(':', "-"))
+}
+
+/// Labels of a pod: of what it is, and that it is ours.
+pub fn labels(of: &str, name: &str) -> Value {
+    json!({ of: name, MADE_BY: MODELS })
 }
 
 /// A pod's spec with this one container.

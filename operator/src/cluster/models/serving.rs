@@ -122,7 +122,7 @@ impl Turn<'_> {
                 let steady = there
                     .as_deref()
                     .filter(|_| !self.writes.iter().any(changes));
-                standing::serves(self.model, steady)
+                standing::serves(self.seen.world, self.model, steady)
             }
             (None, Some(course)) => standing::waits(&place.name, &course.verdict, there.as_deref()),
             (None, None) => working(

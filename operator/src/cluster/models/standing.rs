@@ -6,15 +6,15 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict,
+    Verdict, obstacle,
     serving::{Course, own},
     stalled, workers, working,
-    world::World,
+    world::{Place, World},
     writes::Write,
 };
 use crate::cluster::{
     condition::{self, Standing},
-    names::PROGRAM,
+    names::{MODEL_LABEL, PROGRAM},
 };
 
 /// The status, where it differs from what stands there.
@@ -75,7 +75,7 @@ pub fn waits(build: &str, verdict: &Verdict, there: Option<&Deployment>) -> Verd
 }
 
 /// How it stands with a program to serve, and a deployment that stands there as it is to be, once it does.
-pub fn serves(model: &ShardedModel, there: Option<&Deployment>) -> Verdict {
+pub fn serves(world: &World, model: &ShardedModel, there: Option<&Deployment>) -> Verdict {
     let Some(status) = there.and_then(observed) else {
         let name = model.name_any();
         return working("Starting", format!("Deployment {name} is being written"));
@@ -102,6 +102,10 @@ pub fn serves(model: &ShardedModel, there: Option<&Deployment>) -> Verdict {
     }
     if let Some(why) = says(status, "Progressing", "False") {
         return stalled("NotStarting", format!("{serving}: {why}; {look}"));
+    }
+    if let Some(mut verdict) = obstacle::of(world, &Place::of(model), MODEL_LABEL) {
+        verdict.message = format!("{serving}: {}", verdict.message);
+        return verdict;
     }
     working(
         "Starting",

@@ -3,7 +3,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
-    apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{Pod, Service},
+    policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Client, Resource};
 use kube_runtime::{
@@ -19,6 +22,7 @@ use super::{
 };
 use crate::cluster::{
     names::{MADE_BY, MODELS},
+    read::{Read, parted},
     watching::{Following, seen, store},
 };
 
@@ -27,11 +31,12 @@ use crate::cluster::{
 pub struct Stores {
     models: Store<ShardedModel>,
     builds: Store<ModelBuild>,
-    groups: Store<P2PGroup>,
+    groups: Store<Read<P2PGroup>>,
     jobs: Store<Job>,
     deployments: Store<Deployment>,
     services: Store<Service>,
     budgets: Store<PodDisruptionBudget>,
+    pods: Store<Pod>,
     // Aborts what it holds when it is dropped.
     _watches: JoinSet<()>,
 }
@@ -56,6 +61,8 @@ impl Stores {
             deployments: store(&mut following, ours(), |_| {}),
             services: store(&mut following, ours(), |_| {}),
             budgets: store(&mut following, ours(), |_| {}),
+            // What is declared of them stands in jobs and deployments.
+            pods: store(&mut following, ours(), |pod: &mut Pod| pod.spec = None),
             _watches: watches,
         }
     }
@@ -70,6 +77,7 @@ impl Stores {
             deployments,
             services,
             budgets,
+            pods,
             _watches,
         } = self;
         futures::try_join!(
@@ -80,6 +88,7 @@ impl Stores {
             deployments.wait_until_ready(),
             services.wait_until_ready(),
             budgets.wait_until_ready(),
+            pods.wait_until_ready(),
         )
         .is_ok()
     }
@@ -89,11 +98,12 @@ impl Stores {
         World {
             models: by_place(&self.models),
             builds: by_place(&self.builds),
-            groups: self.groups.state(),
+            groups: parted(&self.groups.state()).0,
             jobs: by_place(&self.jobs),
             deployments: by_place(&self.deployments),
             services: by_place(&self.services),
             budgets: by_place(&self.budgets),
+            pods: by_place(&self.pods),
             image: image.map(str::to_owned),
             refused: BTreeMap::new(),
             now,

@@ -19,6 +19,8 @@ const FRONT_PORT: u16 = 80;
 const QUEUE_PER_SLOT: u32 = 4;
 /// How long a pod goes on listening after it was told to end: as long as it takes every node to hear of that.
 const GOODBYE_SECONDS: u32 = 5;
+/// How long clients that keep their connection are told to ask elsewhere after that: each is told with its next answer.
+const FAREWELL_SECONDS: u32 = 5;
 /// How long requests may go on after that.
 const DRAIN_SECONDS: u32 = 30;
 /// What a worker takes to end once nobody asks it any more.
@@ -62,6 +64,8 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
         &queue.to_string(),
         "--name",
         &name,
+        "--farewell",
+        &FAREWELL_SECONDS.to_string(),
         "--drain-deadline",
         &DRAIN_SECONDS.to_string(),
     ];
@@ -82,7 +86,7 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }),
     };
-    let grace = GOODBYE_SECONDS + DRAIN_SECONDS + END_SECONDS;
+    let grace = GOODBYE_SECONDS + FAREWELL_SECONDS + DRAIN_SECONDS + END_SECONDS;
     let labels = json!({ MODEL_LABEL: name });
     wanted(
         model,
@@ -97,7 +101,7 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
                 "selector": { "matchLabels": labels },
                 "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec.replicas, spec.rollout.as_ref()) },
                 "template": {
-                    "metadata": { "labels": labels },
+                    "metadata": { "labels": pod::labels(MODEL_LABEL, &name) },
                     "spec": pod::spec(&container, json!({ "terminationGracePeriodSeconds": grace })),
                 },
             },

@@ -3,7 +3,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
-    apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{Pod, Service},
+    policy::v1::PodDisruptionBudget,
 };
 use kube_client::ResourceExt;
 use machine::Timestamp;
@@ -106,6 +109,8 @@ pub struct World {
     pub services: BTreeMap<Place, Arc<Service>>,
     /// Disruption budgets that are ours.
     pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
+    /// Pods that are ours, without their specs.
+    pub pods: BTreeMap<Place, Arc<Pod>>,
     /// The image that builds and serves for target `CPU`, where there is one.
     pub image: Option<String>,
     /// What the API server did not take.

@@ -3,11 +3,12 @@ use std::sync::mpsc::SyncSender;
 
 use crd::{declaration::Declaration, plan::Plan};
 
-use super::Up;
+use super::{Next, Up};
 use crate::{
     cli::Leave,
     console::Paint,
     engine::{Engine, FailedBuilds, Settled, approve::Asking, observe::Effort},
+    exit::Exit,
     failure::Failure,
     render::plan::{Detail, Frame},
     supervise::{
@@ -17,9 +18,36 @@ use crate::{
 };
 
 impl Up<'_> {
+    /// Somebody asks for the end through the control socket; what the loop does then.
+    pub(super) fn asked_down(
+        &mut self,
+        leave: &Leave,
+        reply: SyncSender<Reply>,
+        asker: &Asker,
+    ) -> Next {
+        let ended = self.down(leave, &reply, asker);
+        let (exit, why, hint) = match ended {
+            Ok(None) => return Next::Wait,
+            Ok(Some(settled)) => (settled.exit, settled.why, String::new()),
+            Err(failure) => (failure.exit(), failure.chain(), failure.hint()),
+        };
+        let ended = Reply::Ended {
+            code: exit.code(),
+            why,
+            hint,
+        };
+        if exit == Exit::Ok {
+            self.parting = Some((reply, ended));
+            return Next::End(Exit::Ok);
+        }
+        // Whoever went away wants no answer.
+        let _ = reply.send(ended);
+        Next::Look
+    }
+
     /// Stops the workers and puts the machine back. Without leave nothing stops. `None`: whoever asked has taken it back
     /// before anything was begun.
-    pub(super) fn down(
+    fn down(
         &mut self,
         leave: &Leave,
         reply: &SyncSender<Reply>,

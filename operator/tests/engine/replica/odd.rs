@@ -10,7 +10,8 @@ use crd::{
     },
     load::{SourceText, load},
     snapshot::{
-        Acs, Bar, HardwareSnapshot, Holder, HolderKind, PciFunction, PortKind, SkuKind, SocStatus,
+        Acs, Bar, HardwareSnapshot, Holder, HolderKind, PciFunction, PortKind, PortOwner, SkuKind,
+        SocStatus,
     },
 };
 use machine::rack;
@@ -204,6 +205,43 @@ fn a_recorded_server_need_not_be_one_that_a_file_describes() {
         words(&odd),
         "0x0010 of an endpoint is 0x001c again"
     );
+}
+
+/// Whoever listens where qmonitor does is there in the rack too, unseen where nobody could see.
+#[test]
+fn whoever_has_qmonitors_port_comes_along() {
+    let plain = projected(Opened::new(&one_ultra()).unwrap().probe());
+    let process = PortOwner::Process {
+        pid: 17,
+        name: "qaic-monitor-gr".into(),
+        unit: None,
+        container: Some("0123".into()),
+    };
+    let pod = PortOwner::Pod {
+        pid: 18,
+        name: "agent".into(),
+        uid: "pod-of-the-vendor".into(),
+    };
+    for owner in [
+        Fact::known(process, "/proc"),
+        Fact::known(pod, "/proc"),
+        Fact::unknown(Unknown::NoPermission, "/proc"),
+        Fact::unknown(Unknown::Absent, "/proc"),
+        Fact::unknown(Unknown::ReadFailed, "/proc"),
+    ] {
+        let mut odd = plain.clone();
+        odd.tools.qmonitor_running.value = Some(true);
+        odd.tools.qmonitor_owner = Some(owner);
+        let rack = replica::rack("odd".into(), vec![odd.clone()]);
+        let probed = projected(Opened::new(&rack).unwrap().probe());
+        let changes = reconcile::recording::difference(&odd, &probed);
+        assert!(changes.is_empty(), "{changes:#?}");
+    }
+    let mut older = plain;
+    older.tools.qmonitor_running.value = Some(true);
+    older.tools.qmonitor_owner = None;
+    let said = rack::losses(&older).join("; ");
+    assert!(said.contains("who listens where qmonitor does"), "{said}");
 }
 
 #[test]

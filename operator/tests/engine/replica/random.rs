@@ -272,6 +272,7 @@ prop_compose! {
                     qid_order: shuffled.then_some(QidOrder::Shuffled),
                     durations: None,
                     tenants: Vec::new(),
+                    vendor_agent: None,
                     faults: Vec::new(),
                     recorded: None,
                     root_ports: roots.iter().enumerate().map(root).collect(),

@@ -20,6 +20,13 @@ fn a_bus_that_was_not_read_whole_is_no_whole_bus() {
     };
     check(|_| {}, "bus-whole", Pass, "to its end", 0);
     check(
+        |s| s.functions.clear(),
+        "bus-whole",
+        Untold,
+        "no PCI function at all",
+        0,
+    );
+    check(
         without(Unknown::ReadFailed),
         "bus-whole",
         Untold,

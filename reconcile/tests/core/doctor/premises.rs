@@ -246,6 +246,18 @@ fn the_driver_and_its_parameter_under_either_name_and_unit() {
         "qaic_aic100_N",
         8,
     );
+    // A driver may be older than its SDK.
+    check(
+        |s| {
+            s.socs[3].accel = Fact::unknown(Unknown::Absent, "test");
+            let node = known("/dev/qaic_aic100_3".into());
+            s.prerequisites.as_mut().unwrap().socs[3].node = Some(node);
+        },
+        "accel-node",
+        Pass,
+        "/dev/qaic_aic100_3: this driver has no accel class",
+        1,
+    );
     check(
         |s| s.prerequisites.as_mut().unwrap().socs[2].msi_vectors = known(1),
         "msi",

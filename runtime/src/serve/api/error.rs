@@ -153,6 +153,20 @@ impl ApiError {
         }
     }
 
+    /// Bodies of other requests take all the room that there is.
+    pub fn no_memory() -> Self {
+        Self {
+            code: Some("too_much_to_read"),
+            retry_after: Some(1),
+            ..Self::new(
+                503,
+                "service_unavailable_error",
+                "the bodies of requests that are being read take all the room that this server has for them; try again \
+                 later",
+            )
+        }
+    }
+
     /// The body did not come in time.
     pub fn slow(patience: Duration) -> Self {
         Self {
@@ -305,6 +319,7 @@ pub(super) fn text_error(param: &str, context: u32, error: &TextError) -> ApiErr
         | TextError::TemplateSyntax { .. }
         | TextError::TemplateText { .. }
         | TextError::TemplateShape { .. }
+        | TextError::Tokenizing { .. }
         | TextError::Decoding { .. } => ApiError::internal(message),
     }
 }

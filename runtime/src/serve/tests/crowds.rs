@@ -125,7 +125,7 @@ async fn failures_to_accept_neither_end_the_server_nor_silence_it() {
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
     let deadlines = Deadlines {
-        head: Duration::from_millis(50),
+        rest: Duration::from_millis(50),
         ..DEADLINES
     };
     let running = Running::start(Script::says("x"), deadlines).await;
@@ -141,6 +141,39 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     let answer = rest(&mut running.client.raw(once).await).await;
     assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
     running.until("shardplane_connections", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_head_that_has_begun_is_waited_for_less_than_one_that_may_come() {
+    let deadlines = Deadlines {
+        head: Duration::from_millis(50),
+        ..DEADLINES
+    };
+    let running = Running::start(Script::says("x"), deadlines).await;
+    let mut idle = running.client.raw("").await;
+    let body = prompt(false);
+    let (begin, end) = body.split_at(9);
+    let mut slow = running
+        .client
+        .raw(&format!(
+            "POST /v1/completions HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{begin}",
+            body.len()
+        ))
+        .await;
+    // A byte now and then is no head either.
+    let mut half = running.client.raw("POST /v1/comple").await;
+    let (status, error) = refused(&rest(&mut half).await);
+    assert_eq!((status, &error["code"]), (408, &json!("request_timeout")));
+    assert!(
+        error["message"].as_str().unwrap().contains("after 0.05 s"),
+        "{error}"
+    );
+    // Meanwhile a body that came no faster was waited for, and so was a connection that has not begun.
+    slow.write_all(end.as_bytes()).await.unwrap();
+    assert!(rest(&mut slow).await.starts_with("HTTP/1.1 200"));
+    let once = "GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    idle.write_all(once.as_bytes()).await.unwrap();
+    assert!(rest(&mut idle).await.ends_with("\r\n\r\nok\n"));
 }
 
 #[tokio::test]

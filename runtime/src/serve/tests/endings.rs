@@ -120,6 +120,32 @@ async fn a_draining_server_finishes_and_refuses() {
 }
 
 #[tokio::test]
+async fn a_leaving_server_answers_and_lets_go() {
+    let deadlines = Deadlines {
+        farewell: Duration::from_mins(1),
+        ..DEADLINES
+    };
+    let running = Running::start(Script::says("x"), deadlines).await;
+    running.orders.send(Order::Drain).await.unwrap();
+    running.mode("leaving").await;
+    let body = prompt(&json!({})).to_string();
+    let request = format!(
+        "POST /v1/completions HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // A client that would keep its connection: that it ends is the server's doing.
+    let mut kept = running.client.raw(&request).await;
+    let mut said = String::new();
+    tokio::time::timeout(super::PATIENCE, kept.read_to_string(&mut said))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    running.orders.send(Order::Drain).await.unwrap();
+    assert!(running.ended().await.is_ok());
+}
+
+#[tokio::test]
 async fn a_second_order_breaks_off() {
     let running = Running::start(Script::gated(LONG, 1), DEADLINES).await;
     let open = stream(&running).await;
@@ -290,6 +316,27 @@ async fn bad_requests_are_refused_with_the_place() {
     for size in [super::super::routes::BODY_LIMIT + 1, 40 << 20] {
         let huge = "x".repeat(size);
         check(path, &huge, 413, Value::Null, "request_too_large").await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+    let running = Running::start(Script::says("x"), DEADLINES).await;
+    for expects in ["", "expect: 100-continue\r\n"] {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-length: 1073741824\r\n{expects}\r\n"
+        );
+        let mut connection = running.client.raw(&head).await;
+        let mut answer = Vec::new();
+        let told = async {
+            while !String::from_utf8_lossy(&answer).contains("request_too_large") {
+                assert!(connection.read_buf(&mut answer).await.unwrap() > 0);
+            }
+        };
+        tokio::time::timeout(super::PATIENCE, told).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap().to_lowercase();
+        assert!(answer.starts_with("http/1.1 413"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
 }
 

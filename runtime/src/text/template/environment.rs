@@ -7,7 +7,7 @@ use minijinja::{
 };
 use minijinja_contrib::{filters as more, globals};
 
-use super::{cycler, dump, methods, operators, percent, python, url, wrap};
+use super::{case, cycler, dump, lines, methods, operators, percent, python, url, wrap};
 
 /// What `raise_exception` puts before its message, so that it is told from a broken template.
 pub(super) const REFUSAL: &str = "refused by the template: ";
@@ -27,6 +27,13 @@ pub(super) fn environment() -> Result<Environment<'static>, Error> {
         Some(text) => out.write_str(&text).map_err(Error::from),
         None => escape_formatter(out, state, value),
     });
+    environment.add_filter("indent", lines::indent);
+    environment.add_filter("trim", lines::trim);
+    environment.add_filter("title", |text: &Value| case::words(&text.to_string()));
+    environment.add_filter("capitalize", |text: &Value| {
+        case::capitalize(&text.to_string())
+    });
+    environment.add_filter("format", percent::filter);
     environment.add_filter("tojson", dump::tojson);
     environment.add_filter("string", string);
     environment.add_filter("join", join);

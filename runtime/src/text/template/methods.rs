@@ -6,7 +6,7 @@ use minijinja_contrib::pycompat;
 
 use super::{bytes, python as spelling, strings};
 
-pub(super) use strings::center;
+pub(super) use strings::{bounded, center};
 
 /// Methods whose arguments may be given by name, with the names in order.
 const NAMED: [(&str, &[&str]); 5] = [
@@ -39,6 +39,15 @@ pub(super) fn python(
     if let Some(text) = value.as_str() {
         if method == "format" {
             return format(state, value, text, args);
+        }
+        if method == "format_map" {
+            let (fields,): (&Value,) = from_args(args)?;
+            let mut named = Vec::new();
+            for key in fields.try_iter()? {
+                named.push((key.to_string(), fields.get_item(&key)?));
+            }
+            let named: Kwargs = named.into_iter().collect();
+            return format(state, value, text, &[Value::from(named)]);
         }
         if method == "encode" {
             return bytes::encode(text, args);

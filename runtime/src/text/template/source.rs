@@ -6,50 +6,23 @@ use serde_json::{Map, Value};
 
 use crate::text::{TextError, files};
 
-/// Special tokens by the names that templates use: `bos_token`, `eos_token`, ...
+/// Special tokens by the names that templates use: `bos_token`, `eos_token`, ... What has none stays undefined, as
+/// templates test for that.
 #[derive(Debug, Clone, Default)]
 pub(in crate::text) struct SpecialNames(Map<String, Value>);
 
-impl SpecialNames {
-    const NAMES: [&str; 7] = [
-        "bos_token",
-        "eos_token",
-        "unk_token",
-        "sep_token",
-        "pad_token",
-        "cls_token",
-        "mask_token",
-    ];
-
-    /// `tokenizer_config.json` first, then `special_tokens_map.json`.
-    ///
-    /// A name that neither sets stays undefined, as templates test for that.
-    pub(in crate::text) fn collect(
-        tokenizer: &Map<String, Value>,
-        special: &Map<String, Value>,
-    ) -> Self {
-        let text = |map: &Map<String, Value>, name: &str| match map.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Object(token) => token.get("content")?.as_str().map(str::to_owned),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
-        };
-        let mut found: Map<String, Value> = Self::NAMES
-            .into_iter()
-            .filter_map(|name| {
-                let token = text(tokenizer, name).or_else(|| text(special, name))?;
-                Some((name.to_owned(), Value::String(token)))
-            })
-            .collect();
-        let additional = [tokenizer, special].into_iter().find_map(|map| {
-            map.get("additional_special_tokens")
-                .filter(|list| list.is_array())
-        });
-        if let Some(list) = additional {
-            found.insert("additional_special_tokens".to_owned(), list.clone());
-        }
-        Self(found)
+impl<'a> FromIterator<(&'a str, &'a str)> for SpecialNames {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(names: I) -> Self {
+        Self(
+            names
+                .into_iter()
+                .map(|(name, token)| (name.to_owned(), token.into()))
+                .collect(),
+        )
     }
+}
 
+impl SpecialNames {
     pub(in crate::text) fn eos(&self) -> Option<&str> {
         self.0.get("eos_token").and_then(Value::as_str)
     }

@@ -4,6 +4,9 @@ use minijinja::value::{Tuple, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
+use super::case::{capitalize, is_cased, title};
+use super::{lines, translate};
+
 /// No prompt has a line as long.
 const WIDEST: usize = 1 << 20;
 
@@ -15,7 +18,21 @@ pub(super) fn method(
     args: &[Value],
 ) -> Option<Result<Value, Error>> {
     Some(match method {
-        "rsplit" => rsplit(text, args),
+        "split" | "rsplit" => lines::parts(text, method, args),
+        "splitlines" => from_args(args).map(|(ends,): (Option<bool>,)| {
+            Value::from_iter(lines::split(text, ends.unwrap_or(false)))
+        }),
+        "strip" | "lstrip" | "rstrip" => from_args(args)
+            .map(|(marks,): (Option<&str>,)| Value::from(lines::strip(text, method, marks))),
+        "isspace" => none(args, || {
+            Value::from(!text.is_empty() && text.chars().all(lines::is_space))
+        }),
+        "capitalize" => none(args, || Value::from(capitalize(text))),
+        "translate" => translate::translate(text, args),
+        "maketrans" => translate::table(args),
+        "partition" | "rpartition" if args.first().and_then(Value::as_str) == Some("") => {
+            Err(Error::new(ErrorKind::InvalidOperation, "empty separator"))
+        }
         "removeprefix" | "removesuffix" => from_args(args).map(|(mark,): (&str,)| {
             let rest = if method == "removeprefix" {
                 text.strip_prefix(mark)
@@ -69,7 +86,7 @@ fn none(args: &[Value], value: impl FnOnce() -> Value) -> Result<Value, Error> {
     from_args(args).map(|()| value())
 }
 
-fn bounded(width: usize) -> Result<(), Error> {
+pub(super) fn bounded(width: usize) -> Result<(), Error> {
     if width > WIDEST {
         return Err(Error::new(
             ErrorKind::InvalidOperation,
@@ -146,8 +163,11 @@ fn expandtabs(text: &str, size: usize) -> String {
 fn swapped(character: char) -> String {
     if character.is_uppercase() {
         character.to_lowercase().collect()
-    } else {
+    } else if character.is_lowercase() {
         character.to_uppercase().collect()
+    } else {
+        // Both at once, or neither.
+        character.to_string()
     }
 }
 
@@ -161,25 +181,6 @@ fn folded(text: &str) -> String {
         c.to_uppercase().flat_map(char::to_lowercase).collect()
     };
     text.chars().map(fold).collect()
-}
-
-fn is_cased(character: char) -> bool {
-    character.is_uppercase() || character.is_lowercase()
-}
-
-/// A capital after everything that has no case, small letters after everything that has.
-fn title(text: &str) -> String {
-    let mut inside = false;
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if inside {
-            out.extend(character.to_lowercase());
-        } else {
-            out.extend(character.to_uppercase());
-        }
-        inside = is_cased(character);
-    }
-    out
 }
 
 fn is_printable(character: char) -> bool {
@@ -243,33 +244,4 @@ fn within(
         None if method == "count" => Ok(Value::from(0)),
         None => Ok(Value::from(false)),
     }
-}
-
-/// From the right, at most so many cuts; without a mark, at runs of white space.
-fn rsplit(text: &str, args: &[Value]) -> Result<Value, Error> {
-    let (mark, most): (Option<&str>, Option<i64>) = from_args(args)?;
-    let most = most.and_then(|most| usize::try_from(most).ok());
-    let mut parts: Vec<&str> = match (mark, most) {
-        (Some(mark), Some(most)) => text.rsplitn(most + 1, mark).collect(),
-        (Some(mark), None) => text.rsplit(mark).collect(),
-        (None, None) => text.split_whitespace().rev().collect(),
-        (None, Some(most)) => words_from_the_right(text, most),
-    };
-    parts.reverse();
-    Ok(Value::from_iter(parts))
-}
-
-fn words_from_the_right(text: &str, most: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = text.trim();
-    while parts.len() < most
-        && let Some((before, word)) = rest.rsplit_once(char::is_whitespace)
-    {
-        parts.push(word);
-        rest = before.trim_end();
-    }
-    if !rest.is_empty() {
-        parts.push(rest);
-    }
-    parts
 }

@@ -35,9 +35,7 @@ pub(super) fn wordwrap(text: &Value, given: Rest<Value>, named: Kwargs) -> Resul
     let is_set = |value: &Value| value.is_undefined() || value.is_true();
     let between = between.as_str().unwrap_or("\n");
     let text = text.to_string();
-    let lines = text
-        .split_inclusive('\n')
-        .map(|line| line.trim_end_matches(['\n', '\r']));
+    let lines = super::lines::split(&text, false).into_iter();
     let wrapped = lines.map(|line| wrap(line, width, is_set(long), is_set(hyphens)).join(between));
     Ok(wrapped.collect::<Vec<_>>().join(between))
 }

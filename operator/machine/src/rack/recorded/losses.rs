@@ -39,6 +39,10 @@ pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
             unread.path
         ));
     }
+    let tools = &snapshot.tools;
+    if tools.qmonitor_running.get() == Some(&true) && tools.qmonitor_owner.is_none() {
+        said.push("who listens where qmonitor does is not in it, and is qmonitor there".to_owned());
+    }
     if !snapshot.programs.is_empty() {
         said.push("compiled programs are not there, and would be built anew".to_owned());
     }

@@ -15,8 +15,10 @@ use crate::vendor::CgroupOwner;
 use crd::{
     Fact, Unknown,
     id::PciAddress,
-    kind::rack::{Access, Fault, NodeSettings, Sdk, Server, Tenant, VendorTool, VirtualHost},
-    snapshot::{HardwareSnapshot, HolderKind, LedgerTarget},
+    kind::rack::{
+        Access, Fault, NodeSettings, Sdk, Server, Tenant, VendorAgent, VendorTool, VirtualHost,
+    },
+    snapshot::{HardwareSnapshot, HolderKind, LedgerTarget, PortOwner},
 };
 
 pub(crate) use device::device;
@@ -44,6 +46,7 @@ pub(crate) fn plain(server: &Server) -> Result<Server, String> {
         (server.sdk.is_some(), "sdk"),
         (server.settings.is_some(), "settings"),
         (!server.tenants.is_empty(), "tenants"),
+        (server.vendor_agent.is_some(), "vendorAgent"),
     ];
     if let Some((_, what)) = given.iter().find(|(given, _)| *given) {
         return Err(format!(
@@ -100,6 +103,7 @@ pub(crate) fn plain(server: &Server) -> Result<Server, String> {
             .and_then(|count| u32::try_from(count).ok()),
         }),
         tenants: tenants(snapshot),
+        vendor_agent: vendor_agent(snapshot),
         faults,
         ..server.clone()
     })
@@ -214,4 +218,16 @@ fn tenants(snapshot: &HardwareSnapshot) -> Vec<Tenant> {
             })
         })
         .collect()
+}
+
+/// The vendor's operator's agent, where it ran.
+fn vendor_agent(snapshot: &HardwareSnapshot) -> Option<VendorAgent> {
+    match snapshot.tools.qmonitor_owner.as_ref()?.get()? {
+        PortOwner::Pod { pid, name, uid } => Some(VendorAgent {
+            name: name.clone(),
+            pid: *pid,
+            pod: uid.clone(),
+        }),
+        PortOwner::Nobody | PortOwner::Process { .. } => None,
+    }
 }

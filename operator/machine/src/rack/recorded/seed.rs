@@ -20,7 +20,8 @@ pub(crate) fn seed(live: &mut Live, server: &Server, world: &World) {
     if let Some(boot) = snapshot.boot_id.get() {
         live.boot_id = boot.clone();
     }
-    if snapshot.tools.qmonitor_running.get() == Some(&true) {
+    let of_a_pod = server.vendor_agent.is_some();
+    if snapshot.tools.qmonitor_running.get() == Some(&true) && !of_a_pod {
         // It was warm already.
         live.rack_ms += Times::of(server).qmonitor;
         live.qmonitor_ms = Some(0);

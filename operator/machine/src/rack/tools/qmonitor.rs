@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{after, complained, qids, said};
 use crate::{
     access::ToolOutput,
-    rack::{RackError, RackServer, files::View, host::place},
+    rack::{RackError, RackServer, files::View, host::place, listener::answers},
 };
 
 /// Requests as the client's file holds them; what else is in it is ignored, as the real client does.
@@ -99,10 +99,7 @@ pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolO
         Err(error) => return Ok(complained(&format!("parse error: {error}\n"), 0)),
     };
     let (warm, root, qids) = server.with(|view| {
-        let warm = view
-            .live()
-            .qmonitor_ms
-            .is_some_and(|started| view.now >= started + server.times.qmonitor);
+        let warm = answers(view);
         (warm, view.is_root(), qids(view, server.store.seed))
     })?;
     if !root || !warm {

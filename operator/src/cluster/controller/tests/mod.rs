@@ -1,6 +1,8 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
+mod clocks;
 mod draining;
 mod hand;
+mod lacking;
 pub mod ultra;
 
 use std::time::Duration;

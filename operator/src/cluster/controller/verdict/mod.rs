@@ -1,8 +1,10 @@
 //! How policies, groups and rollouts stand, in conditions that a person and kstatus can read: `standing` judges, `rollout`
-//! says it of rollouts, `draining` who stands in their way.
+//! says it of rollouts, `draining` who stands in their way, `unread` which objects are
+//! not understood.
 mod draining;
 mod rollout;
 mod standing;
+mod unread;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -62,6 +64,7 @@ pub fn verdicts(seen: &Seen<'_>) -> Vec<Write> {
                 .iter()
                 .filter_map(|plan| seen.rollout(plan)),
         )
+        .chain(seen.unread())
         .collect()
 }
 

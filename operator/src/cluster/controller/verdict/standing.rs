@@ -28,6 +28,9 @@ impl Seen<'_> {
                 ),
             );
         }
+        if let Some(verdict) = self.waits_for_unread() {
+            return verdict;
+        }
         let with = |is: &dyn Fn(&Stand) -> bool| -> Vec<&NodeName> {
             let stands = |name: &&&NodeName| self.course.stands.get(**name).is_some_and(is);
             nodes.iter().filter(stands).copied().collect()

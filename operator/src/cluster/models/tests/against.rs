@@ -1,4 +1,7 @@
 //! What stands against builds and models: what takes a person is said in one sentence, and nothing is made in vain.
+use std::sync::Arc;
+
+use kube_client::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{
@@ -124,6 +127,64 @@ fn a_deployment_that_does_not_come_up_says_why() {
         assert_eq!(hand.turn(), [expected]);
         assert!(hand.says("tiny").contains(words), "{}", hand.says("tiny"));
     }
+}
+
+/// A kubelet says why the one container of a pod with this label waits.
+fn pod_waits(hand: &mut Hand, name: &str, label: (&str, &str), reason: &str) {
+    let pod = json!({
+        "metadata": { "name": name, "namespace": "team", "labels": { label.0: label.1 } },
+        "status": { "containerStatuses": [{
+            "name": "c", "image": "worker@sha256:aa", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "waiting": { "reason": reason, "message": "in other words each time" } },
+        }] },
+    });
+    let pod = serde_json::from_value(pod).unwrap();
+    hand.world.pods.insert(at(name), Arc::new(pod));
+}
+
+#[test]
+fn a_pod_that_cannot_start_says_why_and_what_has_passed_is_said_no_more() {
+    for (said, reason) in [
+        ("ErrImagePull", "ImageUnavailable"),
+        ("ImagePullBackOff", "ImageUnavailable"),
+        ("CreateContainerConfigError", "ContainerRefused"),
+        ("CrashLoopBackOff", "Crashing"),
+    ] {
+        let mut hand = Hand::served();
+        hand.pods_are("tiny", 2, 1);
+        assert_eq!(hand.turn(), ["model Starting"]);
+        pod_waits(
+            &mut hand,
+            "tiny-1",
+            ("shardplane.dev/model", "tiny"),
+            "ContainerCreating",
+        );
+        assert_eq!(hand.turn(), [""; 0], "{said}");
+        pod_waits(&mut hand, "tiny-1", ("shardplane.dev/model", "tiny"), said);
+        assert_eq!(hand.turn(), [format!("model stalled {reason}")]);
+        let words = hand.says("tiny");
+        assert!(
+            words.starts_with("1 of 2 replicas serve: worker@sha256:aa ")
+                && words.contains("kubectl describe pod -n team tiny-1"),
+            "{words}"
+        );
+        hand.world.pods.clear();
+        hand.pods_are("tiny", 2, 2);
+        assert_eq!(hand.turn(), ["model ready AsDeclared"]);
+    }
+    // One image for two words of the same failure: nothing is written anew.
+    let mut hand = Hand::new();
+    hand.build("tiny", &tiny_build());
+    hand.turn();
+    let job = hand.job("tiny").name_any();
+    let label = ("batch.kubernetes.io/job-name", job.as_str());
+    pod_waits(&mut hand, "tiny-x", label, "ErrImagePull");
+    assert_eq!(hand.turn(), ["build stalled ImageUnavailable"]);
+    pod_waits(&mut hand, "tiny-x", label, "ImagePullBackOff");
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.job_ends("tiny", "");
+    hand.world.pods.clear();
+    assert_eq!(hand.turn(), ["build Building"]);
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Hand {
                 deployments: BTreeMap::new(),
                 services: BTreeMap::new(),
                 budgets: BTreeMap::new(),
+                pods: BTreeMap::new(),
                 image: Some("worker@sha256:aa".to_owned()),
                 refused: BTreeMap::new(),
                 now: Timestamp(0),

@@ -77,6 +77,8 @@ fn pods_are_restricted_and_have_what_they_need() {
         "4",
         "--context",
         "256",
+        "--model-digest",
+        format!("b3:{}", "0".repeat(64)),
     ]);
     assert_eq!(command, expected);
     let mounts = &job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"];

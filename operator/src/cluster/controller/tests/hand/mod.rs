@@ -39,7 +39,8 @@ pub fn MANUAL() -> Value {
 
 /// The world.
 pub struct Hand {
-    world: World,
+    /// The cluster.
+    pub world: World,
     /// What earlier turns worked out.
     notes: Notes,
     /// Versions that were given away.
@@ -65,6 +66,7 @@ impl Hand {
             world: World {
                 policies: vec![Arc::new(policy)],
                 groups: vec![Arc::new(group)],
+                unread: Vec::new(),
                 nodes: BTreeMap::new(),
                 card_nodes: BTreeMap::new(),
                 plans: Vec::new(),

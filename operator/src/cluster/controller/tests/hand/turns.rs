@@ -16,6 +16,7 @@ use crate::cluster::{
         writes::{CardNodeWrite, Write},
     },
     names::{DRAIN_TAINT, GONE_SINCE},
+    read::Unread,
 };
 
 impl Hand {
@@ -112,6 +113,16 @@ impl Hand {
                 let mut told = (*group).clone();
                 told.status = Some(status);
                 self.world.groups[0] = Arc::new(told);
+                said
+            }
+            Write::Unread { object, conditions } => {
+                let said = format!("{} {}", object.kind, reason(&conditions));
+                let told = Unread {
+                    observed: object.metadata.generation,
+                    conditions,
+                    ..(*object).clone()
+                };
+                self.world.unread = vec![Arc::new(told)];
                 said
             }
             Write::Taints { node, taints } => {

@@ -1,0 +1,41 @@
+//! Worlds of which something is missing: every policy, or what one of them means.
+use std::sync::Arc;
+
+use super::hand::{Hand, automatic};
+use crate::cluster::read::Unread;
+
+/// Somebody pruned everything, policies too: what the ledger is to put back is heard of only with the object there.
+#[test]
+fn a_node_with_cards_is_heard_of_with_no_policy() {
+    let mut hand = Hand::new(&automatic());
+    hand.world.policies.clear();
+    hand.world.groups.clear();
+    hand.node("n1");
+    assert_eq!(hand.turn(), ["make n1"]);
+    assert_eq!(hand.turn(), [""; 0]);
+}
+
+/// A definition that is newer than the controller: it says so once, begins nothing, and undoes nothing.
+#[test]
+fn what_is_not_understood_lets_nothing_begin() {
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    let policies = std::mem::take(&mut hand.world.policies);
+    hand.world.unread = vec![Arc::new(Unread {
+        kind: "CardPolicy".to_owned(),
+        metadata: policies[0].metadata.clone(),
+        why: "unknown field `future`".to_owned(),
+        conditions: Vec::new(),
+        observed: None,
+    })];
+    assert_eq!(
+        hand.turn(),
+        ["group NotUnderstood", "CardPolicy NotUnderstood"]
+    );
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.world.unread.clear();
+    hand.world.policies = policies;
+    assert_eq!(hand.turn()[0], "open 1 of n1");
+}

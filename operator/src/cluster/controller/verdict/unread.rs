@@ -1,0 +1,55 @@
+//! Objects of newer definitions than this program knows: each says so, and nothing new begins anywhere, for what they ask
+//! may be just what must not happen.
+use super::{Seen, Verdict};
+use crate::cluster::{
+    condition::{self, Standing},
+    controller::{world::stands_there, writes::Write},
+    read::Unread,
+};
+
+/// Their reason, and that of whatever waits for them.
+const REASON: &str = "NotUnderstood";
+
+impl Seen<'_> {
+    /// What is to be said of each that is not understood, where it does not say so yet.
+    pub(super) fn unread(&self) -> Vec<Write> {
+        let there = self.world.unread.iter();
+        there
+            .filter(|object| stands_there(&object.metadata))
+            .filter_map(|object| {
+                let generation = object.metadata.generation;
+                let words = condition::standing(Standing::Stalled, REASON, sentence(object));
+                let conditions =
+                    condition::conditions(&object.conditions, words, generation, self.world.now);
+                let is_said = object.observed == generation && object.conditions == conditions;
+                (!is_said).then(|| Write::Unread {
+                    object: object.clone(),
+                    conditions,
+                })
+            })
+            .collect()
+    }
+
+    /// Why nothing new begins for whatever else is declared.
+    pub(super) fn waits_for_unread(&self) -> Option<Verdict> {
+        let object = self.world.unread.first()?;
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        Some((
+            Standing::Stalled,
+            REASON.to_owned(),
+            format!(
+                "nothing new begins on any node: of {} {name}, {}",
+                object.kind,
+                sentence(object)
+            ),
+        ))
+    }
+}
+
+fn sentence(object: &Unread) -> String {
+    format!(
+        "this controller (version {}) does not understand all that is declared ({}); upgrade the controller, or take that away",
+        env!("CARGO_PKG_VERSION"),
+        object.why
+    )
+}

@@ -1,0 +1,191 @@
+//! `installed`: brings the definitions of a cluster to this version, and says whether all may be taken away.
+use std::time::Duration;
+
+use crd::{
+    kind::{CardNode, CardPolicy, DeletionRule},
+    schema,
+    snapshot::{HardwareSnapshot, Ledger},
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube_client::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
+
+use super::{approve::refused, connection, packed};
+use crate::{
+    cli::{ClusterVerb, Environment, InstalledArgs},
+    console::Console,
+    exit::Exit,
+    failure::{self, Failure},
+};
+
+/// Owner of the definitions' fields.
+const OWNER: &str = "shardplane-installed";
+/// An API server takes a second to serve a definition.
+const SERVED: Duration = Duration::from_mins(1);
+/// How often it is asked whether it does.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// `installed`
+pub fn run(
+    args: &InstalledArgs,
+    environment: &Environment,
+    console: &Console,
+) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::said(
+                Exit::Unavailable,
+                format!("starting a client: {error}"),
+                failure::cure(&error),
+            )
+        })?;
+    runtime.block_on(async {
+        let (ClusterVerb::Define { cluster } | ClusterVerb::MayGo { cluster }) = &args.verb;
+        let client = connection::client(cluster.kubeconfig.as_deref(), environment).await?;
+        match &args.verb {
+            ClusterVerb::Define { .. } => define(client, console).await,
+            ClusterVerb::MayGo { .. } => may_go(client, console).await,
+        }
+    })
+}
+
+async fn define(client: Client, console: &Console) -> Result<Exit, Failure> {
+    let api = Api::<CustomResourceDefinition>::all(client);
+    // Helm, or `kubectl apply --server-side`, put them there: from now on they are as this version says.
+    let parameters = PatchParams::apply(OWNER).force();
+    for (name, definition) in schema::definitions() {
+        api.patch(&name, &parameters, &Patch::Apply(&definition))
+            .await
+            .map_err(|error| refused(&format!("applying the definition {name}"), &error))?;
+        let serving = tokio::time::timeout(SERVED, served(&api, &name)).await;
+        serving.unwrap_or_else(|_| {
+            Err(Failure::said(
+                Exit::Unavailable,
+                format!("the API server does not serve {name} yet"),
+                format!("what does `kubectl describe crd {name}` say?"),
+            ))
+        })?;
+        console.result(&format!("{name} is as this version defines it\n"));
+    }
+    Ok(Exit::Ok)
+}
+
+async fn served(api: &Api<CustomResourceDefinition>, name: &str) -> Result<(), Failure> {
+    loop {
+        let found = api
+            .get(name)
+            .await
+            .map_err(|error| refused(&format!("reading the definition {name}"), &error))?;
+        let conditions = found.status.and_then(|status| status.conditions);
+        let established = conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition.type_ == "Established" && condition.status == "True");
+        if established {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn may_go(client: Client, console: &Console) -> Result<Exit, Failure> {
+    let all = ListParams::default();
+    let policies = Api::<CardPolicy>::all(client.clone())
+        .list(&all)
+        .await
+        .map_err(|error| refused("listing card policies", &error))?;
+    let nodes = Api::<CardNode>::all(client)
+        .list(&all)
+        .await
+        .map_err(|error| refused("listing card nodes", &error))?;
+    let mut left: Vec<String> = policies.items.iter().filter_map(declared).collect();
+    left.extend(nodes.items.iter().filter_map(unreverted));
+    if left.is_empty() {
+        console.result("nothing is left that would have to be put back\n");
+        return Ok(Exit::Ok);
+    }
+    Err(Failure::said(
+        Exit::Blocked,
+        format!(
+            "nobody would put back what is declared or left with the deletion rule Revert: {}",
+            left.join("; ")
+        ),
+        "delete these policies, or let them say Retain, and wait until their nodes are as before",
+    ))
+}
+
+/// A policy whose deletion has to find somebody who puts things back.
+fn declared(policy: &CardPolicy) -> Option<String> {
+    let rule = policy.spec.deletion_policy.as_ref()?.rule;
+    (rule == DeletionRule::Revert).then(|| format!("CardPolicy/{}", policy.name_any()))
+}
+
+/// A node where something is still to be put back, or where nobody can tell.
+fn unreverted(node: &CardNode) -> Option<String> {
+    let name = node.name_any();
+    let packed = node.status.as_ref()?.snapshot.as_deref()?;
+    match packed::unpack::<HardwareSnapshot>(packed) {
+        Ok(snapshot) => {
+            let count = reverts(&snapshot.ledger);
+            (count > 0).then(|| format!("CardNode/{name} with {count} to put back"))
+        }
+        Err(error) => Some(format!(
+            "CardNode/{name}, whose ledger cannot be read: {}",
+            failure::chain(&error)
+        )),
+    }
+}
+
+fn reverts(ledger: &Ledger) -> usize {
+    let rules = ledger.entries.iter().map(|entry| entry.deletion);
+    rules.filter(|rule| *rule == DeletionRule::Revert).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use crd::kind::{CardNodeSpec, CardNodeStatus};
+    use serde_json::json;
+
+    use super::*;
+
+    fn node(snapshot: &str) -> CardNode {
+        let mut node = CardNode::new("n1", CardNodeSpec::default());
+        node.status = Some(CardNodeStatus {
+            snapshot: Some(snapshot.to_owned()),
+            ..CardNodeStatus::default()
+        });
+        node
+    }
+
+    #[test]
+    fn entries_count_by_the_rule_that_the_ledger_kept() {
+        let entry = |name: &str, rule: &str| {
+            json!({
+                "target": { "what": "sysctl", "name": name }, "owners": [], "deletion": rule,
+                "preImage": "1", "written": "2", "bootId": "b",
+            })
+        };
+        let ledger: Ledger = serde_json::from_value(json!({
+            "entries": [entry("a", "Revert"), entry("b", "Retain"), entry("c", "Revert")],
+        }))
+        .unwrap();
+        assert_eq!((reverts(&ledger), reverts(&Ledger::default())), (2, 0));
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_told_of_is_named() {
+        assert_eq!(
+            unreverted(&CardNode::new("n1", CardNodeSpec::default())),
+            None
+        );
+        let said = unreverted(&node("%")).unwrap();
+        assert!(
+            said.starts_with("CardNode/n1, whose ledger cannot be read: reading base64"),
+            "{said}"
+        );
+    }
+}

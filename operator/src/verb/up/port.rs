@@ -1,0 +1,47 @@
+//! A port that a worker cannot have: said of the line that declares it.
+use crd::{
+    declaration::{Declaration, Span},
+    id::{ObjectRef, WorkerId},
+};
+
+use super::Up;
+
+/// Where a model declares its port.
+const POINTER: &str = "/spec/serving/port";
+
+impl Up<'_> {
+    /// A worker cannot listen: whoever declared the port is told, not whoever would type the worker's options.
+    pub(super) fn cannot_listen(&mut self, id: &WorkerId, generation: u64, why: &str) {
+        let Some(request) = self.supervisor.request(id, generation) else {
+            return;
+        };
+        // With no port declared any free one is taken, and what is wrong then is nobody's choice of a number.
+        if let Some(port) = request.port {
+            let said = said(&self.declaration, &request.model, port, why);
+            self.supervisor.ends_for(id, said);
+        }
+    }
+}
+
+fn said(declaration: &Declaration, model: &ObjectRef, port: u16, why: &str) -> String {
+    let declared = (declaration.models.iter()).find(|declared| declared.object == *model);
+    let place = declared
+        .and_then(|declared| declared.span(POINTER))
+        .map_or_else(String::new, place);
+    let first = declared.and_then(|declared| declared.spec.serving.port);
+    let counted = match first {
+        Some(first) if first != port => format!(" (replicas count up from {first})"),
+        Some(_) | None => String::new(),
+    };
+    format!(
+        "spec.serving.port of {model}{place} asks for port {port}{counted}, where nothing can listen: {why}; \
+         stop whoever uses it, or declare another port; without one any free port is taken"
+    )
+}
+
+fn place(span: &Span) -> String {
+    let Span {
+        file, line, column, ..
+    } = span;
+    format!(" ({file}:{line}:{column})")
+}

@@ -1,0 +1,81 @@
+//! Resets that come to nothing end: a SoC is reset three times in a boot, whatever each reset said of itself.
+use crd::{
+    journal::{Event, RunOutcome},
+    step::{Action, Step},
+};
+use operator::state::Journal;
+
+use crate::lab::Lab;
+
+/// Intents of resets in the journal.
+fn resets(lab: &Lab) -> Vec<(Box<Step>, u32)> {
+    let records = Journal::read(&lab.journal("state")).unwrap();
+    let intents = records.into_iter().filter_map(|record| match record.event {
+        Event::Intent { step, attempt } if matches!(step.action, Action::Reset { .. }) => {
+            Some((step, attempt))
+        }
+        _ => None,
+    });
+    intents.collect()
+}
+
+#[test]
+fn a_soc_that_never_partitions_is_reset_three_times_a_boot() {
+    let lab = Lab::new();
+    let soc = "0000:25:00.0";
+    let fault = format!("mdp-missing:{soc}");
+    lab.run("state", &["rack", "fault", &fault]).expect(0);
+    let apply = ["apply", "-f", "declared"];
+    for turn in 0..3 {
+        lab.run("state", &apply).expect(22);
+        // A journal that starts over forgets none of them.
+        if turn == 1 {
+            Journal::open(&lab.journal("state"))
+                .unwrap()
+                .compact(0)
+                .unwrap();
+        }
+    }
+    let before = resets(&lab).len();
+    for _ in 0..2 {
+        let ended = lab.run("state", &apply).expect(22);
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(
+            told.contains("3 resets in this boot did not help"),
+            "{told}"
+        );
+    }
+    assert_eq!(resets(&lab).len(), before, "none more in this boot");
+    let (_, attempt) = resets(&lab).pop().unwrap();
+    assert_eq!(attempt, 3);
+    lab.run("state", &["rack", "fault", "--clear"]).expect(0);
+    lab.run("state", &apply).expect(22);
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    lab.run("state", &apply).expect(0);
+}
+
+/// What was reached is no attempt that failed: neither declarations that go back and forth nor drift use them up.
+#[test]
+fn resets_that_helped_are_not_counted() {
+    let lab = Lab::new();
+    for _ in 0..4 {
+        lab.run("state", &["apply", "-f", "declared"]).expect(0);
+        lab.run("state", &["down", "--yes"]).expect(0);
+    }
+    for _ in 0..4 {
+        lab.run("state", &["apply", "-f", "declared"]).expect(0);
+        lab.run("state", &["rack", "set", "0000:25:00.0/mdp", "off"])
+            .expect(0);
+    }
+    let journal = Journal::open(&lab.journal("state")).unwrap();
+    let converged = |record: &&crd::journal::Record| {
+        matches!(
+            record.event,
+            Event::RunEnd {
+                outcome: RunOutcome::Converged
+            }
+        )
+    };
+    assert!(journal.records().iter().filter(converged).count() >= 12);
+    assert!(resets(&lab).iter().all(|(_, attempt)| *attempt == 1));
+}

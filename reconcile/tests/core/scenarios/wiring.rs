@@ -1,0 +1,167 @@
+//! Where cards and strangers hang, and what that means for groups.
+use crd::{
+    Fact,
+    declaration::Declaration,
+    id::{PciAddress, PciPath, Word},
+    kind::{Connectivity, SpreadOver, UntrustedNeighbours},
+    plan::ReportReason,
+    snapshot::HardwareSnapshot,
+    step::Action,
+};
+
+use super::{Expected, check, count};
+use crate::{
+    declare::{automatic, quickstart},
+    simulate::plan_of,
+    world::Builder,
+};
+
+#[test]
+fn cards_on_their_own_root_ports_have_no_p2p() {
+    let mut builder = Builder::new("lab");
+    for _ in 0..8 {
+        let root = builder.root();
+        builder.soc(root, "PCIe Standard");
+    }
+    let snapshot = builder.build();
+    let mut declaration = quickstart();
+    declaration.groups[0].spec = automatic(4, SpreadOver::Switch, None);
+    let expected = Expected {
+        blocked: vec![ReportReason::NoCommonSwitch],
+        clears: Some(0),
+        resets: Some(0),
+        ..Expected::default()
+    };
+    check("separate roots", &declaration, &snapshot, &expected);
+    declaration.models[0].spec.connectivity = Connectivity::ThroughHost;
+    declaration.groups.clear();
+    let plan = plan_of(&declaration, &[snapshot]);
+    assert_eq!(
+        (plan.summary.blocked, plan.summary.deferred),
+        (0, 1),
+        "{:#?}",
+        plan.report
+    );
+}
+
+#[test]
+fn a_stranger_on_the_host_switch_matters_only_to_groups_that_span_it() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let slots = builder.switch(root, 3, 0x10b5);
+    builder.ultra(slots[0]);
+    builder.ultra(slots[1]);
+    let stranger = builder.device(slots[2], 0x10de, "vfio-pci");
+    let snapshot = builder.build();
+    let mut declaration = quickstart();
+    check(
+        "inside cards",
+        &declaration,
+        &snapshot,
+        &Expected {
+            clears: Some(8),
+            ..Expected::default()
+        },
+    );
+    declaration.groups[0].spec = automatic(8, SpreadOver::Switch, None);
+    let refused = Expected {
+        blocked: vec![
+            ReportReason::UntrustedNeighbour,
+            ReportReason::NoFittingGroup,
+        ],
+        clears: Some(0),
+        ..Expected::default()
+    };
+    check("across cards", &declaration, &snapshot, &refused);
+    if let Some(acs) = &mut declaration.policies[0].spec.acs {
+        acs.untrusted_neighbours = Some(UntrustedNeighbours::Allow);
+    }
+    let plan = plan_of(&declaration, &[snapshot]);
+    // Four ports inside each card, and the two of the host switch that lead to them.
+    assert_eq!(
+        count(&plan, |action| matches!(action, Action::ClearAcs { .. })),
+        10
+    );
+    let named = plan.nodes[0]
+        .steps
+        .iter()
+        .filter_map(|step| step.disruption.isolation.as_ref());
+    assert_eq!(
+        named
+            .filter(|change| change.neighbours.contains(&stranger))
+            .count(),
+        2
+    );
+}
+
+/// The buses of the SoCs that a plan forms groups of.
+fn members(declaration: &Declaration, snapshot: &HardwareSnapshot) -> Vec<Vec<PciAddress>> {
+    let plan = plan_of(declaration, std::slice::from_ref(snapshot));
+    let steps = plan.nodes.iter().flat_map(|node| &node.steps);
+    steps
+        .filter_map(|step| match &step.action {
+            Action::AssignGroup { members, .. } => {
+                Some(members.iter().map(|member| member.address).collect())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_set_is_formed_where_nobody_else_loses_isolation() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let slots = builder.switch(root, 2, 0x10b5);
+    let first = builder.ultra(slots[0]);
+    let second = builder.ultra(slots[1]);
+    let mut snapshot = builder.build();
+    let mut declaration = quickstart();
+    declaration.groups[0].spec = automatic(4, SpreadOver::Card, Some(1));
+    assert_eq!(
+        members(&declaration, &snapshot),
+        std::slice::from_ref(&first)
+    );
+
+    let mut beside = snapshot
+        .functions
+        .iter()
+        .find(|f| f.address == first[0])
+        .unwrap()
+        .clone();
+    beside.address.function = 1;
+    beside.path = PciPath(format!("{}1", beside.path.0.trim_end_matches('0')));
+    beside.driver = Fact::known("vfio-pci".into(), "test");
+    beside.vendor = Word(0x10de);
+    snapshot.functions.push(beside);
+    assert_eq!(members(&declaration, &snapshot), [second]);
+
+    // Whoever lets it happen gets the first one.
+    if let Some(acs) = &mut declaration.policies[0].spec.acs {
+        acs.untrusted_neighbours = Some(UntrustedNeighbours::Allow);
+    }
+    assert_eq!(members(&declaration, &snapshot), [first]);
+}
+
+#[test]
+fn a_set_over_cards_is_looked_for_below_inner_switches_too() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let outer = builder.switch(root, 2, 0x10b5);
+    let shared = builder.switch(outer[0], 2, 0x10b5);
+    builder.ultra(shared[0]);
+    builder.device(shared[1], 0x10de, "vfio-pci");
+    let own = builder.switch(outer[1], 2, 0x10b5);
+    let mut socs = builder.ultra(own[0]);
+    socs.extend(builder.ultra(own[1]));
+    let snapshot = builder.build();
+    let mut declaration = quickstart();
+    declaration.groups[0].spec = automatic(8, SpreadOver::Switch, Some(1));
+    declaration.models.clear();
+    assert_eq!(members(&declaration, &snapshot), [socs]);
+    let free = Expected {
+        clears: Some(10),
+        ..Expected::default()
+    };
+    check("below the inner switch", &declaration, &snapshot, &free);
+}

@@ -1,0 +1,80 @@
+//! What must hold on a real node, one after another on one cluster.
+mod mistakes;
+mod pods;
+mod quickstart;
+mod rolling;
+
+use anyhow::{Result, bail};
+
+use crate::{
+    cluster::Cluster,
+    host::{now, say},
+    place::Room,
+};
+
+/// Something that must hold. Each begins with the quickstart, applied anew, and leaves what it likes of it.
+type Scenario = fn(&Cluster) -> Result<()>;
+
+/// All of them, in order.
+pub(crate) const ALL: &[(&str, Scenario)] = &[
+    (
+        "the quickstart is built, answers an OpenAI client, is scaled",
+        quickstart::is_built_answers_and_is_scaled,
+    ),
+    (
+        "no request fails while a revision rolls and the node drains",
+        rolling::no_request_fails,
+    ),
+    (
+        "a pod that is deleted by force comes back",
+        pods::one_deleted_by_force_comes_back,
+    ),
+    (
+        "a pod that does not answer is evicted whatever the budget says",
+        pods::one_that_does_not_answer_is_evicted,
+    ),
+    (
+        "an image that cannot be pulled is said",
+        mistakes::an_image_that_cannot_be_pulled,
+    ),
+    (
+        "another model than was declared is refused",
+        mistakes::another_model_than_was_declared,
+    ),
+    ("on cards no pod is made", mistakes::on_cards_no_pod_is_made),
+    ("deleted, nothing is left", quickstart::goes),
+];
+
+/// Runs those whose names have one of these words, or all; whether all held.
+pub(crate) fn run(room: &Room, names: &[String]) -> Result<bool> {
+    let chosen: Vec<_> = ALL
+        .iter()
+        .filter(|(name, _)| {
+            names.is_empty() || names.iter().any(|word| name.contains(word.as_str()))
+        })
+        .collect();
+    if chosen.is_empty() {
+        bail!("no scenario has such a name; `node --list` names them");
+    }
+    let started = now();
+    let cluster = Cluster::start(room)?;
+    say(&format!(
+        "a node is up after {:.1} s",
+        started.elapsed().as_secs_f32()
+    ));
+    for (name, scenario) in chosen {
+        let started = now();
+        let outcome = scenario(&cluster);
+        let took = started.elapsed().as_secs_f32();
+        match outcome {
+            Ok(()) => say(&format!("ok      {name:<64} {took:5.1} s")),
+            Err(error) => {
+                say(&format!("FAILED  {name:<64} {took:5.1} s\n{error:#}"));
+                say(&cluster.told_of_all());
+                // What it left would be in the way of the others.
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
