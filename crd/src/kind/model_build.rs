@@ -157,8 +157,9 @@ pub struct TopologyShape {
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::CACHE_LAYERS])))]
 pub struct AcceleratorOptions {
-    /// Precision of the KV cache; absent means `Fp16`.
+    /// Precision of the KV cache; absent means `Fp16`. Needs `layers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv_precision: Option<KvPrecision>,
     /// Cores that each weight is split over (`-mos`), 1 to 16.

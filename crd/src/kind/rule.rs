@@ -304,6 +304,14 @@ rules! {
         field: "",
         help: "write processors as `2` or `500m`, and memory as `16Gi`",
     }
+    CACHE_LAYERS {
+        id: "SP-V0097", title: "cache precision without layers",
+        paragraph: "The compiler is told the precision of the KV cache tensor by tensor, and their names count the decoder layers.",
+        expression: "!has(self.kvPrecision) || has(self.layers)",
+        message: "kvPrecision needs layers: the tensors of the cache are named by them",
+        field: ".kvPrecision",
+        help: "add `layers`, the number of decoder layers that the model has, or remove `kvPrecision`",
+    }
     WINDOW_DAYS {
         id: "SP-V0089", title: "window days repeat",
         paragraph: "A window opens on each of its days once.",

@@ -1,5 +1,8 @@
 //! A terminal that goes away during `apply`: a stop between two steps, not an end in the middle of one.
-use std::os::unix::fs::symlink;
+use std::{
+    os::unix::fs::symlink,
+    process::{Command, Stdio},
+};
 
 use crate::lab::{Lab, ended};
 
@@ -18,9 +21,22 @@ fn lab() -> Lab {
 #[test]
 fn a_hangup_stops_apply_as_a_termination_does() {
     let lab = lab();
-    let mut command = lab.command(&["apply", "-f", "declared"], "state");
-    // The double's `tail` is looked up.
-    command.env("PATH", "/usr/bin:/bin");
+    let apply = lab.command(&["apply", "-f", "declared"], "state");
+    // Whoever runs the tests under nohup would have us ignore what the test sends.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the command that it tests"
+    )]
+    let mut command = Command::new("/usr/bin/env");
+    command
+        .arg("--default-signal=HUP")
+        .arg(apply.get_program())
+        .args(apply.get_args())
+        .current_dir(lab.path(""))
+        .env_clear()
+        // The double's `tail` is looked up.
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null());
     let ended = ended(command).expect(143);
     assert!(ended.stdout.contains("stopped"), "{}", ended.stdout);
     let fresh = Lab::new();

@@ -208,7 +208,8 @@ pub enum CheckpointError {
     },
     /// A tensor that the model needs is not there.
     #[error(
-        "{folder}: tensor `{tensor}` of shape {expected:?} is missing; fetch the checkpoint again, every file of it"
+        "{folder}: tensor `{tensor}` of shape {expected:?} is missing{}; fetch the checkpoint again, every file of it",
+        and_others(others)
     )]
     MissingTensor {
         /// The checkpoint.
@@ -217,6 +218,8 @@ pub enum CheckpointError {
         tensor: String,
         /// The shape it must have.
         expected: Vec<u64>,
+        /// What else is missing, by name.
+        others: Vec<String>,
     },
     /// A tensor has another shape than the configuration implies.
     #[error(
@@ -325,5 +328,17 @@ fn read_small(path: &Path, missing: &'static str) -> Result<Vec<u8>, CheckpointE
             path: path.to_path_buf(),
             source,
         }),
+    }
+}
+
+/// What is missing beside the first tensor: five names, and how many more.
+fn and_others(others: &[String]) -> String {
+    const NAMED: usize = 5;
+    let named = others.len().min(NAMED);
+    let text = others[..named].join("`, `");
+    match others.len() - named {
+        _ if others.is_empty() => String::new(),
+        0 => format!(", and so are `{text}`"),
+        more => format!(", and so are `{text}` and {more} more"),
     }
 }

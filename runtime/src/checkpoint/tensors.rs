@@ -159,13 +159,11 @@ impl Tensors {
     /// Checks that exactly the model's tensors are there, in the right shapes.
     pub fn check(&self, shape: &ModelShape) -> Result<(), CheckpointError> {
         let expected: BTreeMap<String, Vec<u64>> = super::keys::tensors(shape).collect();
+        let mut missing = Vec::new();
         for (name, expected) in &expected {
             let Some(tensor) = self.by_name.get(name) else {
-                return Err(CheckpointError::MissingTensor {
-                    folder: self.folder.clone(),
-                    tensor: name.clone(),
-                    expected: expected.clone(),
-                });
+                missing.push((name, expected));
+                continue;
             };
             if tensor.shape != *expected {
                 return Err(CheckpointError::Shape {
@@ -175,6 +173,17 @@ impl Tensors {
                     expected: expected.clone(),
                 });
             }
+        }
+        if let Some((name, expected)) = missing.first() {
+            return Err(CheckpointError::MissingTensor {
+                folder: self.folder.clone(),
+                tensor: (*name).clone(),
+                expected: (*expected).clone(),
+                others: missing[1..]
+                    .iter()
+                    .map(|(name, _)| (*name).clone())
+                    .collect(),
+            });
         }
         for (name, tensor) in &self.by_name {
             if !expected.contains_key(name) && !super::keys::harmless(name, shape) {
@@ -203,6 +212,7 @@ impl Tensors {
                 folder,
                 tensor,
                 expected: Vec::new(),
+                others: Vec::new(),
             });
         };
         let (path, file) = &self.files[tensor.file];

@@ -11,7 +11,7 @@ const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N
 #[derive(Debug, thiserror::Error)]
 #[error("it has no `model` of type BPE, and {class} makes no other")]
 pub(super) struct NotPairs {
-    class: &'static str,
+    pub(super) class: &'static str,
 }
 
 /// Changes a `tokenizer.json` into what its class makes of it. Added tokens are left out: the class adds them anew.

@@ -6,7 +6,7 @@ use tokenizers::Tokenizer;
 
 use super::class::TokenizerClass;
 use super::least::{Budget, Least};
-use super::rebuild::rebuild;
+use super::rebuild::{NotPairs, rebuild};
 use super::tokens::{Files, Tokens};
 use super::{TextError, files, options};
 use crate::model::Architecture;
@@ -56,8 +56,21 @@ impl Vocabulary {
         let content = files::bytes(directory, "tokenizer.json")?
             .ok_or_else(|| TextError::NoTokenizer { path: path.clone() })?;
         let class = options::class(directory, family, files, &content)?;
-        Self::parse(&content, class, files, &path)
-            .map_err(|source| TextError::Tokenizer { path, source })
+        Self::parse(&content, class, files, &path).map_err(|source| {
+            match source.downcast::<NotPairs>() {
+                Ok(other) => TextError::Tokenizing {
+                    path,
+                    key: "model",
+                    detail: format!(
+                        " to another type than BPE, and {}, by which transformers reads this checkpoint, makes no other; give it \
+                         a tokenizer.json of that type, or, where tokenizer_config.json names the class, name \
+                         `TokenizersBackend` there to go by tokenizer.json as it is written",
+                        other.class
+                    ),
+                },
+                Err(source) => TextError::Tokenizer { path, source },
+            }
+        })
     }
 
     fn parse(
