@@ -86,6 +86,16 @@ pub fn outcomes(plane: &ControlPlane) -> String {
         .expected()
 }
 
+/// Every node of every plan converged, or was planned anew.
+pub fn none_failed(plane: &ControlPlane) {
+    let ended = outcomes(plane);
+    let mut each = ended.split(' ');
+    assert!(
+        each.all(|outcome| matches!(outcome, "Converged" | "Stale")),
+        "{ended}"
+    );
+}
+
 /// Every taint of every Node: the API server has some of its own.
 fn taints(plane: &ControlPlane) -> String {
     plane

@@ -3,8 +3,9 @@ use std::fs;
 
 use crate::{
     control_plane::ControlPlane,
-    converging::{all_converged, outcomes, ready},
+    converging::{all_converged, none_failed, outcomes, ready},
     fleet::{Fleet, make_node, policy_with, until},
+    lease::{lease, renewed},
 };
 
 const QUICKSTART: &str = "examples/quickstart/cluster";
@@ -92,31 +93,13 @@ pub fn agents_and_servers_that_die_lose_nothing(plane: &mut ControlPlane) {
         reset_once(plane, node);
     }
     // A step that the crash overtook is void, and what is left is planned anew.
-    let ended = outcomes(plane);
-    assert!(
-        ended
-            .split(' ')
-            .all(|outcome| matches!(outcome, "Converged" | "Stale")),
-        "{ended}"
-    );
+    none_failed(plane);
 }
 
 pub fn a_leader_that_is_paused_wakes_behind_the_fence(plane: &mut ControlPlane) {
     let mut fleet = Fleet::start(plane, &["n1", "n2", "n3"]);
     fleet.start_controller(plane, "second");
-    let holder = || {
-        plane
-            .kubectl(&[
-                "get",
-                "lease",
-                "shardplane-controller",
-                "-n",
-                "shardplane-system",
-                "-o",
-                "jsonpath={.spec.holderIdentity} {.spec.leaseTransitions}",
-            ])
-            .expected()
-    };
+    let holder = || lease(plane, "{.spec.holderIdentity} {.spec.leaseTransitions}");
     until("somebody leads", holder, |now| now == "first 1");
     apply(plane);
     until(
@@ -337,28 +320,9 @@ pub fn rests(plane: &ControlPlane, kinds: &str) {
             .kubectl(&["get", kinds, "--all-namespaces", "-o", "jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion};{end}"])
             .expected()
     };
-    let renewed = || {
-        plane
-            .kubectl(&[
-                "get",
-                "lease",
-                "shardplane-controller",
-                "-n",
-                "shardplane-system",
-                "-o",
-                "jsonpath={.spec.renewTime}",
-            ])
-            .expected()
-    };
-    let pass = |times: usize| {
-        for _ in 0..times {
-            let last = renewed();
-            until("the lease is renewed", renewed, |now| *now != last);
-        }
-    };
     // What was under way has ended.
-    pass(2);
+    renewed(plane, 2);
     let rest = versions();
-    pass(8);
+    renewed(plane, 8);
     assert_eq!(versions(), rest);
 }

@@ -30,6 +30,7 @@ mod judging;
 mod killing;
 mod kubectl;
 mod kubelet;
+mod lease;
 mod models;
 mod played;
 mod pruned;

@@ -19,6 +19,8 @@ mod course;
 mod fleet;
 #[path = "../cluster/kubectl.rs"]
 mod kubectl;
+#[path = "../cluster/lease.rs"]
+mod lease;
 #[path = "../cluster/raw.rs"]
 mod raw;
 #[path = "../cluster/rights.rs"]

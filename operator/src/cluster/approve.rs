@@ -24,19 +24,8 @@ pub fn run(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::said(
-                Exit::Unavailable,
-                format!("starting a client: {error}"),
-                failure::cure(&error),
-            )
-        })?;
-    runtime.block_on(async {
-        let client =
-            connection::client(args.cluster.kubeconfig.as_deref(), environment).await?;
+    connection::once(async {
+        let client = connection::client(args.cluster.kubeconfig.as_deref(), environment).await?;
         let by = who(&client).await?;
         let plans = Api::<ChangePlan>::all(client);
         let all = plans

@@ -7,7 +7,11 @@ use kube_client::{
     config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
-use crate::{cli::Environment, exit::Exit, failure::Failure};
+use crate::{
+    cli::Environment,
+    exit::Exit,
+    failure::{self, Failure},
+};
 
 /// Why there is no way to an API server.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +88,21 @@ async fn config(
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(failed)
+}
+
+/// Does what one verb asks of an API server, and ends.
+pub fn once<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::said(
+                Exit::Unavailable,
+                format!("starting a client: {error}"),
+                failure::cure(&error),
+            )
+        })?;
+    runtime.block_on(work)
 }
 
 /// Why a request failed: the API server's own sentence where it has one.

@@ -33,17 +33,7 @@ pub fn run(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::said(
-                Exit::Unavailable,
-                format!("starting a client: {error}"),
-                failure::cure(&error),
-            )
-        })?;
-    runtime.block_on(async {
+    connection::once(async {
         let (ClusterVerb::Define { cluster } | ClusterVerb::MayGo { cluster }) = &args.verb;
         let client = connection::client(cluster.kubeconfig.as_deref(), environment).await?;
         match &args.verb {

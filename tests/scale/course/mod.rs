@@ -19,6 +19,7 @@ use tests::{binary, root};
 use crate::{
     control_plane::{ControlPlane, Running, start_as},
     fleet::{install, token, until},
+    lease::renewed,
 };
 use counted::Counted;
 pub use figures::Figures;
@@ -160,27 +161,6 @@ fn policy(plane: &ControlPlane, nodes: usize) -> PathBuf {
 
 fn until_there(file: &Path) {
     until("agents run", || file.exists(), |there| *there);
-}
-
-/// Waits until the controller has renewed its lease so many times.
-fn renewed(plane: &ControlPlane, times: usize) {
-    let renewed = || {
-        let path = "jsonpath={.spec.renewTime}";
-        let lease = [
-            "get",
-            "lease",
-            "shardplane-controller",
-            "-n",
-            "shardplane-system",
-            "-o",
-            path,
-        ];
-        plane.kubectl(&lease).expected()
-    };
-    for _ in 0..times {
-        let last = renewed();
-        until("the lease is renewed", renewed, |now| *now != last);
-    }
 }
 
 fn names(plane: &ControlPlane, kind: &str) -> usize {

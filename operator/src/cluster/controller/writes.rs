@@ -220,6 +220,16 @@ fn owner_of_nothing() -> PatchParams {
     }
 }
 
+/// The status of an object as it was read: the server refuses it where another version stands.
+fn said(kind: &str, name: &str, version: Option<&str>, status: &Value) -> Value {
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": { "name": name, "resourceVersion": version },
+        "status": status,
+    })
+}
+
 async fn tell<K>(
     api: Api<K>,
     object: &K,
@@ -230,12 +240,7 @@ where
     K: Resource + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
     let name = object.name_any();
-    let said = json!({
-        "apiVersion": API_VERSION,
-        "kind": kind,
-        "metadata": { "name": name, "resourceVersion": object.resource_version() },
-        "status": status,
-    });
+    let said = said(kind, &name, object.resource_version().as_deref(), &status);
     api.patch_status(&name, &owner(), &Patch::Apply(said)).await
 }
 
@@ -252,12 +257,8 @@ where
         + serde::de::DeserializeOwned
         + std::fmt::Debug,
 {
-    let said = json!({
-        "apiVersion": API_VERSION,
-        "kind": kind,
-        "metadata": { "name": name, "resourceVersion": object.metadata.resource_version },
-        "status": status,
-    });
+    let version = object.metadata.resource_version.as_deref();
+    let said = said(kind, name, version, &status);
     let done = Api::<Read<K>>::all(client)
         .patch_status(name, &owner(), &Patch::Apply(said))
         .await?;
