@@ -32,6 +32,7 @@ mod kubectl;
 mod kubelet;
 mod lease;
 mod models;
+mod pausing;
 mod played;
 mod pruned;
 mod raw;
@@ -130,5 +131,6 @@ acts! {
     definitions_change_under_live_objects: "1.37", upgraded::definitions_change_under_live_objects;
     kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
     an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
+    a_paused_rollout_begins_nothing: "1.37", pausing::a_paused_rollout_begins_nothing;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }

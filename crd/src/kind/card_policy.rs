@@ -282,6 +282,9 @@ pub struct Rollout {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub failure_threshold: Option<u32>,
+    /// Whether nothing new begins on the policy's nodes, whoever approved it; what is under way ends. Absent means no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
     /// When disruptive steps may start; empty means at any time. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]

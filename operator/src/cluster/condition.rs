@@ -28,7 +28,7 @@ pub enum About {
     Reconciling,
     /// Nothing moves without a person.
     Stalled,
-    /// A plan waits for approval.
+    /// A plan waits for a person: for approval, or for the end of a pause.
     PlanPending,
     /// Somebody stands in the way of a drain.
     DrainBlocked,

@@ -157,3 +157,21 @@ fn an_up_whose_canary_fails_at_first_stays_and_goes_on_when_it_is_mended() {
     up.hears("serves on");
     assert!(begun(&lab, "aic-01") && begun(&lab, "aic-02"));
 }
+
+#[test]
+fn a_paused_policy_begins_nothing_here_either() {
+    let lab = servers("{ paused: true }");
+    let apply = ["apply", "-f", "declared", "--yes"];
+    let ended = lab.run("state", &apply).expect(12);
+    for part in [
+        "pauses its rollout, so nothing begins on aic-01",
+        "take `rollout.paused` away",
+    ] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+    assert!(!begun(&lab, "aic-01"));
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("paused: true", "paused: false")).unwrap();
+    lab.run("state", &apply).expect(0);
+}

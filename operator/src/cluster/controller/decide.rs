@@ -1,16 +1,17 @@
 //! One turn: the cluster as it is goes in, what is to be written comes out. No effect, and the same for the same: notes of
 //! earlier turns spare work, and decide nothing.
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crd::{
     id::NodeName,
-    kind::{ChangePlan, NodeOutcome, NodeProgress},
+    kind::{ChangePlan, NodeProgress},
 };
 use kube_client::ResourceExt;
 
 use super::{
     declared,
     drains::{self, Victim},
+    events::{Told, events},
     fleet,
     grants::grants,
     measures::{Measures, measures},
@@ -26,21 +27,6 @@ use super::{
 const HISTORY: usize = 10;
 /// Letters of a digest that a rollout's name has.
 const LETTERS: usize = 10;
-
-/// Something to be told as an event.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Told {
-    /// Of which rollout.
-    pub plan: Arc<ChangePlan>,
-    /// On which node.
-    pub node: NodeName,
-    /// Whether somebody should look.
-    pub warning: bool,
-    /// Stable reason.
-    pub reason: &'static str,
-    /// A sentence.
-    pub note: String,
-}
 
 /// What a turn comes to.
 #[derive(Debug, Default)]
@@ -121,8 +107,8 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
         .collect();
     writes.extend(verdicts);
     Decision {
+        events: events(&survey, &course, &writes),
         writes,
-        events: told(&survey, &course),
         evict: drains
             .values()
             .flat_map(|drain| drain.evict.clone())
@@ -210,57 +196,4 @@ fn name(world: &World, digest: &str) -> String {
         .map(|plan| number(&plan.name_any()))
         .max();
     format!("rollout-{}-{letters}", last.unwrap_or_default() + 1)
-}
-
-/// What changed since the rollout's status was written.
-fn told(survey: &Survey, course: &Course) -> Vec<Told> {
-    let Some(current) = &course.current else {
-        return Vec::new();
-    };
-    let before = current
-        .status
-        .as_ref()
-        .map(|status| status.nodes.as_slice())
-        .unwrap_or_default();
-    let before: BTreeMap<&NodeName, &NodeOutcome> =
-        before.iter().map(|known| (&known.node, known)).collect();
-    let told = |node: &NodeName, warning, reason, note| Told {
-        plan: current.clone(),
-        node: node.clone(),
-        warning,
-        reason,
-        note,
-    };
-    course
-        .outcomes
-        .iter()
-        .filter(|outcome| {
-            let known = before.get(&outcome.node);
-            known.map(|known| known.outcome) != Some(outcome.outcome)
-        })
-        .map(|outcome| {
-            let node = &outcome.node;
-            let why = outcome.why.as_deref().unwrap_or("no reason was given");
-            let steps = survey.sheets.get(node).map_or(0, |sheet| sheet.steps);
-            match outcome.outcome {
-                NodeProgress::Applying => told(
-                    node,
-                    false,
-                    "Granted",
-                    format!("{node} carries out {steps} steps"),
-                ),
-                NodeProgress::Converged => told(
-                    node,
-                    false,
-                    "Converged",
-                    format!("every step was verified on {node}"),
-                ),
-                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => {
-                    told(node, true, "RolledBack", format!("{node}: {why}"))
-                }
-                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
-            }
-        })
-        .collect()
 }

@@ -3,14 +3,15 @@
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
 //! is asked), `fleet` (which nodes there are), `survey` (what each needs, of which it keeps a `sheet`), `rollout`, `progress`
 //! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
-//! `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in which epoch; `measures` and
-//! `numbers` are for those who watch.
+//! `verdict` (how all stands), `events` (what of it is told). `evictions` asks for pods to go; `lease` says who leads, and
+//! in which epoch; `measures` and `numbers` are for those who watch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, which evictions were
 //! refused, and what was worked out of things that did not change.
 mod decide;
 mod declared;
 mod drains;
+mod events;
 mod evictions;
 mod fleet;
 mod grants;
@@ -32,7 +33,7 @@ mod writes;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use kube_client::{Client, Resource};
+use kube_client::Client;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use machine::{Machine, Roots};
 use tokio::sync::watch;
@@ -54,7 +55,8 @@ use crate::{
     exit::Exit,
     failure::{self, Failure},
 };
-use decide::{Told, decide};
+use decide::decide;
+use events::Told;
 use evictions::{AGAIN, Refusal};
 use lease::Leadership;
 pub use lease::Led;
@@ -314,7 +316,7 @@ impl Controller<'_> {
             action: "Rollout".to_owned(),
             secondary: None,
         };
-        let digest = &told.plan.spec.digest.0;
+        let digest = &told.digest;
         let level = if told.warning {
             Level::Warning
         } else {
@@ -329,8 +331,7 @@ impl Controller<'_> {
                 ("reason", &told.reason),
             ],
         );
-        let about = told.plan.object_ref(&());
-        let publishing = recorder.publish(&event, &about);
+        let publishing = recorder.publish(&event, &told.about);
         let _ = tokio::time::timeout(PATIENCE, publishing).await;
     }
 

@@ -31,6 +31,8 @@ pub enum Stand {
     Queued,
     /// Somebody has to approve its steps.
     Approval(String),
+    /// A policy of this name pauses its rollout.
+    Paused(String),
     /// Its steps are disruptive, and no window is open.
     Window,
     /// Kubernetes says that its Node is not there to work on.
@@ -206,16 +208,8 @@ fn next(
     let mut stands: BTreeMap<NodeName, Stand> = left
         .iter()
         .map(|(name, sheet)| {
-            let stand = match leave(world, current, name, sheet) {
-                Some(why) => Stand::Approval(why),
-                None if sheet.disruptive
-                    && !window::open(declaration, &sheet.governance, world.now.0) =>
-                {
-                    Stand::Window
-                }
-                None => world.away(name).map_or(Stand::Queued, Stand::Away),
-            };
-            ((*name).clone(), stand)
+            let stand = waits(world, declaration, current, name, sheet);
+            ((*name).clone(), stand.unwrap_or(Stand::Queued))
         })
         .collect();
     let canary = |name: &NodeName| left.get(name).is_some_and(|sheet| sheet.governance.canary);
@@ -253,6 +247,26 @@ fn next(
         Next::Done => {}
     }
     stands
+}
+
+/// What a node waits for before its turn can come; `None` where that is all.
+fn waits(
+    world: &World,
+    declaration: &Declaration,
+    current: &ChangePlan,
+    name: &NodeName,
+    sheet: &Sheet,
+) -> Option<Stand> {
+    if let Some(why) = leave(world, current, name, sheet) {
+        return Some(Stand::Approval(why));
+    }
+    if let Some(policy) = window::paused(declaration, &sheet.governance) {
+        return Some(Stand::Paused(policy.to_owned()));
+    }
+    if sheet.disruptive && !window::open(declaration, &sheet.governance, world.now.0) {
+        return Some(Stand::Window);
+    }
+    world.away(name).map(Stand::Away)
 }
 
 /// What is missing before a node's steps may go ahead; `None` where nothing is.

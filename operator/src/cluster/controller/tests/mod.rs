@@ -3,6 +3,7 @@ mod clocks;
 mod draining;
 mod hand;
 mod lacking;
+mod pausing;
 pub mod ultra;
 
 use std::time::Duration;

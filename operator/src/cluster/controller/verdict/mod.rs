@@ -24,6 +24,7 @@ use super::{
     writes::Write,
 };
 use crate::cluster::condition::{self, About, Standing};
+pub use standing::PAUSED;
 
 /// How an object stands, with a reason and a sentence.
 type Verdict = (Standing, String, String);

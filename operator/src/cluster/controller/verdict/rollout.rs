@@ -37,7 +37,7 @@ impl Seen<'_> {
                 About::PlanPending,
                 false,
                 "NothingPending",
-                "no plan waits for approval",
+                "no plan waits for a person",
             ));
             words.push(self.drain_blocked(&[]));
         }

@@ -14,6 +14,8 @@ use crate::cluster::{
 
 /// Nodes that a sentence names.
 const NAMED: usize = 3;
+/// The reason for what a policy holds back.
+pub const PAUSED: &str = "Paused";
 
 impl Seen<'_> {
     /// How an object stands that is about these nodes: work first, for whoever works needs nobody; then what needs a
@@ -46,8 +48,10 @@ impl Seen<'_> {
                 Standing::Working,
                 "Applying".to_owned(),
                 format!(
-                    "{done} of {all} nodes are as declared; at work: {}",
-                    listed(&working)
+                    "{done} of {all} nodes are as declared; at work: {}{}",
+                    listed(&working),
+                    self.paused(nodes)
+                        .map_or_else(String::new, |paused| format!("; {paused}"))
                 ),
             );
         }
@@ -87,6 +91,7 @@ impl Seen<'_> {
                     | Stand::Begins
                     | Stand::Queued
                     | Stand::Approval(_)
+                    | Stand::Paused(_)
                     | Stand::Window
                     | Stand::Away(_),
                 )
@@ -110,6 +115,9 @@ impl Seen<'_> {
                 "AwaitingApproval".to_owned(),
                 self.asks(&asks),
             );
+        }
+        if let Some(paused) = self.paused(nodes) {
+            return (Standing::Stalled, PAUSED.to_owned(), paused);
         }
         let closed = with(&|stand| *stand == Stand::Window);
         if !closed.is_empty() {
@@ -152,6 +160,23 @@ impl Seen<'_> {
                 format!("all of {count} nodes are as declared"),
             ),
         }
+    }
+
+    /// What a policy holds back, and until when.
+    pub(super) fn paused(&self, nodes: &[&NodeName]) -> Option<String> {
+        let mut pausing = None;
+        let mut held = Vec::new();
+        for name in nodes {
+            if let Some(Stand::Paused(policy)) = self.course.stands.get(*name) {
+                pausing.get_or_insert(policy);
+                held.push(*name);
+            }
+        }
+        Some(format!(
+            "CardPolicy {} pauses its rollout; nothing begins on {} before `rollout.paused` is taken away",
+            pausing?,
+            listed(&held)
+        ))
     }
 
     /// Whether every goal of a node is met.
@@ -211,20 +236,18 @@ impl Seen<'_> {
             .filter(|name| matches!(self.course.stands.get(**name), Some(Stand::Approval(_))))
             .copied()
             .collect();
-        if asks.is_empty() {
-            said(
+        if !asks.is_empty() {
+            let asks = self.asks(&asks);
+            return said(About::PlanPending, true, "AwaitingApproval", asks);
+        }
+        match self.paused(nodes) {
+            Some(paused) => said(About::PlanPending, true, PAUSED, paused),
+            None => said(
                 About::PlanPending,
                 false,
                 "NothingPending",
-                "no plan waits for approval",
-            )
-        } else {
-            said(
-                About::PlanPending,
-                true,
-                "AwaitingApproval",
-                self.asks(&asks),
-            )
+                "no plan waits for a person",
+            ),
         }
     }
 

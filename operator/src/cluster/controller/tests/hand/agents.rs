@@ -118,6 +118,15 @@ impl Hand {
 
     /// What is said of drains by the policy and by the last rollout.
     pub fn drain_blocked(&self) -> [String; 2] {
+        self.said("DrainBlocked")
+    }
+
+    /// What is said of plans that wait, by the policy and by the last rollout.
+    pub fn pending(&self) -> [String; 2] {
+        self.said("PlanPending")
+    }
+
+    fn said(&self, about: &str) -> [String; 2] {
         let policy = self.world.policies[0].status.as_ref();
         let plan = self.last_plan().status.as_ref();
         [
@@ -126,7 +135,7 @@ impl Hand {
         ]
         .map(|conditions| {
             let mut all = conditions.into_iter().flatten();
-            let said = all.find(|told| told.type_ == "DrainBlocked");
+            let said = all.find(|told| told.type_ == about);
             said.map_or_else(String::new, |told| {
                 format!("{} {}: {}", told.status, told.reason, told.message)
             })

@@ -43,6 +43,8 @@ pub struct Hand {
     pub world: World,
     /// What earlier turns worked out.
     notes: Notes,
+    /// What was told since somebody asked.
+    told: Vec<String>,
     /// Versions that were given away.
     version: u64,
 }
@@ -76,6 +78,7 @@ impl Hand {
                 now: Timestamp(0),
             },
             notes: Notes::default(),
+            told: Vec::new(),
             version: 10,
         }
     }
@@ -172,6 +175,13 @@ impl Hand {
     /// Somebody lists a digest in the policy.
     pub fn policy_lists(&mut self, digest: &str) {
         self.policy(|policy| policy.spec.approval.digests.push(Digest(digest.to_owned())));
+    }
+
+    /// Somebody pauses the policy's rollout, or lets it go on.
+    pub fn pauses(&mut self, paused: bool) {
+        self.policy(|policy| {
+            policy.spec.rollout.get_or_insert_default().paused = Some(paused);
+        });
     }
 
     /// Somebody asks for another look.

@@ -51,6 +51,9 @@ impl Hand {
         assert_eq!(decision.writes, anew.writes);
         assert_eq!(decision.evict, anew.evict);
         self.agrees_with_the_whole_plan();
+        let told = decision.events.iter();
+        self.told
+            .extend(told.map(|told| format!("{} {}", told.reason, told.note)));
         let evicted = decision.evict.iter();
         let mut said: Vec<String> = evicted
             .map(|victim| format!("evict {}", victim.pod))
@@ -58,6 +61,11 @@ impl Hand {
         let writes = decision.writes;
         said.extend(writes.into_iter().map(|write| self.put(write)));
         said
+    }
+
+    /// The events since this was asked last.
+    pub fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
     }
 
     fn put(&mut self, write: Write) -> String {
