@@ -278,6 +278,12 @@ pub struct Rollout {
     /// Nodes that go first and must succeed before the others, by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<NodeSelector>,
+    /// Sizes of the batches in which the other nodes go after the canaries, in nodes, 1 to 1000 each, at most 16: a batch
+    /// begins when no step is left on the nodes of those before it, but on failed ones that `failureThreshold` allows and on
+    /// Nodes that are not ready. The nodes that are left after the last size are one more batch. Empty means one batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 1000)))]
+    pub batches: Vec<u32>,
     /// Failed nodes after which the rollout stops, 1 to 1000; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]

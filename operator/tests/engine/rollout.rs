@@ -175,3 +175,15 @@ fn a_paused_policy_begins_nothing_here_either() {
     fs::write(&policy, text.replace("paused: true", "paused: false")).unwrap();
     lab.run("state", &apply).expect(0);
 }
+
+#[test]
+fn batches_are_said_and_each_waits_for_the_one_before() {
+    let lab = servers("{ batches: [1], failureThreshold: 2 }");
+    let plan = lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    let said = "Order: aic-01, aic-02, aic-03; batches of CardPolicy/lab: aic-01, then aic-02 and aic-03; stops at 2 failed nodes.";
+    assert!(plan.stdout.contains(said), "{}", plan.stdout);
+    fail(&lab, "aic-01");
+    lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    // One failure is allowed, so the next batch came.
+    assert!(begun(&lab, "aic-02") && begun(&lab, "aic-03"));
+}

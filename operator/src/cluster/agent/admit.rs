@@ -177,6 +177,8 @@ mod tests {
         step::DisruptionClass,
     };
 
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn planned(node: &str) -> NodePlan {
@@ -194,6 +196,7 @@ mod tests {
                 canary: false,
                 failure_threshold: 1,
                 max_unavailable_nodes: 1,
+                batches: BTreeMap::new(),
             },
             steps: Vec::new(),
             work: Vec::new(),

@@ -229,7 +229,14 @@ fn next(
     let governed = sheets
         .map(|(name, sheet)| (name, &sheet.governance))
         .collect();
-    match rollout::next_of(&order, &governed, &begun) {
+    // Whatever a node of an earlier batch waits for, the next one waits for it too; but not for one that is not there.
+    let open = |name: &NodeName| match stands.get(name) {
+        Some(Stand::Away(_)) => false,
+        Some(_) => true,
+        None => begun.get(name) == Some(&Progress::Working),
+    };
+    let later = rollout::later(&current.spec.order, &governed, open);
+    match rollout::next_of(&order, &governed, &begun, &later) {
         Next::Begin(names) => {
             for name in names {
                 if let Some(stand) = stands.get_mut(&name)
