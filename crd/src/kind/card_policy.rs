@@ -343,6 +343,11 @@ pub struct DeletionPolicy {
     /// Whether `Revert` undoes MDP too, which resets SoCs; absent means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mdp: Option<bool>,
+    /// How long a cluster keeps a deleted policy with `Revert` for nodes that cannot be reached, in seconds 1 to 604800;
+    /// absent means 3600. Then it goes, and they are put back when they can be reached again: their ledgers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 604_800))]
+    pub revert_timeout_seconds: Option<u32>,
 }
 
 /// Whether what we changed is put back.

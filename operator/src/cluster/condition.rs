@@ -36,6 +36,8 @@ pub enum About {
     Drifted,
     /// ACS is relaxed somewhere.
     IsolationReduced,
+    /// What it governs is not all of use: another object's goal is blocked there.
+    Degraded,
 }
 
 impl About {
@@ -48,6 +50,7 @@ impl About {
             Self::DrainBlocked => "DrainBlocked",
             Self::Drifted => "Drifted",
             Self::IsolationReduced => "IsolationReduced",
+            Self::Degraded => "Degraded",
         }
     }
 }

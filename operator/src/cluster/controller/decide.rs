@@ -14,6 +14,7 @@ use super::{
     events::{Told, events},
     fleet,
     grants::grants,
+    leaving::leaving,
     measures::{Measures, measures},
     progress::outcomes,
     rollout::{Course, course},
@@ -85,6 +86,7 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     };
     writes.extend(granted);
     writes.extend(rollouts(world, &course));
+    let kept = leaving(world, &survey);
     let verdicts = verdicts(&Seen {
         world,
         survey: &survey,
@@ -93,19 +95,21 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
         unsafe_plan: unsafe_plan.as_deref(),
     });
     // What goes is told nothing more: either write would be on a version that the other has changed.
-    let goes = |verdict: &Write| {
-        let Write::PlanStatus { plan, status: _ } = verdict else {
-            return false;
-        };
-        writes
+    let goes = |verdict: &Write| match verdict {
+        Write::PlanStatus { plan, status: _ } => writes
             .iter()
-            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid()))
+            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid())),
+        Write::PolicyStatus { policy, status: _ } => kept.iter().any(
+            |write| matches!(write, Write::Keep { policy: of, .. } if of.uid() == policy.uid()),
+        ),
+        _ => false,
     };
     let verdicts: Vec<Write> = verdicts
         .into_iter()
         .filter(|verdict| !goes(verdict))
         .collect();
     writes.extend(verdicts);
+    writes.extend(kept);
     Decision {
         events: events(&survey, &course, &writes),
         writes,

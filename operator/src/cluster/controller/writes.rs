@@ -18,8 +18,9 @@ use kube_client::{
 };
 use serde_json::{Value, json};
 
+use super::world::stays;
 use crate::cluster::{
-    names::{CONTROLLER, GONE_SINCE},
+    names::{CONTROLLER, GONE_SINCE, REVERTS},
     read::{Read, Unread},
 };
 
@@ -52,6 +53,13 @@ pub enum Write {
         policy: Arc<CardPolicy>,
         /// The status.
         status: CardPolicyStatus,
+    },
+    /// Keep a policy until what it changed is put back, or let it go.
+    Keep {
+        /// Which.
+        policy: Arc<CardPolicy>,
+        /// Whether it is kept.
+        keeps: bool,
     },
     /// Say how a group stands.
     GroupStatus {
@@ -177,6 +185,29 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             let api = Api::<CardPolicy>::all(client);
             let done = tell(api, policy.as_ref(), "CardPolicy", json!(status));
             Ok(written("CardPolicy", &done.await?))
+        }
+        Write::Keep { policy, keeps } => {
+            // What is ours of the list alone: applied empty, ours goes and what others keep it for stays.
+            let ours: &[&str] = if *keeps { &[REVERTS] } else { &[] };
+            let object = json!({
+                "apiVersion": API_VERSION,
+                "kind": "CardPolicy",
+                "metadata": {
+                    "name": policy.name_any(),
+                    "resourceVersion": policy.resource_version(),
+                    "finalizers": ours,
+                },
+            });
+            let api = Api::<CardPolicy>::all(client);
+            let done = api
+                .patch(&policy.name_any(), &owner(), &Patch::Apply(object))
+                .await?;
+            // One that goes with this write is not seen at a version.
+            let goes = !*keeps && !stays(policy.as_ref());
+            Ok(Written {
+                version: done.resource_version().filter(|_| !goes),
+                ..written("CardPolicy", &done)
+            })
         }
         Write::GroupStatus { group, status } => {
             let api = Api::<P2PGroup>::all(client);

@@ -4,6 +4,7 @@ mod clocks;
 mod draining;
 mod hand;
 mod lacking;
+mod leaving;
 mod pausing;
 pub mod ultra;
 

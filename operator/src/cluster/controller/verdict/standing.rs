@@ -154,11 +154,20 @@ impl Seen<'_> {
                     crate::cluster::names::CARDS_LABEL
                 ),
             ),
-            count => (
-                Standing::Ready,
-                "AsDeclared".to_owned(),
-                format!("all of {count} nodes are as declared"),
-            ),
+            count => {
+                // What others declare for these nodes, they say themselves.
+                let blocked = |name: &&&NodeName| !self.is_converged(name);
+                let blocked: Vec<&NodeName> = nodes.iter().filter(blocked).copied().collect();
+                let message = if blocked.is_empty() {
+                    format!("all of {count} nodes are as declared")
+                } else {
+                    format!(
+                        "all of {count} nodes are as it declares; what others declare is blocked on {}",
+                        listed(&blocked)
+                    )
+                };
+                (Standing::Ready, "AsDeclared".to_owned(), message)
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Seen, Verdict};
 use crate::cluster::{
     condition::{self, Standing},
     controller::{world::stands_there, writes::Write},
+    names::REVERTS,
     read::Unread,
 };
 
@@ -15,7 +16,11 @@ impl Seen<'_> {
     pub(super) fn unread(&self) -> Vec<Write> {
         let there = self.world.unread.iter();
         there
-            .filter(|object| stands_there(&object.metadata))
+            .filter(|object| {
+                // One that is deleted and kept says why it stays.
+                let kept = object.metadata.finalizers.iter().flatten();
+                stands_there(&object.metadata) || kept.clone().any(|name| name == REVERTS)
+            })
             .filter_map(|object| {
                 let generation = object.metadata.generation;
                 let words = condition::standing(Standing::Stalled, REASON, sentence(object));

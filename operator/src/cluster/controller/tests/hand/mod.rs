@@ -10,13 +10,13 @@ use crd::{
     id::{Digest, NodeName},
     kind::{CardPolicy, ChangePlan, GivenApproval, P2PGroup},
 };
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time, jiff};
 use kube_client::ResourceExt;
 use machine::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{survey::Notes, world::World};
-use crate::cluster::names::REQUESTED_AT;
+use crate::cluster::names::{RELEASE, REQUESTED_AT, REVERTS};
 
 /// The quickstart's policy.
 pub fn automatic() -> Value {
@@ -61,8 +61,12 @@ impl Hand {
             })
         };
         let group = json!({ "size": 4, "automatic": { "per": "Card" } });
-        let policy: CardPolicy =
-            serde_json::from_value(object("CardPolicy", "quickstart", policy)).unwrap();
+        let mut policy = object("CardPolicy", "quickstart", policy);
+        if policy["spec"]["deletionPolicy"]["rule"] == json!("Revert") {
+            // As a first turn leaves it.
+            policy["metadata"]["finalizers"] = json!([REVERTS]);
+        }
+        let policy: CardPolicy = serde_json::from_value(policy).unwrap();
         let group: P2PGroup = serde_json::from_value(object("P2PGroup", "quad", &group)).unwrap();
         Self {
             world: World {
@@ -175,6 +179,37 @@ impl Hand {
     /// Somebody lists a digest in the policy.
     pub fn policy_lists(&mut self, digest: &str) {
         self.policy(|policy| policy.spec.approval.digests.push(Digest(digest.to_owned())));
+    }
+
+    /// Somebody deletes the policy and the group, now.
+    pub fn deletes_all(&mut self) {
+        self.world.groups.clear();
+        let now = i64::try_from(self.world.now.0).unwrap();
+        let now = Time(jiff::Timestamp::from_millisecond(now).unwrap());
+        self.policy(|policy| policy.metadata.deletion_timestamp = Some(now));
+    }
+
+    /// Somebody changes the policy's deletion rule.
+    pub fn deletion(&mut self, deletion: &Value) {
+        let deletion = serde_json::from_value(deletion.clone()).unwrap();
+        self.policy(|policy| policy.spec.deletion_policy = deletion);
+    }
+
+    /// Somebody has the policy go at once.
+    pub fn releases(&mut self) {
+        self.policy(|policy| {
+            let annotations = policy.annotations_mut();
+            annotations.insert(RELEASE.to_owned(), "now".to_owned());
+        });
+    }
+
+    /// What the policy says of itself.
+    pub fn policy_says(&self) -> String {
+        let status = self.world.policies[0].status.as_ref();
+        let conditions = status.map(|status| &status.conditions[..]);
+        let mut all = conditions.unwrap_or_default().iter();
+        let ready = all.find(|said| said.type_ == "Ready").unwrap();
+        ready.message.clone()
     }
 
     /// Somebody pauses the policy's rollout, or lets it go on.

@@ -12,10 +12,10 @@ use crate::cluster::{
     controller::{
         decide::decide,
         survey::Notes,
-        world::number,
+        world::{number, stays},
         writes::{CardNodeWrite, Write},
     },
-    names::{DRAIN_TAINT, GONE_SINCE},
+    names::{DRAIN_TAINT, GONE_SINCE, REVERTS},
     read::Unread,
 };
 
@@ -115,6 +115,17 @@ impl Hand {
                 let said = format!("policy {}", reason(&status.conditions));
                 self.policy(|policy| policy.status = Some(status));
                 said
+            }
+            Write::Keep { policy: _, keeps } => {
+                self.policy(|policy| {
+                    let finalizers = policy.finalizers_mut();
+                    finalizers.retain(|name| name != REVERTS);
+                    finalizers.extend(keeps.then(|| REVERTS.to_owned()));
+                });
+                self.world.policies.retain(|policy| {
+                    stays(policy.as_ref()) || !policy.finalizers().is_empty()
+                });
+                format!("{} policy", if keeps { "keep" } else { "release" })
             }
             Write::GroupStatus { group, status } => {
                 let said = format!("group {}", reason(&status.conditions));
