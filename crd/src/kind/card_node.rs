@@ -3,7 +3,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{ApprovalMode, Condition};
 use crate::{
     id::{BootId, Digest, PciAddress, StepId},
     plan::{NodeDigest, RolloutDigest},
@@ -70,6 +70,10 @@ pub struct CardNodeSpec {
     /// The step of the grant that waited for this: work is kept off its SoCs, and for a drain nobody holds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained_for: Option<StepId>,
+    /// The approval that the node's policies ask for now, where its ledger kept another and nothing else is to be done: the
+    /// agent keeps this one, so that it governs the removal of what the ledger holds. Absent where they agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalMode>,
 }
 
 /// A plan that one node may carry out, and what it was decided on.

@@ -223,6 +223,7 @@ mod tests {
                 grant: Some(grant),
                 drained: Vec::new(),
                 drained_for: None,
+                approval: None,
             },
         );
         card_node.metadata.uid = Some("object".into());

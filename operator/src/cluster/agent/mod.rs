@@ -50,7 +50,7 @@ use crate::{
     failure::Failure,
     place::SourcePlace,
     room::{Node, Opening},
-    state::{EngineLock, Journal, LockError},
+    state::{EngineLock, Journal, LockError, ledger},
     supervise::Crew,
     verb::setting::{self, Setting},
 };
@@ -230,6 +230,17 @@ impl Agent<'_> {
     fn work(&self, latest: &Latest) -> Result<bool, Failure> {
         let folder = self.setting.room.state.node(&self.node.name)?;
         let before = taken::read(&folder)?;
+        let asked = latest
+            .card_node
+            .as_ref()
+            .and_then(|node| node.spec.approval);
+        if let Some(approval) = asked {
+            let kept = ledger::read(&folder)?;
+            let governed = reconcile::ledger::under(&kept, approval);
+            if governed != kept {
+                ledger::write(&folder, &governed)?;
+            }
+        }
         let snapshot = self.look()?;
         let Some(card_node) = &latest.card_node else {
             self.tell(latest, &snapshot, None, None)?;

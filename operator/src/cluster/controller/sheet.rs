@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::Declaration,
     id::{BootId, ObjectRef},
-    kind::DeletionRule,
+    kind::{ApprovalMode, DeletionRule},
     plan::{Governance, NodeDigest, NodePlan, Plan, ReportKind, ReportLine, ReportReason, Summary},
     snapshot::{Holder, Ledger},
     step::DisruptionClass,
@@ -22,6 +22,8 @@ pub struct Sheet {
     pub digest: NodeDigest,
     /// What governs it.
     pub governance: Governance,
+    /// The approval that its ledger is to take up, where that is another than its policies ask for.
+    pub approval: Option<ApprovalMode>,
     /// The worst that its steps disturb.
     pub disruption: DisruptionClass,
     /// Whether one of them is disruptive.
@@ -128,6 +130,7 @@ impl Sheet {
         Some(Self {
             boot_id: boot_id.clone(),
             digest: digest.clone(),
+            approval: reconcile::ledger::outdated(&snapshot.ledger, governance),
             governance: governance.clone(),
             disruption: *disruption,
             disruptive: *disruptive,

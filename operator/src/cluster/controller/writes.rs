@@ -137,6 +137,9 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             if let Some(grant) = &to.spec.grant {
                 spec["grant"] = json!(grant);
             }
+            if let Some(approval) = &to.spec.approval {
+                spec["approval"] = json!(approval);
+            }
             if let Some(step) = &to.spec.drained_for {
                 spec["drainedFor"] = json!(step);
             }
@@ -203,7 +206,7 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
                 .patch(&policy.name_any(), &owner(), &Patch::Apply(object))
                 .await?;
             // One that goes with this write is not seen at a version.
-            let goes = !*keeps && !stays(policy.as_ref());
+            let goes = !*keeps && !stays(policy.as_ref()) && done.finalizers().is_empty();
             Ok(Written {
                 version: done.resource_version().filter(|_| !goes),
                 ..written("CardPolicy", &done)

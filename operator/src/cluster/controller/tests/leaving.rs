@@ -107,7 +107,11 @@ fn nodes_that_cannot_be_reached_are_listed_and_waited_for_so_long() {
         }
         assert_eq!(hand.turn(), [""; 0]);
         let said = hand.policy_says();
-        let until = if timeout.is_some() { "00:01:00" } else { "01:00:00" };
+        let until = if timeout.is_some() {
+            "00:01:00"
+        } else {
+            "01:00:00"
+        };
         let expected = format!(
             "it is being deleted, and what it changed is put back first; waiting until 1970-01-01T{until}.000Z for what cannot be reached: n2 (its Node is not ready (the kubelet stopped posting)); `kubectl annotate"
         );
@@ -151,9 +155,16 @@ fn the_annotation_lets_it_go_at_once() {
     }
     assert_eq!(hand.turn(), [""; 0]);
     let said = hand.policy_says();
-    assert!(said.contains("first; n1: a step failed; look at the card"), "{said}");
+    assert!(
+        said.contains("first; n1: a step failed; look at the card"),
+        "{said}"
+    );
     hand.later(Duration::from_hours(48));
-    assert_eq!(hand.turn(), [""; 0], "it can be reached: nothing is given up by itself");
+    assert_eq!(
+        hand.turn(),
+        [""; 0],
+        "it can be reached: nothing is given up by itself"
+    );
     hand.releases();
     assert_eq!(hand.turn(), ["release policy"]);
 }

@@ -1,4 +1,5 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
+mod approval;
 mod batches;
 mod clocks;
 mod draining;
@@ -6,6 +7,7 @@ mod hand;
 mod lacking;
 mod leaving;
 mod pausing;
+mod told;
 pub mod ultra;
 
 use std::time::Duration;

@@ -24,7 +24,8 @@ impl Seen<'_> {
     pub(super) fn leaves(&self, policy: &CardPolicy) -> Verdict {
         let left = left(self.world, self.survey, policy);
         let (standing, reason, how) = self.reverts(policy, &left.reached);
-        let mut said = vec!["it is being deleted, and what it changed is put back first".to_owned()];
+        let mut said =
+            vec!["it is being deleted, and what it changed is put back first".to_owned()];
         said.extend(how);
         if !left.unreached.is_empty() {
             let named: Vec<String> = left
@@ -51,7 +52,11 @@ impl Seen<'_> {
     }
 
     /// How it goes on the nodes that can be reached.
-    fn reverts(&self, policy: &CardPolicy, nodes: &[&NodeName]) -> (Standing, String, Option<String>) {
+    fn reverts(
+        &self,
+        policy: &CardPolicy,
+        nodes: &[&NodeName],
+    ) -> (Standing, String, Option<String>) {
         if nodes.is_empty() {
             return (Standing::Working, "NodesUnreachable".to_owned(), None);
         }

@@ -5,7 +5,7 @@ use crd::{
     id::{BootId, NodeName},
     kind::{CardNode, GrantProgress, GrantState},
     plan::NodePlan,
-    snapshot::Holder,
+    snapshot::{HardwareSnapshot, Holder},
     step::Action,
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -79,6 +79,33 @@ impl Hand {
                 why: None,
             };
             card_node.status.get_or_insert_default().grant = Some(progress);
+        });
+    }
+
+    /// An agent keeps in its ledger the approval that it is asked to.
+    pub fn keeps_approval(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let approval = card_node.spec.approval.expect("it is asked to");
+            let status = card_node.status.get_or_insert_default();
+            let text = status.snapshot.as_deref().unwrap();
+            let mut snapshot: HardwareSnapshot = packed::unpack(text).unwrap();
+            snapshot.ledger = reconcile::ledger::under(&snapshot.ledger, approval);
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
+    /// An agent at work tells how far its machine has come.
+    pub fn comes_on(&mut self, name: &str) {
+        self.says(name, GrantState::Working, |_| None);
+        let grant = self.world.card_nodes[&NodeName(name.into())]
+            .spec
+            .grant
+            .clone();
+        let plan: NodePlan = packed::unpack(&grant.expect("it has a grant").plan).unwrap();
+        let done = machine_after(name, &plan);
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.snapshot = packed::pack(&done, SNAPSHOT_LIMIT).ok();
         });
     }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crd::{
     id::{Digest, NodeName},
-    kind::{CardPolicy, ChangePlan, GivenApproval, P2PGroup},
+    kind::{ApprovalMode, CardPolicy, ChangePlan, GivenApproval, P2PGroup},
 };
 use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time, jiff};
 use kube_client::ResourceExt;
@@ -181,6 +181,11 @@ impl Hand {
         self.policy(|policy| policy.spec.approval.digests.push(Digest(digest.to_owned())));
     }
 
+    /// Somebody has the policy ask for another approval.
+    pub fn asks_for(&mut self, mode: ApprovalMode) {
+        self.policy(|policy| policy.spec.approval.mode = mode);
+    }
+
     /// Somebody deletes the policy and the group, now.
     pub fn deletes_all(&mut self) {
         self.world.groups.clear();
@@ -203,13 +208,27 @@ impl Hand {
         });
     }
 
+    /// The group wants more SoCs than a card has.
+    pub fn too_large(&mut self) {
+        let mut group = (*self.world.groups[0]).clone();
+        group.spec.size = 8;
+        self.world.groups[0] = Arc::new(group);
+    }
+
     /// What the policy says of itself.
     pub fn policy_says(&self) -> String {
+        let said = self.policy_is("Ready");
+        let (_, message) = said.split_once(": ").unwrap();
+        message.to_owned()
+    }
+
+    /// One of the policy's conditions.
+    pub fn policy_is(&self, about: &str) -> String {
         let status = self.world.policies[0].status.as_ref();
         let conditions = status.map(|status| &status.conditions[..]);
         let mut all = conditions.unwrap_or_default().iter();
-        let ready = all.find(|said| said.type_ == "Ready").unwrap();
-        ready.message.clone()
+        let said = all.find(|said| said.type_ == about).unwrap();
+        format!("{} {}: {}", said.status, said.reason, said.message)
     }
 
     /// Somebody pauses the policy's rollout, or lets it go on.

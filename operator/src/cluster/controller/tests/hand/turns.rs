@@ -122,9 +122,9 @@ impl Hand {
                     finalizers.retain(|name| name != REVERTS);
                     finalizers.extend(keeps.then(|| REVERTS.to_owned()));
                 });
-                self.world.policies.retain(|policy| {
-                    stays(policy.as_ref()) || !policy.finalizers().is_empty()
-                });
+                self.world
+                    .policies
+                    .retain(|policy| stays(policy.as_ref()) || !policy.finalizers().is_empty());
                 format!("{} policy", if keeps { "keep" } else { "release" })
             }
             Write::GroupStatus { group, status } => {
@@ -176,7 +176,10 @@ impl Hand {
             (Some(known), _) => match (&known.spec.grant, &to.spec.grant) {
                 (Some(_), Some(_)) => format!("drained {} on {name}", to.spec.drained.len()),
                 (_, Some(_)) => format!("grant {name}"),
-                (_, None) => format!("withdraw {name}"),
+                (_, None) => match to.spec.approval {
+                    Some(approval) => format!("have {name} keep {approval:?}"),
+                    None => format!("withdraw {name}"),
+                },
             },
         };
         assert_eq!(
