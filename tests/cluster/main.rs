@@ -9,6 +9,7 @@ mod answer;
 mod approving;
 mod assets;
 mod autoscaled;
+mod batches;
 mod beside;
 mod cable;
 mod chart;
@@ -31,6 +32,7 @@ mod killing;
 mod kubectl;
 mod kubelet;
 mod lease;
+mod leaving;
 mod models;
 mod pausing;
 mod played;
@@ -132,5 +134,8 @@ acts! {
     kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
     an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
     a_paused_rollout_begins_nothing: "1.37", pausing::a_paused_rollout_begins_nothing;
+    a_batch_begins_when_the_one_before_has_ended: "1.37", batches::a_batch_begins_when_the_one_before_has_ended;
+    a_deleted_policy_waits_for_what_it_changed: "1.37", leaving::a_deleted_policy_waits_for_what_it_changed;
+    the_approval_asked_for_last_governs_a_removal: "1.37", leaving::the_approval_asked_for_last_governs_a_removal;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
 }
