@@ -92,7 +92,7 @@ fn order(plan: &Plan) -> Option<String> {
 fn batches(plan: &Plan) -> String {
     let nodes = plan.nodes.iter();
     let governed = nodes.map(|node| (&node.node, &node.governance)).collect();
-    rollout::batches(&plan.order, &governed)
+    let said: Vec<String> = rollout::batches(&plan.order, &governed)
         .into_iter()
         .filter(|(_, batches)| batches.len() > 1)
         .map(|(policy, batches)| {
@@ -103,7 +103,8 @@ fn batches(plan: &Plan) -> String {
             let each: Vec<String> = each.collect();
             format!("; batches of CardPolicy/{policy}: {}", each.join(", then "))
         })
-        .collect()
+        .collect();
+    said.concat()
 }
 
 fn node_text(out: &mut String, node: &NodePlan, paint: Paint, detail: Detail) {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use crd::{
     id::NodeName,
-    kind::{CardPolicy, DeletionRule},
+    kind::{CardNode, CardPolicy, DeletionRule},
     snapshot::HardwareSnapshot,
 };
 use kube_client::ResourceExt;
@@ -92,38 +92,51 @@ pub fn left<'a>(world: &'a World, survey: &'a Survey, policy: &CardPolicy) -> Le
     let selected = world.selected(policy);
     let mut left = Left::default();
     for (name, card_node) in &world.card_nodes {
-        let Some(status) = &card_node.status else {
-            // No agent has ever said that something of ours is there.
+        let Some(known) = known(world, survey, name, card_node) else {
             continue;
-        };
-        let (reverts, governed, unread) = match survey.sheets.get(name) {
-            Some(sheet) => (
-                sheet.reverts.clone(),
-                !sheet.governance.policies.is_empty(),
-                None,
-            ),
-            None => {
-                let known = status.snapshot.as_deref();
-                let known = known.and_then(|text| packed::unpack::<HardwareSnapshot>(text).ok());
-                let reverts = known.map(|known| Reverts::of(&known.ledger));
-                let why = match world.nodes.get(name) {
-                    None => "its Node is gone",
-                    Some(_) => "its agent has said nothing that can be gone by",
-                };
-                (reverts.unwrap_or_default(), false, Some(why.to_owned()))
-            }
         };
         // A Node that is gone has no labels to be selected by.
         let here = selected.contains(&name) || !world.nodes.contains_key(name);
-        // Where no policy is in force any more, all that the ledger is to put back is left of this one.
-        let is_left = reverts.have(&object) || (here && !governed && !reverts.are_none());
+        let is_left =
+            known.reverts.have(&object) || (here && known.all_is_left && !known.reverts.are_none());
         if !is_left {
             continue;
         }
-        match unread.or_else(|| world.away(name)) {
+        match known.unread.or_else(|| world.away(name)) {
             Some(why) => left.unreached.push((name, why)),
             None => left.reached.push(name),
         }
     }
     left
+}
+
+/// What is known of a node's ledger.
+struct Known {
+    reverts: Reverts,
+    /// Whether no policy is in force there any more, so that all that it is to put back is left of those that were.
+    all_is_left: bool,
+    /// Why its agent's word is not to be gone by, where that is so.
+    unread: Option<String>,
+}
+
+/// What is known of a node's ledger; `None` where no agent has ever said that something of ours is there.
+fn known(world: &World, survey: &Survey, name: &NodeName, card_node: &CardNode) -> Option<Known> {
+    let status = card_node.status.as_ref()?;
+    if let Some(sheet) = survey.sheets.get(name) {
+        return Some(Known {
+            reverts: sheet.reverts.clone(),
+            all_is_left: sheet.governance.policies.is_empty(),
+            unread: None,
+        });
+    }
+    let snapshot: Option<HardwareSnapshot> = packed::unpack(status.snapshot.as_deref()?).ok();
+    let why = match world.nodes.get(name) {
+        None => "its Node is gone",
+        Some(_) => "its agent has said nothing that can be gone by",
+    };
+    Some(Known {
+        reverts: Reverts::of(&snapshot?.ledger),
+        all_is_left: true,
+        unread: Some(why.to_owned()),
+    })
 }

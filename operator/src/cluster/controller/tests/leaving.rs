@@ -116,8 +116,8 @@ fn nodes_that_cannot_be_reached_are_listed_and_waited_for_so_long() {
             "it is being deleted, and what it changed is put back first; waiting until 1970-01-01T{until}.000Z for what cannot be reached: n2 (its Node is not ready (the kubelet stopped posting)); `kubectl annotate"
         );
         assert!(said.starts_with(&expected), "{said}");
-        let patience = Duration::from_secs(timeout.unwrap_or(3600).into());
-        hand.later(patience - Duration::from_secs(1));
+        let patience = u64::from(timeout.unwrap_or(3600));
+        hand.later(Duration::from_secs(patience - 1));
         assert_eq!(hand.turn(), [""; 0]);
         hand.later(Duration::from_secs(1));
         assert_eq!(hand.turn(), ["release policy"]);
