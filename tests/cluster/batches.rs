@@ -22,7 +22,7 @@ pub fn a_batch_begins_when_the_one_before_has_ended(plane: &mut ControlPlane) {
         .kubectl(&["apply", "--server-side", "-f", group, "-f", &file])
         .expected();
     let granted = || {
-        let path = r#"jsonpath={range .items[?(@.spec.grant)]}{.metadata.name} {end}"#;
+        let path = "jsonpath={range .items[?(@.spec.grant)]}{.metadata.name} {end}";
         plane.kubectl(&["get", "cnode", "-o", path]).expected()
     };
     until("the first batch has a grant", granted, |now| {

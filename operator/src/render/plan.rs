@@ -1,11 +1,9 @@
 //! A plan as text for people: the same bytes for the same plan, in the order in which its steps run.
-
 use crd::{
     kind::{ApprovalMode, Enforcement},
     plan::{NodePlan, ObjectStatus, Plan, ReportKind},
     step::{DisruptionClass, Step},
 };
-
 use reconcile::rollout;
 
 use super::{block, report, turns, words};

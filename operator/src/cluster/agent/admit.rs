@@ -171,13 +171,13 @@ fn plan(grant: &Grant, node: &NodeName) -> Result<Box<NodePlan>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crd::{
         kind::{ApprovalMode, CardNodeSpec, Enforcement, FailurePolicy},
         plan::{Governance, RolloutDigest},
         step::DisruptionClass,
     };
-
-    use std::collections::BTreeMap;
 
     use super::*;
 
