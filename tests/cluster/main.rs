@@ -27,6 +27,7 @@ mod definitions;
 mod draining;
 mod failing;
 mod fleet;
+mod handing;
 mod judging;
 mod killing;
 mod kubectl;
@@ -122,6 +123,7 @@ acts! {
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     a_few_nodes_converge_as_a_thousand_do: "1.37", course::in_small;
+    evictions_are_handed_off_where_that_is_served: "1.37", handing::evictions_are_handed_off_where_that_is_served;
     the_vendors_agent_is_left_the_resets: "1.37", beside::the_vendors_agent_is_left_the_resets;
     what_values_of_the_chart_come_to_is_taken: "1.37", chart::what_values_come_to_is_taken;
     a_release_is_installed_changed_and_taken_away: "1.37", chart::a_release_is_installed_changed_and_taken_away;

@@ -320,6 +320,19 @@ pub struct DrainPolicy {
     /// Seconds that a worker has to finish its requests, 1 to 86400.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: u32,
+    /// Who makes the holders of SoCs go, in a cluster; absent means our controller, by the Eviction API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_off: Option<HandOff>,
+}
+
+/// Who makes the holders of SoCs go.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum HandOff {
+    /// Whoever serves `NodeMaintenance` (`maintenance.nvidia.com/v1alpha1`): one is requested for the node, for pods with
+    /// SoCs alone, and waited for. Where that kind is not served, our controller does it.
+    NodeMaintenance,
 }
 
 /// What a failed step leads to.

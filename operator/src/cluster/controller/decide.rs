@@ -15,6 +15,7 @@ use super::{
     fleet,
     grants::grants,
     leaving::leaving,
+    maintenance::requests,
     measures::{Measures, measures},
     progress::outcomes,
     rollout::{Course, course},
@@ -86,6 +87,7 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     };
     writes.extend(granted);
     writes.extend(rollouts(world, &course));
+    writes.extend(requests(world, &survey, &waiting));
     let kept = leaving(world, &survey);
     let verdicts = verdicts(&Seen {
         world,

@@ -3,9 +3,9 @@
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
 //! is asked), `fleet` (which nodes there are), `survey` (what each needs, of which it keeps a `sheet`), `rollout`, `progress`
 //! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
-//! `leaving` (which policies stay until all is put back),
-//! `verdict` (how all stands), `events` (what of it is told). `evictions` asks for pods to go; `lease` says who leads, and
-//! in which epoch; `measures` and `numbers` are for those who watch.
+//! `leaving` (which policies stay until all is put back), `verdict` (how all stands), `events` (what of it is told).
+//! `evictions` asks for pods to go, or `maintenance` somebody else; `lease` says who leads, and in which epoch; `measures`
+//! and `numbers` are for those who watch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, which evictions were
 //! refused, and what was worked out of things that did not change.
@@ -18,6 +18,7 @@ mod fleet;
 mod grants;
 mod lease;
 mod leaving;
+mod maintenance;
 mod measures;
 mod numbers;
 mod opening;
@@ -121,6 +122,8 @@ pub fn run(
             numbers,
             term: Term::new(stop, &led),
             me,
+            namespace: args.namespace.clone(),
+            maintains: true,
             trouble: String::new(),
             refusals: BTreeMap::new(),
             notes: Notes::default(),
@@ -163,6 +166,10 @@ struct Controller<'a> {
     numbers: Arc<Numbers>,
     term: Term,
     me: String,
+    /// Where we live.
+    namespace: String,
+    /// Whether requests for maintenance may stand there.
+    maintains: bool,
     /// What went wrong last; told once.
     trouble: String,
     /// Evictions that were refused, by the pod's uid.
@@ -203,6 +210,7 @@ impl Controller<'_> {
                 instance: Some(self.me.clone()),
             },
         );
+        self.maintains = true;
         while self.term.leads(epoch) {
             let stores = Stores::follow(&self.client, &self.me, self.term.changed());
             let ready = tokio::time::timeout(LIMIT, stores.ready()).await;
@@ -270,7 +278,7 @@ impl Controller<'_> {
                 if !self.term.leads(epoch) {
                     return None;
                 }
-                Some(tokio::time::timeout(LIMIT, write(&self.client, to)).await)
+                Some(tokio::time::timeout(LIMIT, write(&self.client, &self.namespace, to)).await)
             })
             .buffer_unordered(WRITES);
         let (mut written, mut failed) = (Vec::new(), None::<String>);

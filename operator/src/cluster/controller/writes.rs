@@ -18,7 +18,10 @@ use kube_client::{
 };
 use serde_json::{Value, json};
 
-use super::world::stays;
+use super::{
+    maintenance::{self, Request},
+    world::stays,
+};
 use crate::cluster::{
     names::{CONTROLLER, GONE_SINCE, REVERTS},
     read::{Read, Unread},
@@ -75,6 +78,15 @@ pub enum Write {
         /// What is said.
         conditions: Vec<Condition>,
     },
+    /// Have somebody else evict the pods with SoCs of a node.
+    Maintenance {
+        /// Which.
+        node: NodeName,
+        /// Seconds that they have.
+        seconds: u32,
+    },
+    /// Say that it is over.
+    EndMaintenance(Request),
     /// Put our taint on a Node or take it off; the other taints stay as they are.
     Taints {
         /// Which.
@@ -121,7 +133,11 @@ pub struct Written {
 }
 
 /// Carries one write out.
-pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_client::Error> {
+pub async fn write(
+    client: &Client,
+    namespace: &str,
+    write: &Write,
+) -> Result<Written, kube_client::Error> {
     let client = client.clone();
     match write {
         Write::CardNode(to) => {
@@ -229,6 +245,10 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
                 unread::<P2PGroup>(client, object, "P2PGroup", &name, said).await
             }
         }
+        Write::Maintenance { node, seconds } => {
+            maintenance::request(client, namespace, node, *seconds).await
+        }
+        Write::EndMaintenance(request) => maintenance::end(client, namespace, request).await,
         Write::Taints { node, taints } => {
             // The list is one field: applied, it would be ours as a whole.
             let patch = json!({

@@ -6,6 +6,7 @@ mod draining;
 mod hand;
 mod lacking;
 mod leaving;
+mod maintenance;
 mod pausing;
 mod told;
 pub mod ultra;

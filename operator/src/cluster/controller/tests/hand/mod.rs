@@ -15,7 +15,11 @@ use kube_client::ResourceExt;
 use machine::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{survey::Notes, world::World};
+use super::super::{
+    maintenance::{Maintenance, Request},
+    survey::Notes,
+    world::World,
+};
 use crate::cluster::names::{RELEASE, REQUESTED_AT, REVERTS};
 
 /// The quickstart's policy.
@@ -77,6 +81,7 @@ impl Hand {
                 card_nodes: BTreeMap::new(),
                 plans: Vec::new(),
                 pods: BTreeMap::new(),
+                maintenance: Maintenance::Unserved,
                 refusals: BTreeMap::new(),
                 epoch: 1,
                 now: Timestamp(0),
@@ -184,6 +189,42 @@ impl Hand {
     /// Somebody has the policy ask for another approval.
     pub fn asks_for(&mut self, mode: ApprovalMode) {
         self.policy(|policy| policy.spec.approval.mode = mode);
+    }
+
+    /// The policy hands evictions off no more.
+    pub fn drains_itself(&mut self) {
+        self.policy(|policy| policy.spec.drain = None);
+    }
+
+    /// Whoever serves maintenance says how a node's is.
+    pub fn maintained(&mut self, name: &str, ready: bool) {
+        if let Maintenance::Served(requests) = &mut self.world.maintenance {
+            let request = requests
+                .get_mut(&NodeName(name.into()))
+                .expect("it is requested");
+            request.ready = ready;
+            request.phase = if ready { "Ready" } else { "Draining" }.to_owned();
+        }
+    }
+
+    /// A request is made, as the next list of them shows it.
+    pub(super) fn requested(&mut self, node: &NodeName) {
+        if let Maintenance::Served(requests) = &mut self.world.maintenance {
+            let request = Request {
+                name: format!("shardplane-{node}"),
+                uid: None,
+                ready: false,
+                phase: "nobody has taken it up".to_owned(),
+            };
+            requests.insert(node.clone(), request);
+        }
+    }
+
+    /// A request ends.
+    pub(super) fn ended(&mut self, name: &str) {
+        if let Maintenance::Served(requests) = &mut self.world.maintenance {
+            requests.retain(|_, request| request.name != name);
+        }
     }
 
     /// Somebody deletes the policy and the group, now.

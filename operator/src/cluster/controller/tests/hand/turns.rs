@@ -144,6 +144,14 @@ impl Hand {
                 self.world.unread = vec![Arc::new(told)];
                 said
             }
+            Write::Maintenance { node, seconds } => {
+                self.requested(&node);
+                format!("request {node} within {seconds}")
+            }
+            Write::EndMaintenance(request) => {
+                self.ended(&request.name);
+                format!("end {}", request.name)
+            }
             Write::Taints { node, taints } => {
                 let ours = taints.iter().any(|taint| taint.key == DRAIN_TAINT);
                 let name = node.name_any();
