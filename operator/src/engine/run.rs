@@ -226,6 +226,7 @@ impl Engine<'_> {
         (step, why, exit): (&Step, String, Option<Exit>),
     ) -> Result<Ran, Failure> {
         let why = format!("{}: {why}", step.id);
+        self.take_down(node, (step, &why, exit))?;
         let machine_steps = done
             .iter()
             .filter(|done| undo::touches_machine(&done.step))

@@ -1,5 +1,6 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
 mod again;
+mod aside;
 mod goals;
 mod pass;
 mod port;
