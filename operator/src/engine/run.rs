@@ -135,6 +135,12 @@ impl Engine<'_> {
         plan: &NodePlan,
         begun: &mut u32,
     ) -> Result<Ran, Failure> {
+        let ran = self.carry_out(node, plan, begun);
+        self.crew.rests(&node.name, node.machine.now());
+        ran
+    }
+
+    fn carry_out(&mut self, node: &Node, plan: &NodePlan, begun: &mut u32) -> Result<Ran, Failure> {
         let builds = plan
             .work
             .iter()
