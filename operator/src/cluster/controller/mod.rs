@@ -61,7 +61,7 @@ pub use lease::Led;
 pub use numbers::Numbers;
 use stores::Stores;
 use survey::Notes;
-pub use world::{number, stays};
+pub use world::{number, stands_there, stays};
 use writes::{Write, Written, write};
 
 /// `controller`

@@ -1,6 +1,8 @@
 //! Worlds of which something is missing: every policy, or what one of them means.
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::hand::{Hand, automatic};
 use crate::cluster::read::Unread;
 
@@ -29,6 +31,7 @@ fn what_is_not_understood_lets_nothing_begin() {
         why: "unknown field `future`".to_owned(),
         conditions: Vec::new(),
         observed: None,
+        status: json!({}),
     })];
     assert_eq!(
         hand.turn(),

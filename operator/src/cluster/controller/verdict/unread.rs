@@ -4,11 +4,8 @@ use super::{Seen, Verdict};
 use crate::cluster::{
     condition::{self, Standing},
     controller::{world::stands_there, writes::Write},
-    read::Unread,
+    read::REASON,
 };
-
-/// Their reason, and that of whatever waits for them.
-const REASON: &str = "NotUnderstood";
 
 impl Seen<'_> {
     /// What is to be said of each that is not understood, where it does not say so yet.
@@ -18,7 +15,7 @@ impl Seen<'_> {
             .filter(|object| stands_there(&object.metadata))
             .filter_map(|object| {
                 let generation = object.metadata.generation;
-                let words = condition::standing(Standing::Stalled, REASON, sentence(object));
+                let words = condition::standing(Standing::Stalled, REASON, object.sentence());
                 let conditions =
                     condition::conditions(&object.conditions, words, generation, self.world.now);
                 let is_said = object.observed == generation && object.conditions == conditions;
@@ -40,16 +37,8 @@ impl Seen<'_> {
             format!(
                 "nothing new begins on any node: of {} {name}, {}",
                 object.kind,
-                sentence(object)
+                object.sentence()
             ),
         ))
     }
-}
-
-fn sentence(object: &Unread) -> String {
-    format!(
-        "this controller (version {}) does not understand all that is declared ({}); upgrade the controller, or take that away",
-        env!("CARGO_PKG_VERSION"),
-        object.why
-    )
 }
