@@ -12,6 +12,7 @@ mod autoscaled;
 mod beside;
 mod cable;
 mod chart;
+mod clocks;
 mod contending;
 mod control_plane;
 mod converging;
@@ -32,11 +33,13 @@ mod kubectl;
 mod kubelet;
 mod lease;
 mod models;
+mod ours;
 mod played;
 mod pruned;
 mod raw;
 mod rights;
 mod severed;
+mod silent;
 mod upgraded;
 mod waiting;
 mod watched;
@@ -62,7 +65,6 @@ fn hold(minor: &str) {
         ),
         // After the corpus, whose objects may have the same names.
         ("quickstart", corpus::quickstart_is_taken),
-        ("printed columns", definitions::print_their_columns),
     ];
     let plane = ControlPlane::start(&assets);
     let mut wrong = Vec::new();
@@ -123,6 +125,9 @@ acts! {
     what_values_of_the_chart_come_to_is_taken: "1.37", chart::what_values_come_to_is_taken;
     a_release_is_installed_changed_and_taken_away: "1.37", chart::a_release_is_installed_changed_and_taken_away;
     an_agent_is_killed_at_every_record: "1.37", killing::an_agent_is_killed_at_every_record;
+    a_machine_that_loses_power_at_work_is_planned_anew: "1.37", killing::a_machine_that_loses_power_at_work_is_planned_anew;
+    clocks_that_are_off_only_tell_other_times: "1.37", clocks::clocks_that_are_off_only_tell_other_times;
+    a_silent_agent_finds_nothing_that_should_not_be_done: "1.37", silent::a_silent_agent_finds_nothing_that_should_not_be_done;
     whoever_else_writes_only_costs_time: "1.37", contending::whoever_else_writes_only_costs_time;
     a_watch_that_is_cut_or_outlived_is_begun_anew: "1.37", severed::a_watch_that_is_cut_or_outlived_is_begun_anew;
     all_that_is_declared_may_go_at_once: "1.37", pruned::all_that_is_declared_may_go_at_once;

@@ -60,7 +60,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
     let declared = declared::digest(declaration);
     let outcomes = current
         .as_ref()
-        .map(|current| outcomes(world, survey, current))
+        .map(|current| outcomes(world, survey, declaration, current))
         .unwrap_or_default();
     let known = Known::of(world, current.as_deref(), &outcomes);
     let mut stands = BTreeMap::new();
@@ -208,11 +208,7 @@ fn next(
         .map(|(name, sheet)| {
             let stand = match leave(world, current, name, sheet) {
                 Some(why) => Stand::Approval(why),
-                None if sheet.disruptive
-                    && !window::open(declaration, &sheet.governance, world.now.0) =>
-                {
-                    Stand::Window
-                }
+                None if is_shut(world, declaration, sheet) => Stand::Window,
                 None => world.away(name).map_or(Stand::Queued, Stand::Away),
             };
             ((*name).clone(), stand)
@@ -255,8 +251,18 @@ fn next(
     stands
 }
 
+/// Whether a node's steps wait for a window.
+pub fn is_shut(world: &World, declaration: &Declaration, sheet: &Sheet) -> bool {
+    sheet.disruptive && !window::open(declaration, &sheet.governance, world.now.0)
+}
+
 /// What is missing before a node's steps may go ahead; `None` where nothing is.
-fn leave(world: &World, current: &ChangePlan, name: &NodeName, sheet: &Sheet) -> Option<String> {
+pub fn leave(
+    world: &World,
+    current: &ChangePlan,
+    name: &NodeName,
+    sheet: &Sheet,
+) -> Option<String> {
     let mut offered: Vec<Digest> = given(current).cloned().into_iter().collect();
     let mut plans = world.plans.iter();
     if plans.any(|plan| still_holds(plan, name, sheet)) {

@@ -3,6 +3,7 @@ mod clocks;
 mod draining;
 mod hand;
 mod lacking;
+mod silent;
 pub mod ultra;
 
 use std::time::Duration;
@@ -321,6 +322,8 @@ fn what_no_longer_fits_is_planned_anew() {
     // A node at work ends first, whatever it is that changed.
     let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
     hand.turn();
+    hand.ends("n1", GrantState::Working);
+    hand.ends("n2", GrantState::Working);
     hand.forget_group();
     let turned = hand.turn();
     assert!(
