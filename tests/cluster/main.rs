@@ -13,6 +13,7 @@ mod beside;
 mod cable;
 mod chart;
 mod clocks;
+mod columns;
 mod contending;
 mod control_plane;
 mod converging;
@@ -65,6 +66,7 @@ fn hold(minor: &str) {
         ),
         // After the corpus, whose objects may have the same names.
         ("quickstart", corpus::quickstart_is_taken),
+        ("printed columns", definitions::print_their_columns),
     ];
     let plane = ControlPlane::start(&assets);
     let mut wrong = Vec::new();
@@ -128,6 +130,7 @@ acts! {
     a_machine_that_loses_power_at_work_is_planned_anew: "1.37", killing::a_machine_that_loses_power_at_work_is_planned_anew;
     clocks_that_are_off_only_tell_other_times: "1.37", clocks::clocks_that_are_off_only_tell_other_times;
     a_silent_agent_finds_nothing_that_should_not_be_done: "1.37", silent::a_silent_agent_finds_nothing_that_should_not_be_done;
+    every_state_reads_aloud: "1.37", columns::every_state_reads_aloud;
     whoever_else_writes_only_costs_time: "1.37", contending::whoever_else_writes_only_costs_time;
     a_watch_that_is_cut_or_outlived_is_begun_anew: "1.37", severed::a_watch_that_is_cut_or_outlived_is_begun_anew;
     all_that_is_declared_may_go_at_once: "1.37", pruned::all_that_is_declared_may_go_at_once;

@@ -18,7 +18,7 @@ use super::{
     progress::outcomes,
     rollout::{Course, course},
     survey::{Notes, Survey},
-    verdict::{Seen, verdicts},
+    verdict::{Seen, on, verdicts},
     world::{World, number},
     writes::Write,
 };
@@ -256,11 +256,9 @@ fn told(survey: &Survey, course: &Course) -> Vec<Told> {
                     "Converged",
                     format!("every step was verified on {node}"),
                 ),
-                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => {
-                    told(node, true, "RolledBack", format!("{node}: {why}"))
-                }
-                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
+                NodeProgress::Halted => told(node, true, "Halted", on(node, why)),
+                NodeProgress::RolledBack => told(node, true, "RolledBack", on(node, why)),
+                NodeProgress::Stale => told(node, true, "Stale", on(node, why)),
             }
         })
         .collect()

@@ -31,7 +31,9 @@ mod writes;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crd::kind::API_VERSION;
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube_client::{Client, Resource};
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use machine::{Machine, Roots};
@@ -312,7 +314,13 @@ impl Controller<'_> {
             reason: told.reason.to_owned(),
             note: Some(told.note.clone()),
             action: "Rollout".to_owned(),
-            secondary: None,
+            // Events alike but for their note are counted as one, with the first one's note: the node tells them apart.
+            secondary: Some(ObjectReference {
+                api_version: Some(API_VERSION.to_owned()),
+                kind: Some("CardNode".to_owned()),
+                name: Some(told.node.0.clone()),
+                ..ObjectReference::default()
+            }),
         };
         let digest = &told.plan.spec.digest.0;
         let level = if told.warning {

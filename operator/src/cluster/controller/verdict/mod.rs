@@ -15,6 +15,8 @@ use crd::{
 };
 use kube_client::ResourceExt;
 
+pub use standing::on;
+
 use super::{
     declared::{group_ref, policy_ref},
     drains::Drain,
@@ -74,7 +76,7 @@ impl Seen<'_> {
         let nodes = self.world.selected(policy);
         let object = policy_ref(policy);
         let (standing, reason, message) = self.stands(&object, &nodes);
-        let converged = nodes.iter().filter(|name| self.is_converged(name)).count();
+        let converged = self.converged(&object, &nodes);
         let mut words = condition::standing(standing, &reason, message);
         words.push(self.pending(&nodes));
         words.push(self.drain_blocked(&nodes));
@@ -82,13 +84,13 @@ impl Seen<'_> {
             About::Drifted,
             &nodes,
             |line| line.kind == ReportKind::Drift,
-            "AsLeft",
+            ("AsLeft", "every register and setting is as it was left"),
         ));
         words.push(self.told(
             About::IsolationReduced,
             &nodes,
             |line| line.reason == ReportReason::IsolationReduced,
-            "Isolated",
+            ("Isolated", "no port is relaxed"),
         ));
         let status = CardPolicyStatus {
             observed_generation: policy.metadata.generation,
