@@ -309,6 +309,8 @@ pub enum ReportReason {
     FewCpus,
     /// A reset of the whole machine's SoCs is planned.
     WholeHostReset,
+    /// A step failed a while ago, and what it was about is left alone until it is tried again.
+    StepFailed,
     /// A canary has not converged, and the node waits for it.
     CanaryFirst,
     /// Too few replicas of a model would go on serving.

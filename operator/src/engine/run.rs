@@ -135,6 +135,12 @@ impl Engine<'_> {
         plan: &NodePlan,
         begun: &mut u32,
     ) -> Result<Ran, Failure> {
+        let ran = self.carry_out(node, plan, begun);
+        self.crew.rests(&node.name, node.machine.now());
+        ran
+    }
+
+    fn carry_out(&mut self, node: &Node, plan: &NodePlan, begun: &mut u32) -> Result<Ran, Failure> {
         let builds = plan
             .work
             .iter()
@@ -223,6 +229,7 @@ impl Engine<'_> {
         (step, why, exit): (&Step, String, Option<Exit>),
     ) -> Result<Ran, Failure> {
         let why = format!("{}: {why}", step.id);
+        self.take_down(node, (step, &why, exit))?;
         let machine_steps = done
             .iter()
             .filter(|done| undo::touches_machine(done.step))

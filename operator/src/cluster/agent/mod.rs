@@ -41,7 +41,7 @@ use crate::{
     },
     console::Console,
     engine::{
-        Engine, FailedBuilds,
+        Engine, FailedBuilds, SetAside,
         approve::Asking,
         interrupt::StopFlag,
         observe::{self, Surroundings},
@@ -301,6 +301,7 @@ impl Agent<'_> {
             leave: &leave,
             asking: Asking::Timer,
             builds: FailedBuilds::default(),
+            aside: SetAside::default(),
             crew,
         };
         work(&mut engine)

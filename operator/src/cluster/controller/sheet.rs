@@ -123,6 +123,7 @@ pub fn planned(declaration: &Declaration, nodes: &[NodeInput]) -> Plan {
         models: &BTreeMap::new(),
         scope: Scope::Cards,
         unbuilt: &BTreeMap::new(),
+        failed: &BTreeMap::new(),
     })
 }
 
