@@ -27,9 +27,16 @@ use crate::{
     doc = "One node with cards: the plan that it was granted, and what its agent says of itself.",
     printcolumn(name = "SoCs", type_ = "integer", json_path = ".status.counts.socs"),
     printcolumn(
+        name = "Held",
+        type_ = "integer",
+        json_path = ".status.counts.held",
+        description = "SoCs that somebody holds"
+    ),
+    printcolumn(
         name = "Deviations",
         type_ = "integer",
-        json_path = ".status.counts.deviations"
+        json_path = ".status.counts.deviations",
+        description = "Registers and settings that are not as they were left"
     ),
     printcolumn(
         name = "Ready",
@@ -57,6 +64,12 @@ use crate::{
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
     )
 )]
 pub struct CardNodeSpec {

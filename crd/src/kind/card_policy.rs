@@ -35,6 +35,12 @@ use crate::id::{Digest, PciAddress};
         description = "Nodes that it governs"
     ),
     printcolumn(
+        name = "Converged",
+        type_ = "integer",
+        json_path = ".status.convergedNodes",
+        description = "Those of them on which all that it declares is so"
+    ),
+    printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
@@ -48,6 +54,12 @@ use crate::id::{Digest, PciAddress};
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
     )
 )]
 pub struct CardPolicySpec {

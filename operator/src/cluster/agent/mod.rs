@@ -360,10 +360,11 @@ impl Agent<'_> {
         idle: Option<&str>,
     ) -> Result<(), Failure> {
         let folder = self.setting.room.state.node_folder(&self.node.name);
-        let records = Journal::read(&folder.join("journal"))?;
+        // All that is told of it: the whole of a journal is a megabyte, and what follows takes another.
+        let last_steps = report::last_steps(&Journal::read(&folder.join("journal"))?);
         let seen = Seen {
             snapshot,
-            records: &records,
+            last_steps: &last_steps,
             node_uid: latest.node_uid.as_deref(),
             generation: latest
                 .card_node

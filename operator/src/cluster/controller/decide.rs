@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crd::{
+    declaration::Declaration,
     id::NodeName,
     kind::{ChangePlan, NodeProgress},
 };
@@ -54,7 +55,7 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     let unsafe_plan = survey.unsafe_plan.clone();
     let course = match unsafe_plan {
         // The plan is of half of what is declared: only what has begun is followed to its end.
-        None if !world.unread.is_empty() => begun(world, &survey),
+        None if !world.unread.is_empty() => begun(world, &survey, &declaration),
         None => course(world, &survey, &declaration),
         // Nothing of it begins; what is at work was decided on another plan, and ends.
         Some(_) => Course {
@@ -126,14 +127,14 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
 }
 
 /// The rollout at hand with the nodes that have begun, and nothing that begins.
-fn begun(world: &World, survey: &Survey) -> Course {
+fn begun(world: &World, survey: &Survey, declaration: &Declaration) -> Course {
     let Some(current) = world.plans.last() else {
         return Course::default();
     };
     let known = current.status.as_ref().map(|status| &status.nodes);
     let is_known =
         |name: &NodeName| known.is_some_and(|all| all.iter().any(|one| one.node == *name));
-    let mut outcomes = outcomes(world, survey, current);
+    let mut outcomes = outcomes(world, survey, declaration, current);
     outcomes.retain(|outcome| is_known(&outcome.node));
     Course {
         current: Some(current.clone()),

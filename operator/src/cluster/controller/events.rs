@@ -8,7 +8,12 @@ use crd::{
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube_client::Resource;
 
-use super::{rollout::Course, survey::Survey, verdict::PAUSED, writes::Write};
+use super::{
+    rollout::Course,
+    survey::Survey,
+    verdict::{PAUSED, on},
+    writes::Write,
+};
 
 /// Something to be told as an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,11 +114,9 @@ fn of_nodes(survey: &Survey, course: &Course) -> Vec<Told> {
                     "Converged",
                     format!("every step was verified on {node}"),
                 ),
-                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => {
-                    told(node, true, "RolledBack", format!("{node}: {why}"))
-                }
-                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
+                NodeProgress::Halted => told(node, true, "Halted", on(node, why)),
+                NodeProgress::RolledBack => told(node, true, "RolledBack", on(node, why)),
+                NodeProgress::Stale => told(node, true, "Stale", on(node, why)),
             }
         })
         .collect()

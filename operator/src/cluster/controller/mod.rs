@@ -35,7 +35,9 @@ mod writes;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crd::kind::API_VERSION;
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube_client::Client;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use machine::{Machine, Roots};
@@ -66,7 +68,7 @@ pub use lease::Led;
 pub use numbers::Numbers;
 use stores::Stores;
 use survey::Notes;
-pub use world::{number, stays};
+pub use world::{number, stands_there, stays};
 use writes::{Write, Written, write};
 
 /// `controller`
@@ -324,7 +326,13 @@ impl Controller<'_> {
             reason: told.reason.to_owned(),
             note: Some(told.note.clone()),
             action: "Rollout".to_owned(),
-            secondary: None,
+            // Events alike but for their note are counted as one, with the first one's note: the node tells them apart.
+            secondary: (!told.node.is_empty()).then(|| ObjectReference {
+                api_version: Some(API_VERSION.to_owned()),
+                kind: Some("CardNode".to_owned()),
+                name: Some(told.node.clone()),
+                ..ObjectReference::default()
+            }),
         };
         let digest = &told.digest;
         let level = if told.warning {

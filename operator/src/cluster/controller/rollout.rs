@@ -62,7 +62,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
     let declared = declared::digest(declaration);
     let outcomes = current
         .as_ref()
-        .map(|current| outcomes(world, survey, current))
+        .map(|current| outcomes(world, survey, declaration, current))
         .unwrap_or_default();
     let known = Known::of(world, current.as_deref(), &outcomes);
     let mut stands = BTreeMap::new();
@@ -270,14 +270,24 @@ fn waits(
     if let Some(policy) = window::paused(declaration, &sheet.governance) {
         return Some(Stand::Paused(policy.to_owned()));
     }
-    if sheet.disruptive && !window::open(declaration, &sheet.governance, world.now.0) {
+    if is_shut(world, declaration, sheet) {
         return Some(Stand::Window);
     }
     world.away(name).map(Stand::Away)
 }
 
+/// Whether a node's steps wait for a window.
+pub fn is_shut(world: &World, declaration: &Declaration, sheet: &Sheet) -> bool {
+    sheet.disruptive && !window::open(declaration, &sheet.governance, world.now.0)
+}
+
 /// What is missing before a node's steps may go ahead; `None` where nothing is.
-fn leave(world: &World, current: &ChangePlan, name: &NodeName, sheet: &Sheet) -> Option<String> {
+pub fn leave(
+    world: &World,
+    current: &ChangePlan,
+    name: &NodeName,
+    sheet: &Sheet,
+) -> Option<String> {
     let mut offered: Vec<Digest> = given(current).cloned().into_iter().collect();
     let mut plans = world.plans.iter();
     if plans.any(|plan| still_holds(plan, name, sheet)) {

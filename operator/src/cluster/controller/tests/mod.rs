@@ -8,6 +8,7 @@ mod lacking;
 mod leaving;
 mod maintenance;
 mod pausing;
+mod silent;
 mod told;
 pub mod ultra;
 
@@ -327,6 +328,8 @@ fn what_no_longer_fits_is_planned_anew() {
     // A node at work ends first, whatever it is that changed.
     let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
     hand.turn();
+    hand.ends("n1", GrantState::Working);
+    hand.ends("n2", GrantState::Working);
     hand.forget_group();
     let turned = hand.turn();
     assert!(

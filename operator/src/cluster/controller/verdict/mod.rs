@@ -16,6 +16,8 @@ use crd::{
 };
 use kube_client::ResourceExt;
 
+pub use standing::on;
+
 use super::{
     declared::{group_ref, policy_ref},
     drains::Drain,
@@ -82,7 +84,7 @@ impl Seen<'_> {
         } else {
             self.leaves(policy)
         };
-        let converged = nodes.iter().filter(|name| self.is_converged(name)).count();
+        let converged = self.converged(&object, &nodes);
         let mut words = condition::standing(standing, &reason, message);
         words.push(self.pending(&nodes));
         words.push(self.drain_blocked(&nodes));
@@ -91,13 +93,13 @@ impl Seen<'_> {
             About::Drifted,
             &nodes,
             |line| line.kind == ReportKind::Drift,
-            "AsLeft",
+            ("AsLeft", "every register and setting is as it was left"),
         ));
         words.push(self.told(
             About::IsolationReduced,
             &nodes,
             |line| line.reason == ReportReason::IsolationReduced,
-            "Isolated",
+            ("Isolated", "no port is relaxed"),
         ));
         let status = CardPolicyStatus {
             observed_generation: policy.metadata.generation,
@@ -187,7 +189,8 @@ impl Seen<'_> {
             let other = line.object.as_ref().filter(|other| *other != object);
             is_in_the_way(line) && other.is_some()
         };
-        self.told(About::Degraded, nodes, of_another, "NothingBlocked")
+        let nothing = ("NothingBlocked", "no other object's goal is blocked here");
+        self.told(About::Degraded, nodes, of_another, nothing)
     }
 
     /// Nodes with steps for an object.

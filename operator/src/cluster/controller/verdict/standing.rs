@@ -43,7 +43,7 @@ impl Seen<'_> {
         });
         if !working.is_empty() {
             let all = nodes.len();
-            let done = nodes.iter().filter(|name| self.is_converged(name)).count();
+            let done = self.converged(object, nodes);
             return (
                 Standing::Working,
                 "Applying".to_owned(),
@@ -76,11 +76,7 @@ impl Seen<'_> {
         for name in nodes {
             match self.course.stands.get(*name) {
                 Some(Stand::Failed(why)) => {
-                    return (
-                        Standing::Stalled,
-                        "StepFailed".to_owned(),
-                        format!("{name}: {why}"),
-                    );
+                    return (Standing::Stalled, "StepFailed".to_owned(), on(name, why));
                 }
                 Some(Stand::Stopped(why)) => {
                     return (Standing::Stalled, "RolloutStopped".to_owned(), why.clone());
@@ -193,6 +189,21 @@ impl Seen<'_> {
         self.course.stands.get(node) == Some(&Stand::Converged) && !self.survey.is_blocked(node)
     }
 
+    /// On how many of these nodes all that an object declares is so. What stands against another's goals there is that one's
+    /// to say.
+    pub(super) fn converged(&self, object: &ObjectRef, nodes: &[&NodeName]) -> usize {
+        let lines = self.survey.report.iter();
+        let blocked: BTreeSet<&NodeName> = lines
+            .filter(|line| is_in_the_way(line))
+            .filter(|line| line.object.as_ref().is_none_or(|of| of == object))
+            .filter_map(|line| line.node.as_ref())
+            .collect();
+        let is_done = |name: &&&NodeName| {
+            self.course.stands.get(**name) == Some(&Stand::Converged) && !blocked.contains(**name)
+        };
+        nodes.iter().filter(is_done).count()
+    }
+
     /// Whether the rollout at hand moves by itself.
     pub(super) fn moves(&self) -> bool {
         self.course
@@ -286,7 +297,7 @@ impl Seen<'_> {
         about: About,
         nodes: &[&NodeName],
         is: impl Fn(&ReportLine) -> bool,
-        otherwise: &str,
+        (otherwise, nothing): (&str, &str),
     ) -> Said {
         let of: BTreeSet<&NodeName> = nodes.iter().copied().collect();
         let lines: Vec<&ReportLine> = self
@@ -297,17 +308,29 @@ impl Seen<'_> {
             .filter(|line| line.node.as_ref().is_some_and(|node| of.contains(node)))
             .collect();
         match lines.first() {
-            None => said(about, false, otherwise, "nothing of the kind is known"),
+            None => said(about, false, otherwise, nothing),
             Some(line) => {
                 let more = lines.len() - 1;
+                let node = line.node.as_ref().map(|node| format!("{node}: "));
+                let first = format!("{}{}", node.unwrap_or_default(), sentence(line));
                 let message = if more == 0 {
-                    sentence(line)
+                    first
                 } else {
-                    format!("{}; and {more} more", sentence(line))
+                    format!("{first}; and {more} more of the kind")
                 };
                 said(about, true, &format!("{:?}", line.reason), message)
             }
         }
+    }
+}
+
+/// What is said of a node, which is named once.
+pub fn on(node: &NodeName, why: &str) -> String {
+    let rest = why.strip_prefix(node.as_str());
+    if rest.is_some_and(|rest| rest.starts_with('/')) {
+        why.to_owned()
+    } else {
+        format!("{node}: {why}")
     }
 }
 

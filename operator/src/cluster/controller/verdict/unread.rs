@@ -5,11 +5,8 @@ use crate::cluster::{
     condition::{self, Standing},
     controller::{world::stands_there, writes::Write},
     names::REVERTS,
-    read::Unread,
+    read::REASON,
 };
-
-/// Their reason, and that of whatever waits for them.
-const REASON: &str = "NotUnderstood";
 
 impl Seen<'_> {
     /// What is to be said of each that is not understood, where it does not say so yet.
@@ -23,7 +20,7 @@ impl Seen<'_> {
             })
             .filter_map(|object| {
                 let generation = object.metadata.generation;
-                let words = condition::standing(Standing::Stalled, REASON, sentence(object));
+                let words = condition::standing(Standing::Stalled, REASON, object.sentence());
                 let conditions =
                     condition::conditions(&object.conditions, words, generation, self.world.now);
                 let is_said = object.observed == generation && object.conditions == conditions;
@@ -45,16 +42,8 @@ impl Seen<'_> {
             format!(
                 "nothing new begins on any node: of {} {name}, {}",
                 object.kind,
-                sentence(object)
+                object.sentence()
             ),
         ))
     }
-}
-
-fn sentence(object: &Unread) -> String {
-    format!(
-        "this controller (version {}) does not understand all that is declared ({}); upgrade the controller, or take that away",
-        env!("CARGO_PKG_VERSION"),
-        object.why
-    )
 }

@@ -169,6 +169,20 @@ impl Hand {
         })
     }
 
+    /// A SoC is pulled: an agent shows the machine without it.
+    pub fn is_pulled_from(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let status = card_node.status.as_mut().expect("its agent has reported");
+            let text = status.snapshot.as_deref().unwrap_or_default();
+            let mut snapshot: HardwareSnapshot = packed::unpack(text).unwrap();
+            let gone = snapshot.socs.remove(0).address;
+            snapshot
+                .functions
+                .retain(|function| function.address != gone);
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
     /// An agent has carried out its grant, and shows a machine on which nothing is left to do.
     pub fn converges(&mut self, name: &str) {
         self.ends(name, GrantState::Converged);

@@ -175,7 +175,16 @@ impl Hand {
         self.world.plans.push(Arc::new(plan));
     }
 
-    fn policy(&mut self, change: impl FnOnce(&mut CardPolicy)) {
+    /// Somebody thinks better of an approval.
+    pub fn disapprove(&mut self) {
+        let mut plan = self.last_plan().clone();
+        plan.status.get_or_insert_default().approval = None;
+        self.world.plans.pop();
+        self.world.plans.push(Arc::new(plan));
+    }
+
+    /// Somebody changes the policy.
+    pub fn policy(&mut self, change: impl FnOnce(&mut CardPolicy)) {
         let mut policy = (*self.world.policies[0]).clone();
         change(&mut policy);
         self.world.policies[0] = Arc::new(policy);

@@ -113,6 +113,9 @@ impl Hand {
             }
             Write::PolicyStatus { policy: _, status } => {
                 let said = format!("policy {}", reason(&status.conditions));
+                if said == "policy AsDeclared" {
+                    assert_eq!(status.converged_nodes, status.nodes, "{said}");
+                }
                 self.policy(|policy| policy.status = Some(status));
                 said
             }
