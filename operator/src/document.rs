@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use crd::{declaration::Declaration, plan::Plan, snapshot::HardwareSnapshot};
-use reconcile::NodeInput;
+use reconcile::{NodeInput, SpentResets};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -123,6 +123,9 @@ pub struct SavedPlan {
     pub plan: Plan,
     /// The nodes as they were seen, to tell which fact moved.
     pub snapshots: Vec<HardwareSnapshot>,
+    /// SoCs that the plan leaves alone, because they had all the resets that a boot is given.
+    #[serde(default, skip_serializing_if = "SpentResets::is_empty")]
+    pub spent_resets: SpentResets,
 }
 
 /// The version of saved plans that this program reads and writes.

@@ -6,12 +6,16 @@ use crd::{
     snapshot::HardwareSnapshot,
     step::{Precondition, Step},
 };
-use reconcile::{Inputs, NodeInput, judge};
+use reconcile::{FailedSteps, Inputs, NodeInput, SpentResets, failed::leave_spent, judge};
 
 use crate::{document::SavedPlan, exit::Exit, failure::Failure};
 
 /// Refuses where the steps are not the saved ones, naming what moved.
-pub fn refuse_stale(saved: &SavedPlan, now: &Plan, nodes: &[NodeInput]) -> Result<(), Failure> {
+pub fn refuse_stale(
+    saved: &SavedPlan,
+    now: &Plan,
+    (nodes, spent): (&[NodeInput], &SpentResets),
+) -> Result<(), Failure> {
     refuse_edited(saved)?;
     let mut moved: Vec<String> = Vec::new();
     for node in &saved.plan.nodes {
@@ -37,6 +41,7 @@ pub fn refuse_stale(saved: &SavedPlan, now: &Plan, nodes: &[NodeInput]) -> Resul
     if same && moved.is_empty() {
         return Ok(());
     }
+    moved.extend(resets(&saved.spent_resets, spent));
     moved.extend(facts(saved, nodes));
     moved.extend(differences(&saved.plan, now));
     moved.truncate(12);
@@ -59,13 +64,15 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
         .cloned()
         .map(NodeInput::Read)
         .collect();
+    let mut failed = FailedSteps::new();
+    leave_spent(&mut failed, &saved.spent_resets, &nodes);
     let again = reconcile::plan(&Inputs {
         declaration: &saved.declaration,
         nodes: &nodes,
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
-        failed: &BTreeMap::new(),
+        failed: &failed,
     });
     let all = |plan: &Plan| -> Vec<Step> {
         plan.nodes
@@ -110,6 +117,23 @@ fn digests(plan: &Plan) -> Vec<&str> {
         .iter()
         .map(|node| node.digest.0.as_str())
         .collect()
+}
+
+/// SoCs that were reset in vain for the last time since the plan was saved, and those that may be reset again.
+fn resets(was: &SpentResets, is: &SpentResets) -> Vec<String> {
+    let only = |here: &SpentResets, there: &SpentResets, what: &str| -> Vec<String> {
+        let socs = here.iter().flat_map(|(node, socs)| {
+            let known = there.get(node);
+            let new = socs
+                .keys()
+                .filter(move |soc| known.is_none_or(|known| !known.contains_key(soc)));
+            new.map(move |soc| format!("{node}: {soc} {what}"))
+        });
+        socs.collect()
+    };
+    let spent = only(is, was, "had all the resets that a boot is given, in vain");
+    let free = only(was, is, "may be reset again");
+    spent.into_iter().chain(free).collect()
 }
 
 /// Facts that the saved steps expect and that read differently now than when the plan was saved.

@@ -6,6 +6,14 @@ use crd::{
     step::{Inverse, Ownership, Precondition, Step, Subject},
 };
 
+/// What the id of a step that undoes another ends in.
+const UNDO: &str = "!undo";
+
+/// Whether a step undoes another one of its run: nothing is said of the machine by its being asked for.
+pub fn is_compensation(step: &Step) -> bool {
+    step.id.0.ends_with(UNDO)
+}
+
 /// The step that undoes a verified `step`; `None` where nothing was changed or it cannot be undone.
 ///
 /// It expects what the step left and leaves what the step expected of registers and settings, so that it judges itself
@@ -46,7 +54,7 @@ pub fn compensation(step: &Step, before: &Ledger) -> Option<Step> {
         )
     });
     Some(Step {
-        id: StepId(format!("{}!undo", step.id)),
+        id: StepId(format!("{}{UNDO}", step.id)),
         preconditions: step
             .leaves
             .iter()

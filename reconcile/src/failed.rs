@@ -8,10 +8,13 @@ use crd::{
     step::{Action, Precondition, Step, Subject},
 };
 
-use crate::{judge, placement::Obstacle};
+use crate::{NodeInput, judge, placement::Obstacle};
 
 /// What is left alone on each node, and because of which step.
 pub type FailedSteps = BTreeMap<NodeName, BTreeMap<Concern, FailedStep>>;
+
+/// SoCs of each node whose resets in this boot did not help, each with how many there were: as many as one boot is given.
+pub type SpentResets = BTreeMap<NodeName, BTreeMap<PciAddress, u32>>;
 
 /// What a step is about, and what its failure says nothing good of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +38,19 @@ pub struct FailedStep {
     pub why: String,
     /// How often it failed so far.
     pub times: u32,
-    /// When it is tried again, as RFC 3339 writes it; `None` as soon as all else is done.
-    pub next_try: Option<String>,
+    /// When it is tried again.
+    pub next_try: NextTry,
+}
+
+/// When something that failed is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextTry {
+    /// As soon as all else is done.
+    AfterTheRest,
+    /// Then, as RFC 3339 writes it.
+    At(String),
+    /// Never in this boot.
+    NextBoot,
 }
 
 impl FailedStep {
@@ -51,20 +65,45 @@ impl FailedStep {
             1 => "it failed once".to_owned(),
             times => format!("it failed {times} times"),
         };
-        let again = self.next_try.as_ref().map_or_else(
-            || "as soon as all else is done".to_owned(),
-            |at| format!("at {at}, or at once after an edit, a boot or SIGHUP"),
-        );
+        let hint = match &self.next_try {
+            NextTry::AfterTheRest => format!(
+                "{times} and is tried again as soon as all else is done; until then what it is about is left alone, and all else goes on"
+            ),
+            NextTry::At(at) => format!(
+                "{times} and is tried again at {at}, or at once after an edit, a boot or SIGHUP; until then what it is about is left alone, and all else goes on"
+            ),
+            NextTry::NextBoot => "look at the card, then boot the machine, best with its power off in between: a new boot allows more; until then it is left alone, and all else goes on".to_owned(),
+        };
         Obstacle {
             reason: ReportReason::StepFailed,
             object: object.clone(),
             pointer: pointer.into(),
             functions,
             message: self.why.clone(),
-            hint: format!(
-                "{times} and is tried again {again}; until then what it is about is left alone, and all else goes on"
-            ),
+            hint,
         }
+    }
+}
+
+/// Leaves alone the SoCs that were reset as often as one boot is given, whatever else failed on them: it holds for longest.
+pub fn leave_spent(failed: &mut FailedSteps, spent: &SpentResets, nodes: &[NodeInput]) {
+    for node in nodes {
+        let NodeInput::Read(snapshot) = node else {
+            continue;
+        };
+        let name = &snapshot.metadata.name;
+        let (Some(boot), Some(socs)) = (snapshot.boot_id.get(), spent.get(name)) else {
+            continue;
+        };
+        let there = failed.entry(name.clone()).or_default();
+        there.extend(socs.iter().map(|(soc, times)| {
+            let step = FailedStep {
+                why: format!("{times} resets of {soc} in this boot ({boot}) did not help"),
+                times: *times,
+                next_try: NextTry::NextBoot,
+            };
+            (Concern::Soc(*soc), step)
+        }));
     }
 }
 

@@ -35,10 +35,10 @@ pub mod window;
 
 pub use approval::ApprovalDecision;
 pub use check::{Violation, check};
-pub use compensation::compensation;
+pub use compensation::{compensation, is_compensation};
 pub use digest::{node_digest, rollout_digest, rollout_digest_of, snapshot_digest};
 pub use doctor::doctor;
-pub use failed::{Concern, FailedStep, FailedSteps};
+pub use failed::{Concern, FailedStep, FailedSteps, NextTry, SpentResets};
 pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;
 pub use plan::{

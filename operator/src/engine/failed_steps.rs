@@ -1,12 +1,17 @@
-//! Steps that failed in earlier passes and now: plans leave alone what the first were about, and whoever called hears of
-//! the others.
-use std::collections::BTreeSet;
+//! Steps that failed in earlier passes and now: plans leave alone what the first were about, and SoCs that had all the
+//! resets that a boot is given; whoever called hears of the others.
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{id::NodeName, step::Step};
-use reconcile::{Concern, FailedSteps, failed};
+use reconcile::{Concern, FailedSteps, NodeInput, SpentResets, failed};
 
-use super::{Engine, observe};
-use crate::{exit::Exit, failure::Failure, room::Node};
+use super::{Engine, observe, step::RESET_ATTEMPTS};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    room::Node,
+    state::{Journal, attempts},
+};
 
 /// What is left alone, and what failed on the way.
 #[derive(Debug, Default)]
@@ -15,6 +20,18 @@ pub struct SetAside {
     pub before: FailedSteps,
     /// What failed since, of what is about cards and settings.
     pub(super) since: Vec<StepFailure>,
+    /// Whether SoCs without resets left are looked for.
+    spent: Spent,
+}
+
+/// What a plan makes of SoCs that had all the resets that a boot is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Spent {
+    /// They are left alone.
+    LeftAlone,
+    /// Their reset is planned and ends the run: whoever decided it cannot read the journal, or only takes back.
+    #[default]
+    Planned,
 }
 
 /// A step that failed.
@@ -29,16 +46,47 @@ pub struct StepFailure {
 }
 
 impl SetAside {
-    /// Leaves alone what these steps failed on.
+    /// Leaves alone what these steps failed on, and SoCs that had all the resets that a boot is given.
     pub fn before(before: FailedSteps) -> Self {
         Self {
             before,
             since: Vec::new(),
+            spent: Spent::LeftAlone,
         }
     }
 }
 
 impl Engine<'_> {
+    /// SoCs of these nodes that had all the resets that a boot is given, where plans are to leave them alone.
+    pub fn spent_resets(&self, nodes: &[NodeInput]) -> Result<SpentResets, Failure> {
+        let mut spent = SpentResets::new();
+        if self.aside.spent == Spent::Planned {
+            return Ok(spent);
+        }
+        for node in nodes {
+            let NodeInput::Read(snapshot) = node else {
+                continue;
+            };
+            let (name, boot_id) = (&snapshot.metadata.name, snapshot.boot_id.get());
+            let folder = self.room.state.node_folder(name);
+            let records = Journal::read(&folder.join("journal"))?;
+            let mut socs =
+                boot_id.map_or_else(BTreeMap::new, |boot| attempts::resets(&records, boot));
+            socs.retain(|_, count| *count >= RESET_ATTEMPTS);
+            if !socs.is_empty() {
+                spent.insert(name.clone(), socs);
+            }
+        }
+        Ok(spent)
+    }
+
+    /// What plans for these nodes leave alone.
+    pub(super) fn left_alone(&self, nodes: &[NodeInput]) -> Result<FailedSteps, Failure> {
+        let mut alone = self.aside.before.clone();
+        failed::leave_spent(&mut alone, &self.spent_resets(nodes)?, nodes);
+        Ok(alone)
+    }
+
     /// Takes down what a step failed on. Not where the fault is nothing's in particular: what is missing is a right, or the
     /// fault is our own.
     pub(super) fn take_down(

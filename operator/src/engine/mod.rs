@@ -125,7 +125,7 @@ impl Engine<'_> {
             models: &models,
             scope: self.scope,
             unbuilt: &self.builds.unbuilt,
-            failed: &self.aside.before,
+            failed: &self.left_alone(nodes)?,
         };
         let plan = reconcile::plan(&inputs);
         checked(plan, self.declaration, nodes)

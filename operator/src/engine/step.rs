@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Resets of one SoC in one boot without success, after which only a person may try again.
-const RESET_ATTEMPTS: u32 = 3;
+pub(super) const RESET_ATTEMPTS: u32 = 3;
 
 /// What a person can do where the system refused an effect.
 const MORE_RIGHTS: &str =

@@ -1,5 +1,5 @@
 //! How often a step was tried in a boot, which is what a journal is asked before a SoC is reset once more.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{BootId, PciAddress},
@@ -10,17 +10,16 @@ use crd::{
 /// How often a step was begun in this boot without having come to something.
 ///
 /// A step has when it was verified. A reset has when what it was for was seen, which is later: it counts by SoC, whatever the
-/// scope, until a run converges or partitioning is asked for the other way, which is planned only where the last way was seen.
+/// scope, until a run that did something with that SoC converges, or partitioning is asked for the other way, which is
+/// planned only where the last way was seen. A run over the rest of a node says nothing of a SoC that it left alone.
 pub(super) fn of(records: &[Record], step: &Step, boot_id: &BootId) -> u32 {
-    let here = records.iter().filter(|record| &record.boot_id == boot_id);
     match &step.action {
         Action::Reset { socs, .. } => {
-            let mut resets = Resets::default();
-            here.for_each(|record| resets.take(&record.event));
-            let counts = socs.iter().map(|soc| resets.of(soc.address));
-            counts.max().unwrap_or_default()
+            let resets = resets(records, boot_id);
+            let counts = socs.iter().filter_map(|soc| resets.get(&soc.address));
+            counts.max().copied().unwrap_or_default()
         }
-        _ => here.fold(0, |attempts, record| match &record.event {
+        _ => of_boot(records, boot_id).fold(0, |attempts, record| match &record.event {
             // The intent itself counts, so that the last one is enough.
             Event::Intent {
                 step: begun,
@@ -32,20 +31,68 @@ pub(super) fn of(records: &[Record], step: &Step, boot_id: &BootId) -> u32 {
     }
 }
 
+/// How often each SoC was reset in this boot without what it was for having been seen yet.
+pub(crate) fn resets(records: &[Record], boot_id: &BootId) -> BTreeMap<PciAddress, u32> {
+    let mut resets = Resets::default();
+    of_boot(records, boot_id).for_each(|record| resets.take(&record.event));
+    resets.counts
+}
+
+fn of_boot<'a>(records: &'a [Record], boot_id: &BootId) -> impl Iterator<Item = &'a Record> {
+    records
+        .iter()
+        .filter(move |record| &record.boot_id == boot_id)
+}
+
+/// SoCs with which the steps of a run did something. Where every step of it was verified, so was what their resets were for.
+#[derive(Debug, Default)]
+pub(super) struct Touched(BTreeSet<PciAddress>);
+
+impl Touched {
+    /// Follows one more record's event.
+    pub(super) fn take(&mut self, event: &Event) {
+        match event {
+            Event::RunBegin { .. } => self.0.clear(),
+            Event::Intent { step, .. } => self.step(&step.action),
+            _ => {}
+        }
+    }
+
+    /// Whether this SoC is among them.
+    pub(super) fn has(&self, soc: PciAddress) -> bool {
+        self.0.contains(&soc)
+    }
+
+    fn step(&mut self, action: &Action) {
+        match action {
+            Action::Reset { socs, .. }
+            | Action::WaitReady { socs, .. }
+            | Action::VerifyMdp { socs, .. } => {
+                self.0.extend(socs.iter().map(|soc| soc.address));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Resets of each SoC that came to nothing yet.
 #[derive(Debug, Default)]
 struct Resets {
     counts: BTreeMap<PciAddress, u32>,
     asked: BTreeMap<PciAddress, MdpSetting>,
+    touched: Touched,
 }
 
 impl Resets {
     fn take(&mut self, event: &Event) {
+        self.touched.take(event);
         match event {
+            // Undoing a request asks the other way too, and says nothing of what was seen.
+            Event::Intent { step, .. } if reconcile::is_compensation(step) => {}
             Event::Intent { step, attempt } => self.intent(&step.action, *attempt),
             Event::RunEnd {
                 outcome: RunOutcome::Converged,
-            } => self.counts.clear(),
+            } => self.counts.retain(|soc, _| !self.touched.has(*soc)),
             _ => {}
         }
     }
@@ -66,9 +113,5 @@ impl Resets {
             }
             _ => {}
         }
-    }
-
-    fn of(&self, soc: PciAddress) -> u32 {
-        self.counts.get(&soc).copied().unwrap_or_default()
     }
 }

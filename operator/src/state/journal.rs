@@ -12,7 +12,10 @@ use crd::{
     step::{Action, Step},
 };
 
-use super::{attempts, durable, frame};
+use super::{
+    attempts::{self, Touched},
+    durable, frame,
+};
 
 /// Why a journal cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -243,13 +246,15 @@ impl Journal {
 }
 
 /// The last intent of each step of the last boot that did not end well, each with its end; of resets also those that did,
-/// until a run converges: what they were for is seen later.
+/// until a run that touched their SoCs converges: what they were for is seen later.
 fn unsuccessful(records: &[Record]) -> Vec<Record> {
     let Some(boot) = records.last().map(|record| &record.boot_id) else {
         return Vec::new();
     };
     let mut kept: Vec<Record> = Vec::new();
+    let mut touched = Touched::default();
     for record in records.iter().filter(|record| record.boot_id == *boot) {
+        touched.take(&record.event);
         let ended = match &record.event {
             Event::Intent { step, .. } => &step.id,
             Event::Verified { step }
@@ -258,7 +263,7 @@ fn unsuccessful(records: &[Record]) -> Vec<Record> {
             | Event::Compensated { step } => step,
             Event::RunEnd { outcome } => {
                 if *outcome == RunOutcome::Converged {
-                    forget_resets(&mut kept);
+                    forget_resets(&mut kept, &touched);
                 }
                 continue;
             }
@@ -276,13 +281,17 @@ fn unsuccessful(records: &[Record]) -> Vec<Record> {
     kept
 }
 
-fn forget_resets(kept: &mut Vec<Record>) {
+fn forget_resets(kept: &mut Vec<Record>, touched: &Touched) {
     let done: Vec<StepId> = kept
         .iter()
         .filter_map(|record| match &record.event {
-            Event::Intent { step, .. } if matches!(step.action, Action::Reset { .. }) => {
-                Some(step.id.clone())
-            }
+            Event::Intent { step, .. } => match &step.action {
+                Action::Reset { socs, .. } => {
+                    let all = socs.iter().all(|soc| touched.has(soc.address));
+                    all.then(|| step.id.clone())
+                }
+                _ => None,
+            },
             _ => None,
         })
         .collect();

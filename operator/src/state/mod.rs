@@ -2,7 +2,7 @@
 //!
 //! `engine.lock` (who works here), `control.sock` (how to reach them), `<room>/<node>/journal` and `ledger.json`,
 //! `programs/` (compiled models by key), `models.json` (digests already computed), `workers.json`, `logs/`.
-mod attempts;
+pub(crate) mod attempts;
 pub mod durable;
 pub mod frame;
 pub mod journal;

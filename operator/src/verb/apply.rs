@@ -1,6 +1,7 @@
 //! `apply`: carries out what is declared, or exactly what a saved plan says.
 use crd::plan::{Plan, ReportKind, ReportLine, ReportReason};
 use machine::Clock;
+use reconcile::FailedSteps;
 use serde_json::{Value, json};
 
 use super::setting;
@@ -54,7 +55,7 @@ pub fn run(
         declaration: &declared.declaration,
         scope: reconcile::Scope::Everything,
         builds: FailedBuilds::default(),
-        aside: SetAside::default(),
+        aside: SetAside::before(FailedSteps::new()),
         place: &place,
         binary: &setting.binary,
         toolchain: setting.toolchain.clone(),
@@ -115,7 +116,7 @@ fn refuse_other(saved: &SavedPlan, engine: &Engine<'_>) -> Result<(), Failure> {
     }
     let nodes = engine.observe()?;
     let plan = engine.plan(&nodes, crate::engine::observe::Effort::Remembered)?;
-    staleness::refuse_stale(saved, &plan, &nodes)
+    staleness::refuse_stale(saved, &plan, (&nodes, &engine.spent_resets(&nodes)?))
 }
 
 /// The last lines for a person.

@@ -1,7 +1,7 @@
 //! `plan`: what apply would do, and why; nothing is touched and no lock is taken.
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use reconcile::{Inputs, NodeInput};
+use reconcile::{FailedSteps, Inputs, NodeInput, SpentResets};
 
 use super::setting;
 use crate::{
@@ -31,14 +31,14 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let declared = declared::declared(&args.files.file, console)?;
     let place = SourcePlace::new(environment.current.clone());
-    let (plan, nodes, observed) = if args.recordings.snapshot.is_empty() {
+    let (plan, nodes, spent_resets, observed) = if args.recordings.snapshot.is_empty() {
         let setting = setting::open(&args.place, environment, console, Opening::Look)?;
         let engine = Engine {
             room: &setting.room,
             declaration: &declared.declaration,
             scope: reconcile::Scope::Everything,
             builds: FailedBuilds::default(),
-            aside: SetAside::default(),
+            aside: SetAside::before(FailedSteps::new()),
             place: &place,
             binary: &setting.binary,
             toolchain: setting.toolchain.clone(),
@@ -54,13 +54,15 @@ pub fn run(
         }
         let nodes = engine.observe()?;
         let plan = engine.plan(&nodes, Effort::Remembered)?;
-        (plan, nodes, setting.room.title.clone())
+        let spent = engine.spent_resets(&nodes)?;
+        (plan, nodes, spent, setting.room.title.clone())
     } else {
         let (plan, nodes) = offline(args, &declared, console)?;
         let count = nodes.len();
         (
             plan,
             nodes,
+            SpentResets::new(),
             crate::render::words::counted(count, "recorded snapshot"),
         )
     };
@@ -78,6 +80,7 @@ pub fn run(
             declaration: declared.declaration.clone(),
             plan: plan.clone(),
             snapshots: nodes.iter().filter_map(read).cloned().collect(),
+            spent_resets,
         };
         let text = document::print(&document::json(&saved)?, Format::Json)?;
         let write = |source| Failure::Write {

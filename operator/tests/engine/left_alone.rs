@@ -12,7 +12,7 @@ use crate::{
 const FIRST: &str = "0000:24:00.0";
 
 /// Two cards with a set of the group each, whose resets are watched and not waited for.
-fn two_cards() -> Lab {
+pub fn two_cards() -> Lab {
     let lab = Lab::new();
     edit(
         &lab.path("rack.yaml"),
@@ -26,14 +26,14 @@ fn two_cards() -> Lab {
     lab
 }
 
-fn edit(file: &Path, from: &str, to: &str) {
+pub fn edit(file: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "{text}");
     fs::write(file, text.replace(from, to)).unwrap();
 }
 
 /// Targets of the planned steps of a kind, in their order.
-fn planned(lab: &Lab, kind: &str) -> Vec<String> {
+pub fn planned(lab: &Lab, kind: &str) -> Vec<String> {
     let plan = lab.run("state", &["plan", "-f", "declared", "-o", "json"]);
     let plan: Value = serde_json::from_str(&plan.expect(0).stdout).unwrap();
     let steps = plan["nodes"][0]["steps"].as_array().unwrap();

@@ -30,6 +30,7 @@ mod resets;
 mod rights;
 mod rollout;
 mod roots;
+mod spent_resets;
 mod supervision;
 mod turns;
 mod unbuilt;

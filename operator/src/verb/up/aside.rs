@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crd::id::NodeName;
 use machine::Timestamp;
-use reconcile::{Concern, FailedStep, FailedSteps};
+use reconcile::{Concern, FailedStep, FailedSteps, NextTry};
 
 use super::{Up, again::Failed, pass::Width};
 use crate::{
@@ -48,8 +48,11 @@ impl Aside {
                 let step = FailedStep {
                     why: attempt.failed.why().to_owned(),
                     times: attempt.times,
-                    next_try: (!attempt.failed.is_due(now))
-                        .then(|| attempt.failed.at().to_string()),
+                    next_try: if attempt.failed.is_due(now) {
+                        NextTry::AfterTheRest
+                    } else {
+                        NextTry::At(attempt.failed.at().to_string())
+                    },
                 };
                 let concerns = attempt.concerns.iter();
                 there.extend(concerns.map(|concern| (concern.clone(), step.clone())));
