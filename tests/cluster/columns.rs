@@ -176,8 +176,9 @@ pub fn every_state_reads_aloud(plane: &mut ControlPlane) {
         "what was relaxed goes back",
         || table(plane, "cplan"),
         |now| {
-            now.last()
-                .is_some_and(|last| last == "… … isolation 0 True Converged")
+            let mut rollouts = now.iter().skip(1);
+            rollouts.clone().any(|row| row == "… … isolation 0 True Converged")
+                && rollouts.all(|row| row.ends_with(" True Converged"))
         },
     );
     reads(plane, "cnode", &[NODE, "n1 4 0 0 True Reporting"]);
