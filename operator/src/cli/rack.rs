@@ -55,9 +55,9 @@ pub struct NewRackArgs {
     /// The file to write; - for standard output.
     #[arg(default_value = "-")]
     pub file: PathBuf,
-    /// The rack's name.
-    #[arg(long, default_value = "rack")]
-    pub name: String,
+    /// The rack's name, by which its state is kept too [default: that of the file].
+    #[arg(long)]
+    pub name: Option<String>,
     /// Cards of each server: `ultra:2,pro:4`.
     #[arg(long, default_value = "ultra:1")]
     pub cards: String,
