@@ -19,7 +19,7 @@ const BANNED: [&str; 11] = [
     "Misc",
 ];
 
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     CRATES
         .iter()
         .flat_map(|folder| files(folder, &[".rs"]))
@@ -129,44 +129,6 @@ fn unsafe_stays_with_its_owners() {
         }
     }
     assert!(found.is_empty(), "unsafe outside its owners: {found:?}");
-}
-
-/// Whether a line of a pure crate opens a way out that clippy's bans cannot see: `std` under another name, or the
-/// lint switched off.
-fn opens_a_door(line: &str) -> bool {
-    let code = line.trim_start();
-    let lint_off = code.contains("disallowed_methods") || code.contains("disallowed_types");
-    code.starts_with("extern crate") || lint_off
-}
-
-#[test]
-fn the_pure_crates_open_no_door() {
-    for (line, opens) in [
-        ("extern crate std as other;", true),
-        ("    extern crate std;", true),
-        (
-            "#![allow(clippy::disallowed_methods, reason = \"no\")]",
-            true,
-        ),
-        ("#[expect(clippy::disallowed_types, reason = \"no\")]", true),
-        ("use std::collections::BTreeMap;", false),
-        ("// an external crate", false),
-    ] {
-        assert_eq!(opens_a_door(line), opens, "{line}");
-    }
-    let mut found = Vec::new();
-    for (name, text) in sources() {
-        if name.starts_with("crd/src/") || name.starts_with("reconcile/src/") {
-            for (number, line) in text
-                .lines()
-                .enumerate()
-                .filter(|(_, line)| opens_a_door(line))
-            {
-                found.push(format!("{name}:{}: {}", number + 1, line.trim()));
-            }
-        }
-    }
-    assert!(found.is_empty(), "a pure crate opens a door: {found:?}");
 }
 
 /// Direct dependencies of a package, from the lock file.

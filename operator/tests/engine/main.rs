@@ -29,6 +29,7 @@ mod replica;
 mod resets;
 mod rights;
 mod rollout;
+mod rooms;
 mod roots;
 mod supervision;
 mod turns;
