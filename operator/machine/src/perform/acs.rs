@@ -1,4 +1,6 @@
 //! ACS: clearing and restoring redirect bits of one port, by read-modify-write of two bytes, and reading them back.
+//!
+//! Format: documented (the PCI Express specification's capability, through the kernel's `config` file).
 use crd::{
     Unknown,
     id::Word,

@@ -1,4 +1,7 @@
 //! The machine around the cards: kernel, memory, processors, settings, tools and readings.
+//!
+//! Format: the kernel's files are documented (proc(5), its own pages). qmonitor's port is documented; the driver's parameters
+//! are observed in its sources under both names, and which hwmon file is which is documented for the driver in the kernel.
 use std::collections::BTreeMap;
 
 use crd::{

@@ -1,4 +1,8 @@
 //! What the vendor's guides ask of a machine: the facts that `doctor` judges and nothing is planned by.
+//!
+//! Format: the kernel's and the system's files are documented (proc(5), group(5), os-release(5), DMI below `/sys/class/dmi`, the
+//! UEFI variable); so are the SDK's files and the group `qaic`. What the vendor's operator leaves behind is observed in its
+//! sources; by which names hypervisors call their machines, on machines that people published.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{

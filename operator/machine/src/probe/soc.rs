@@ -1,4 +1,7 @@
 //! SoCs: what the kernel shows of each, joined on PCI address with what the vendor's tool says.
+//!
+//! Format: ids and the accel class are documented (the PCI list, the kernel's driver); the query's flags are documented, what it
+//! prints is observed, documented in part and inferred (see `vendor`), and its JSON inferred.
 use std::time::Duration;
 
 use crd::{
