@@ -21,7 +21,11 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Roots, clock, place};
+use super::{
+    Roots, clock,
+    opened::{self, For},
+    place,
+};
 use crate::access::{Invocation, ToolError, ToolOutput};
 
 /// Output beyond this is read and dropped.
@@ -81,16 +85,8 @@ fn plain(name: &str) -> io::Result<&str> {
 /// The files that the program was to leave in the call's folder and that are there.
 pub(crate) fn results(invocation: &Invocation, folder: &Path) -> Vec<(String, String)> {
     let read = |name: &String| {
-        let path = folder.join(name);
-        // Nothing but a file: a pipe in its place would be read for ever.
-        let is_file = fs::symlink_metadata(&path).ok()?.is_file();
-        let mut bytes = Vec::new();
-        fs::File::open(path)
-            .ok()
-            .filter(|_| is_file)?
-            .take(MOST_OUTPUT as u64)
-            .read_to_end(&mut bytes)
-            .ok()?;
+        // What the tool put there is whatever the tool put there: a pipe would be read for ever, a link leads anywhere.
+        let bytes = opened::read(&folder.join(name), For::ReadingNoLink).ok()?;
         Some((name.clone(), text(&bytes)))
     };
     invocation.results.iter().filter_map(read).collect()
