@@ -35,4 +35,6 @@ pub use text::{
 pub use version::VersionReport;
 
 #[cfg(test)]
+mod interleaved;
+#[cfg(test)]
 mod tests;
