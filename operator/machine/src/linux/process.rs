@@ -26,10 +26,8 @@ use super::{
     opened::{self, For},
     place,
 };
-use crate::access::{Invocation, ToolError, ToolOutput};
+use crate::access::{Invocation, MOST_OUTPUT, ToolError, ToolOutput};
 
-/// Output beyond this is read and dropped.
-const MOST_OUTPUT: usize = 16 << 20;
 /// How much of one stream is read before we look at the clock again: a tool that never stops talking still has a deadline.
 const TURN: usize = 1 << 20;
 /// How often we look whether a silent program has ended: at first, and at most after it has been silent for a while.

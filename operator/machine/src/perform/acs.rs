@@ -125,6 +125,7 @@ fn word_of(why: Unknown) -> &'static str {
         Unknown::Absent => "absent",
         Unknown::ToolMissing => "tool missing",
         Unknown::ToolFailed => "tool failed",
+        Unknown::TooLong => "too long",
         Unknown::NotReady => "not answering",
         Unknown::ReadFailed => "read failed",
     }

@@ -92,6 +92,14 @@ pub(super) fn own_lines(text: &str) -> Vec<String> {
     own
 }
 
+/// How many bytes a text has without its log lines. A runtime that has much to complain about writes thousands of them, and
+/// none of them is part of the tool's answer.
+pub(crate) fn own_size(text: &str) -> usize {
+    let text = without_escapes(text);
+    let own = text.lines().filter(|line| !is_log(line));
+    own.map(|line| before_log(line).len() + 1).sum()
+}
+
 /// Whether a line is the rest of the one before it, which a log line tore apart.
 fn is_rest(torn: &str, line: &str) -> bool {
     let starts = line.starts_with("QID") || line.trim().is_empty();
@@ -269,6 +277,26 @@ mod tests {
             ("\u{1b}]title\u{1b}\nStatus", "\nStatus"),
         ] {
             assert_eq!(without_escapes(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn log_lines_have_no_size() {
+        for (text, want) in [
+            ("", 0),
+            ("a:1\n", 4),
+            ("a:1", 4),
+            (
+                "15:58:55.536 [error] y\n2026-11-28 15:58:55.536 [error] y\n",
+                0,
+            ),
+            (
+                "[15:58:55.536][error][x] y\n\u{1b}[31m[15:58:55.536] z\u{1b}[0m\n",
+                0,
+            ),
+            ("a:1[15:58:55.536][error][x] y\nb:2\n", 8),
+        ] {
+            assert_eq!(own_size(text), want, "{text:?}");
         }
     }
 
