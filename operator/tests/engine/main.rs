@@ -15,6 +15,7 @@ mod hangup;
 mod hostile;
 mod journal;
 mod lab;
+mod left_alone;
 mod listening;
 mod looking;
 mod news;
