@@ -52,6 +52,54 @@ fn files_are_short() {
     );
 }
 
+/// Whoever reads or writes a machine, or reads what its tools say, says in its first lines how certain the form of that is.
+#[test]
+fn adapters_say_how_certain_their_formats_are() {
+    const ROOMS: [&str; 3] = ["perform", "probe", "vendor"];
+    const TOUCHES: [&str; 14] = [
+        "machine.capacity(",
+        "machine.list(",
+        "machine.pread(",
+        "machine.pwrite(",
+        "machine.read(",
+        "machine.read_text(",
+        "machine.readlink(",
+        "machine.remove(",
+        "machine.replace(",
+        "machine.run(",
+        "machine.write(",
+        "impl FromStr for",
+        "parsed(machine",
+        "number(machine",
+    ];
+    // The one that reads whatever its callers name.
+    const NAMELESS: &str = "operator/machine/src/probe/reach.rs";
+    let adapters: Vec<(String, String)> = sources()
+        .into_iter()
+        .filter(|(name, text)| {
+            let here = |room| name.starts_with(&format!("operator/machine/src/{room}/"));
+            let touches = TOUCHES.iter().any(|call| text.contains(call));
+            ROOMS.iter().any(here) && touches && name != NAMELESS
+        })
+        .collect();
+    assert!(adapters.len() > 20, "{} adapters", adapters.len());
+    let certain = |text: &str| {
+        let head: Vec<&str> = text.lines().take_while(|l| l.starts_with("//!")).collect();
+        let head = head.join(" ");
+        let words = ["documented", "observed", "inferred"];
+        head.contains("Format") && words.iter().any(|word| head.contains(word))
+    };
+    let silent: Vec<_> = adapters
+        .iter()
+        .filter(|(_, text)| !certain(text))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(
+        silent.is_empty(),
+        "documented, observed or inferred? {silent:?}"
+    );
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     let silent: Vec<String> = sources()

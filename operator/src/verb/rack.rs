@@ -147,7 +147,7 @@ fn named_after(file: &Path) -> String {
 /// Prints a rack file, or writes it where there is none yet.
 pub(super) fn put_new(file: &Path, text: &str, console: &Console) -> Result<Exit, Failure> {
     if file.as_os_str() == "-" {
-        console.result(text);
+        console.document(text);
         return Ok(Exit::Ok);
     }
     if file.exists() {
@@ -192,7 +192,7 @@ fn show(
                 .map(|server| server.shown())
                 .collect::<Result<Vec<_>, _>>()?;
             let value = serde_json::json!({ "room": room.title, "servers": shown });
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
     }
     Ok(Exit::Ok)

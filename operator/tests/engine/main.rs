@@ -12,6 +12,7 @@ mod doctor;
 mod exits;
 mod full;
 mod hangup;
+mod hostile;
 mod journal;
 mod lab;
 mod left_alone;
