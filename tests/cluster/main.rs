@@ -26,6 +26,7 @@ mod definitions;
 mod draining;
 mod failing;
 mod fleet;
+mod gitops;
 mod judging;
 mod killing;
 mod kubectl;
@@ -129,6 +130,12 @@ acts! {
     what_is_out_of_date_lets_nothing_begin: "1.37", waiting::what_is_out_of_date_lets_nothing_begin;
     definitions_change_under_live_objects: "1.37", upgraded::definitions_change_under_live_objects;
     kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
+    a_repository_is_all_that_anybody_writes: "1.37", gitops::a_repository_is_all_that_anybody_writes;
     an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
+}
+
+#[test]
+fn argo_cds_tests_of_the_health_check_pass() {
+    gitops::argo_cds_tests_of_the_health_check_pass();
 }
