@@ -1,4 +1,6 @@
 //! A plan and its report: ordered steps per node, with digests, and a line for every goal that has none.
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +127,9 @@ pub struct Governance {
     pub failure_threshold: u32,
     /// Nodes that may be worked on at once, this one among them.
     pub max_unavailable_nodes: u32,
+    /// Sizes of the batches of each policy that has some, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub batches: BTreeMap<String, Vec<u32>>,
 }
 
 /// What the plan does to one declared object.
@@ -309,6 +314,8 @@ pub enum ReportReason {
     FewCpus,
     /// A reset of the whole machine's SoCs is planned.
     WholeHostReset,
+    /// A step failed a while ago, and what it was about is left alone until it is tried again.
+    StepFailed,
     /// A canary has not converged, and the node waits for it.
     CanaryFirst,
     /// Too few replicas of a model would go on serving.

@@ -65,6 +65,7 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        failed: &BTreeMap::new(),
     });
     let all = |plan: &Plan| -> Vec<Step> {
         plan.nodes

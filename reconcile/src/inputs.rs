@@ -7,6 +7,8 @@ use crd::{
     snapshot::HardwareSnapshot,
 };
 
+use crate::FailedSteps;
+
 /// Everything that a plan depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -20,6 +22,8 @@ pub struct Inputs<'a> {
     pub scope: Scope,
     /// What is not to be built for now: its model is left as it is.
     pub unbuilt: &'a Unbuilt,
+    /// What earlier attempts failed on and is left alone for now, on each node.
+    pub failed: &'a FailedSteps,
 }
 
 /// Objects whose program could not be built, each with why.

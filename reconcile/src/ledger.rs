@@ -1,7 +1,8 @@
 //! What the ledger becomes once a step is verified.
 use crd::{
     id::{BootId, PciAddress, Word},
-    plan::NodePlan,
+    kind::ApprovalMode,
+    plan::{Governance, NodePlan},
     snapshot::{
         GroupRecord, HardwareSnapshot, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification,
     },
@@ -195,7 +196,7 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
 /// The ledger with the approval that governs what it holds: that of the policies in force, else what it kept; none where
 /// it holds nothing and nothing is about to be done.
 pub fn governed(ledger: &Ledger, plan: &NodePlan) -> Ledger {
-    let idle = ledger.entries.is_empty() && ledger.groups.is_empty() && plan.steps.is_empty();
+    let idle = is_idle(ledger) && plan.steps.is_empty();
     let approval = if plan.governance.policies.is_empty() {
         ledger.approval
     } else {
@@ -207,9 +208,30 @@ pub fn governed(ledger: &Ledger, plan: &NodePlan) -> Ledger {
     }
 }
 
+/// The ledger once the node's policies ask for this approval, where nothing is to be done: what it holds was configured
+/// under it from now on. One that holds nothing keeps none.
+pub fn under(ledger: &Ledger, approval: ApprovalMode) -> Ledger {
+    Ledger {
+        approval: (!is_idle(ledger)).then_some(approval),
+        ..ledger.clone()
+    }
+}
+
+/// The approval that a ledger is to take up: that of the policies in force, where it holds something and has another.
+pub fn outdated(ledger: &Ledger, governance: &Governance) -> Option<ApprovalMode> {
+    let asked = governance.approval;
+    let applies = !governance.policies.is_empty() && !is_idle(ledger);
+    (applies && ledger.approval != Some(asked)).then_some(asked)
+}
+
+/// Whether nothing of ours is on the machine.
+fn is_idle(ledger: &Ledger) -> bool {
+    ledger.entries.is_empty() && ledger.groups.is_empty()
+}
+
 /// Identities matter only while something of ours is on the machine: a ledger that has nothing to undo lets cards move.
 fn forget_idle(ledger: &mut Ledger) {
-    if ledger.entries.is_empty() && ledger.groups.is_empty() {
+    if is_idle(ledger) {
         ledger.identities.clear();
     }
 }

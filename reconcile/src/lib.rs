@@ -18,6 +18,7 @@ pub mod compensation;
 mod digest;
 pub mod doctor;
 pub mod drift;
+pub mod failed;
 mod inputs;
 pub mod isolation;
 pub mod judge;
@@ -37,6 +38,7 @@ pub use check::{Violation, check};
 pub use compensation::compensation;
 pub use digest::{node_digest, rollout_digest, rollout_digest_of, snapshot_digest};
 pub use doctor::doctor;
+pub use failed::{Concern, FailedStep, FailedSteps};
 pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;
 pub use plan::{

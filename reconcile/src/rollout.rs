@@ -1,6 +1,6 @@
-//! In which order nodes are worked on, and when a rollout goes no further: canaries first, and up to the failures that
-//! are allowed.
-use std::collections::BTreeMap;
+//! In which order nodes are worked on, and when a rollout goes no further: canaries first, then batches, and up to the
+//! failures that are allowed.
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::NodeName,
@@ -56,14 +56,17 @@ pub fn order(nodes: &[NodePlan]) -> Vec<NodeName> {
 pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Next {
     let nodes = plan.nodes.iter();
     let governed = nodes.map(|node| (&node.node, &node.governance)).collect();
-    next_of(&plan.order, &governed, begun)
+    let open = |name: &NodeName| matches!(begun.get(name), None | Some(Progress::Working));
+    let later = later(&plan.order, &governed, open);
+    next_of(&plan.order, &governed, begun, &later)
 }
 
-/// The same of a plan of which only the order and what governs each node are at hand.
+/// The same of a plan of which only the order and what governs each node are at hand, and which nodes' batch has not come.
 pub fn next_of(
     order: &[NodeName],
     governed: &BTreeMap<&NodeName, &Governance>,
     begun: &BTreeMap<NodeName, Progress>,
+    later: &BTreeSet<NodeName>,
 ) -> Next {
     let waiting: Vec<(&NodeName, &Governance)> = order
         .iter()
@@ -88,7 +91,7 @@ pub fn next_of(
         || waiting.iter().any(|(_, governance)| governance.canary);
     let mut may = Vec::new();
     for (name, governance) in waiting {
-        if canaries && !governance.canary {
+        if (canaries && !governance.canary) || later.contains(name) {
             continue;
         }
         busy.push(governance);
@@ -101,6 +104,58 @@ pub fn next_of(
         may.push(name.clone());
     }
     Next::Begin(may)
+}
+
+/// The nodes whose batch has not come: of one of their policies, a node of an earlier batch is `open`, to begin or at work.
+///
+/// Canaries are in no batch. Places are counted over the whole order, whatever a node came to.
+pub fn later(
+    order: &[NodeName],
+    governed: &BTreeMap<&NodeName, &Governance>,
+    open: impl Fn(&NodeName) -> bool,
+) -> BTreeSet<NodeName> {
+    let mut later = BTreeSet::new();
+    for batches in batches(order, governed).into_values() {
+        let mut waits = false;
+        for batch in batches {
+            if waits {
+                later.extend(batch.iter().map(|name| (*name).clone()));
+            }
+            waits |= batch.iter().any(|name| open(name));
+        }
+    }
+    later
+}
+
+/// The batches of each policy that has some, by its name; a batch that no node is left for is not there.
+pub fn batches<'a>(
+    order: &'a [NodeName],
+    governed: &BTreeMap<&NodeName, &'a Governance>,
+) -> BTreeMap<&'a str, Vec<Vec<&'a NodeName>>> {
+    let mut sizes: BTreeMap<&str, &[u32]> = BTreeMap::new();
+    let mut nodes: BTreeMap<&str, Vec<&NodeName>> = BTreeMap::new();
+    for name in order {
+        let governance = governed.get(name).filter(|governance| !governance.canary);
+        for (policy, stated) in governance.iter().flat_map(|of| &of.batches) {
+            sizes.insert(policy, stated);
+            nodes.entry(policy).or_default().push(name);
+        }
+    }
+    nodes
+        .into_iter()
+        .map(|(policy, nodes)| {
+            let mut left = nodes.as_slice();
+            let mut batches = Vec::new();
+            for size in sizes.get(policy).copied().unwrap_or_default() {
+                let (batch, others) = left.split_at((*size as usize).min(left.len()));
+                batches.push(batch.to_vec());
+                left = others;
+            }
+            batches.push(left.to_vec());
+            batches.retain(|batch| !batch.is_empty());
+            (policy, batches)
+        })
+        .collect()
 }
 
 /// Why nothing more is begun, where that is so.

@@ -8,6 +8,7 @@ use crd::{
 };
 
 use crate::{
+    Concern, FailedStep,
     selection::{Policy, Selection, select},
     topology::{Topology, identity},
 };
@@ -26,6 +27,8 @@ pub struct View<'a> {
     pub selection: Selection<'a>,
     /// SoCs that must stay in use for now.
     pub spared: BTreeMap<PciAddress, Spared>,
+    /// What steps failed on and is left alone for now.
+    pub failed: BTreeMap<Concern, FailedStep>,
     socs: BTreeMap<PciAddress, &'a Soc>,
 }
 
@@ -48,6 +51,7 @@ impl<'a> View<'a> {
             topology: Topology::of(snapshot),
             selection: select(declaration, snapshot),
             spared: BTreeMap::new(),
+            failed: BTreeMap::new(),
             socs: snapshot.socs.iter().map(|soc| (soc.address, soc)).collect(),
         }
     }

@@ -1,4 +1,4 @@
-//! When disruptive steps may start: the windows that policies declare, in UTC.
+//! When steps may start: not while a policy pauses, and disruptive ones in the windows that policies declare, in UTC.
 use crd::{declaration::Declaration, kind::Window, plan::Governance};
 
 /// Days, Monday first, as policies write them.
@@ -17,6 +17,17 @@ pub fn open(declaration: &Declaration, governance: &Governance, now: u64) -> boo
         .filter_map(|policy| policy.spec.rollout.as_ref())
         .filter(|rollout| !rollout.windows.is_empty())
         .all(|rollout| rollout.windows.iter().any(|w| is_open(w, weekday, minute)))
+}
+
+/// The first policy that pauses its rollout, of those that govern a node so: nothing new begins there.
+pub fn paused<'a>(declaration: &'a Declaration, governance: &Governance) -> Option<&'a str> {
+    let mut policies = declaration.policies.iter();
+    let pauses = policies.find(|policy| {
+        let rollout = policy.spec.rollout.as_ref();
+        governance.policies.contains(&policy.object.name)
+            && rollout.and_then(|rollout| rollout.paused) == Some(true)
+    })?;
+    Some(&pauses.object.name)
 }
 
 /// Whether one window is open; one that runs past midnight is open into the next day. A malformed one never is.

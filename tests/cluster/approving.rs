@@ -6,6 +6,7 @@ use crate::{
     converging::ready,
     fleet::{Fleet, agent_token, policy_with, shardplane, token, until},
     kubectl::Answer,
+    leaving,
 };
 
 /// The quickstart's policy under Manual approval.
@@ -285,7 +286,7 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
 
     // The ledger remembers that removal wants leave too.
     plane
-        .kubectl(&["delete", "cpol/quickstart", "p2pg/quad"])
+        .kubectl(&["delete", "--wait=false", "cpol/quickstart", "p2pg/quad"])
         .expected();
     let pending = || {
         plane
@@ -299,5 +300,13 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
     };
     until("the removal waits", pending, |now| now.contains("True"));
     assert_ne!(fleet.acs(plane, "n1"), before[0]);
+    until(
+        "the policy says what it waits for",
+        || leaving::said(plane),
+        |said| said.contains("AwaitingApproval") && said.contains("lets it go at once"),
+    );
+    leaving::release(plane);
+    leaving::gone(plane);
+    assert_ne!(fleet.acs(plane, "n1"), before[0], "nobody has given leave");
     fleet.kill_agent("n1");
 }

@@ -9,7 +9,7 @@ use tests::{
 
 use crate::{
     control_plane::ControlPlane,
-    fleet::{shardplane, token, until},
+    fleet::{shardplane, token},
 };
 
 const NAMESPACE: &str = "shardplane-system";
@@ -101,12 +101,9 @@ pub fn a_release_is_installed_changed_and_taken_away(plane: &mut ControlPlane) {
     let names = plane.kubectl(&["get", definition, column]).expected();
     assert_eq!(names, r#"["cpol"]"#);
 
-    // A server that just took another definition of a kind says for a moment that it cannot list it.
-    until(
-        "nothing is declared",
-        || verb("shardplane-may-go", "may-go"),
-        |said| said.code == Some(0),
-    );
+    // A server that just took another definition of a kind says for a moment that it cannot list it: that is waited for.
+    let said = verb("shardplane-may-go", "may-go");
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
     let policy = ["-f", "examples/quickstart/cluster/policy.yaml"];
     plane
         .kubectl(&[&["apply", "--server-side"], &policy[..]].concat())

@@ -5,9 +5,9 @@ use crate::control_plane::ControlPlane;
 const HEADS: [(&str, &str); 3] = [
     (
         "cardpolicies",
-        "NAME ENFORCEMENT APPROVAL NODES READY REASON AGE",
+        "NAME ENFORCEMENT APPROVAL NODES CONVERGED READY REASON AGE",
     ),
-    ("p2pgroups", "NAME SIZE SETS READY REASON AGE"),
+    ("p2pgroups", "NAME SIZE SETS VERIFIED READY REASON AGE"),
     (
         "shardedmodels",
         "NAME SHARDS CONNECTIVITY REPLICAS SERVING READY REASON AGE",

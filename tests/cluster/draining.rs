@@ -15,7 +15,7 @@ const QUICKSTART: &str = "examples/quickstart/cluster";
 const OBJECTS: [&str; 2] = ["cardpolicy/quickstart", "p2pgroup/quad"];
 
 /// Makes a running pod on n1, as its kubelet would say it runs.
-fn run_pod(plane: &ControlPlane, name: &str, devices: usize) {
+pub fn run_pod(plane: &ControlPlane, name: &str, devices: usize) {
     let asked = match devices {
         0 => String::new(),
         count => format!("\n    resources: {{limits: {{{RESOURCE}: {count}}}}}"),
@@ -62,14 +62,14 @@ fn pod(plane: &ControlPlane, name: &str, path: &str) -> String {
 }
 
 /// What the policy and its rollout say of drains.
-fn drain_blocked(plane: &ControlPlane, object: &str) -> String {
+pub fn drain_blocked(plane: &ControlPlane, object: &str) -> String {
     let told = r#"{range .items[*].status.conditions[?(@.type=="DrainBlocked")]}{.status} {.reason}: {.message}{end}{.status.conditions[?(@.type=="DrainBlocked")].status} {.status.conditions[?(@.type=="DrainBlocked")].reason}: {.status.conditions[?(@.type=="DrainBlocked")].message}"#;
     let output = format!("jsonpath={told}");
     plane.kubectl(&["get", object, "-o", &output]).stdout
 }
 
 /// Addresses of a node's SoCs.
-fn socs(fleet: &Fleet, plane: &ControlPlane) -> Vec<String> {
+pub fn socs(fleet: &Fleet, plane: &ControlPlane) -> Vec<String> {
     let text = fleet.shardplane(plane, "n1", &["probe", "-o", "json"]);
     let probed: Value = serde_json::from_str(&text).expect("a probe prints JSON");
     let node = probed.pointer("/nodes/0").unwrap_or(&probed);
@@ -85,7 +85,7 @@ fn socs(fleet: &Fleet, plane: &ControlPlane) -> Vec<String> {
 }
 
 /// Whether any reset was begun on n1.
-fn was_reset(plane: &ControlPlane) -> bool {
+pub fn was_reset(plane: &ControlPlane) -> bool {
     let journal = plane.folder().join("n1/three/n1/journal");
     let text = fs::read(&journal).unwrap_or_default();
     String::from_utf8_lossy(&text).contains(r#""verb":"soc.reset""#)

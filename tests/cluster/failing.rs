@@ -192,7 +192,7 @@ pub fn a_node_that_boots_or_comes_back_is_planned_anew(plane: &mut ControlPlane)
 }
 
 /// A kubelet's word, without a kubelet.
-fn readiness(plane: &ControlPlane, node: &str, ready: &str) {
+pub fn readiness(plane: &ControlPlane, node: &str, ready: &str) {
     let status = format!(
         r#"{{"status":{{"conditions":[{{"type":"Ready","status":"{ready}","reason":"NodeStatusUnknown","message":"the kubelet stopped posting"}}]}}}}"#
     );

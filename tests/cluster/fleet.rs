@@ -3,14 +3,17 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
-use tests::{binary, root};
+use tests::root;
 
-use crate::control_plane::{ControlPlane, Running, start_as};
+pub use crate::ours::shardplane;
+use crate::{
+    control_plane::{ControlPlane, Running, start_as},
+    ours::{self, Clock},
+};
 
 /// How long anything may take that takes seconds on a quiet machine.
 pub const LIMIT: Duration = Duration::from_mins(2);
@@ -30,6 +33,8 @@ pub struct Fleet {
     controllers: BTreeMap<String, Running>,
     /// Sockets of kubelets, by node.
     kubelets: BTreeMap<String, PathBuf>,
+    /// Machines whose clock is wrong, by node.
+    clocks: BTreeMap<String, Clock>,
 }
 
 /// Which machines the nodes are.
@@ -69,6 +74,18 @@ impl Fleet {
         fleet
     }
 
+    /// The same as `start`, on machines whose clocks are so many seconds ahead.
+    pub fn start_with_clocks(plane: &ControlPlane, nodes: &[(&str, i64)]) -> Self {
+        let mut fleet = Self::installed(plane, BTreeMap::new());
+        let clocks = nodes.iter();
+        fleet.clocks = clocks
+            .map(|(node, ahead)| ((*node).to_owned(), Clock::Ahead(*ahead)))
+            .collect();
+        let names: Vec<&str> = nodes.iter().map(|(node, _)| *node).collect();
+        fleet.people(plane, &names);
+        fleet
+    }
+
     fn begin(plane: &ControlPlane, nodes: &[&str], kubelets: BTreeMap<String, PathBuf>) -> Self {
         let mut fleet = Self::installed(plane, kubelets);
         fleet.people(plane, nodes);
@@ -84,7 +101,12 @@ impl Fleet {
             agents: BTreeMap::new(),
             controllers: BTreeMap::new(),
             kubelets,
+            clocks: BTreeMap::new(),
         }
+    }
+
+    fn clock(&self, node: &str) -> Clock {
+        self.clocks.get(node).copied().unwrap_or(Clock::Right)
     }
 
     fn people(&mut self, plane: &ControlPlane, nodes: &[&str]) {
@@ -161,10 +183,11 @@ impl Fleet {
         ];
         let socket = self.kubelets.get(node);
         arguments.extend(socket.map(|socket| format!("--pod-resources={}", socket.display())));
+        let (program, arguments) = ours::command(self.clock(node), arguments);
         let agent = start_as(
             plane.folder(),
             &format!("agent-{node}"),
-            &binary("shardplane"),
+            &program,
             &arguments,
         );
         self.agents.insert(node.to_owned(), agent);
@@ -190,6 +213,11 @@ impl Fleet {
         agent.wait();
     }
 
+    /// An agent.
+    pub fn agent(&self, node: &str) -> &Running {
+        self.agents.get(node).expect("it runs")
+    }
+
     /// Kills an agent as a crash would.
     pub fn kill_agent(&mut self, node: &str) {
         drop(self.agents.remove(node).expect("it runs"));
@@ -197,9 +225,14 @@ impl Fleet {
 
     /// Starts a controller.
     pub fn start_controller(&mut self, plane: &ControlPlane, name: &str) {
+        self.start_controller_at(plane, name, Clock::Right);
+    }
+
+    /// The same where the clock may be wrong.
+    pub fn start_controller_at(&mut self, plane: &ControlPlane, name: &str, clock: Clock) {
         let token = token(plane, "shardplane-controller", &[]);
         let kubeconfig = self.kubeconfig(plane, &format!("controller-{name}"), &token);
-        let arguments = [
+        let arguments = vec![
             "controller".to_owned(),
             format!("--kubeconfig={}", kubeconfig.display()),
             format!("--identity={name}"),
@@ -208,10 +241,11 @@ impl Fleet {
             "--metrics=127.0.0.1:0".to_owned(),
             "--log-format=json".to_owned(),
         ];
+        let (program, arguments) = ours::command(clock, arguments);
         let controller = start_as(
             plane.folder(),
             &format!("controller-{name}"),
-            &binary("shardplane"),
+            &program,
             &arguments,
         );
         self.controllers.insert(name.to_owned(), controller);
@@ -251,7 +285,7 @@ impl Fleet {
         ];
         let mut arguments = verb.to_vec();
         arguments.extend(place.iter().map(String::as_str));
-        let said = shardplane(&arguments);
+        let said = ours::shardplane_at(self.clock(node), &arguments);
         assert_eq!(said.code, Some(0), "shardplane {verb:?}: {}", said.stderr);
         said.stdout
     }
@@ -266,37 +300,6 @@ pub fn policy_with(plane: &ControlPlane, from: &str, to: &str) -> PathBuf {
     let path = plane.folder().join("policy.yaml");
     fs::write(&path, changed).expect("the policy is written");
     path
-}
-
-/// How a run of our command ended.
-#[derive(Debug)]
-pub struct Said {
-    /// Its exit code.
-    pub code: Option<i32>,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-}
-
-/// Runs our command to its end.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test runs the command that people run"
-)]
-pub fn shardplane(arguments: &[&str]) -> Said {
-    let ended = Command::new(binary("shardplane"))
-        .args(arguments)
-        .current_dir(tests::root())
-        .stdin(Stdio::null())
-        .output()
-        .expect("shardplane starts");
-    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Said {
-        code: ended.status.code(),
-        stdout: text(ended.stdout),
-        stderr: text(ended.stderr),
-    }
 }
 
 /// Functions of the one node that was probed.

@@ -286,7 +286,8 @@ pub fn a_repository_is_all_that_anybody_writes(plane: &mut ControlPlane) {
     plane.kubectl(&["delete", "cpol/other"]).expected();
     git.shown(plane, "Healthy", &governed);
 
-    // Everything is taken out of the repository: models first, then cards; what is kept is what asked to be kept.
+    // Everything is taken out of the repository: models first, then cards; what is kept is what asked to be kept. Once the
+    // policy is gone nothing can be merged that approves its removal: that is said before.
     let gone = git.done("prune", &models);
     assert_eq!(
         gone["ShardedModel/default/tiny-guide"], "deleted",
@@ -296,7 +297,15 @@ pub fn a_repository_is_all_that_anybody_writes(plane: &mut ControlPlane) {
         gone["PersistentVolumeClaim/default/models"], "skipped",
         "{gone:?}"
     );
-    git.all("prune", &merged, "deleted");
+    let removable = merged.replace("mode: Manual", "mode: Automatic");
+    assert_ne!(removable, merged);
+    git.done("apply", &removable);
+    until(
+        "the node keeps the approval that was asked for last",
+        || fs::read_to_string(fleet.state(plane, "n1").join("ledger.json")).unwrap_or_default(),
+        |ledger| ledger.contains("Automatic") && !ledger.contains("Manual"),
+    );
+    git.all("prune", &removable, "deleted");
     until("ACS words", || fleet.acs(plane, "n1"), |now| *now == before);
     assert_eq!(fleet.resets(plane, "n1"), [1; 4]);
     let claims = plane.kubectl(&["get", "pvc", "-o", "name"]).expected();

@@ -1,4 +1,5 @@
-//! An agent that is killed at a record of its journal, for every record that carrying out a grant writes.
+//! An agent that is killed at a record of its journal, for every record that carrying out a grant writes; and machines that
+//! lose power there.
 use std::{collections::BTreeMap, fs};
 
 use crate::{
@@ -49,21 +50,74 @@ pub fn an_agent_is_killed_at_every_record(plane: &mut ControlPlane) {
     let count = records(&fleet, plane, "calm");
     assert!(count > 40, "{count} records prove nothing");
 
+    let faults = (0..count).map(|record| (format!("k{record}"), format!("kill:{record}:before")));
+    // After the work that the record tells of, before it is written: nothing is harder to come back from.
+    let killed = converged(plane, &mut fleet, faults.collect(), 1);
+    for node in &killed {
+        assert_eq!(fleet.resets(plane, node), [1; 4], "{node}");
+    }
+    none_failed(plane);
+    rights::suffice(plane);
+}
+
+/// Power is lost with a step open or between two: the machine boots, its agent starts on what it had written, and what was
+/// granted to the boot before is good for nothing.
+pub fn a_machine_that_loses_power_at_work_is_planned_anew(plane: &mut ControlPlane) {
+    let mut fleet = Fleet::start_for_many(plane);
+    apply(plane, "examples/quickstart/cluster/group.yaml");
+    let faults = [
+        "2:before",
+        "5:after",
+        "9:torn",
+        "14:before",
+        "20:after",
+        "26:torn",
+        "33:before",
+        "40:after",
+    ];
+    let nodes: Vec<(String, String)> = faults
+        .iter()
+        .enumerate()
+        .map(|(number, at)| (format!("p{number}"), format!("power:{at}")))
+        .collect();
+    let lost = converged(plane, &mut fleet, nodes, 0);
+    for node in &lost {
+        let resets = fleet.resets(plane, node);
+        // A boot resets every SoC too: a request that waits for that needs none of ours.
+        assert!(resets.iter().all(|count| *count <= 1), "{node}: {resets:?}");
+    }
+    let whys = "jsonpath={range .items[*].status.nodes[*]}{.node} {.outcome} {.why};{end}";
+    let told = plane.kubectl(&["get", "cplan", "-o", whys]).expected();
+    for node in &lost {
+        let is_told =
+            |one: &str| one.starts_with(&format!("{node} Stale")) && one.contains("booted");
+        assert!(told.split(';').any(is_told), "{node}: {told}");
+    }
+    none_failed(plane);
+    rights::suffice(plane);
+}
+
+/// Nodes of these names, whose agents end by these faults and are started again, until all of them have converged; which
+/// they are. `others` are there already.
+fn converged(
+    plane: &ControlPlane,
+    fleet: &mut Fleet,
+    faults: Vec<(String, String)>,
+    others: usize,
+) -> Vec<String> {
     policy(plane, "Observe");
-    let mut killed = BTreeMap::new();
-    for record in 0..count {
-        // After the work that the record tells of, before it is written: nothing is harder to come back from.
-        let (node, fault) = (format!("k{record}"), format!("kill:{record}:before"));
+    let mut ended = BTreeMap::new();
+    for (node, fault) in faults {
         fleet.shardplane(plane, &node, &["rack", "fault", &fault]);
         make_node(plane, &node);
         fleet.start_agent(plane, &node);
-        killed.insert(node, 0);
+        ended.insert(node, 0);
     }
     let nodes = "jsonpath={.items[?(@.status.snapshotDigest)].metadata.name}";
     until(
         "every node is told of",
         || plane.kubectl(&["get", "cnode", "-o", nodes]).expected(),
-        |told| told.split(' ').count() == count + 1,
+        |told| told.split(' ').count() == ended.len() + others,
     );
     policy(plane, "Enforce");
     let stands = r#"jsonpath={.metadata.generation} {.status.observedGeneration} {.status.conditions[?(@.type=="Ready")].status}"#;
@@ -71,7 +125,7 @@ pub fn an_agent_is_killed_at_every_record(plane: &mut ControlPlane) {
         "every node converges",
         || {
             for node in fleet.revive(plane) {
-                *killed.entry(node).or_default() += 1;
+                *ended.entry(node).or_default() += 1;
             }
             let answer = plane.kubectl(&["get", OBJECTS[0], "-o", stands]);
             answer.expected()
@@ -79,10 +133,8 @@ pub fn an_agent_is_killed_at_every_record(plane: &mut ControlPlane) {
         |stands| matches!(stands.split(' ').collect::<Vec<_>>()[..], [asked, seen, "True"] if asked == seen),
     );
     ready(plane, &OBJECTS);
-    for (node, times) in &killed {
-        assert_eq!(*times, 1, "{node} is killed once");
-        assert_eq!(fleet.resets(plane, node), [1; 4], "{node}");
+    for (node, times) in &ended {
+        assert_eq!(*times, 1, "{node} ends once");
     }
-    none_failed(plane);
-    rights::suffice(plane);
+    ended.into_keys().collect()
 }

@@ -11,8 +11,10 @@ pub const LOG: &str = "audit.log";
 const ACCOUNTS: &str = "system:serviceaccount:shardplane-system:";
 /// Why making an object by applying it shows no verb of its own.
 const APPLIED: &str = "a patch that makes an object is told as a patch, and checked for both";
+/// Why requests for maintenance are not made.
+const HANDED: &str = "where a policy hands evictions off, as in the test of that";
 /// Rights that a run of the quickstart does not show, each with why it is there.
-const UNSEEN: [(&str, &str, &str); 11] = [
+const UNSEEN: [(&str, &str, &str); 13] = [
     ("cardnodes", "create", APPLIED),
     ("modelbuilds", "create", APPLIED),
     ("jobs", "create", APPLIED),
@@ -35,6 +37,8 @@ const UNSEEN: [(&str, &str, &str); 11] = [
         "create",
         "where a pod holds a SoC that is drained, as in the test of drains",
     ),
+    ("nodemaintenances", "create", HANDED),
+    ("nodemaintenances", "delete", HANDED),
     (
         "events",
         "patch",

@@ -124,6 +124,53 @@ pub fn definitions_change_under_live_objects(plane: &mut ControlPlane) {
     assert_eq!(NODES.map(|node| fleet.acs(plane, node)), declared);
     patch("null");
     ready(plane, &OBJECTS);
+
+    // Into a model and a build: each says so, what they have stays, and what scales a model still finds what it goes by.
+    let jobs = || plane.kubectl(&["get", "jobs", "-o", "name"]).expected();
+    let (made, text) = (jobs(), future("spec", r#""x""#));
+    for (object, kept) in [
+        ("mbuild/tiny-guide", "{.metadata.ownerReferences[0].kind}"),
+        ("smodel/tiny-guide", "{.status.selector}"),
+    ] {
+        plane
+            .kubectl(&["patch", object, "--type=merge", "-p", &text])
+            .expected();
+        plane
+            .kubectl(&[
+                "wait",
+                "--for=condition=Stalled",
+                "--timeout=60s",
+                "--request-timeout=0",
+                object,
+            ])
+            .expected();
+        let told = plane.kubectl(&["describe", object]).expected();
+        for words in ["NotUnderstood", "future", "upgrade the controller"] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        let path = format!("jsonpath={kept}");
+        let kept = plane.kubectl(&["get", object, "-o", &path]).expected();
+        assert!(!kept.is_empty(), "{object}");
+    }
+    rests(plane, "smodel,mbuild,jobs");
+    assert_eq!(jobs(), made);
+    let text = future("spec", "null");
+    for object in ["mbuild/tiny-guide", "smodel/tiny-guide"] {
+        plane
+            .kubectl(&["patch", object, "--type=merge", "-p", &text])
+            .expected();
+    }
+    let path = r#"jsonpath={.items[*].status.conditions[?(@.type=="Ready")].reason}"#;
+    until(
+        "they are understood again",
+        || {
+            plane
+                .kubectl(&["get", "smodel,mbuild", "-o", path])
+                .expected()
+        },
+        |now| now == "Building Building",
+    );
+    ready(plane, &OBJECTS);
     for node in NODES {
         assert_eq!(fleet.resets(plane, node), [1; 4], "{node}");
     }

@@ -46,6 +46,18 @@ pub fn all_is_told(plane: &ControlPlane, nodes: usize) {
         "{text}"
     );
 
+    // Of every node, and not of the first alone.
+    let notes = "jsonpath={range .items[*]}{.reason} {.message};{end}";
+    let events = plane.kubectl(&["get", "events", "-o", notes]).expected();
+    for node in 1..=nodes {
+        for note in [
+            format!("Granted n{node} carries out "),
+            format!("Converged every step was verified on n{node};"),
+        ] {
+            assert!(events.contains(&note), "{note}: {events}");
+        }
+    }
+
     let agent = address(plane, "agent-n1");
     assert_eq!(get(&agent, "/healthz").0, 200);
     let (_, text) = get(&agent, "/metrics");

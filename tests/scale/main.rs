@@ -21,6 +21,8 @@ mod fleet;
 mod kubectl;
 #[path = "../cluster/lease.rs"]
 mod lease;
+#[path = "../cluster/ours.rs"]
+mod ours;
 #[path = "../cluster/raw.rs"]
 mod raw;
 #[path = "../cluster/rights.rs"]

@@ -3,7 +3,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Condition;
+use super::{ApprovalMode, Condition};
 use crate::{
     id::{BootId, Digest, PciAddress, StepId},
     plan::{NodeDigest, RolloutDigest},
@@ -27,9 +27,16 @@ use crate::{
     doc = "One node with cards: the plan that it was granted, and what its agent says of itself.",
     printcolumn(name = "SoCs", type_ = "integer", json_path = ".status.counts.socs"),
     printcolumn(
+        name = "Held",
+        type_ = "integer",
+        json_path = ".status.counts.held",
+        description = "SoCs that somebody holds"
+    ),
+    printcolumn(
         name = "Deviations",
         type_ = "integer",
-        json_path = ".status.counts.deviations"
+        json_path = ".status.counts.deviations",
+        description = "Registers and settings that are not as they were left"
     ),
     printcolumn(
         name = "Ready",
@@ -57,6 +64,12 @@ use crate::{
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
     )
 )]
 pub struct CardNodeSpec {
@@ -70,6 +83,10 @@ pub struct CardNodeSpec {
     /// The step of the grant that waited for this: work is kept off its SoCs, and for a drain nobody holds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained_for: Option<StepId>,
+    /// The approval that the node's policies ask for now, where its ledger kept another and nothing else is to be done: the
+    /// agent keeps this one, so that it governs the removal of what the ledger holds. Absent where they agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalMode>,
 }
 
 /// A plan that one node may carry out, and what it was decided on.

@@ -35,6 +35,12 @@ use crate::id::{Digest, PciAddress};
         description = "Nodes that it governs"
     ),
     printcolumn(
+        name = "Converged",
+        type_ = "integer",
+        json_path = ".status.convergedNodes",
+        description = "Those of them on which all that it declares is so"
+    ),
+    printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
@@ -48,6 +54,12 @@ use crate::id::{Digest, PciAddress};
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
     )
 )]
 pub struct CardPolicySpec {
@@ -278,10 +290,19 @@ pub struct Rollout {
     /// Nodes that go first and must succeed before the others, by label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<NodeSelector>,
+    /// Sizes of the batches in which the other nodes go after the canaries, in nodes, 1 to 1000 each, at most 16: a batch
+    /// begins when no step is left on the nodes of those before it, but on failed ones that `failureThreshold` allows and on
+    /// Nodes that are not ready. The nodes that are left after the last size are one more batch. Empty means one batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 1000)))]
+    pub batches: Vec<u32>,
     /// Failed nodes after which the rollout stops, 1 to 1000; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub failure_threshold: Option<u32>,
+    /// Whether nothing new begins on the policy's nodes, whoever approved it; what is under way ends. Absent means no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
     /// When disruptive steps may start; empty means at any time. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -311,6 +332,19 @@ pub struct DrainPolicy {
     /// Seconds that a worker has to finish its requests, 1 to 86400.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: u32,
+    /// Who makes the holders of SoCs go, in a cluster; absent means our controller, by the Eviction API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hand_off: Option<HandOff>,
+}
+
+/// Who makes the holders of SoCs go.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum HandOff {
+    /// Whoever serves `NodeMaintenance` (`maintenance.nvidia.com/v1alpha1`): one is requested for the node, for pods with
+    /// SoCs alone, and waited for. Where that kind is not served, our controller does it.
+    NodeMaintenance,
 }
 
 /// What a failed step leads to.
@@ -334,6 +368,11 @@ pub struct DeletionPolicy {
     /// Whether `Revert` undoes MDP too, which resets SoCs; absent means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mdp: Option<bool>,
+    /// How long a cluster keeps a deleted policy with `Revert` for nodes that cannot be reached, in seconds 1 to 604800;
+    /// absent means 3600. Then it goes, and they are put back when they can be reached again: their ledgers know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 604_800))]
+    pub revert_timeout_seconds: Option<u32>,
 }
 
 /// Whether what we changed is put back.

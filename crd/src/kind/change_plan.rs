@@ -28,7 +28,14 @@ use crate::{
     printcolumn(
         name = "Disruption",
         type_ = "string",
-        json_path = ".spec.summary.disruption"
+        json_path = ".spec.summary.disruption",
+        description = "The worst that it disturbs"
+    ),
+    printcolumn(
+        name = "Resets",
+        type_ = "integer",
+        json_path = ".spec.summary.resets",
+        description = "SoCs that it resets, on all nodes"
     ),
     printcolumn(
         name = "Approved by",
@@ -49,6 +56,12 @@ use crate::{
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
     )
 )]
 pub struct ChangePlanSpec {

@@ -27,7 +27,7 @@ pub use card_node::{
 pub use card_policy::{
     AcsMode, AcsPolicy, Approval, ApprovalMode, CardPolicy, CardPolicySpec, CardRequirements,
     DeletionPolicy, DeletionRule, DeviceSelector, DrainPolicy, DriverPolicy, Enforcement,
-    FailurePolicy, HostPolicy, MdpMode, Persistence, ResetScope, Rollout, Window,
+    FailurePolicy, HandOff, HostPolicy, MdpMode, Persistence, ResetScope, Rollout, Window,
 };
 pub use change_plan::{
     ChangePlan, ChangePlanSpec, ChangePlanStatus, GivenApproval, NodeOutcome, NodeProgress,

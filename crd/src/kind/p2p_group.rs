@@ -34,6 +34,12 @@ use crate::id::{MhiSerial, PciAddress, PciPath};
         description = "Sets formed on all nodes"
     ),
     printcolumn(
+        name = "Verified",
+        type_ = "integer",
+        json_path = ".status.verifiedSets",
+        description = "Those of them whose members were seen to reach each other"
+    ),
+    printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
@@ -47,6 +53,12 @@ use crate::id::{MhiSerial, PciAddress, PciPath};
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
     )
 )]
 pub struct P2PGroupSpec {

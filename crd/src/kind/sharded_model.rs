@@ -41,6 +41,7 @@ use super::{
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Group", type_ = "string", json_path = ".spec.groupRef", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 pub struct ShardedModelSpec {
     /// Name of a `ModelBuild` in the same namespace. Excludes `model`.

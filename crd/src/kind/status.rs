@@ -17,7 +17,7 @@ pub struct CardPolicyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub nodes: Option<i32>,
-    /// Nodes on which every goal is met.
+    /// Nodes on which all that it declares is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub converged_nodes: Option<i32>,

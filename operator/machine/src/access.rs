@@ -172,6 +172,8 @@ pub enum Happening {
         device: String,
         /// Words about others, or further ones about it.
         more: usize,
+        /// The functions whose devices they all are, in order; empty where a word is about none, or words were lost.
+        functions: Vec<PciAddress>,
     },
 }
 

@@ -28,7 +28,7 @@ pub enum About {
     Reconciling,
     /// Nothing moves without a person.
     Stalled,
-    /// A plan waits for approval.
+    /// A plan waits for a person: for approval, or for the end of a pause.
     PlanPending,
     /// Somebody stands in the way of a drain.
     DrainBlocked,
@@ -36,6 +36,8 @@ pub enum About {
     Drifted,
     /// ACS is relaxed somewhere.
     IsolationReduced,
+    /// What it governs is not all of use: another object's goal is blocked there.
+    Degraded,
 }
 
 impl About {
@@ -48,6 +50,7 @@ impl About {
             Self::DrainBlocked => "DrainBlocked",
             Self::Drifted => "Drifted",
             Self::IsolationReduced => "IsolationReduced",
+            Self::Degraded => "Degraded",
         }
     }
 }
@@ -65,6 +68,12 @@ pub fn said(about: About, holds: bool, reason: &str, message: impl Into<String>)
 /// The three that kstatus reads, for an object in one of the three states that it can be in.
 pub fn standing(standing: Standing, reason: &str, message: impl Into<String>) -> Vec<Said> {
     let message = message.into();
+    // The one that does not hold says why not in words of its own: the same sentence three times reads as if all were so.
+    let (works, stuck) = match standing {
+        Standing::Ready => ("nothing is left to do", "nothing stands in the way"),
+        Standing::Working => (message.as_str(), "it is not stuck"),
+        Standing::Stalled => ("nothing goes on until somebody steps in", message.as_str()),
+    };
     vec![
         said(
             About::Ready,
@@ -76,14 +85,9 @@ pub fn standing(standing: Standing, reason: &str, message: impl Into<String>) ->
             About::Reconciling,
             standing == Standing::Working,
             reason,
-            message.clone(),
+            works,
         ),
-        said(
-            About::Stalled,
-            standing == Standing::Stalled,
-            reason,
-            message,
-        ),
+        said(About::Stalled, standing == Standing::Stalled, reason, stuck),
     ]
 }
 

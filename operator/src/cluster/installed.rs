@@ -6,11 +6,15 @@ use crd::{
     schema,
     snapshot::{HardwareSnapshot, Ledger},
 };
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{
+    ClusterResourceScope,
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
 use kube_client::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
+use serde::de::DeserializeOwned;
 
 use super::{approve::refused, connection, packed};
 use crate::{
@@ -83,17 +87,10 @@ async fn served(api: &Api<CustomResourceDefinition>, name: &str) -> Result<(), F
 }
 
 async fn may_go(client: Client, console: &Console) -> Result<Exit, Failure> {
-    let all = ListParams::default();
-    let policies = Api::<CardPolicy>::all(client.clone())
-        .list(&all)
-        .await
-        .map_err(|error| refused("listing card policies", &error))?;
-    let nodes = Api::<CardNode>::all(client)
-        .list(&all)
-        .await
-        .map_err(|error| refused("listing card nodes", &error))?;
-    let mut left: Vec<String> = policies.items.iter().filter_map(declared).collect();
-    left.extend(nodes.items.iter().filter_map(unreverted));
+    let policies = listed::<CardPolicy>(&client, "listing card policies").await?;
+    let nodes = listed::<CardNode>(&client, "listing card nodes").await?;
+    let mut left: Vec<String> = policies.iter().filter_map(declared).collect();
+    left.extend(nodes.iter().filter_map(unreverted));
     if left.is_empty() {
         console.result("nothing is left that would have to be put back\n");
         return Ok(Exit::Ok);
@@ -106,6 +103,31 @@ async fn may_go(client: Client, console: &Console) -> Result<Exit, Failure> {
         ),
         "delete these policies, or let them say Retain, and wait until their nodes are as before",
     ))
+}
+
+/// All objects of a kind. A server that is making room for a definition that has just changed is asked again for a while.
+async fn listed<K>(client: &Client, doing: &str) -> Result<Vec<K>, Failure>
+where
+    K: Resource<DynamicType = (), Scope = ClusterResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api = Api::<K>::all(client.clone());
+    let mut asks = SERVED.as_millis() / LOOK.as_millis();
+    loop {
+        match api.list(&ListParams::default()).await {
+            Ok(all) => return Ok(all.items),
+            Err(error) if asks > 0 && comes_back(&error) => asks -= 1,
+            Err(error) => return Err(refused(doing, &error)),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether the server says that it answers soon: 429 while it makes its storage of a definition anew, 503 while it starts.
+fn comes_back(error: &kube_client::Error) -> bool {
+    matches!(error, kube_client::Error::Api(status) if matches!(status.code, 429 | 503))
 }
 
 /// A policy whose deletion has to find somebody who puts things back.
@@ -141,6 +163,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_server_that_answers_soon_is_asked_again() {
+        let api = |code| {
+            let status = kube_client::core::Status::failure(
+                "storage is (re)initializing",
+                "TooManyRequests",
+            );
+            kube_client::Error::Api(Box::new(status.with_code(code)))
+        };
+        for (code, expected) in [
+            (429, true),
+            (503, true),
+            (403, false),
+            (404, false),
+            (500, false),
+        ] {
+            assert_eq!(comes_back(&api(code)), expected, "{code}");
+        }
+    }
 
     fn node(snapshot: &str) -> CardNode {
         let mut node = CardNode::new("n1", CardNodeSpec::default());

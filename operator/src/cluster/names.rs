@@ -10,6 +10,10 @@ pub const DRAIN_EFFECT: &str = "NoSchedule";
 pub const GONE_SINCE: &str = "shardplane.dev/node-gone-since";
 /// On a policy, a group or a build: that somebody wants it looked at now, and what failed tried again. Any new value will do.
 pub const REQUESTED_AT: &str = "shardplane.dev/reconcile-requested-at";
+/// On a policy with the deletion rule Revert: it stays until what it changed is put back.
+pub const REVERTS: &str = "shardplane.dev/revert";
+/// On a policy that is being deleted: that it goes at once. What is left is put back all the same. Any value will do.
+pub const RELEASE: &str = "shardplane.dev/release";
 /// Owner of the fields that the controller writes.
 pub const CONTROLLER: &str = "shardplane-controller";
 /// Owner of the fields that the controller writes for models: builds, jobs, deployments and what stands before them.

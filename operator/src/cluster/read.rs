@@ -30,7 +30,23 @@ pub struct Unread {
     pub conditions: Vec<Condition>,
     /// The generation that they are about.
     pub observed: Option<i64>,
+    /// The whole of its status, as it stands there.
+    pub status: Value,
 }
+
+impl Unread {
+    /// What is not understood of it, and what to do about that.
+    pub fn sentence(&self) -> String {
+        format!(
+            "this controller (version {}) does not understand all that is declared ({}); upgrade the controller, or take that away",
+            env!("CARGO_PKG_VERSION"),
+            self.why
+        )
+    }
+}
+
+/// Why an object that is not understood stands still, and whatever waits for it.
+pub const REASON: &str = "NotUnderstood";
 
 impl<'de, K: DeserializeOwned> Deserialize<'de> for Read<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -51,6 +67,7 @@ impl<'de, K: DeserializeOwned> Deserialize<'de> for Read<K> {
                     why: error.to_string(),
                     conditions: serde_json::from_value(conditions).unwrap_or_default(),
                     observed: value["status"]["observedGeneration"].as_i64(),
+                    status: value["status"].clone(),
                 })
             });
         Ok(Self { metadata, object })

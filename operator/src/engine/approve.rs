@@ -51,6 +51,18 @@ pub fn approve(
     let (now, declaration) = at;
     let mut wanted = Vec::new();
     for node in &plan.nodes {
+        if !node.steps.is_empty()
+            && let Some(policy) = window::paused(declaration, &node.governance)
+        {
+            return Err(Failure::said(
+                Exit::Blocked,
+                format!(
+                    "CardPolicy/{policy} pauses its rollout, so nothing begins on {}",
+                    node.node
+                ),
+                "take `rollout.paused` away when it is to go on",
+            ));
+        }
         if node.disruptive && !window::open(declaration, &node.governance, now.0) {
             return Err(Failure::said(
                 Exit::Blocked,

@@ -1,11 +1,12 @@
 //! The engine: observe, plan, check, approve, journal, perform, verify, until nothing is left to do.
 //!
 //! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
-//! `failed_builds` goes on without a program, `granted` carries out what a controller decided, `in_hand` tells others of
+//! `failed_builds` goes on without a program, `failed_steps` without what a step failed on, `granted` carries out what a controller decided, `in_hand` tells others of
 //! the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod build;
 mod failed_builds;
+mod failed_steps;
 mod granted;
 pub mod in_hand;
 pub mod interrupt;
@@ -42,6 +43,7 @@ use crate::{
 };
 use approve::Asking;
 pub use failed_builds::FailedBuilds;
+pub use failed_steps::{SetAside, StepFailure};
 use interrupt::StopFlag;
 use journaled::Journaled;
 use observe::{Effort, Surroundings};
@@ -65,6 +67,8 @@ pub struct Engine<'a> {
     pub scope: Scope,
     /// Builds that fail, and what they do to the rest.
     pub builds: FailedBuilds,
+    /// Steps that failed, and what is left alone for them.
+    pub aside: SetAside,
     /// Where declared paths start.
     pub place: &'a SourcePlace,
     /// The worker binary.
@@ -98,6 +102,8 @@ pub struct Settled {
     pub why: String,
     /// Programs that could not be built, where all else was carried out.
     pub without: Unbuilt,
+    /// Steps that failed on something in particular, which the next pass can leave alone.
+    pub failed: Vec<StepFailure>,
 }
 
 impl Engine<'_> {
@@ -119,6 +125,7 @@ impl Engine<'_> {
             models: &models,
             scope: self.scope,
             unbuilt: &self.builds.unbuilt,
+            failed: &self.aside.before,
         };
         let plan = reconcile::plan(&inputs);
         checked(plan, self.declaration, nodes)
@@ -167,6 +174,7 @@ impl Engine<'_> {
                     steps,
                     why: String::new(),
                     without: Unbuilt::new(),
+                    failed: Vec::new(),
                 });
             }
             if let Some(stop) = self.stop.asked() {
@@ -177,6 +185,7 @@ impl Engine<'_> {
                     steps,
                     why: "stopped before anything was begun".to_owned(),
                     without: Unbuilt::new(),
+                    failed: Vec::new(),
                 });
             }
             self.approve(&plan)?;
@@ -208,6 +217,7 @@ impl Engine<'_> {
                         steps,
                         why,
                         without: Unbuilt::new(),
+                        failed: std::mem::take(&mut self.aside.since),
                     });
                 }
             }

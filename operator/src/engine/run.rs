@@ -135,6 +135,12 @@ impl Engine<'_> {
         plan: &NodePlan,
         begun: &mut u32,
     ) -> Result<Ran, Failure> {
+        let ran = self.carry_out(node, plan, begun);
+        self.crew.rests(&node.name, node.machine.now());
+        ran
+    }
+
+    fn carry_out(&mut self, node: &Node, plan: &NodePlan, begun: &mut u32) -> Result<Ran, Failure> {
         let builds = plan
             .work
             .iter()
@@ -167,7 +173,7 @@ impl Engine<'_> {
             node: node.name.clone(),
             digest: plan.digest.clone(),
         })?;
-        let mut done: Vec<undo::Done> = Vec::new();
+        let mut done: Vec<undo::Done<'_>> = Vec::new();
         let mut touched = 0;
         let mut outcome = RunOutcome::Converged;
         for step in steps {
@@ -184,10 +190,7 @@ impl Engine<'_> {
                 Stepped::Already => {}
                 Stepped::Verified => {
                     touched += 1;
-                    done.push(undo::Done {
-                        step: step.clone(),
-                        ledger: before,
-                    });
+                    done.push(undo::Done::new(step, before));
                 }
                 Stepped::Stopped => {
                     journal.end(RunOutcome::Interrupted)?;
@@ -222,13 +225,14 @@ impl Engine<'_> {
         node: &Node,
         journal: &mut Journaled<'_>,
         plan: &NodePlan,
-        done: &[undo::Done],
+        done: &[undo::Done<'_>],
         (step, why, exit): (&Step, String, Option<Exit>),
     ) -> Result<Ran, Failure> {
         let why = format!("{}: {why}", step.id);
+        self.take_down(node, (step, &why, exit))?;
         let machine_steps = done
             .iter()
-            .filter(|done| undo::touches_machine(&done.step))
+            .filter(|done| undo::touches_machine(done.step))
             .count();
         if let (Some(exit), 0) = (exit, machine_steps) {
             // A build that failed, or an effect that the system refused, before any card was touched: its own outcome

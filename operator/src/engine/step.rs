@@ -166,7 +166,7 @@ impl Engine<'_> {
                 }),
             },
             Action::Reset { socs, .. } => {
-                self.crew.resets(&node.name, socs);
+                self.crew.resets(&node.name, socs, node.machine.now());
                 Ok(acted(
                     machine::perform(&node.machine, &step.action).map(|_| ()),
                 ))

@@ -11,13 +11,39 @@ use crate::{
     room::Node,
 };
 
-/// A step of this run that was verified, and the ledger before it.
+/// A step of this run that was verified, and what it has to be undone.
 #[derive(Debug)]
-pub struct Done {
+pub struct Done<'a> {
     /// The step.
-    pub step: Step,
-    /// The ledger before it.
-    pub ledger: Ledger,
+    pub step: &'a Step,
+    /// Of the ledger before it, what it is about. Whole ones, of a hundred steps, would be most of an agent's memory.
+    ledger: Ledger,
+}
+
+impl<'a> Done<'a> {
+    /// A step that was carried out where the ledger was this.
+    pub fn new(step: &'a Step, mut before: Ledger) -> Self {
+        let target = step.action.ledger_target();
+        before
+            .entries
+            .retain(|entry| Some(&entry.target) == target.as_ref());
+        let assigned = if let Action::AssignGroup { group, .. } = &step.action {
+            Some(group)
+        } else {
+            None
+        };
+        before
+            .groups
+            .retain(|record| Some(&record.group) == assigned);
+        before.identities = Vec::new();
+        // What was taken out leaves its room behind.
+        before.entries.shrink_to_fit();
+        before.groups.shrink_to_fit();
+        Self {
+            step,
+            ledger: before,
+        }
+    }
 }
 
 /// Whether a step changed a card or the machine, and not only our own files.
@@ -53,7 +79,7 @@ impl Engine<'_> {
         &mut self,
         node: &Node,
         journal: &mut Journaled<'_>,
-        done: &[Done],
+        done: &[Done<'_>],
         failed: Option<&Step>,
     ) -> Result<Vec<String>, Failure> {
         let mut left = Vec::new();
@@ -63,7 +89,7 @@ impl Engine<'_> {
             left.push(format!("{} ({why})", failed.id));
         }
         for done in done.iter().rev() {
-            let step = &done.step;
+            let step = done.step;
             if let (true, Inverse::Impossible { why }) = (touches_machine(step), &step.inverse) {
                 left.push(format!("{} ({why})", step.id));
             }
@@ -80,10 +106,10 @@ impl Engine<'_> {
         &mut self,
         node: &Node,
         journal: &mut Journaled<'_>,
-        done: &Done,
+        done: &Done<'_>,
         inverse: &Step,
     ) -> Result<Result<(), String>, Failure> {
-        let step = &done.step;
+        let step = done.step;
         let action = &inverse.action;
         journal.record(Event::Intent {
             step: Box::new(inverse.clone()),

@@ -1,10 +1,10 @@
 //! A plan as text for people: the same bytes for the same plan, in the order in which its steps run.
-
 use crd::{
     kind::{ApprovalMode, Enforcement},
     plan::{NodePlan, ObjectStatus, Plan, ReportKind},
     step::{DisruptionClass, Step},
 };
+use reconcile::rollout;
 
 use super::{block, report, turns, words};
 use crate::console::{Paint, Tone};
@@ -79,10 +79,30 @@ fn order(plan: &Plan) -> Option<String> {
         .collect();
     let canary = if canary { "a failed canary, or " } else { "" };
     Some(format!(
-        "Order: {}; stops at {canary}{}.",
+        "Order: {}{}; stops at {canary}{}.",
         names.join(", "),
+        batches(plan),
         words::counted(threshold as usize, "failed node")
     ))
+}
+
+/// Which nodes are a batch, where a policy makes more than one of them.
+fn batches(plan: &Plan) -> String {
+    let nodes = plan.nodes.iter();
+    let governed = nodes.map(|node| (&node.node, &node.governance)).collect();
+    let said: Vec<String> = rollout::batches(&plan.order, &governed)
+        .into_iter()
+        .filter(|(_, batches)| batches.len() > 1)
+        .map(|(policy, batches)| {
+            let each = batches.iter().map(|batch| {
+                let names: Vec<String> = batch.iter().map(ToString::to_string).collect();
+                names.join(" and ")
+            });
+            let each: Vec<String> = each.collect();
+            format!("; batches of CardPolicy/{policy}: {}", each.join(", then "))
+        })
+        .collect();
+    said.concat()
 }
 
 fn node_text(out: &mut String, node: &NodePlan, paint: Paint, detail: Detail) {

@@ -20,7 +20,7 @@ use crd::{
     snapshot::SocIdentity,
     step::{Action, Step},
 };
-use machine::{KnownWorker, MachineEvent};
+use machine::{KnownWorker, MachineEvent, Timestamp};
 
 pub use report::{Trouble, WorkerReport};
 pub use resets::OwnResets;
@@ -71,6 +71,8 @@ pub enum Event {
         node: NodeName,
         /// What happened.
         event: MachineEvent,
+        /// When it was heard.
+        heard: Timestamp,
     },
     /// What is declared is to be read again.
     Reload,
@@ -110,10 +112,18 @@ impl Crew<'_> {
     }
 
     /// A reset of these SoCs begins.
-    pub fn resets(&mut self, node: &NodeName, socs: &[SocIdentity]) {
+    pub fn resets(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
         match self {
-            Self::Supervised(supervisor) => supervisor.resets.begin(node, socs),
+            Self::Supervised(supervisor) => supervisor.resets.begin(node, socs, now),
             // Nobody listens to what the machine tells, or tells nobody of it.
+            Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
+        }
+    }
+
+    /// A run on this node is over.
+    pub fn rests(&mut self, node: &NodeName, now: Timestamp) {
+        match self {
+            Self::Supervised(supervisor) => supervisor.resets.over(node, now),
             Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
         }
     }

@@ -1,31 +1,76 @@
 //! Resets that we carry out ourselves: what a machine tells of them is no news.
-use std::collections::BTreeSet;
+//!
+//! A rack tells of a reset in one word. A kernel tells of every device of the SoC that goes and comes back, for as long as
+//! it boots: what it says of the SoC before our run is over is that reset's, for the run looks for itself as it goes on.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crd::{
-    id::{NodeName, PciPath},
+    id::{NodeName, PciAddress, PciPath},
     snapshot::SocIdentity,
 };
-use machine::Happening;
+use machine::{Happening, Timestamp};
 
-/// Resets that were begun and of which the machine has not told yet.
+/// How much later than our run's end its last words may be heard: they are gathered for a tenth of a second, and a SoC is
+/// seen to be Ready while its last devices come.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Resets that were begun.
 #[derive(Debug, Default)]
-pub struct OwnResets(BTreeSet<(NodeName, PciPath)>);
+pub struct OwnResets {
+    /// Those of which the machine has not told yet in a word of its own.
+    untold: BTreeSet<(NodeName, PciPath)>,
+    /// Since when each SoC is at work, and until when what is heard of it is ours.
+    spans: BTreeMap<(NodeName, PciAddress), Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    from: Timestamp,
+    /// `None` until the run is over.
+    until: Option<Timestamp>,
+}
 
 impl OwnResets {
     /// A reset of these SoCs begins.
-    pub fn begin(&mut self, node: &NodeName, socs: &[SocIdentity]) {
-        let begun = socs.iter().map(|soc| (node.clone(), soc.path.clone()));
-        self.0.extend(begun);
+    pub fn begin(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
+        for soc in socs {
+            self.untold.insert((node.clone(), soc.path.clone()));
+            let span = Span {
+                from: now,
+                until: None,
+            };
+            self.spans.insert((node.clone(), soc.address), span);
+        }
     }
 
-    /// Whether that is what a machine tells of. Once: whoever resets the SoC again is somebody else.
-    pub fn explain(&mut self, node: &NodeName, what: &Happening) -> bool {
+    /// The run on this node is over.
+    pub fn over(&mut self, node: &NodeName, now: Timestamp) {
+        for ((at, _), span) in &mut self.spans {
+            if at == node {
+                span.until.get_or_insert(now.plus(LATE));
+            }
+        }
+    }
+
+    /// Whether that is what a machine tells of. A rack's word counts once: whoever resets the SoC again is somebody else.
+    pub fn explain(&mut self, node: &NodeName, what: &Happening, heard: Timestamp) -> bool {
         match what {
-            Happening::SocReset { path } => self.0.remove(&(node.clone(), path.clone())),
-            Happening::Unplugged { .. }
-            | Happening::Replugged { .. }
-            | Happening::Rebooted
-            | Happening::Kernel { .. } => false,
+            Happening::SocReset { path } => self.untold.remove(&(node.clone(), path.clone())),
+            Happening::Kernel { functions, .. } => {
+                let ours = |soc: &PciAddress| {
+                    let span = self.spans.get(&(node.clone(), *soc));
+                    span.is_some_and(|span| {
+                        span.from <= heard && span.until.is_none_or(|until| heard <= until)
+                    })
+                };
+                !functions.is_empty() && functions.iter().all(ours)
+            }
+            Happening::Unplugged { .. } | Happening::Replugged { .. } | Happening::Rebooted => {
+                false
+            }
         }
     }
 }
@@ -34,24 +79,75 @@ impl OwnResets {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_reset_of_ours_is_no_news_and_the_next_one_is() {
-        let node = NodeName("lab".into());
-        let at = |path: &str| PciPath(path.into());
-        let told = |path: &str| Happening::SocReset { path: at(path) };
+    const BEGUN: Timestamp = Timestamp(10_000);
+
+    fn node() -> NodeName {
+        NodeName("lab".into())
+    }
+
+    fn at(path: &str) -> PciPath {
+        PciPath(path.into())
+    }
+
+    fn address(text: &str) -> PciAddress {
+        text.parse().unwrap_or_else(|_| unreachable!("an address"))
+    }
+
+    /// One SoC's reset, begun.
+    fn begun() -> OwnResets {
         let soc = SocIdentity {
-            address: "0000:25:00.0"
-                .parse()
-                .unwrap_or_else(|_| unreachable!("an address")),
+            address: address("0000:25:00.0"),
             path: at("0000:20:01.0/00.0"),
             serial: None,
         };
         let mut resets = OwnResets::default();
-        resets.begin(&node, &[soc]);
-        assert!(!resets.explain(&node, &told("0000:20:02.0/00.0")));
-        assert!(!resets.explain(&NodeName("other".into()), &told("0000:20:01.0/00.0")));
-        assert!(!resets.explain(&node, &Happening::Rebooted));
-        assert!(resets.explain(&node, &told("0000:20:01.0/00.0")));
-        assert!(!resets.explain(&node, &told("0000:20:01.0/00.0")));
+        resets.begin(&node(), &[soc], BEGUN);
+        resets
+    }
+
+    #[test]
+    fn a_reset_of_ours_is_no_news_and_the_next_one_is() {
+        let told = |path: &str| Happening::SocReset { path: at(path) };
+        let mut resets = begun();
+        let mut explains = |node: &NodeName, what: &Happening| resets.explain(node, what, BEGUN);
+        assert!(!explains(&node(), &told("0000:20:02.0/00.0")));
+        assert!(!explains(
+            &NodeName("other".into()),
+            &told("0000:20:01.0/00.0")
+        ));
+        assert!(!explains(&node(), &Happening::Rebooted));
+        assert!(explains(&node(), &told("0000:20:01.0/00.0")));
+        assert!(!explains(&node(), &told("0000:20:01.0/00.0")));
+    }
+
+    #[test]
+    fn what_a_kernel_tells_of_a_soc_is_ours_until_the_run_is_over() {
+        let told = |functions: &[&str]| Happening::Kernel {
+            action: "remove".into(),
+            device: "mhi0_QAIC_CONTROL".into(),
+            more: 3,
+            functions: functions.iter().map(|soc| address(soc)).collect(),
+        };
+        let ours = told(&["0000:25:00.0"]);
+        let mut resets = begun();
+        // However often, for as long as the run goes on.
+        for heard in [10_000, 10_001, 900_000] {
+            assert!(resets.explain(&node(), &ours, Timestamp(heard)), "{heard}");
+        }
+        assert!(!resets.explain(&node(), &ours, Timestamp(9_999)));
+        assert!(!resets.explain(&NodeName("other".into()), &ours, BEGUN));
+        for others in [
+            &["0000:26:00.0"][..],
+            &["0000:24:00.0", "0000:25:00.0"],
+            &[],
+        ] {
+            assert!(!resets.explain(&node(), &told(others), BEGUN), "{others:?}");
+        }
+        resets.over(&NodeName("other".into()), Timestamp(800_000));
+        resets.over(&node(), Timestamp(900_000));
+        // A later run without a reset changes nothing.
+        resets.over(&node(), Timestamp(950_000));
+        assert!(resets.explain(&node(), &ours, Timestamp(902_000)));
+        assert!(!resets.explain(&node(), &ours, Timestamp(902_001)));
     }
 }

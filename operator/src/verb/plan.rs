@@ -9,7 +9,9 @@ use crate::{
     console::Console,
     declared::{self, Declared},
     document::{self, SAVED_FORMAT, SavedPlan, Surroundings},
-    engine::{self, Engine, FailedBuilds, approve::Asking, interrupt::StopFlag, observe::Effort},
+    engine::{
+        self, Engine, FailedBuilds, SetAside, approve::Asking, interrupt::StopFlag, observe::Effort,
+    },
     exit::Exit,
     failure::Failure,
     place::SourcePlace,
@@ -36,6 +38,7 @@ pub fn run(
             declaration: &declared.declaration,
             scope: reconcile::Scope::Everything,
             builds: FailedBuilds::default(),
+            aside: SetAside::default(),
             place: &place,
             binary: &setting.binary,
             toolchain: setting.toolchain.clone(),
@@ -189,6 +192,7 @@ fn offline(
         models: &models,
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        failed: &BTreeMap::new(),
     });
     Ok((engine::checked(plan, &declared.declaration, &nodes)?, nodes))
 }

@@ -1,5 +1,6 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
 mod again;
+mod aside;
 mod goals;
 mod pass;
 mod port;
@@ -289,12 +290,12 @@ impl Up<'_> {
                 }
                 Ok(Next::Wait)
             }
-            Event::Machine { node, event }
-                if self.supervisor.resets.explain(&node, &event.what) =>
+            Event::Machine { node, event, heard }
+                if self.supervisor.resets.explain(&node, &event.what, heard) =>
             {
                 Ok(Next::Wait)
             }
-            Event::Machine { node, event } => {
+            Event::Machine { node, event, .. } => {
                 self.console
                     .note(&format!("{node}: {}", ready::happening(&event.what)));
                 self.is_in_doubt();

@@ -14,6 +14,7 @@ mod full;
 mod hangup;
 mod journal;
 mod lab;
+mod left_alone;
 mod listening;
 mod looking;
 mod news;

@@ -157,3 +157,33 @@ fn an_up_whose_canary_fails_at_first_stays_and_goes_on_when_it_is_mended() {
     up.hears("serves on");
     assert!(begun(&lab, "aic-01") && begun(&lab, "aic-02"));
 }
+
+#[test]
+fn a_paused_policy_begins_nothing_here_either() {
+    let lab = servers("{ paused: true }");
+    let apply = ["apply", "-f", "declared", "--yes"];
+    let ended = lab.run("state", &apply).expect(12);
+    for part in [
+        "pauses its rollout, so nothing begins on aic-01",
+        "take `rollout.paused` away",
+    ] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+    assert!(!begun(&lab, "aic-01"));
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("paused: true", "paused: false")).unwrap();
+    lab.run("state", &apply).expect(0);
+}
+
+#[test]
+fn batches_are_said_and_each_waits_for_the_one_before() {
+    let lab = servers("{ batches: [1], failureThreshold: 2 }");
+    let plan = lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    let said = "Order: aic-01, aic-02, aic-03; batches of CardPolicy/lab: aic-01, then aic-02 and aic-03; stops at 2 failed nodes.";
+    assert!(plan.stdout.contains(said), "{}", plan.stdout);
+    fail(&lab, "aic-01");
+    lab.run("state", &["apply", "-f", "declared"]).expect(22);
+    // One failure is allowed, so the next batch came.
+    assert!(begun(&lab, "aic-02") && begun(&lab, "aic-03"));
+}

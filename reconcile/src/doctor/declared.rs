@@ -20,6 +20,7 @@ pub(super) fn goals(patient: &Patient<'_>) -> Vec<Seen> {
         models: &BTreeMap::new(),
         scope: crate::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        failed: &BTreeMap::new(),
     });
     let node = &patient.snapshot.metadata.name;
     // A goal that this node has no part in is another node's.

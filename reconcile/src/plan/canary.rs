@@ -2,7 +2,8 @@
 //!
 //! A rollout runs over several passes, and the next one remembers nothing: what a canary came to shows only in what still
 //! stands against it. So a node waits for as long as a canary of one of its policies has a goal that is blocked. What was
-//! there before and only came back (a port after a boot, say) is put right all the same: that rolls nothing out.
+//! there before and only came back (a port after a boot, say) is put right all the same: that rolls nothing out. So it is
+//! while as many nodes failed as end a rollout, for as long as what failed there is left alone.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
@@ -20,16 +21,25 @@ use crate::{Inputs, NodeInput, placement::Obstacle, view::View};
 /// Why nodes wait, by node.
 pub(super) type Waiting = BTreeMap<NodeName, Stuck>;
 
-/// A canary that has not converged.
+/// What a node waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stuck {
-    /// The policy that calls it one.
-    policy: ObjectRef,
-    /// What became of it, as a sentence with the node in front.
-    why: String,
+pub(super) enum Stuck {
+    /// A canary that has not converged.
+    Canary {
+        /// The policy that calls it one.
+        policy: ObjectRef,
+        /// What became of it, as a sentence with the node in front.
+        why: String,
+    },
+    /// As many nodes failed as the rollout takes.
+    Failures {
+        /// Which, and why the rollout stops.
+        why: String,
+    },
 }
 
-/// The nodes that wait, and for what: the first policy's first canary that has not converged.
+/// The nodes that wait, and for what: the first policy's first canary that has not converged, or nodes on which steps
+/// failed.
 pub(super) fn waiting(inputs: &Inputs<'_>, sites: &[Site<'_>]) -> Waiting {
     let mut policies: Vec<&Declared<CardPolicySpec>> = inputs.declaration.policies.iter().collect();
     policies.sort_by(|a, b| a.object.cmp(&b.object));
@@ -38,7 +48,7 @@ pub(super) fn waiting(inputs: &Inputs<'_>, sites: &[Site<'_>]) -> Waiting {
         let Some(why) = stuck(policy, inputs, sites) else {
             continue;
         };
-        let stuck = Stuck {
+        let stuck = Stuck::Canary {
             policy: policy.object.clone(),
             why,
         };
@@ -49,7 +59,31 @@ pub(super) fn waiting(inputs: &Inputs<'_>, sites: &[Site<'_>]) -> Waiting {
             }
         }
     }
+    if let Some(stuck) = failures(inputs, sites) {
+        let failed = |site: &&Site<'_>| inputs.failed.contains_key(site.view.node());
+        for site in sites.iter().filter(|site| !failed(site)) {
+            let name = site.view.node().clone();
+            waiting.entry(name).or_insert_with(|| stuck.clone());
+        }
+    }
     waiting
+}
+
+/// Nodes on which steps failed and were not tried again, where there are as many as end a rollout.
+fn failures(inputs: &Inputs<'_>, sites: &[Site<'_>]) -> Option<Stuck> {
+    let failed = || {
+        let there = sites.iter();
+        there.filter(|site| inputs.failed.contains_key(site.view.node()))
+    };
+    let thresholds = failed().map(|site| governance::of(&site.view).failure_threshold);
+    let reached = failed().count() >= thresholds.min()? as usize;
+    let names: Vec<&str> = failed().map(|site| site.view.node().0.as_str()).collect();
+    reached.then(|| Stuck::Failures {
+        why: format!(
+            "the rollout stops while steps of {} wait to be tried again",
+            names.join(", ")
+        ),
+    })
 }
 
 fn selects(policy: &Declared<CardPolicySpec>, site: &Site<'_>) -> bool {
@@ -111,21 +145,16 @@ pub(super) fn hold(view: &View<'_>, needs: &mut Needs<'_>, stuck: &Stuck) {
             functions.extend(&step.disruption.socs);
         }
     }
-    let Stuck { policy, why } = stuck;
-    let obstacle = |object: &ObjectRef, functions: &BTreeSet<PciAddress>| Obstacle {
-        reason: ReportReason::CanaryFirst,
-        object: object.clone(),
-        pointer: if object == policy {
-            "/spec/rollout/canary".into()
-        } else {
-            "/spec".into()
-        },
-        functions: functions.iter().copied().collect(),
-        message: format!(
-            "it waits for a canary of CardPolicy {}, and {why}",
-            policy.name
-        ),
-        hint: "mend the canary first, or name another one in `rollout.canary`".into(),
+    let obstacle = |object: &ObjectRef, functions: &BTreeSet<PciAddress>| {
+        let (reason, pointer, message, hint) = stuck.said(object);
+        Obstacle {
+            reason,
+            object: object.clone(),
+            pointer: pointer.into(),
+            functions: functions.iter().copied().collect(),
+            message,
+            hint: hint.into(),
+        }
     };
     for group in needs.groups.iter_mut().filter(|group| group.enforced) {
         let object = &group.placed.declared.object;
@@ -141,6 +170,33 @@ pub(super) fn hold(view: &View<'_>, needs: &mut Needs<'_>, stuck: &Stuck) {
     needs.enforced.units.clear();
     needs.enforced.settings.clear();
     needs.enforced.bookkeeping.clear();
+}
+
+impl Stuck {
+    /// What is said of an object that waits: reason, pointer, sentence, and what to do.
+    fn said(&self, object: &ObjectRef) -> (ReportReason, &'static str, String, &'static str) {
+        match self {
+            Self::Canary { policy, why } => (
+                ReportReason::CanaryFirst,
+                if object == policy {
+                    "/spec/rollout/canary"
+                } else {
+                    "/spec"
+                },
+                format!(
+                    "it waits for a canary of CardPolicy {}, and {why}",
+                    policy.name
+                ),
+                "mend the canary first, or name another one in `rollout.canary`",
+            ),
+            Self::Failures { why } => (
+                ReportReason::StepFailed,
+                "/spec",
+                format!("it waits: {why}"),
+                "mend what failed there, or raise `rollout.failureThreshold`",
+            ),
+        }
+    }
 }
 
 /// Whether a step only puts back what was reached here before.

@@ -15,6 +15,7 @@ use super::{
     unit::{Request, Restore},
 };
 use crate::{
+    Concern,
     placement::Obstacle,
     view::{View, is_rebooted},
 };
@@ -104,6 +105,9 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
         }
         Some(Lockdown::None) | None => {}
     }
+    if view.failed.contains_key(&Concern::Port(port.address)) {
+        return Fate::Closed(port.address, Closed::Failed);
+    }
     let pointer = format!("/entries/acs/{}", port.address);
     Fate::Restore(Restore {
         port,
@@ -192,6 +196,9 @@ fn setting(
     let Ok(before) = entry.pre_image.parse::<u64>() else {
         return Fate::Forget;
     };
+    if let Some(step) = view.failed.get(&Concern::Setting(name.to_owned())) {
+        return Fate::Blocked(vec![step.obstacle(&owner(entry), "", Vec::new())]);
+    }
     let causes = vec![owned(
         view,
         entry.owners.first(),
@@ -262,6 +269,9 @@ fn kept(
     let Ok(before) = entry.pre_image.parse() else {
         return Fate::Forget;
     };
+    if let Some(step) = view.failed.get(&Concern::File(file)) {
+        return Fate::Blocked(vec![step.obstacle(&owner(entry), "", Vec::new())]);
+    }
     let pointer = format!("/entries/{}", what(entry));
     let causes = vec![owned(view, entry.owners.first(), &pointer)];
     let draft = super::kept::write(

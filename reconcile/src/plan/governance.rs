@@ -55,6 +55,12 @@ pub(super) fn of(view: &View<'_>) -> Governance {
         }),
         failure_threshold: strictest(view, |rollout| rollout.failure_threshold),
         max_unavailable_nodes: strictest(view, |rollout| rollout.max_unavailable_nodes),
+        batches: policies
+            .iter()
+            .filter_map(|policy| Some((&policy.object.name, policy.spec.rollout.as_ref()?)))
+            .filter(|(_, rollout)| !rollout.batches.is_empty())
+            .map(|(name, rollout)| (name.clone(), rollout.batches.clone()))
+            .collect(),
     }
 }
 

@@ -11,6 +11,7 @@ use crd::{
 
 use super::{ports::Closed, socs};
 use crate::{
+    Concern,
     isolation::{self, Words},
     placement::{Obstacle, PlacedGroup, allows_neighbours},
     view::View,
@@ -217,7 +218,9 @@ fn acs(view: &View<'_>, group: &mut Assessed<'_>) {
         };
         let mask = Word(control.0 & ACS_REDIRECT_MASK);
         if mask.0 != 0 {
-            let closed = closed(view, group).map(|why| (address, why));
+            let failed = view.failed.contains_key(&Concern::Port(address));
+            let closed = closed(view, group).or(failed.then_some(Closed::Failed));
+            let closed = closed.map(|why| (address, why));
             group.closed.extend(closed);
             group.clears.insert(address, (control, mask));
         }

@@ -13,7 +13,7 @@ use super::{
     node::{Needs, Wanted, deletion, want},
     socs::why,
 };
-use crate::{judge::image_text, placement::Obstacle, selection::Policy, view::View};
+use crate::{Concern, judge::image_text, placement::Obstacle, selection::Policy, view::View};
 
 /// The first line of a file of ours, for whoever finds it.
 const HEAD: &str = "# Written by shardplane for a CardPolicy with `persistence: Persist`, which keeps it so.\n\
@@ -85,6 +85,13 @@ pub(super) fn plan<'a>(view: &View<'a>, lines: Lines<'a>, needs: &mut Needs<'a>,
             continue;
         };
         if lines.is_empty() || kept.image == after {
+            continue;
+        }
+        if let Some(step) = view.failed.get(&Concern::File(file)) {
+            let policies = lines.iter().flat_map(|line| &line.policies);
+            let failed =
+                policies.map(|policy| step.obstacle(&policy.object, pointer(file), Vec::new()));
+            needs.obstacles.extend(failed);
             continue;
         }
         let mut causes: Vec<Cause> = lines

@@ -220,6 +220,7 @@ impl<'a> Site<'a> {
     ) -> Self {
         let mut view = View::of(snapshot, inputs.declaration);
         view.spared = spared;
+        view.failed = (inputs.failed.get(view.node()).cloned()).unwrap_or_default();
         let moved = drift::renumbered(snapshot);
         let mut declared: Vec<&Declared<P2PGroupSpec>> = inputs.declaration.groups.iter().collect();
         declared.sort_by(|a, b| a.object.cmp(&b.object));

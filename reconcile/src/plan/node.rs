@@ -190,10 +190,12 @@ fn mdp_deletion(policy: &Policy) -> DeletionRule {
         Some(DeletionPolicy {
             rule: DeletionRule::Revert,
             mdp: Some(true),
+            revert_timeout_seconds: _,
         }) => DeletionRule::Revert,
         Some(DeletionPolicy {
             rule: DeletionRule::Retain | DeletionRule::Revert,
             mdp: _,
+            revert_timeout_seconds: _,
         })
         | None => DeletionRule::Retain,
     }

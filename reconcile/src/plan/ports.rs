@@ -9,7 +9,7 @@ use crd::{
 };
 
 use super::{groups::Assessed, socs::why};
-use crate::{placement::Obstacle, view::View};
+use crate::{Concern, placement::Obstacle, view::View};
 
 /// Why a port stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub(super) enum Closed {
     Locked,
     /// Kernel lockdown forbids restoring it.
     LockedAgain,
+    /// Writing it failed, and it is left alone until it is tried again.
+    Failed,
 }
 
 /// What keeps ports of these groups closed: sets of one group are spoken of together, as their cure is one.
@@ -42,70 +44,100 @@ pub(super) fn lines(
     pointer: &str,
     closed: BTreeMap<(ObjectRef, Closed), BTreeSet<PciAddress>>,
 ) -> Vec<Obstacle> {
-    closed
-        .into_iter()
-        .map(|((object, closed), ports)| {
-            let (reason, message, hint) = said(view, closed, &ports);
-            Obstacle {
-                reason,
-                object,
-                pointer: pointer.into(),
-                functions: ports.into_iter().collect(),
-                message,
-                hint: hint.into(),
+    let mut lines = Vec::new();
+    for ((object, closed), ports) in closed {
+        let (reason, message, hint) = match closed {
+            Closed::Unread(unknown) => unread(unknown, &ports),
+            Closed::Unmanaged => unmanaged(view, &ports),
+            Closed::Locked => locked(view, &ports),
+            Closed::LockedAgain => locked_again(&ports),
+            Closed::Failed => {
+                lines.extend(ports.into_iter().filter_map(|port| {
+                    let step = view.failed.get(&Concern::Port(port))?;
+                    Some(step.obstacle(&object, pointer, vec![port]))
+                }));
+                continue;
             }
-        })
-        .collect()
+        };
+        lines.push(Obstacle {
+            reason,
+            object,
+            pointer: pointer.into(),
+            functions: ports.into_iter().collect(),
+            message,
+            hint: hint.into(),
+        });
+    }
+    lines
 }
 
-fn said(
-    view: &View<'_>,
-    closed: Closed,
-    ports: &BTreeSet<PciAddress>,
-) -> (ReportReason, String, &'static str) {
+/// A reason, a sentence and what to do.
+type Said = (ReportReason, String, &'static str);
+
+fn unread(unknown: Option<Unknown>, ports: &BTreeSet<PciAddress>) -> Said {
+    (
+        match unknown {
+            Some(Unknown::Lockdown) => ReportReason::Lockdown,
+            _ => ReportReason::AcsUnknown,
+        },
+        format!(
+            "the ACS control word of {} could not be read ({})",
+            names(ports),
+            why(unknown)
+        ),
+        "run as root on the machine itself; an unknown word is never taken for a clear one",
+    )
+}
+
+fn unmanaged(view: &View<'_>, ports: &BTreeSet<PciAddress>) -> Said {
+    let (redirect, them) = verb(ports);
+    (
+        ReportReason::AcsUnmanaged,
+        format!(
+            "{} {redirect} peer traffic and no policy lets {them} be relaxed",
+            words(view, ports)
+        ),
+        "declare `acs: {mode: Minimal}` in the policy of the members",
+    )
+}
+
+fn locked(view: &View<'_>, ports: &BTreeSet<PciAddress>) -> Said {
+    let (redirect, them) = verb(ports);
+    (
+        ReportReason::Lockdown,
+        format!(
+            "{} {redirect} peer traffic and kernel lockdown forbids writing {them}",
+            words(view, ports)
+        ),
+        "boot with what `shardplane plan --boot-parameters` prints, or without Secure Boot",
+    )
+}
+
+fn locked_again(ports: &BTreeSet<PciAddress>) -> Said {
+    (
+        ReportReason::Lockdown,
+        format!(
+            "kernel lockdown forbids restoring the ACS control word of {}",
+            names(ports)
+        ),
+        "reboot: the kernel sets the word again",
+    )
+}
+
+fn names(ports: &BTreeSet<PciAddress>) -> String {
     let names: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+fn words(view: &View<'_>, ports: &BTreeSet<PciAddress>) -> String {
     let words: Vec<String> = ports.iter().map(|port| word(view, *port)).collect();
-    let (redirect, them) = match ports.len() {
+    words.join(", ")
+}
+
+fn verb(ports: &BTreeSet<PciAddress>) -> (&'static str, &'static str) {
+    match ports.len() {
         1 => ("redirects", "it"),
         _ => ("redirect", "them"),
-    };
-    match closed {
-        Closed::Unread(unknown) => (
-            match unknown {
-                Some(Unknown::Lockdown) => ReportReason::Lockdown,
-                _ => ReportReason::AcsUnknown,
-            },
-            format!(
-                "the ACS control word of {} could not be read ({})",
-                names.join(", "),
-                why(unknown)
-            ),
-            "run as root on the machine itself; an unknown word is never taken for a clear one",
-        ),
-        Closed::Unmanaged => (
-            ReportReason::AcsUnmanaged,
-            format!(
-                "{} {redirect} peer traffic and no policy lets {them} be relaxed",
-                words.join(", ")
-            ),
-            "declare `acs: {mode: Minimal}` in the policy of the members",
-        ),
-        Closed::Locked => (
-            ReportReason::Lockdown,
-            format!(
-                "{} {redirect} peer traffic and kernel lockdown forbids writing {them}",
-                words.join(", ")
-            ),
-            "boot with what `shardplane plan --boot-parameters` prints, or without Secure Boot",
-        ),
-        Closed::LockedAgain => (
-            ReportReason::Lockdown,
-            format!(
-                "kernel lockdown forbids restoring the ACS control word of {}",
-                names.join(", ")
-            ),
-            "reboot: the kernel sets the word again",
-        ),
     }
 }
 

@@ -180,8 +180,8 @@ fn dissolve(
     within_budget(view, unit, Some(object), &what, needs)
 }
 
-/// The unit, unless it drains more SoCs at once than the rollout allows, or one on which a replica has to go on serving,
-/// which is said instead.
+/// The unit, unless it drains more SoCs at once than the rollout allows, or one that is left alone for now, which is said
+/// instead.
 fn within_budget(
     view: &View<'_>,
     unit: Unit,
@@ -195,8 +195,9 @@ fn within_budget(
         namespace: None,
         name: what.to_owned(),
     });
-    if let Some(spared) = unit.idle.iter().find_map(|soc| view.spared.get(soc)) {
-        needs.obstacles.push(socs::kept_serving(&object, spared));
+    let alone = |soc: &PciAddress| socs::left_alone(view, *soc, &object);
+    if let Some(obstacle) = unit.idle.iter().find_map(alone) {
+        needs.obstacles.push(obstacle);
         return None;
     }
     let Some(budget) = governance::budget(view).filter(|budget| at_once > *budget as usize) else {

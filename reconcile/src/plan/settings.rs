@@ -15,7 +15,7 @@ use super::{
     node::{Needs, Wanted, deletion, want},
     socs::why,
 };
-use crate::{placement::Obstacle, selection::Policy, view::View};
+use crate::{Concern, placement::Obstacle, selection::Policy, view::View};
 
 /// The two names of the driver's control timeout, and what one second is in each one's unit.
 const CONTROL_TIMEOUT: [(&str, u64); 2] = [
@@ -185,6 +185,14 @@ fn one<'a>(
     let line = (!line.policies.is_empty()).then_some(line);
     if before == first.value {
         return line;
+    }
+    if let Some(step) = view.failed.get(&Concern::Setting(name.to_owned())) {
+        let object = |goal: &Goal<'_>| goal.policy.object.clone();
+        let failed = goals
+            .iter()
+            .map(|goal| step.obstacle(&object(goal), goal.pointer, Vec::new()));
+        needs.obstacles.extend(failed);
+        return None;
     }
     let mut causes: Vec<Cause> = goals
         .iter()

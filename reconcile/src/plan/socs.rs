@@ -9,6 +9,7 @@ use crd::{
 
 use super::governance;
 use crate::{
+    Concern,
     judge::{foreign_holders, resets_too},
     placement::Obstacle,
     selection::version,
@@ -144,6 +145,10 @@ pub(super) fn change_obstacles(
             "install the Platform SDK",
         ));
     }
+    if qmonitor.get() == Some(&false) {
+        let failed = view.failed.get(&Concern::Qmonitor);
+        obstacles.extend(failed.map(|step| step.obstacle(object, "/spec", vec![soc])));
+    }
     match governance::reset_scope(view) {
         ResetScope::SoC => {}
         ResetScope::Host => obstacles.extend(whole_reset_obstacles(view, object)),
@@ -191,7 +196,7 @@ fn whole_reset_obstacles(view: &View<'_>, object: &ObjectRef) -> Vec<Obstacle> {
     obstacles
 }
 
-/// Somebody else who holds it, by pid, or a replica of ours that has to go on serving.
+/// Somebody else who holds it, by pid, or what of ours leaves it alone.
 pub(super) fn held_obstacle(
     view: &View<'_>,
     soc: PciAddress,
@@ -207,12 +212,18 @@ pub(super) fn held_obstacle(
             "stop it and plan again; only our own workers are drained",
         ));
     }
-    let spared = view.spared.get(&soc)?;
-    Some(kept_serving(object, spared))
+    left_alone(view, soc, object)
+}
+
+/// What of ours keeps a SoC as it is: a step that failed on it, or a replica that has to go on serving.
+pub(super) fn left_alone(view: &View<'_>, soc: PciAddress, object: &ObjectRef) -> Option<Obstacle> {
+    let failed = view.failed.get(&Concern::Soc(soc));
+    let failed = failed.map(|step| step.obstacle(object, "/spec", vec![soc]));
+    failed.or_else(|| Some(kept_serving(object, view.spared.get(&soc)?)))
 }
 
 /// A replica has to go on serving on these SoCs.
-pub(super) fn kept_serving(object: &ObjectRef, spared: &Spared) -> Obstacle {
+fn kept_serving(object: &ObjectRef, spared: &Spared) -> Obstacle {
     Obstacle {
         reason: ReportReason::TooFewServing,
         object: object.clone(),

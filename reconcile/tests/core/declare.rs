@@ -50,6 +50,7 @@ pub fn policy() -> CardPolicySpec {
         deletion_policy: Some(DeletionPolicy {
             rule: DeletionRule::Revert,
             mdp: None,
+            revert_timeout_seconds: None,
         }),
         ..CardPolicySpec::default()
     }

@@ -75,6 +75,7 @@ fn with_mdp(rule: DeletionRule) -> CardPolicySpec {
         deletion_policy: Some(DeletionPolicy {
             rule,
             mdp: (rule == DeletionRule::Revert).then_some(true),
+            revert_timeout_seconds: None,
         }),
         ..policy()
     }

@@ -42,6 +42,7 @@ prop_compose! {
             deletion_policy: deletion.map(|(revert, mdp)| DeletionPolicy {
                 rule: if revert { DeletionRule::Revert } else { DeletionRule::Retain },
                 mdp: mdp.filter(|mdp| revert || !mdp),
+                revert_timeout_seconds: None,
             }),
             devices: devices.map(|(addresses, skus)| DeviceSelector { addresses, skus }),
             driver: settings.map(|seconds| DriverPolicy {

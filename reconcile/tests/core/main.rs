@@ -13,6 +13,7 @@ mod cases;
 mod changes;
 mod declare;
 mod doctor;
+mod failed;
 mod found;
 mod honest;
 mod intent;

@@ -179,3 +179,51 @@ fn the_strictest_policy_counts_and_none_allows_one() {
         }
     }
 }
+
+/// Batches are of one policy's nodes that are no canaries, and the last has whoever is left.
+#[test]
+fn batches_come_one_after_another() {
+    use Progress::{Converged, Failed, Working};
+    let plan = |canary, sizes: &[u32]| {
+        let mut declaration = declared(canary, Some(2), Some(5));
+        let rollout = declaration.policies[0].spec.rollout.as_mut().unwrap();
+        rollout.batches = sizes.to_vec();
+        plan_of(&declaration, &nodes())
+    };
+    let ones = plan(false, &[1, 2]);
+    for (begun, expected) in [
+        (&[][..], "n1"),
+        (&[("n1", Working)][..], ""),
+        (&[("n1", Converged)], "n2 n3"),
+        (&[("n1", Failed)], "n2 n3"),
+        (&[("n1", Converged), ("n2", Working)], "n3"),
+        (&[("n1", Converged), ("n2", Converged)], "n3"),
+        (&[("n1", Converged), ("n2", Converged), ("n3", Working)], ""),
+        (
+            &[("n1", Converged), ("n2", Converged), ("n3", Failed)],
+            "n4 n5",
+        ),
+        (
+            &[("n1", Failed), ("n2", Working), ("n3", Failed)],
+            "the rollout stops at 2 failed nodes, so n4 and n5 were not begun",
+        ),
+    ] {
+        assert_eq!(after(&ones, begun), expected, "{begun:?}");
+    }
+    let canaries = plan(true, &[2]);
+    for (begun, expected) in [
+        (&[][..], "n3 n5"),
+        (&[("n3", Converged), ("n5", Converged)][..], "n1 n2"),
+        (
+            &[
+                ("n3", Converged),
+                ("n5", Converged),
+                ("n1", Converged),
+                ("n2", Converged),
+            ],
+            "n4",
+        ),
+    ] {
+        assert_eq!(after(&canaries, begun), expected, "{begun:?}");
+    }
+}

@@ -10,7 +10,7 @@ use crd::{
     snapshot::{Acs, HardwareSnapshot, PresentProgram, PresentWorker, WorkerState, told_by_place},
     step::{Action, MdpSetting, Step, WorkerRequest},
 };
-use reconcile::{Inputs, NodeInput, judge, ledger, plan};
+use reconcile::{FailedSteps, Inputs, NodeInput, judge, ledger, plan};
 
 /// A model's digest as a build computes it.
 pub fn model_digest(object: &ObjectRef) -> Digest {
@@ -19,6 +19,15 @@ pub fn model_digest(object: &ObjectRef) -> Digest {
 
 /// Plans nodes as they are.
 pub fn plan_of(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
+    plan_without(declaration, nodes, &FailedSteps::new())
+}
+
+/// Plans nodes as they are, without what steps failed on.
+pub fn plan_without(
+    declaration: &Declaration,
+    nodes: &[HardwareSnapshot],
+    failed: &FailedSteps,
+) -> Plan {
     let nodes: Vec<NodeInput> = nodes.iter().cloned().map(NodeInput::Read).collect();
     let objects = declaration.models.iter().map(|m| &m.object);
     let models: BTreeMap<ObjectRef, Digest> = objects
@@ -31,6 +40,7 @@ pub fn plan_of(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
         models: &models,
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        failed,
     })
 }
 

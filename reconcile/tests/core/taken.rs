@@ -28,6 +28,7 @@ fn formed() -> (Declaration, Vec<HardwareSnapshot>) {
     spec.deletion_policy = Some(DeletionPolicy {
         rule: DeletionRule::Revert,
         mdp: Some(true),
+        revert_timeout_seconds: None,
     });
     let declaration = Declaration {
         policies: vec![object("CardPolicy", "cards", spec)],

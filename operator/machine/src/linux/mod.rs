@@ -24,8 +24,8 @@ use nix::sys::{
 
 use crate::{
     access::{
-        AccessError, EventCursor, Happening, Invocation, Listener, MachineEvent, OpenHandles,
-        ToolError, ToolOutput,
+        AccessError, EventCursor, Invocation, Listener, MachineEvent, OpenHandles, ToolError,
+        ToolOutput,
     },
     time::Timestamp,
 };
@@ -129,14 +129,8 @@ impl Linux {
         };
         loop {
             let left = self.now().until(deadline);
-            let told = ear.wait(left);
-            if let Some(first) = told.first() {
+            if let Some(what) = uevents::happening(&ear.wait(left)) {
                 cursor.0 += 1;
-                let what = Happening::Kernel {
-                    action: first.action.clone(),
-                    device: first.device.clone(),
-                    more: told.len() - 1,
-                };
                 return vec![MachineEvent {
                     sequence: cursor.0,
                     what,

@@ -2,11 +2,13 @@
 //!
 //! Format: documented in the kernel's `lib/kobject_uevent.c`; seen in the kernel lab. A register that changes raises none.
 use std::{
+    collections::BTreeSet,
     io,
     os::fd::{AsFd, AsRawFd, OwnedFd},
     time::Duration,
 };
 
+use crd::id::PciAddress;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -14,6 +16,8 @@ use nix::{
         AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvfrom, socket,
     },
 };
+
+use crate::access::Happening;
 
 /// Subsystems whose devices matter to a probe: functions and ports, the cards' control channels, their device nodes.
 const SUBSYSTEMS: [&str; 3] = ["pci", "mhi", "accel"];
@@ -33,8 +37,22 @@ pub(crate) struct Uevent {
     pub(crate) action: String,
     /// The device's last name in sysfs.
     pub(crate) device: String,
+    /// The function that it is, or that it belongs to.
+    pub(crate) function: Option<PciAddress>,
     /// The kernel's own count.
     pub(crate) sequence: u64,
+}
+
+/// All that was told together, as one.
+pub(crate) fn happening(told: &[Uevent]) -> Option<Happening> {
+    let first = told.first()?;
+    let functions: Option<BTreeSet<PciAddress>> = told.iter().map(|word| word.function).collect();
+    Some(Happening::Kernel {
+        action: first.action.clone(),
+        device: first.device.clone(),
+        more: told.len() - 1,
+        functions: functions.unwrap_or_default().into_iter().collect(),
+    })
 }
 
 /// An open ear.
@@ -70,6 +88,7 @@ impl Uevents {
                 Err(Errno::ENOBUFS) => told.push(Uevent {
                     action: "lost".to_owned(),
                     device: "some".to_owned(),
+                    function: None,
                     sequence: 0,
                 }),
                 Err(_) => break,
@@ -111,10 +130,13 @@ fn parse(message: &[u8]) -> Option<Uevent> {
             _ => {}
         }
     }
-    let device = path?.rsplit('/').next()?;
+    let path = path?;
+    let device = path.rsplit('/').next()?;
+    let function = path.rsplit('/').find_map(|part| part.parse().ok());
     SUBSYSTEMS.contains(&subsystem?).then(|| Uevent {
         action: action.unwrap_or_default().to_owned(),
         device: device.to_owned(),
+        function,
         sequence,
     })
 }
@@ -126,18 +148,19 @@ mod tests {
     #[test]
     fn messages_about_cards_and_their_bus_are_taken() {
         let bus = "remove@/devices/pci0000:20/0000:20:01.0/0000:21:00.0\0ACTION=remove\0DEVPATH=/devices/pci0000:20/0000:20:01.0/0000:21:00.0\0SUBSYSTEM=pci\0PCI_ID=17CB:A100\0SEQNUM=1729\0";
-        let taken = |action: &str, device: &str, sequence| {
+        let taken = |action: &str, device: &str, sequence, function: &str| {
             Some(Uevent {
                 action: action.to_owned(),
                 device: device.to_owned(),
+                function: function.parse().ok(),
                 sequence,
             })
         };
         for (message, expected) in [
-            (bus, taken("remove", "0000:21:00.0", 1729)),
+            (bus, taken("remove", "0000:21:00.0", 1729, "0000:21:00.0")),
             (
                 "bind@/d\0ACTION=bind\0DEVPATH=/devices/mhi0_QAIC_CONTROL\0SUBSYSTEM=mhi\0SEQNUM=x\0",
-                taken("bind", "mhi0_QAIC_CONTROL", 0),
+                taken("bind", "mhi0_QAIC_CONTROL", 0, ""),
             ),
             (
                 "change@/d\0ACTION=change\0DEVPATH=/devices/virtual/net/lo\0SUBSYSTEM=net\0SEQNUM=1\0",
@@ -152,6 +175,40 @@ mod tests {
             assert_eq!(parse(message.as_bytes()), expected, "{message:?}");
         }
         assert_eq!(parse(b"\xff\xfe@\0SUBSYSTEM=pci\0"), None);
+    }
+
+    #[test]
+    fn what_is_told_together_names_the_functions_whose_devices_they_are() {
+        let word = |path: &str, subsystem: &str| {
+            let text =
+                format!("remove@{path}\0ACTION=remove\0DEVPATH={path}\0SUBSYSTEM={subsystem}\0");
+            parse(text.as_bytes()).expect("it matters")
+        };
+        let soc = "/devices/pci0000:20/0000:20:01.0/0000:21:00.0/0000:22:00.0/0000:23:00.0";
+        let other = soc.replace("0000:23:00.0", "0000:24:00.0");
+        let channel = word(&format!("{soc}/mhi0/mhi0_QAIC_CONTROL"), "mhi");
+        let node = word(&format!("{soc}/accel/accel3"), "accel");
+        let functions = |told: &[Uevent]| match happening(told) {
+            Some(Happening::Kernel {
+                functions, more, ..
+            }) => {
+                assert_eq!(more + 1, told.len());
+                functions.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        };
+        let reset = [channel.clone(), node.clone()];
+        assert_eq!(functions(&reset), ["0000:23:00.0"]);
+        let both = [node, word(&format!("{other}/mhi1"), "mhi"), channel.clone()];
+        assert_eq!(functions(&both), ["0000:23:00.0", "0000:24:00.0"]);
+        // A port is a function of its own, and a device of none explains nothing.
+        assert_eq!(
+            functions(&[word("/devices/pci0000:20/0000:20:01.0", "pci")]),
+            ["0000:20:01.0"]
+        );
+        let none = [channel, word("/devices/virtual/accel/accel9", "accel")];
+        assert_eq!(functions(&none), Vec::<String>::new());
+        assert_eq!(happening(&[]), None);
     }
 
     #[test]

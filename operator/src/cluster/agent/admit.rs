@@ -171,6 +171,8 @@ fn plan(grant: &Grant, node: &NodeName) -> Result<Box<NodePlan>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use crd::{
         kind::{ApprovalMode, CardNodeSpec, Enforcement, FailurePolicy},
         plan::{Governance, RolloutDigest},
@@ -194,6 +196,7 @@ mod tests {
                 canary: false,
                 failure_threshold: 1,
                 max_unavailable_nodes: 1,
+                batches: BTreeMap::new(),
             },
             steps: Vec::new(),
             work: Vec::new(),
@@ -220,6 +223,7 @@ mod tests {
                 grant: Some(grant),
                 drained: Vec::new(),
                 drained_for: None,
+                approval: None,
             },
         );
         card_node.metadata.uid = Some("object".into());

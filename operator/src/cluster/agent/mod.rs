@@ -41,7 +41,7 @@ use crate::{
     },
     console::Console,
     engine::{
-        Engine, FailedBuilds,
+        Engine, FailedBuilds, SetAside,
         approve::Asking,
         interrupt::StopFlag,
         observe::{self, Surroundings},
@@ -50,7 +50,7 @@ use crate::{
     failure::Failure,
     place::SourcePlace,
     room::{Node, Opening},
-    state::{EngineLock, Journal, LockError},
+    state::{EngineLock, Journal, LockError, ledger},
     supervise::Crew,
     verb::setting::{self, Setting},
 };
@@ -230,6 +230,17 @@ impl Agent<'_> {
     fn work(&self, latest: &Latest) -> Result<bool, Failure> {
         let folder = self.setting.room.state.node(&self.node.name)?;
         let before = taken::read(&folder)?;
+        let asked = latest
+            .card_node
+            .as_ref()
+            .and_then(|node| node.spec.approval);
+        if let Some(approval) = asked {
+            let kept = ledger::read(&folder)?;
+            let governed = reconcile::ledger::under(&kept, approval);
+            if governed != kept {
+                ledger::write(&folder, &governed)?;
+            }
+        }
         let snapshot = self.look()?;
         let Some(card_node) = &latest.card_node else {
             self.tell(latest, &snapshot, None, None)?;
@@ -301,6 +312,7 @@ impl Agent<'_> {
             leave: &leave,
             asking: Asking::Timer,
             builds: FailedBuilds::default(),
+            aside: SetAside::default(),
             crew,
         };
         work(&mut engine)
@@ -348,10 +360,11 @@ impl Agent<'_> {
         idle: Option<&str>,
     ) -> Result<(), Failure> {
         let folder = self.setting.room.state.node_folder(&self.node.name);
-        let records = Journal::read(&folder.join("journal"))?;
+        // All that is told of it: the whole of a journal is a megabyte, and what follows takes another.
+        let last_steps = report::last_steps(&Journal::read(&folder.join("journal"))?);
         let seen = Seen {
             snapshot,
-            records: &records,
+            last_steps: &last_steps,
             node_uid: latest.node_uid.as_deref(),
             generation: latest
                 .card_node

@@ -145,6 +145,7 @@ mod tests {
                 grant: Some(grant),
                 drained: Vec::new(),
                 drained_for: None,
+                approval: None,
             },
         )
     }

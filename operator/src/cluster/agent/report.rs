@@ -23,8 +23,8 @@ const SENTENCE: usize = 256;
 pub struct Seen<'a> {
     /// The node as it was last looked at.
     pub snapshot: &'a HardwareSnapshot,
-    /// Its journal.
-    pub records: &'a [Record],
+    /// The last steps of its journal, newest first.
+    pub last_steps: &'a [LastStep],
     /// UID of its Node, where there is one.
     pub node_uid: Option<&'a str>,
     /// Generation of the `CardNode` that this answers.
@@ -56,7 +56,7 @@ pub fn status(seen: &Seen<'_>, before: &CardNodeStatus, now: Timestamp) -> CardN
         deviations: drifts.into_iter().take(LISTED).collect(),
         vendor_agent: judge::resets_too(seen.snapshot).map(|who| shortened(&who, SENTENCE)),
         holders: holders(seen.snapshot),
-        last_steps: last_steps(seen.records),
+        last_steps: seen.last_steps.to_vec(),
         conditions: condition::conditions(&before.conditions, words, seen.generation, now),
     }
 }
@@ -138,7 +138,7 @@ fn holders(snapshot: &HardwareSnapshot) -> Vec<SocsHeld> {
 }
 
 /// The last steps that ended, newest first.
-fn last_steps(records: &[Record]) -> Vec<LastStep> {
+pub fn last_steps(records: &[Record]) -> Vec<LastStep> {
     records
         .iter()
         .rev()

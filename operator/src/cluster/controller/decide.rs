@@ -1,18 +1,22 @@
 //! One turn: the cluster as it is goes in, what is to be written comes out. No effect, and the same for the same: notes of
 //! earlier turns spare work, and decide nothing.
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crd::{
+    declaration::Declaration,
     id::NodeName,
-    kind::{ChangePlan, NodeOutcome, NodeProgress},
+    kind::{ChangePlan, NodeProgress},
 };
 use kube_client::ResourceExt;
 
 use super::{
     declared,
     drains::{self, Victim},
+    events::{Told, events},
     fleet,
     grants::grants,
+    leaving::leaving,
+    maintenance::requests,
     measures::{Measures, measures},
     progress::outcomes,
     rollout::{Course, course},
@@ -26,21 +30,6 @@ use super::{
 const HISTORY: usize = 10;
 /// Letters of a digest that a rollout's name has.
 const LETTERS: usize = 10;
-
-/// Something to be told as an event.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Told {
-    /// Of which rollout.
-    pub plan: Arc<ChangePlan>,
-    /// On which node.
-    pub node: NodeName,
-    /// Whether somebody should look.
-    pub warning: bool,
-    /// Stable reason.
-    pub reason: &'static str,
-    /// A sentence.
-    pub note: String,
-}
 
 /// What a turn comes to.
 #[derive(Debug, Default)]
@@ -66,7 +55,7 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     let unsafe_plan = survey.unsafe_plan.clone();
     let course = match unsafe_plan {
         // The plan is of half of what is declared: only what has begun is followed to its end.
-        None if !world.unread.is_empty() => begun(world, &survey),
+        None if !world.unread.is_empty() => begun(world, &survey, &declaration),
         None => course(world, &survey, &declaration),
         // Nothing of it begins; what is at work was decided on another plan, and ends.
         Some(_) => Course {
@@ -99,6 +88,8 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
     };
     writes.extend(granted);
     writes.extend(rollouts(world, &course));
+    writes.extend(requests(world, &survey, &waiting));
+    let kept = leaving(world, &survey);
     let verdicts = verdicts(&Seen {
         world,
         survey: &survey,
@@ -107,22 +98,24 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
         unsafe_plan: unsafe_plan.as_deref(),
     });
     // What goes is told nothing more: either write would be on a version that the other has changed.
-    let goes = |verdict: &Write| {
-        let Write::PlanStatus { plan, status: _ } = verdict else {
-            return false;
-        };
-        writes
+    let goes = |verdict: &Write| match verdict {
+        Write::PlanStatus { plan, status: _ } => writes
             .iter()
-            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid()))
+            .any(|write| matches!(write, Write::DeletePlan(gone) if gone.uid() == plan.uid())),
+        Write::PolicyStatus { policy, status: _ } => kept.iter().any(
+            |write| matches!(write, Write::Keep { policy: of, .. } if of.uid() == policy.uid()),
+        ),
+        _ => false,
     };
     let verdicts: Vec<Write> = verdicts
         .into_iter()
         .filter(|verdict| !goes(verdict))
         .collect();
     writes.extend(verdicts);
+    writes.extend(kept);
     Decision {
+        events: events(&survey, &course, &writes),
         writes,
-        events: told(&survey, &course),
         evict: drains
             .values()
             .flat_map(|drain| drain.evict.clone())
@@ -134,14 +127,14 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
 }
 
 /// The rollout at hand with the nodes that have begun, and nothing that begins.
-fn begun(world: &World, survey: &Survey) -> Course {
+fn begun(world: &World, survey: &Survey, declaration: &Declaration) -> Course {
     let Some(current) = world.plans.last() else {
         return Course::default();
     };
     let known = current.status.as_ref().map(|status| &status.nodes);
     let is_known =
         |name: &NodeName| known.is_some_and(|all| all.iter().any(|one| one.node == *name));
-    let mut outcomes = outcomes(world, survey, current);
+    let mut outcomes = outcomes(world, survey, declaration, current);
     outcomes.retain(|outcome| is_known(&outcome.node));
     Course {
         current: Some(current.clone()),
@@ -210,57 +203,4 @@ fn name(world: &World, digest: &str) -> String {
         .map(|plan| number(&plan.name_any()))
         .max();
     format!("rollout-{}-{letters}", last.unwrap_or_default() + 1)
-}
-
-/// What changed since the rollout's status was written.
-fn told(survey: &Survey, course: &Course) -> Vec<Told> {
-    let Some(current) = &course.current else {
-        return Vec::new();
-    };
-    let before = current
-        .status
-        .as_ref()
-        .map(|status| status.nodes.as_slice())
-        .unwrap_or_default();
-    let before: BTreeMap<&NodeName, &NodeOutcome> =
-        before.iter().map(|known| (&known.node, known)).collect();
-    let told = |node: &NodeName, warning, reason, note| Told {
-        plan: current.clone(),
-        node: node.clone(),
-        warning,
-        reason,
-        note,
-    };
-    course
-        .outcomes
-        .iter()
-        .filter(|outcome| {
-            let known = before.get(&outcome.node);
-            known.map(|known| known.outcome) != Some(outcome.outcome)
-        })
-        .map(|outcome| {
-            let node = &outcome.node;
-            let why = outcome.why.as_deref().unwrap_or("no reason was given");
-            let steps = survey.sheets.get(node).map_or(0, |sheet| sheet.steps);
-            match outcome.outcome {
-                NodeProgress::Applying => told(
-                    node,
-                    false,
-                    "Granted",
-                    format!("{node} carries out {steps} steps"),
-                ),
-                NodeProgress::Converged => told(
-                    node,
-                    false,
-                    "Converged",
-                    format!("every step was verified on {node}"),
-                ),
-                NodeProgress::Halted => told(node, true, "Halted", format!("{node}: {why}")),
-                NodeProgress::RolledBack => {
-                    told(node, true, "RolledBack", format!("{node}: {why}"))
-                }
-                NodeProgress::Stale => told(node, true, "Stale", format!("{node}: {why}")),
-            }
-        })
-        .collect()
 }

@@ -17,6 +17,7 @@ use machine::Timestamp;
 
 use super::{
     evictions::Refusal,
+    maintenance::{Evictor, evictor},
     survey::{Notes, Survey},
     world::World,
 };
@@ -91,6 +92,8 @@ pub enum Obstinacy {
     PodNotEvictable,
     /// Nobody knows whose it is, or it is no pod.
     HolderUnknown,
+    /// Its eviction is somebody else's, who has not done it.
+    NodeMaintenance,
 }
 
 /// Every drain that an agent waits for, as far as the pods of its node are known.
@@ -104,13 +107,16 @@ pub fn drains(
         .filter_map(|(name, awaited)| {
             let sheet = survey.sheets.get(name)?;
             let pods = world.pods.get(name)?;
-            let drain = drain(
+            let mut drain = drain(
                 awaited.clone(),
                 &sheet.holders,
                 pods,
                 &world.refusals,
                 world.now,
             );
+            if awaited.until == Until::Free {
+                drain.handed(&evictor(world, survey, name));
+            }
             Some((name.clone(), drain))
         })
         .collect()
@@ -202,6 +208,24 @@ pub fn drain(
 }
 
 impl Drain {
+    /// Leaves evictions to whoever they are handed to, and waits for them.
+    fn handed(&mut self, to: &Evictor) {
+        let theirs = match to {
+            Evictor::Us => return,
+            Evictor::Awaited(why) => Some(why.clone()),
+            Evictor::Done(request) => self.evict.first().map(|victim| {
+                format!(
+                    "NodeMaintenance {request} is ready, and pod {} holds a SoC still",
+                    victim.pod
+                )
+            }),
+        };
+        self.evict.clear();
+        if let Some(why) = theirs {
+            self.blocks(Obstinacy::NodeMaintenance, why);
+        }
+    }
+
     fn blocks(&mut self, reason: Obstinacy, sentence: String) {
         self.done = false;
         self.blockers.push(Blocker { reason, sentence });

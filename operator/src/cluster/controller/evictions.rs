@@ -57,6 +57,7 @@ impl Controller<'_> {
         let mut world = stores.world(epoch, now());
         let waiting = drains::waiting(&world, &mut self.notes);
         world.pods = pods(&self.client, waiting.keys()).await;
+        world.maintenance = self.maintenance(&world).await;
         let there = |uid: &String| {
             let mut pods = world.pods.values().flatten();
             pods.any(|pod| pod.metadata.uid.as_ref() == Some(uid))

@@ -90,7 +90,10 @@ impl Known<'_> {
             drain: _,
         } = *self;
         let nothing = Goal {
-            spec: CardNodeSpec::default(),
+            spec: CardNodeSpec {
+                approval: survey.sheets.get(name).and_then(|sheet| sheet.approval),
+                ..CardNodeSpec::default()
+            },
             taint: Placement::Open,
         };
         if let Some(grant) = &card_node.spec.grant {
@@ -112,6 +115,7 @@ impl Known<'_> {
                     grant: Some(grant),
                     drained: Vec::new(),
                     drained_for: None,
+                    approval: None,
                 },
                 taint: Placement::Open,
             },
@@ -142,6 +146,7 @@ impl Known<'_> {
                     grant: Some(grant.clone()),
                     drained: drain.awaited.socs.clone(),
                     drained_for: Some(drain.awaited.step.clone()),
+                    approval: None,
                 },
                 taint: Placement::Kept,
             },

@@ -125,6 +125,7 @@ fn word(stand: &Stand) -> &'static str {
         Stand::Begins => "begins",
         Stand::Queued => "queued",
         Stand::Approval(_) => "approval",
+        Stand::Paused(_) => "paused",
         Stand::Window => "window",
         Stand::Away(_) => "away",
         Stand::Failed(_) => "failed",

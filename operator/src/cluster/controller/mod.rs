@@ -3,18 +3,22 @@
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
 //! is asked), `fleet` (which nodes there are), `survey` (what each needs, of which it keeps a `sheet`), `rollout`, `progress`
 //! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
-//! `verdict` (how all stands). `evictions` asks for pods to go; `lease` says who leads, and in which epoch; `measures` and
-//! `numbers` are for those who watch.
+//! `leaving` (which policies stay until all is put back), `verdict` (how all stands), `events` (what of it is told).
+//! `evictions` asks for pods to go, or `maintenance` somebody else; `lease` says who leads, and in which epoch; `measures`
+//! and `numbers` are for those who watch.
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, which evictions were
 //! refused, and what was worked out of things that did not change.
 mod decide;
 mod declared;
 mod drains;
+mod events;
 mod evictions;
 mod fleet;
 mod grants;
 mod lease;
+mod leaving;
+mod maintenance;
 mod measures;
 mod numbers;
 mod opening;
@@ -31,8 +35,10 @@ mod writes;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crd::kind::API_VERSION;
 use futures::StreamExt;
-use kube_client::{Client, Resource};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube_client::Client;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 use machine::{Machine, Roots};
 use tokio::sync::watch;
@@ -54,14 +60,15 @@ use crate::{
     exit::Exit,
     failure::{self, Failure},
 };
-use decide::{Told, decide};
+use decide::decide;
+use events::Told;
 use evictions::{AGAIN, Refusal};
 use lease::Leadership;
 pub use lease::Led;
 pub use numbers::Numbers;
 use stores::Stores;
 use survey::Notes;
-pub use world::{number, stays};
+pub use world::{number, stands_there, stays};
 use writes::{Write, Written, write};
 
 /// `controller`
@@ -117,6 +124,8 @@ pub fn run(
             numbers,
             term: Term::new(stop, &led),
             me,
+            namespace: args.namespace.clone(),
+            maintains: true,
             trouble: String::new(),
             refusals: BTreeMap::new(),
             notes: Notes::default(),
@@ -159,6 +168,10 @@ struct Controller<'a> {
     numbers: Arc<Numbers>,
     term: Term,
     me: String,
+    /// Where we live.
+    namespace: String,
+    /// Whether requests for maintenance may stand there.
+    maintains: bool,
     /// What went wrong last; told once.
     trouble: String,
     /// Evictions that were refused, by the pod's uid.
@@ -199,6 +212,7 @@ impl Controller<'_> {
                 instance: Some(self.me.clone()),
             },
         );
+        self.maintains = true;
         while self.term.leads(epoch) {
             let stores = Stores::follow(&self.client, &self.me, self.term.changed());
             let ready = tokio::time::timeout(LIMIT, stores.ready()).await;
@@ -266,7 +280,7 @@ impl Controller<'_> {
                 if !self.term.leads(epoch) {
                     return None;
                 }
-                Some(tokio::time::timeout(LIMIT, write(&self.client, to)).await)
+                Some(tokio::time::timeout(LIMIT, write(&self.client, &self.namespace, to)).await)
             })
             .buffer_unordered(WRITES);
         let (mut written, mut failed) = (Vec::new(), None::<String>);
@@ -312,9 +326,15 @@ impl Controller<'_> {
             reason: told.reason.to_owned(),
             note: Some(told.note.clone()),
             action: "Rollout".to_owned(),
-            secondary: None,
+            // Events alike but for their note are counted as one, with the first one's note: the node tells them apart.
+            secondary: (!told.node.is_empty()).then(|| ObjectReference {
+                api_version: Some(API_VERSION.to_owned()),
+                kind: Some("CardNode".to_owned()),
+                name: Some(told.node.clone()),
+                ..ObjectReference::default()
+            }),
         };
-        let digest = &told.plan.spec.digest.0;
+        let digest = &told.digest;
         let level = if told.warning {
             Level::Warning
         } else {
@@ -329,8 +349,7 @@ impl Controller<'_> {
                 ("reason", &told.reason),
             ],
         );
-        let about = told.plan.object_ref(&());
-        let publishing = recorder.publish(&event, &about);
+        let publishing = recorder.publish(&event, &told.about);
         let _ = tokio::time::timeout(PATIENCE, publishing).await;
     }
 

@@ -3,20 +3,33 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
+    declaration::Declaration,
     id::NodeName,
     kind::{ChangePlan, Grant, GrantState, NodeOutcome, NodeProgress, PlannedNode},
     plan::NodePlan,
 };
 use machine::Timestamp;
 
-use super::{survey::Survey, world::World};
+use super::{
+    rollout::{is_shut, leave},
+    sheet::Sheet,
+    survey::Survey,
+    world::World,
+};
 use crate::cluster::{condition, packed};
 
 /// How long after the last deadline of its steps a node is waited for. Longer than clocks of two leaders differ.
 const SLACK: Duration = Duration::from_mins(15);
+/// How the reason begins of a grant that was not taken up, and would not be given any more.
+const TAKEN_BACK: &str = "its grant was taken back before it began";
 
 /// How each node of a rollout stands, from its status and from what the agents say of their grants.
-pub fn outcomes(world: &World, survey: &Survey, current: &ChangePlan) -> Vec<NodeOutcome> {
+pub fn outcomes(
+    world: &World,
+    survey: &Survey,
+    declaration: &Declaration,
+    current: &ChangePlan,
+) -> Vec<NodeOutcome> {
     let known = current
         .status
         .as_ref()
@@ -33,7 +46,7 @@ pub fn outcomes(world: &World, survey: &Survey, current: &ChangePlan) -> Vec<Nod
             match known {
                 Some(known) if known.outcome != NodeProgress::Applying => Some(known.clone()),
                 Some(_) | None => {
-                    let now = live(world, survey, current, planned, known)?;
+                    let now = live((world, survey, declaration), current, planned, known)?;
                     Some(dated(now, known, world.now))
                 }
             }
@@ -43,8 +56,7 @@ pub fn outcomes(world: &World, survey: &Survey, current: &ChangePlan) -> Vec<Nod
 
 /// What a node that has not ended says; `None` while it has not begun.
 fn live(
-    world: &World,
-    survey: &Survey,
+    (world, survey, declaration): (&World, &Survey, &Declaration),
     current: &ChangePlan,
     planned: &PlannedNode,
     known: Option<&NodeOutcome>,
@@ -105,13 +117,18 @@ fn live(
         });
     let Some(progress) = progress else {
         let booted = status.and_then(|status| status.boot_id.as_ref()) != Some(&grant.boot_id);
-        return if booted {
-            outcome(
+        if booted {
+            return outcome(
                 NodeProgress::Stale,
                 Some("it has booted since it was planned for"),
-            )
-        } else {
-            at_work()
+            );
+        }
+        let sheet = survey.sheets.get(&planned.node);
+        let back =
+            sheet.and_then(|sheet| missing(world, declaration, current, grant, planned, sheet));
+        return match back {
+            Some(why) => outcome(NodeProgress::Stale, Some(&format!("{TAKEN_BACK}, {why}"))),
+            None => at_work(),
         };
     };
     let why = progress.why.as_deref();
@@ -121,6 +138,27 @@ fn live(
         GrantState::Halted => outcome(NodeProgress::Halted, why),
         GrantState::RolledBack => outcome(NodeProgress::RolledBack, why),
         GrantState::Void | GrantState::Refused => outcome(NodeProgress::Stale, why),
+    }
+}
+
+/// Why a grant that its agent has not taken up would not be given now. An agent that was silent finds none when it is back,
+/// instead of one that somebody thought better of.
+fn missing(
+    world: &World,
+    declaration: &Declaration,
+    current: &ChangePlan,
+    grant: &Grant,
+    planned: &PlannedNode,
+    sheet: &Sheet,
+) -> Option<&'static str> {
+    if sheet.digest != grant.digest {
+        Some("for its steps would be others now")
+    } else if leave(world, current, &planned.node, sheet).is_some() {
+        Some("for it has nobody's leave any more")
+    } else if is_shut(world, declaration, sheet) {
+        Some("for its window has closed")
+    } else {
+        None
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Stand {
     Queued,
     /// Somebody has to approve its steps.
     Approval(String),
+    /// A policy of this name pauses its rollout.
+    Paused(String),
     /// Its steps are disruptive, and no window is open.
     Window,
     /// Kubernetes says that its Node is not there to work on.
@@ -60,7 +62,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
     let declared = declared::digest(declaration);
     let outcomes = current
         .as_ref()
-        .map(|current| outcomes(world, survey, current))
+        .map(|current| outcomes(world, survey, declaration, current))
         .unwrap_or_default();
     let known = Known::of(world, current.as_deref(), &outcomes);
     let mut stands = BTreeMap::new();
@@ -206,16 +208,8 @@ fn next(
     let mut stands: BTreeMap<NodeName, Stand> = left
         .iter()
         .map(|(name, sheet)| {
-            let stand = match leave(world, current, name, sheet) {
-                Some(why) => Stand::Approval(why),
-                None if sheet.disruptive
-                    && !window::open(declaration, &sheet.governance, world.now.0) =>
-                {
-                    Stand::Window
-                }
-                None => world.away(name).map_or(Stand::Queued, Stand::Away),
-            };
-            ((*name).clone(), stand)
+            let stand = waits(world, declaration, current, name, sheet);
+            ((*name).clone(), stand.unwrap_or(Stand::Queued))
         })
         .collect();
     let canary = |name: &NodeName| left.get(name).is_some_and(|sheet| sheet.governance.canary);
@@ -235,7 +229,14 @@ fn next(
     let governed = sheets
         .map(|(name, sheet)| (name, &sheet.governance))
         .collect();
-    match rollout::next_of(&order, &governed, &begun) {
+    // Whatever a node of an earlier batch waits for, the next one waits for it too; but not for one that is not there.
+    let open = |name: &NodeName| match stands.get(name) {
+        Some(Stand::Away(_)) => false,
+        Some(_) => true,
+        None => begun.get(name) == Some(&Progress::Working),
+    };
+    let later = rollout::later(&current.spec.order, &governed, open);
+    match rollout::next_of(&order, &governed, &begun, &later) {
         Next::Begin(names) => {
             for name in names {
                 if let Some(stand) = stands.get_mut(&name)
@@ -255,8 +256,38 @@ fn next(
     stands
 }
 
+/// What a node waits for before its turn can come; `None` where that is all.
+fn waits(
+    world: &World,
+    declaration: &Declaration,
+    current: &ChangePlan,
+    name: &NodeName,
+    sheet: &Sheet,
+) -> Option<Stand> {
+    if let Some(why) = leave(world, current, name, sheet) {
+        return Some(Stand::Approval(why));
+    }
+    if let Some(policy) = window::paused(declaration, &sheet.governance) {
+        return Some(Stand::Paused(policy.to_owned()));
+    }
+    if is_shut(world, declaration, sheet) {
+        return Some(Stand::Window);
+    }
+    world.away(name).map(Stand::Away)
+}
+
+/// Whether a node's steps wait for a window.
+pub fn is_shut(world: &World, declaration: &Declaration, sheet: &Sheet) -> bool {
+    sheet.disruptive && !window::open(declaration, &sheet.governance, world.now.0)
+}
+
 /// What is missing before a node's steps may go ahead; `None` where nothing is.
-fn leave(world: &World, current: &ChangePlan, name: &NodeName, sheet: &Sheet) -> Option<String> {
+pub fn leave(
+    world: &World,
+    current: &ChangePlan,
+    name: &NodeName,
+    sheet: &Sheet,
+) -> Option<String> {
     let mut offered: Vec<Digest> = given(current).cloned().into_iter().collect();
     let mut plans = world.plans.iter();
     if plans.any(|plan| still_holds(plan, name, sheet)) {

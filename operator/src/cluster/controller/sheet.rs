@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::Declaration,
     id::{BootId, ObjectRef},
+    kind::{ApprovalMode, DeletionRule},
     plan::{Governance, NodeDigest, NodePlan, Plan, ReportKind, ReportLine, ReportReason, Summary},
-    snapshot::Holder,
+    snapshot::{Holder, Ledger},
     step::DisruptionClass,
 };
 use reconcile::{Inputs, NodeInput, Scope};
@@ -21,6 +22,8 @@ pub struct Sheet {
     pub digest: NodeDigest,
     /// What governs it.
     pub governance: Governance,
+    /// The approval that its ledger is to take up, where that is another than its policies ask for.
+    pub approval: Option<ApprovalMode>,
     /// The worst that its steps disturb.
     pub disruption: DisruptionClass,
     /// Whether one of them is disruptive.
@@ -37,12 +40,49 @@ pub struct Sheet {
     pub holders: Vec<Holder>,
     /// Sets of groups that its ledger knows, and whether each was verified.
     pub sets: Vec<(String, bool)>,
+    /// What its ledger is to put back on deletion.
+    pub reverts: Reverts,
     /// Lines of the report about it that somebody is told.
     pub report: Vec<ReportLine>,
     /// Lines about no node, as if this one were alone.
     pub alone: Vec<ReportLine>,
     /// The safety rule that its plan breaks, where it does.
     pub broken: Option<String>,
+}
+
+/// What a ledger is to put back on deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reverts {
+    /// Entries of that kind.
+    count: usize,
+    /// Objects that own one.
+    owners: BTreeSet<ObjectRef>,
+}
+
+impl Reverts {
+    /// Of a ledger.
+    pub fn of(ledger: &Ledger) -> Self {
+        let entries = || {
+            let entries = ledger.entries.iter();
+            entries.filter(|entry| entry.deletion == DeletionRule::Revert)
+        };
+        Self {
+            count: entries().count(),
+            owners: entries()
+                .flat_map(|entry| entry.owners.iter().cloned())
+                .collect(),
+        }
+    }
+
+    /// Whether one of them is owned by an object.
+    pub fn have(&self, object: &ObjectRef) -> bool {
+        self.owners.contains(object)
+    }
+
+    /// Whether there are none.
+    pub fn are_none(&self) -> bool {
+        self.count == 0
+    }
 }
 
 impl Sheet {
@@ -59,6 +99,7 @@ impl Sheet {
         let groups = snapshot.ledger.groups.iter();
         let sets = groups.map(|set| (set.group.name.clone(), set.verification.is_some()));
         let (sets, holders) = (sets.collect(), snapshot.holders.clone());
+        let reverts = Reverts::of(&snapshot.ledger);
         let own = |line: &&ReportLine| line.node.as_ref() == Some(name);
         let report = plan.report.iter().filter(own).filter(|line| is_told(line));
         let report = report.map(lightened).collect();
@@ -89,6 +130,7 @@ impl Sheet {
         Some(Self {
             boot_id: boot_id.clone(),
             digest: digest.clone(),
+            approval: reconcile::ledger::outdated(&snapshot.ledger, governance),
             governance: governance.clone(),
             disruption: *disruption,
             disruptive: *disruptive,
@@ -98,6 +140,7 @@ impl Sheet {
             objects,
             holders,
             sets,
+            reverts,
             report,
             alone,
             broken: broken.first().map(|violation| {
@@ -123,6 +166,7 @@ pub fn planned(declaration: &Declaration, nodes: &[NodeInput]) -> Plan {
         models: &BTreeMap::new(),
         scope: Scope::Cards,
         unbuilt: &BTreeMap::new(),
+        failed: &BTreeMap::new(),
     })
 }
 

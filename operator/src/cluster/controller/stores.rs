@@ -15,6 +15,7 @@ use machine::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
+    maintenance::Maintenance,
     world::{READY, World, number},
     writes::Written,
 };
@@ -94,6 +95,7 @@ impl Stores {
             card_nodes: keyed(&self.card_nodes),
             plans,
             pods: BTreeMap::new(),
+            maintenance: Maintenance::default(),
             refusals: BTreeMap::new(),
             epoch,
             now,
@@ -107,6 +109,8 @@ impl Stores {
             "ChangePlan" => shows(&self.plans, written),
             "CardPolicy" => shows(&self.policies, written),
             "P2PGroup" => shows(&self.groups, written),
+            // They are not followed: every turn lists them anew.
+            "NodeMaintenance" => true,
             _ => shows(&self.nodes, written),
         }
     }

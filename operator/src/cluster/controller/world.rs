@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube_client::{ResourceExt, api::ObjectMeta};
 use machine::Timestamp;
 
-use super::evictions::Refusal;
+use super::{evictions::Refusal, maintenance::Maintenance};
 use crate::cluster::{names::CARDS_LABEL, read::Unread};
 
 /// The condition by which Kubernetes says whether a Node is there to work on.
@@ -32,6 +32,8 @@ pub struct World {
     pub plans: Vec<Arc<ChangePlan>>,
     /// Pods of the nodes whose agent waits for a drain.
     pub pods: BTreeMap<NodeName, Vec<Pod>>,
+    /// Evictions that are handed off.
+    pub maintenance: Maintenance,
     /// Evictions that were refused, by the pod's uid.
     pub refusals: BTreeMap<String, Refusal>,
     /// Epoch of the lease that the controller holds.

@@ -18,8 +18,12 @@ use kube_client::{
 };
 use serde_json::{Value, json};
 
+use super::{
+    maintenance::{self, Request},
+    world::stays,
+};
 use crate::cluster::{
-    names::{CONTROLLER, GONE_SINCE},
+    names::{CONTROLLER, GONE_SINCE, REVERTS},
     read::{Read, Unread},
 };
 
@@ -53,6 +57,13 @@ pub enum Write {
         /// The status.
         status: CardPolicyStatus,
     },
+    /// Keep a policy until what it changed is put back, or let it go.
+    Keep {
+        /// Which.
+        policy: Arc<CardPolicy>,
+        /// Whether it is kept.
+        keeps: bool,
+    },
     /// Say how a group stands.
     GroupStatus {
         /// Which.
@@ -67,6 +78,15 @@ pub enum Write {
         /// What is said.
         conditions: Vec<Condition>,
     },
+    /// Have somebody else evict the pods with SoCs of a node.
+    Maintenance {
+        /// Which.
+        node: NodeName,
+        /// Seconds that they have.
+        seconds: u32,
+    },
+    /// Say that it is over.
+    EndMaintenance(Request),
     /// Put our taint on a Node or take it off; the other taints stay as they are.
     Taints {
         /// Which.
@@ -113,7 +133,11 @@ pub struct Written {
 }
 
 /// Carries one write out.
-pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_client::Error> {
+pub async fn write(
+    client: &Client,
+    namespace: &str,
+    write: &Write,
+) -> Result<Written, kube_client::Error> {
     let client = client.clone();
     match write {
         Write::CardNode(to) => {
@@ -128,6 +152,9 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             let mut spec = json!({ "drained": to.spec.drained });
             if let Some(grant) = &to.spec.grant {
                 spec["grant"] = json!(grant);
+            }
+            if let Some(approval) = &to.spec.approval {
+                spec["approval"] = json!(approval);
             }
             if let Some(step) = &to.spec.drained_for {
                 spec["drainedFor"] = json!(step);
@@ -178,6 +205,29 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             let done = tell(api, policy.as_ref(), "CardPolicy", json!(status));
             Ok(written("CardPolicy", &done.await?))
         }
+        Write::Keep { policy, keeps } => {
+            // What is ours of the list alone: applied empty, ours goes and what others keep it for stays.
+            let ours: &[&str] = if *keeps { &[REVERTS] } else { &[] };
+            let object = json!({
+                "apiVersion": API_VERSION,
+                "kind": "CardPolicy",
+                "metadata": {
+                    "name": policy.name_any(),
+                    "resourceVersion": policy.resource_version(),
+                    "finalizers": ours,
+                },
+            });
+            let api = Api::<CardPolicy>::all(client);
+            let done = api
+                .patch(&policy.name_any(), &owner(), &Patch::Apply(object))
+                .await?;
+            // One that goes with this write is not seen at a version.
+            let goes = !*keeps && !stays(policy.as_ref()) && done.finalizers().is_empty();
+            Ok(Written {
+                version: done.resource_version().filter(|_| !goes),
+                ..written("CardPolicy", &done)
+            })
+        }
         Write::GroupStatus { group, status } => {
             let api = Api::<P2PGroup>::all(client);
             let done = tell(api, group.as_ref(), "P2PGroup", json!(status));
@@ -195,6 +245,10 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
                 unread::<P2PGroup>(client, object, "P2PGroup", &name, said).await
             }
         }
+        Write::Maintenance { node, seconds } => {
+            maintenance::request(client, namespace, node, *seconds).await
+        }
+        Write::EndMaintenance(request) => maintenance::end(client, namespace, request).await,
         Write::Taints { node, taints } => {
             // The list is one field: applied, it would be ours as a whole.
             let patch = json!({

@@ -10,7 +10,7 @@ use kube_client::ResourceExt;
 use super::{
     builds,
     serving::{self, Seen},
-    standing,
+    standing, unread,
     world::{Made, Object, Place, World},
     writes::Write,
 };
@@ -54,13 +54,15 @@ pub fn decide(world: &World) -> Vec<Write> {
             Write::Scale { .. }
             | Write::DeleteJob(_)
             | Write::BuildStatus { .. }
-            | Write::ModelStatus { .. } => false,
+            | Write::ModelStatus { .. }
+            | Write::Unread { .. } => false,
         });
         if !changes && let Some(build) = world.builds.get(&place) {
             writes.extend(builds::status(world, build, &course));
             writes.extend(course.writes);
         }
     }
+    writes.extend(unread::told(world));
     writes
 }
 
@@ -115,5 +117,8 @@ fn served(world: &World) -> BTreeSet<String> {
         .models
         .values()
         .filter_map(|model| Some(model.status.as_ref()?.program.as_ref()?.as_str().to_owned()));
-    newest.chain(last).collect()
+    // What a model that is not understood serves is served all the same.
+    let unread = world.unread.iter();
+    let unread = unread.filter_map(|object| Some(object.status["program"].as_str()?.to_owned()));
+    newest.chain(last).chain(unread).collect()
 }

@@ -1,7 +1,7 @@
 //! Models in a cluster: builds become Jobs, models become Deployments with a Service and a disruption budget.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
-//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `obstacle` (what keeps
+//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
 //! a pod from starting), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //!
@@ -17,6 +17,7 @@ mod standing;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod unread;
 mod wanted;
 mod workers;
 mod world;

@@ -12,7 +12,7 @@ use reconcile::placement::served_program;
 use serde::Serialize;
 
 use super::{
-    Verdict, builds, stalled, standing,
+    Verdict, builds, stalled, standing, unread,
     wanted::{Held, Owner, Wanted, is_of},
     workers, working,
     world::{Made, Place, World},
@@ -79,6 +79,9 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     fn decide(&mut self, declared: &Declared<ShardedModelSpec>) -> Verdict {
+        if let Some(verdict) = self.waits_for_unread() {
+            return verdict;
+        }
         let request = match served_program(self.seen.declaration, declared) {
             Ok(request) => request,
             Err(obstacle) => {
@@ -130,6 +133,17 @@ impl Turn<'_> {
                 format!("ModelBuild {} is being written", place.name),
             ),
         }
+    }
+
+    /// Why nothing is decided of it: what it goes by is of another version.
+    fn waits_for_unread(&self) -> Option<Verdict> {
+        let spec = &self.model.spec;
+        let own = Place::of(self.model.as_ref());
+        let build = spec.build_ref.as_ref().map(|name| own.beside(name));
+        let world = self.seen.world;
+        let group = spec.group_ref.as_ref();
+        unread::build(world, build.as_ref().unwrap_or(&own))
+            .or_else(|| unread::group(world, group?))
     }
 
     /// What is wrong with the group that it names. Until pods hold SoCs, a model on the CPU takes none of them.

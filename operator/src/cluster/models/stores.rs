@@ -29,8 +29,8 @@ use crate::cluster::{
 /// The objects, followed from the moment that this was made; following ends when it is dropped.
 #[derive(Debug)]
 pub struct Stores {
-    models: Store<ShardedModel>,
-    builds: Store<ModelBuild>,
+    models: Store<Read<ShardedModel>>,
+    builds: Store<Read<ModelBuild>>,
     groups: Store<Read<P2PGroup>>,
     jobs: Store<Job>,
     deployments: Store<Deployment>,
@@ -95,10 +95,18 @@ impl Stores {
 
     /// The cluster as it is known now, but for what it refused.
     pub fn world(&self, image: Option<&str>, now: Timestamp) -> World {
+        let (models, mut unread) = parted(&self.models.state());
+        let (builds, more) = parted(&self.builds.state());
+        unread.extend(more);
+        let (groups, more) = parted(&self.groups.state());
+        unread.extend(more);
+        // Stores have no order, and what is decided does not depend on theirs.
+        unread.sort_by_cached_key(|object| (object.kind.clone(), Place::named(&object.metadata)));
         World {
-            models: by_place(&self.models),
-            builds: by_place(&self.builds),
-            groups: parted(&self.groups.state()).0,
+            models: placed(models),
+            builds: placed(builds),
+            groups,
+            unread,
             jobs: by_place(&self.jobs),
             deployments: by_place(&self.deployments),
             services: by_place(&self.services),
@@ -127,11 +135,12 @@ fn by_place<K>(store: &Store<K>) -> BTreeMap<Place, Arc<K>>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    store
-        .state()
-        .into_iter()
-        .map(|object| (Place::of(object.as_ref()), object))
-        .collect()
+    placed(store.state())
+}
+
+fn placed<K: Resource<DynamicType = ()>>(objects: Vec<Arc<K>>) -> BTreeMap<Place, Arc<K>> {
+    let placed = |object: Arc<K>| (Place::named(object.meta()), object);
+    objects.into_iter().map(placed).collect()
 }
 
 fn shows<K>(store: &Store<K>, written: &Written) -> bool

@@ -8,8 +8,10 @@ use k8s_openapi::api::{
     core::v1::{Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
-use kube_client::ResourceExt;
+use kube_client::{ResourceExt, api::ObjectMeta};
 use machine::Timestamp;
+
+use crate::cluster::read::Unread;
 
 /// Where an object in a namespace is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,9 +25,14 @@ pub struct Place {
 impl Place {
     /// Where this object is.
     pub fn of(object: &impl ResourceExt) -> Self {
+        Self::named(object.meta())
+    }
+
+    /// Where the object that is called so is.
+    pub fn named(metadata: &ObjectMeta) -> Self {
         Self {
-            namespace: object.namespace().unwrap_or_default(),
-            name: object.name_any(),
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
         }
     }
 
@@ -101,6 +108,8 @@ pub struct World {
     pub builds: BTreeMap<Place, Arc<ModelBuild>>,
     /// Groups.
     pub groups: Vec<Arc<P2PGroup>>,
+    /// Models, builds and groups that this version does not understand.
+    pub unread: Vec<Arc<Unread>>,
     /// Jobs that are ours.
     pub jobs: BTreeMap<Place, Arc<Job>>,
     /// Deployments that are ours.

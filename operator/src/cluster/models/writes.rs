@@ -1,7 +1,9 @@
 //! What a turn writes: values first, then each at the API server, on the version that it was decided on.
 use std::sync::Arc;
 
-use crd::kind::{API_VERSION, ModelBuild, ModelBuildStatus, ShardedModel, ShardedModelStatus};
+use crd::kind::{
+    API_VERSION, Condition, ModelBuild, ModelBuildStatus, ShardedModel, ShardedModelStatus,
+};
 use k8s_openapi::{
     api::{
         apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
@@ -15,7 +17,10 @@ use kube_client::{
 };
 
 use super::world::{Made, Object, Place};
-use crate::cluster::names::MODELS;
+use crate::cluster::{
+    names::MODELS,
+    read::{Read, Unread},
+};
 
 /// One write.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +58,15 @@ pub enum Write {
         model: Arc<ShardedModel>,
         /// The status.
         status: ShardedModelStatus,
+    },
+    /// Say of an object that it is not understood, and leave whatever else its status says.
+    Unread {
+        /// Which.
+        object: Arc<Unread>,
+        /// Its kind.
+        kind: Kind,
+        /// What is said.
+        conditions: Vec<Condition>,
     },
 }
 
@@ -135,6 +149,16 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             let done = tell(client, model.as_ref(), "ShardedModel", json!(status)).await?;
             Ok(written(Kind::Model, &done))
         }
+        Write::Unread {
+            object,
+            kind: kind @ Kind::Model,
+            conditions,
+        } => unread::<ShardedModel>(client, object, *kind, conditions).await,
+        Write::Unread {
+            object,
+            kind: kind @ Kind::Made(_),
+            conditions,
+        } => unread::<ModelBuild>(client, object, *kind, conditions).await,
     }
 }
 
@@ -179,6 +203,37 @@ where
     beside(client, object)
         .patch_status(&name, &parameters, &Patch::Apply(said))
         .await
+}
+
+/// Merged and not applied: an autoscaler goes by the rest of the status, which applying would take away.
+async fn unread<K>(
+    client: &Client,
+    object: &Unread,
+    kind: Kind,
+    conditions: &[Condition],
+) -> Result<Written, kube_client::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug,
+{
+    let Place { namespace, name } = Place::named(&object.metadata);
+    let patch = json!({
+        "metadata": { "resourceVersion": object.metadata.resource_version },
+        "status": {
+            "observedGeneration": object.metadata.generation,
+            "conditions": conditions,
+        },
+    });
+    let parameters = PatchParams {
+        field_manager: Some(MODELS.to_owned()),
+        ..PatchParams::default()
+    };
+    let done = Api::<Read<K>>::namespaced(client.clone(), &namespace)
+        .patch_status(&name, &parameters, &Patch::Merge(patch))
+        .await?;
+    Ok(written(kind, &done))
 }
 
 async fn delete<K>(client: &Client, object: &K, made: Made) -> Result<Written, kube_client::Error>

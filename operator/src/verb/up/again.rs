@@ -1,4 +1,4 @@
-//! What came to nothing: builds, each for itself, and passes as a whole. It is told once, tried again with growing pauses,
+//! What came to nothing: builds and steps, each for itself, and passes as a whole. It is told once, tried again with growing pauses,
 //! and shown by `status` meanwhile.
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use crd::id::ObjectRef;
 use machine::Timestamp;
 use reconcile::Unbuilt;
 
-use super::{Up, pass::Width};
+use super::{Up, aside::Aside, pass::Width};
 use crate::{console::Tone, supervise::Trouble};
 
 /// The longest pause: a model that somebody put right is found within it, or at once after an edit or SIGHUP.
@@ -19,6 +19,8 @@ pub(super) struct Again {
     failed: Option<(Failed, Lost)>,
     /// Programs that could not be built, while everything else goes on.
     unbuilt: BTreeMap<ObjectRef, Failed>,
+    /// What steps failed on, while everything else goes on.
+    pub(super) aside: Aside,
     /// Plans that were printed last and not carried out to their end.
     printed: Vec<(Width, String)>,
 }
@@ -26,7 +28,8 @@ pub(super) struct Again {
 /// What of a pass came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lost {
-    /// A step of cards or settings failed: nothing is touched before its pause is over.
+    /// A step of cards or settings failed for a reason that is nothing's in particular, as a right that is missing: nothing
+    /// is touched before its pause is over.
     Step,
     /// The pass could not be made, which need not be the cards' fault.
     Pass,
@@ -41,16 +44,17 @@ pub(super) enum Turn {
     Waits(Lost),
 }
 
+/// Something that came to nothing, and when it has its turn again.
 #[derive(Debug)]
-struct Failed {
+pub(super) struct Failed {
     why: String,
     pause: Duration,
     at: Timestamp,
 }
 
 impl Failed {
-    /// Failed now, for this reason; after the same reason as `before` the pause is twice as long.
-    fn of(why: &str, before: Option<&Self>, interval: Duration, now: Timestamp) -> Self {
+    /// Failed now, for this reason; after `before` the pause is twice as long.
+    pub(super) fn of(why: &str, before: Option<&Self>, interval: Duration, now: Timestamp) -> Self {
         let pause = before.map_or(interval, |before| {
             (before.pause * 2).min(LONGEST_PAUSE.max(interval))
         });
@@ -61,7 +65,27 @@ impl Failed {
         }
     }
 
-    fn trouble(&self) -> Trouble {
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
+    pub(super) fn pause(&self) -> Duration {
+        self.pause
+    }
+
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.at <= now
+    }
+
+    pub(super) fn at_once(&mut self) {
+        self.at = Timestamp(0);
+    }
+
+    pub(super) fn trouble(&self) -> Trouble {
         Trouble {
             why: self.why.clone(),
             next_try: Some(self.at.to_string()),
@@ -83,18 +107,19 @@ impl Again {
         (self.failed.as_ref()).map_or_else(String::new, |(failed, _)| failed.why.clone())
     }
 
-    /// Passes that have their turn: where a build failed, first one without it, so that nobody waits until it fails again.
+    /// Passes that have their turn: where a build or a step failed, first one without it, so that nobody waits until it fails
+    /// again.
     pub(super) fn turns(&self, now: Timestamp) -> Vec<Width> {
-        let due = self.unbuilt.values().any(|failed| failed.at <= now);
-        match (self.unbuilt.is_empty(), due) {
+        let due = self.unbuilt.values().any(|failed| failed.is_due(now)) || self.aside.is_due(now);
+        match (self.unbuilt.is_empty() && self.aside.is_empty(), due) {
             (true, _) => vec![Width::Everything],
             (false, false) => vec![Width::Sound],
             (false, true) => vec![Width::Sound, Width::Everything],
         }
     }
 
-    /// What such a pass does without.
-    pub(super) fn aside(&self, width: Width, now: Timestamp) -> Unbuilt {
+    /// The programs that such a pass does without.
+    pub(super) fn without(&self, width: Width, now: Timestamp) -> Unbuilt {
         let waits = |failed: &Failed| match width {
             Width::Cards | Width::Sound => true,
             Width::Everything => failed.at > now,
@@ -121,8 +146,9 @@ impl Again {
     pub(super) fn at_once(&mut self) {
         let pass = self.failed.iter_mut().map(|(failed, _)| failed);
         for failed in pass.chain(self.unbuilt.values_mut()) {
-            failed.at = Timestamp(0);
+            failed.at_once();
         }
+        self.aside.at_once();
     }
 
     /// Whether a plan is to be printed: not where it is the one that was printed last, and failed.
@@ -192,6 +218,8 @@ impl Up<'_> {
             why: why.clone(),
             next_try: None,
         });
-        failed.map(Failed::trouble).chain(stopped).collect()
+        let steps = self.again.aside.troubles();
+        let failed = failed.map(Failed::trouble);
+        failed.chain(steps).chain(stopped).collect()
     }
 }

@@ -9,7 +9,7 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    engine::{Engine, FailedBuilds, Settled, approve::Asking},
+    engine::{Engine, FailedBuilds, SetAside, Settled, approve::Asking},
     exit::Exit,
     failure::Failure,
     render::plan::{Detail, Frame},
@@ -28,10 +28,21 @@ pub(super) enum Which {
 pub(super) enum Width {
     /// Cards and settings alone.
     Cards,
-    /// Everything but what could not be built.
+    /// Everything but what could not be built, and what steps failed on.
     Sound,
-    /// Everything but what could not be built and waits to be tried again.
+    /// Everything but what of that waits to be tried again.
     Everything,
+}
+
+/// What became of a pass beyond cards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// It came to its end.
+    Whole,
+    /// A step failed; what it was about is left alone from now on, and the rest has to be done yet.
+    Partly,
+    /// It came to nothing.
+    Nothing,
 }
 
 impl Up<'_> {
@@ -47,7 +58,11 @@ impl Up<'_> {
         }
         let first = self.pass(Which::First, Width::Everything)?;
         if !is_settled(&first) {
-            return Ok(self.begins_badly(&first));
+            let ends = self.begins_badly(&first);
+            if ends.is_none() && !first.failed.is_empty() {
+                self.keeps_the_rest()?;
+            }
+            return Ok(ends);
         }
         // The first plan was printed whole.
         self.blocked = goals::blocked(&first.plan);
@@ -87,30 +102,49 @@ impl Up<'_> {
             }
         }
         for width in self.again.turns(self.wall.now()) {
-            if !self.keeps(width)? {
+            let kept = match self.keeps(width)? {
+                Kept::Partly => self.keeps_the_rest()?,
+                kept => kept,
+            };
+            if kept == Kept::Nothing {
                 break;
             }
         }
         Ok(None)
     }
 
-    /// One pass beyond cards, and its workers. Whether it came to its end.
-    fn keeps(&mut self, width: Width) -> Result<bool, Failure> {
+    /// A step failed: passes without what it was about, until one comes to its end. Each leaves more alone than the last.
+    fn keeps_the_rest(&mut self) -> Result<Kept, Failure> {
+        loop {
+            match self.keeps(Width::Sound)? {
+                Kept::Partly => {}
+                kept => return Ok(kept),
+            }
+        }
+    }
+
+    /// One pass beyond cards, and its workers.
+    fn keeps(&mut self, width: Width) -> Result<Kept, Failure> {
         match self.pass(Which::Later, width) {
             Ok(settled) if is_settled(&settled) => {
-                self.said.remove("pass");
+                if self.again.aside.is_empty() {
+                    self.said.remove("pass");
+                }
                 self.again.is_over();
                 self.goals(&settled.plan);
                 let worked = self.work(&settled.plan);
                 self.told("work", worked)?;
                 self.stands(&settled, self.again.unbuilt().as_deref());
-                return Ok(true);
+                return Ok(Kept::Whole);
             }
             // Whoever asked for a stop hears of that.
             Ok(_) if self.stop.asked().is_some() => {}
             Ok(settled) => {
-                self.try_again(&settled.why, Lost::Step);
                 self.stands_still(&settled.why);
+                if self.leaves_alone(&settled) {
+                    return Ok(Kept::Partly);
+                }
+                self.try_again(&settled.why, Lost::Step);
             }
             // Somebody's leave may come at any time.
             Err(failure) if failure.exit() == Exit::Blocked => {
@@ -122,14 +156,18 @@ impl Up<'_> {
                 self.cards_at_least(&failure.chain());
             }
         }
-        Ok(false)
+        Ok(Kept::Nothing)
     }
 
     /// A pass over more came to nothing: cards and settings are put right all the same.
     fn cards_at_least(&mut self, why: &str) {
         match self.pass(Which::Later, Width::Cards) {
             Ok(settled) if is_settled(&settled) => self.stands(&settled, Some(why)),
-            Ok(settled) => self.stands_still(&settled.why),
+            Ok(settled) => {
+                self.stands_still(&settled.why);
+                // The rest has its turn at the next look.
+                self.leaves_alone(&settled);
+            }
             Err(failure) => self.stands_still(&failure.chain()),
         }
     }
@@ -167,7 +205,9 @@ impl Up<'_> {
             return Some(settled.exit);
         }
         self.blocked = goals::blocked(&settled.plan);
-        self.try_again(&settled.why, Lost::Step);
+        if !self.leaves_alone(settled) {
+            self.try_again(&settled.why, Lost::Step);
+        }
         self.stands_still(&settled.why);
         self.console
             .note("up: staying; Ctrl-C or `shardplane down` ends it");
@@ -176,7 +216,9 @@ impl Up<'_> {
 
     /// One pass of the engine.
     fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
-        let aside = self.again.aside(width, self.wall.now());
+        let now = self.wall.now();
+        let without = self.again.without(width, now);
+        let alone = self.again.aside.during(width, now);
         let awaited = self.awaited_program();
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
@@ -190,7 +232,8 @@ impl Up<'_> {
                 Width::Cards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
-            builds: FailedBuilds::going_without(aside.clone(), awaited),
+            builds: FailedBuilds::going_without(without.clone(), awaited),
+            aside: SetAside::before(alone.clone()),
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
@@ -222,14 +265,15 @@ impl Up<'_> {
         });
         let unbuilt = engine.builds.unbuilt;
         for (object, why) in &unbuilt {
-            if !aside.contains_key(object) {
+            if !without.contains_key(object) {
                 self.build_again(object, why);
             }
         }
         let settled = settled?;
         if is_settled(&settled) {
             self.again.built_but(&unbuilt);
-            if unbuilt == aside {
+            self.again.aside.worked_but(&alone);
+            if unbuilt == without {
                 self.again.is_done(width);
             }
         }

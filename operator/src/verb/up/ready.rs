@@ -46,11 +46,13 @@ pub(super) fn happening(what: &Happening) -> String {
             action,
             device,
             more: 0,
+            functions: _,
         } => format!("the kernel told of {device} ({action})"),
         Happening::Kernel {
             action,
             device,
             more,
+            functions: _,
         } => format!("the kernel told of {device} ({action}), and {more} times more"),
     }
 }

@@ -7,7 +7,7 @@ use super::{Next, Up};
 use crate::{
     cli::Leave,
     console::Paint,
-    engine::{Engine, FailedBuilds, Settled, approve::Asking, observe::Effort},
+    engine::{Engine, FailedBuilds, SetAside, Settled, approve::Asking, observe::Effort},
     exit::Exit,
     failure::Failure,
     render::plan::{Detail, Frame},
@@ -93,6 +93,7 @@ impl Up<'_> {
             declaration: nothing,
             scope: reconcile::Scope::Everything,
             builds: FailedBuilds::default(),
+            aside: SetAside::default(),
             place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),

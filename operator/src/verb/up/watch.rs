@@ -50,6 +50,7 @@ pub(super) fn machines(
                         .send(Event::Machine {
                             node: node.name.clone(),
                             event,
+                            heard: node.machine.now(),
                         })
                         .is_err()
                     {

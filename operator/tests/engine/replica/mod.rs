@@ -127,6 +127,7 @@ fn plan(declaration: &Declaration, snapshot: &HardwareSnapshot) -> crd::plan::Pl
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        failed: &BTreeMap::new(),
     })
 }
 

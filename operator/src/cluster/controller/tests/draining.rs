@@ -37,7 +37,7 @@ fn holder(soc: usize, kind: HolderKind) -> Holder {
 }
 
 /// The kubelet says that a pod has a SoC.
-fn told(soc: usize, name: &str) -> Holder {
+pub fn told(soc: usize, name: &str) -> Holder {
     let named = Some(PodName {
         namespace: "models".into(),
         name: name.into(),
@@ -68,7 +68,7 @@ fn pod(name: &str, change: impl FnOnce(&mut Value)) -> Pod {
     serde_json::from_value(pod).unwrap()
 }
 
-fn plain(name: &str) -> Pod {
+pub fn plain(name: &str) -> Pod {
     pod(name, |_| {})
 }
 

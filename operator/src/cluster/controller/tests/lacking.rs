@@ -1,6 +1,8 @@
 //! Worlds of which something is missing: every policy, or what one of them means.
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::hand::{Hand, automatic};
 use crate::cluster::read::Unread;
 
@@ -29,6 +31,7 @@ fn what_is_not_understood_lets_nothing_begin() {
         why: "unknown field `future`".to_owned(),
         conditions: Vec::new(),
         observed: None,
+        status: json!({}),
     })];
     assert_eq!(
         hand.turn(),
@@ -38,4 +41,31 @@ fn what_is_not_understood_lets_nothing_begin() {
     hand.world.unread.clear();
     hand.world.policies = policies;
     assert_eq!(hand.turn()[0], "open 1 of n1");
+}
+
+/// A set that lacks a member is the group's to tell: the policy does not say in one breath that all is as declared, and
+/// that no node is.
+#[test]
+fn what_stands_against_a_group_is_not_counted_against_the_policy() {
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    for _ in 0..3 {
+        hand.turn();
+    }
+    hand.converges("n1");
+    for _ in 0..3 {
+        hand.turn();
+    }
+    let counts = |hand: &Hand| {
+        let status = hand.world.policies[0].status.clone().unwrap();
+        (status.nodes, status.converged_nodes)
+    };
+    assert_eq!(counts(&hand), (Some(1), Some(1)));
+    hand.is_pulled_from("n1");
+    // It tells of the drift.
+    assert_eq!(hand.turn(), ["policy AsDeclared", "group MemberMissing"]);
+    assert_eq!(counts(&hand), (Some(1), Some(1)));
+    assert_eq!(hand.turn(), [""; 0]);
 }

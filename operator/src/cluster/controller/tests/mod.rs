@@ -1,8 +1,15 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
+mod approval;
+mod batches;
 mod clocks;
 mod draining;
 mod hand;
 mod lacking;
+mod leaving;
+mod maintenance;
+mod pausing;
+mod silent;
+mod told;
 pub mod ultra;
 
 use std::time::Duration;
@@ -321,6 +328,8 @@ fn what_no_longer_fits_is_planned_anew() {
     // A node at work ends first, whatever it is that changed.
     let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
     hand.turn();
+    hand.ends("n1", GrantState::Working);
+    hand.ends("n2", GrantState::Working);
     hand.forget_group();
     let turned = hand.turn();
     assert!(

@@ -11,6 +11,7 @@ pub fn machine_of(name: &str) -> HardwareSnapshot {
 /// The same machine with a plan carried out on it.
 pub fn machine_after(name: &str, plan: &NodePlan) -> HardwareSnapshot {
     with_machine(name, |mut snapshot, look| {
+        snapshot.ledger = reconcile::ledger::governed(&snapshot.ledger, plan);
         for step in &plan.steps {
             let ledger = snapshot.ledger.clone();
             snapshot = look(Some(&step.action));

@@ -69,6 +69,9 @@ fn hint(reason: Obstinacy) -> &'static str {
             "more replicas or another PodDisruptionBudget let it go; it is tried again by itself"
         }
         Obstinacy::PodNotEvictable => "whoever owns it has to end it",
+        Obstinacy::NodeMaintenance => {
+            "whoever serves NodeMaintenance drains this node; `kubectl get nodemaintenances -A` says how far it is"
+        }
         Obstinacy::HolderUnknown => "find out whose it is and end it; nothing is reset before that",
     }
 }

@@ -1,7 +1,8 @@
 //! How policies, groups and rollouts stand, in conditions that a person and kstatus can read: `standing` judges, `rollout`
-//! says it of rollouts, `draining` who stands in their way, `unread` which objects are
-//! not understood.
+//! says it of rollouts, `leaving` of policies that are being deleted, `draining` who stands in their way, `unread` which
+//! objects are not understood.
 mod draining;
+mod leaving;
 mod rollout;
 mod standing;
 mod unread;
@@ -11,19 +12,24 @@ use std::{collections::BTreeMap, sync::Arc};
 use crd::{
     id::{Digest, NodeName, ObjectRef},
     kind::{CardPolicy, CardPolicyStatus, P2PGroup, P2PGroupStatus},
-    plan::{ReportKind, ReportReason},
+    plan::{ReportKind, ReportLine, ReportReason},
 };
 use kube_client::ResourceExt;
+
+pub use standing::on;
 
 use super::{
     declared::{group_ref, policy_ref},
     drains::Drain,
-    rollout::Course,
+    leaving::is_kept,
+    rollout::{Course, Stand},
+    sheet::is_in_the_way,
     survey::Survey,
     world::{World, stays},
     writes::Write,
 };
-use crate::cluster::condition::{self, About, Standing};
+use crate::cluster::condition::{self, About, Said, Standing};
+pub use standing::PAUSED;
 
 /// How an object stands, with a reason and a sentence.
 type Verdict = (Standing, String, String);
@@ -49,7 +55,7 @@ pub fn verdicts(seen: &Seen<'_>) -> Vec<Write> {
         .world
         .policies
         .iter()
-        .filter(|policy| stays(policy.as_ref()));
+        .filter(|policy| stays(policy.as_ref()) || is_kept(policy));
     let groups = seen
         .world
         .groups
@@ -73,22 +79,27 @@ impl Seen<'_> {
         let before = policy.status.clone().unwrap_or_default();
         let nodes = self.world.selected(policy);
         let object = policy_ref(policy);
-        let (standing, reason, message) = self.stands(&object, &nodes);
-        let converged = nodes.iter().filter(|name| self.is_converged(name)).count();
+        let (standing, reason, message) = if stays(policy.as_ref()) {
+            self.stands(&object, &nodes)
+        } else {
+            self.leaves(policy)
+        };
+        let converged = self.converged(&object, &nodes);
         let mut words = condition::standing(standing, &reason, message);
         words.push(self.pending(&nodes));
         words.push(self.drain_blocked(&nodes));
+        words.push(self.degraded(&object, &nodes));
         words.push(self.told(
             About::Drifted,
             &nodes,
             |line| line.kind == ReportKind::Drift,
-            "AsLeft",
+            ("AsLeft", "every register and setting is as it was left"),
         ));
         words.push(self.told(
             About::IsolationReduced,
             &nodes,
             |line| line.reason == ReportReason::IsolationReduced,
-            "Isolated",
+            ("Isolated", "no port is relaxed"),
         ));
         let status = CardPolicyStatus {
             observed_generation: policy.metadata.generation,
@@ -122,6 +133,10 @@ impl Seen<'_> {
                 sets.map(move |(_, verified)| (name, *verified))
             })
             .collect();
+        // Sets of a node at work come and are verified one by one, of a thousand nodes in every turn: they count when it
+        // has ended, as its convergence does.
+        let rests = |name: &NodeName| self.course.stands.get(name) != Some(&Stand::Working);
+        let counted = || records.iter().filter(|(name, _)| rests(name));
         let mut nodes: Vec<&NodeName> = records
             .iter()
             .map(|(name, _)| *name)
@@ -136,10 +151,8 @@ impl Seen<'_> {
         words.push(self.drain_blocked(&nodes));
         let status = P2PGroupStatus {
             observed_generation: group.metadata.generation,
-            sets: Some(count(records.len())),
-            verified_sets: Some(count(
-                records.iter().filter(|(_, verified)| *verified).count(),
-            )),
+            sets: Some(count(counted().count())),
+            verified_sets: Some(count(counted().filter(|(_, verified)| *verified).count())),
             conditions: condition::conditions(
                 &before.conditions,
                 words,
@@ -168,6 +181,16 @@ impl Seen<'_> {
             .flat_map(|policy| self.world.selected(policy))
             .filter(|name| !self.course.stands.contains_key(*name) && selects(name))
             .collect()
+    }
+
+    /// Whether something that another object declares is blocked on a policy's nodes: its own goals may all be met.
+    fn degraded(&self, object: &ObjectRef, nodes: &[&NodeName]) -> Said {
+        let of_another = |line: &ReportLine| {
+            let other = line.object.as_ref().filter(|other| *other != object);
+            is_in_the_way(line) && other.is_some()
+        };
+        let nothing = ("NothingBlocked", "no other object's goal is blocked here");
+        self.told(About::Degraded, nodes, of_another, nothing)
     }
 
     /// Nodes with steps for an object.

@@ -7,7 +7,10 @@ use crd::{
 };
 use kube_client::ResourceExt;
 
-use super::{Seen, Verdict, standing::listed};
+use super::{
+    Seen, Verdict,
+    standing::{listed, on},
+};
 use crate::cluster::{
     condition::{self, About, Standing, said},
     controller::{rollout::Stand, writes::Write},
@@ -37,7 +40,7 @@ impl Seen<'_> {
                 About::PlanPending,
                 false,
                 "NothingPending",
-                "no plan waits for approval",
+                "no plan waits for a person",
             ));
             words.push(self.drain_blocked(&[]));
         }
@@ -104,9 +107,11 @@ impl Seen<'_> {
                 Standing::Stalled,
                 "StepFailed".to_owned(),
                 format!(
-                    "{}: {}; look at the card, then `kubectl delete changeplan {}` tries again",
-                    outcome.node,
-                    outcome.why.as_deref().unwrap_or("a step failed"),
+                    "{}; look at the card, then `kubectl delete changeplan {}` tries again",
+                    on(
+                        &outcome.node,
+                        outcome.why.as_deref().unwrap_or("a step failed")
+                    ),
                     plan.name_any()
                 ),
             ),

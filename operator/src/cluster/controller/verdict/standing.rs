@@ -14,6 +14,8 @@ use crate::cluster::{
 
 /// Nodes that a sentence names.
 const NAMED: usize = 3;
+/// The reason for what a policy holds back.
+pub const PAUSED: &str = "Paused";
 
 impl Seen<'_> {
     /// How an object stands that is about these nodes: work first, for whoever works needs nobody; then what needs a
@@ -41,13 +43,15 @@ impl Seen<'_> {
         });
         if !working.is_empty() {
             let all = nodes.len();
-            let done = nodes.iter().filter(|name| self.is_converged(name)).count();
+            let done = self.converged(object, nodes);
             return (
                 Standing::Working,
                 "Applying".to_owned(),
                 format!(
-                    "{done} of {all} nodes are as declared; at work: {}",
-                    listed(&working)
+                    "{done} of {all} nodes are as declared; at work: {}{}",
+                    listed(&working),
+                    self.paused(nodes)
+                        .map_or_else(String::new, |paused| format!("; {paused}"))
                 ),
             );
         }
@@ -72,11 +76,7 @@ impl Seen<'_> {
         for name in nodes {
             match self.course.stands.get(*name) {
                 Some(Stand::Failed(why)) => {
-                    return (
-                        Standing::Stalled,
-                        "StepFailed".to_owned(),
-                        format!("{name}: {why}"),
-                    );
+                    return (Standing::Stalled, "StepFailed".to_owned(), on(name, why));
                 }
                 Some(Stand::Stopped(why)) => {
                     return (Standing::Stalled, "RolloutStopped".to_owned(), why.clone());
@@ -87,6 +87,7 @@ impl Seen<'_> {
                     | Stand::Begins
                     | Stand::Queued
                     | Stand::Approval(_)
+                    | Stand::Paused(_)
                     | Stand::Window
                     | Stand::Away(_),
                 )
@@ -110,6 +111,9 @@ impl Seen<'_> {
                 "AwaitingApproval".to_owned(),
                 self.asks(&asks),
             );
+        }
+        if let Some(paused) = self.paused(nodes) {
+            return (Standing::Stalled, PAUSED.to_owned(), paused);
         }
         let closed = with(&|stand| *stand == Stand::Window);
         if !closed.is_empty() {
@@ -146,17 +150,58 @@ impl Seen<'_> {
                     crate::cluster::names::CARDS_LABEL
                 ),
             ),
-            count => (
-                Standing::Ready,
-                "AsDeclared".to_owned(),
-                format!("all of {count} nodes are as declared"),
-            ),
+            count => {
+                // What others declare for these nodes, they say themselves.
+                let blocked = |name: &&&NodeName| !self.is_converged(name);
+                let blocked: Vec<&NodeName> = nodes.iter().filter(blocked).copied().collect();
+                let message = if blocked.is_empty() {
+                    format!("all of {count} nodes are as declared")
+                } else {
+                    format!(
+                        "all of {count} nodes are as it declares; what others declare is blocked on {}",
+                        listed(&blocked)
+                    )
+                };
+                (Standing::Ready, "AsDeclared".to_owned(), message)
+            }
         }
+    }
+
+    /// What a policy holds back, and until when.
+    pub(super) fn paused(&self, nodes: &[&NodeName]) -> Option<String> {
+        let mut pausing = None;
+        let mut held = Vec::new();
+        for name in nodes {
+            if let Some(Stand::Paused(policy)) = self.course.stands.get(*name) {
+                pausing.get_or_insert(policy);
+                held.push(*name);
+            }
+        }
+        Some(format!(
+            "CardPolicy {} pauses its rollout; nothing begins on {} before `rollout.paused` is taken away",
+            pausing?,
+            listed(&held)
+        ))
     }
 
     /// Whether every goal of a node is met.
     pub(super) fn is_converged(&self, node: &NodeName) -> bool {
         self.course.stands.get(node) == Some(&Stand::Converged) && !self.survey.is_blocked(node)
+    }
+
+    /// On how many of these nodes all that an object declares is so. What stands against another's goals there is that one's
+    /// to say.
+    pub(super) fn converged(&self, object: &ObjectRef, nodes: &[&NodeName]) -> usize {
+        let lines = self.survey.report.iter();
+        let blocked: BTreeSet<&NodeName> = lines
+            .filter(|line| is_in_the_way(line))
+            .filter(|line| line.object.as_ref().is_none_or(|of| of == object))
+            .filter_map(|line| line.node.as_ref())
+            .collect();
+        let is_done = |name: &&&NodeName| {
+            self.course.stands.get(**name) == Some(&Stand::Converged) && !blocked.contains(**name)
+        };
+        nodes.iter().filter(is_done).count()
     }
 
     /// Whether the rollout at hand moves by itself.
@@ -211,20 +256,18 @@ impl Seen<'_> {
             .filter(|name| matches!(self.course.stands.get(**name), Some(Stand::Approval(_))))
             .copied()
             .collect();
-        if asks.is_empty() {
-            said(
+        if !asks.is_empty() {
+            let asks = self.asks(&asks);
+            return said(About::PlanPending, true, "AwaitingApproval", asks);
+        }
+        match self.paused(nodes) {
+            Some(paused) => said(About::PlanPending, true, PAUSED, paused),
+            None => said(
                 About::PlanPending,
                 false,
                 "NothingPending",
-                "no plan waits for approval",
-            )
-        } else {
-            said(
-                About::PlanPending,
-                true,
-                "AwaitingApproval",
-                self.asks(&asks),
-            )
+                "no plan waits for a person",
+            ),
         }
     }
 
@@ -254,7 +297,7 @@ impl Seen<'_> {
         about: About,
         nodes: &[&NodeName],
         is: impl Fn(&ReportLine) -> bool,
-        otherwise: &str,
+        (otherwise, nothing): (&str, &str),
     ) -> Said {
         let of: BTreeSet<&NodeName> = nodes.iter().copied().collect();
         let lines: Vec<&ReportLine> = self
@@ -265,17 +308,29 @@ impl Seen<'_> {
             .filter(|line| line.node.as_ref().is_some_and(|node| of.contains(node)))
             .collect();
         match lines.first() {
-            None => said(about, false, otherwise, "nothing of the kind is known"),
+            None => said(about, false, otherwise, nothing),
             Some(line) => {
                 let more = lines.len() - 1;
+                let node = line.node.as_ref().map(|node| format!("{node}: "));
+                let first = format!("{}{}", node.unwrap_or_default(), sentence(line));
                 let message = if more == 0 {
-                    sentence(line)
+                    first
                 } else {
-                    format!("{}; and {more} more", sentence(line))
+                    format!("{first}; and {more} more of the kind")
                 };
                 said(about, true, &format!("{:?}", line.reason), message)
             }
         }
+    }
+}
+
+/// What is said of a node, which is named once.
+pub fn on(node: &NodeName, why: &str) -> String {
+    let rest = why.strip_prefix(node.as_str());
+    if rest.is_some_and(|rest| rest.starts_with('/')) {
+        why.to_owned()
+    } else {
+        format!("{node}: {why}")
     }
 }
 

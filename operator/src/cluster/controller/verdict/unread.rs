@@ -4,21 +4,23 @@ use super::{Seen, Verdict};
 use crate::cluster::{
     condition::{self, Standing},
     controller::{world::stands_there, writes::Write},
-    read::Unread,
+    names::REVERTS,
+    read::REASON,
 };
-
-/// Their reason, and that of whatever waits for them.
-const REASON: &str = "NotUnderstood";
 
 impl Seen<'_> {
     /// What is to be said of each that is not understood, where it does not say so yet.
     pub(super) fn unread(&self) -> Vec<Write> {
         let there = self.world.unread.iter();
         there
-            .filter(|object| stands_there(&object.metadata))
+            .filter(|object| {
+                // One that is deleted and kept says why it stays.
+                let kept = object.metadata.finalizers.iter().flatten();
+                stands_there(&object.metadata) || kept.clone().any(|name| name == REVERTS)
+            })
             .filter_map(|object| {
                 let generation = object.metadata.generation;
-                let words = condition::standing(Standing::Stalled, REASON, sentence(object));
+                let words = condition::standing(Standing::Stalled, REASON, object.sentence());
                 let conditions =
                     condition::conditions(&object.conditions, words, generation, self.world.now);
                 let is_said = object.observed == generation && object.conditions == conditions;
@@ -40,16 +42,8 @@ impl Seen<'_> {
             format!(
                 "nothing new begins on any node: of {} {name}, {}",
                 object.kind,
-                sentence(object)
+                object.sentence()
             ),
         ))
     }
-}
-
-fn sentence(object: &Unread) -> String {
-    format!(
-        "this controller (version {}) does not understand all that is declared ({}); upgrade the controller, or take that away",
-        env!("CARGO_PKG_VERSION"),
-        object.why
-    )
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::world::Made,
-    hand::{Hand, at, named, tiny, tiny_build, with},
+    declared::{named, tiny, tiny_build, with},
+    hand::{Hand, at},
 };
 
 /// What is said of a model or a build that nobody can build or serve.

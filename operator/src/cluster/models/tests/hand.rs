@@ -16,51 +16,8 @@ use super::super::{
     world::{Made, Object, Place, Refusal, World},
     writes::Write,
 };
-
-/// The model that the tests serve.
-pub fn tiny() -> Value {
-    json!({
-        "model": { "pvc": { "claim": "models", "path": "tiny" }, "digest": format!("b3:{}", "0".repeat(64)) },
-        "target": "CPU",
-        "precision": "Bf16",
-        "shards": 2,
-        "connectivity": "ThroughHost",
-        "replicas": 2,
-        "serving": { "contextLength": 256, "slots": 4 },
-        "store": { "pvc": { "claim": "programs" } },
-    })
-}
-
-/// What the tiny model's own build says.
-pub fn tiny_build() -> Value {
-    let model = tiny();
-    json!({
-        "source": model["model"],
-        "target": "CPU",
-        "precision": "Bf16",
-        "shapes": { "contextLength": 256, "batch": 4 },
-        "topology": { "shards": 2, "connectivity": "ThroughHost" },
-        "store": model["store"],
-    })
-}
-
-/// The tiny model with something changed.
-pub fn with(change: impl FnOnce(&mut Value)) -> Value {
-    let mut model = tiny();
-    change(&mut model);
-    model
-}
-
-/// The tiny model, served from a build of this name.
-pub fn named(build: &str) -> Value {
-    with(|model| {
-        model["buildRef"] = json!(build);
-        let fields = model.as_object_mut().unwrap();
-        for said in ["model", "target", "precision", "store"] {
-            fields.remove(said);
-        }
-    })
-}
+use super::declared::tiny;
+use crate::cluster::read::{Read, Unread};
 
 /// The world.
 pub struct Hand {
@@ -90,6 +47,7 @@ impl Hand {
                 models: BTreeMap::new(),
                 builds: BTreeMap::new(),
                 groups: Vec::new(),
+                unread: Vec::new(),
                 jobs: BTreeMap::new(),
                 deployments: BTreeMap::new(),
                 services: BTreeMap::new(),
@@ -242,6 +200,31 @@ impl Hand {
         self.world.refused.insert(object, refusal);
     }
 
+    /// Definitions are newer: a model's, a build's or a group's object has a field that is not known here.
+    pub fn newer(&mut self, kind: &str, name: &str) {
+        fn unread<K: Serialize + DeserializeOwned>(object: &Arc<K>) -> Arc<Unread> {
+            let mut value = serde_json::to_value(object.as_ref()).unwrap();
+            value["spec"]["future"] = json!("x");
+            let read: Read<K> = serde_json::from_value(value).unwrap();
+            read.object.err().expect("it is not understood")
+        }
+        let World {
+            models,
+            builds,
+            groups,
+            ..
+        } = &mut self.world;
+        let unread = match kind {
+            "ShardedModel" => models.remove(&at(name)).as_ref().map(unread),
+            "ModelBuild" => builds.remove(&at(name)).as_ref().map(unread),
+            _ => {
+                let place = groups.iter().position(|group| group.name_any() == name);
+                place.map(|place| unread(&groups.remove(place)))
+            }
+        };
+        self.world.unread.push(unread.expect("it is there"));
+    }
+
     /// One turn: what it writes, in a word each, put into the world.
     pub fn turn(&mut self) -> Vec<String> {
         let writes = decide(&self.world);
@@ -302,6 +285,19 @@ impl Hand {
                 told.status = Some(status);
                 let place = Place::of(&told);
                 self.world.builds.insert(place, Arc::new(told));
+                said
+            }
+            Write::Unread {
+                object,
+                kind,
+                conditions,
+            } => {
+                let said = format!("{} {}", kind.name(), reason(&conditions));
+                let mut told = (*object).clone();
+                told.observed = told.metadata.generation;
+                told.conditions = conditions;
+                self.world.unread.retain(|other| *other != object);
+                self.world.unread.push(Arc::new(told));
                 said
             }
             Write::ModelStatus { model, status } => {

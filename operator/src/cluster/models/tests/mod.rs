@@ -1,13 +1,16 @@
 //! Turns of the models' part over worlds made by hand: what each is to write, in a word a write.
 mod against;
+mod declared;
 mod hand;
+mod newer;
 mod objects;
 
 use kube_client::ResourceExt;
 use serde_json::json;
 
 use crate::cluster::names::{PROGRAM, REQUESTED_AT};
-use hand::{Hand, at, named, tiny, tiny_build, with};
+use declared::{named, tiny, tiny_build, with};
+use hand::{Hand, at};
 
 #[test]
 fn a_model_is_built_served_scaled_and_left() {

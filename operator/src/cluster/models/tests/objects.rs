@@ -2,7 +2,10 @@
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::json;
 
-use super::hand::{Hand, tiny_build, with};
+use super::{
+    declared::{tiny_build, with},
+    hand::Hand,
+};
 use crate::{cluster::names::PROGRAM, state::models::ModelDigests};
 
 /// Every container of ours is one that Pod Security `restricted` takes, and mounts what it needs.

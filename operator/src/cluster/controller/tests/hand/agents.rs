@@ -5,7 +5,7 @@ use crd::{
     id::{BootId, NodeName},
     kind::{CardNode, GrantProgress, GrantState},
     plan::NodePlan,
-    snapshot::Holder,
+    snapshot::{HardwareSnapshot, Holder},
     step::Action,
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -82,6 +82,33 @@ impl Hand {
         });
     }
 
+    /// An agent keeps in its ledger the approval that it is asked to.
+    pub fn keeps_approval(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let approval = card_node.spec.approval.expect("it is asked to");
+            let status = card_node.status.get_or_insert_default();
+            let text = status.snapshot.as_deref().unwrap();
+            let mut snapshot: HardwareSnapshot = packed::unpack(text).unwrap();
+            snapshot.ledger = reconcile::ledger::under(&snapshot.ledger, approval);
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
+    /// An agent at work tells how far its machine has come.
+    pub fn comes_on(&mut self, name: &str) {
+        self.says(name, GrantState::Working, |_| None);
+        let grant = self.world.card_nodes[&NodeName(name.into())]
+            .spec
+            .grant
+            .clone();
+        let plan: NodePlan = packed::unpack(&grant.expect("it has a grant").plan).unwrap();
+        let done = machine_after(name, &plan);
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.snapshot = packed::pack(&done, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
     /// An agent stands where work is kept off its SoCs.
     pub fn awaits(&mut self, name: &str) {
         self.says(name, GrantState::Working, |plan| {
@@ -118,6 +145,15 @@ impl Hand {
 
     /// What is said of drains by the policy and by the last rollout.
     pub fn drain_blocked(&self) -> [String; 2] {
+        self.said("DrainBlocked")
+    }
+
+    /// What is said of plans that wait, by the policy and by the last rollout.
+    pub fn pending(&self) -> [String; 2] {
+        self.said("PlanPending")
+    }
+
+    fn said(&self, about: &str) -> [String; 2] {
         let policy = self.world.policies[0].status.as_ref();
         let plan = self.last_plan().status.as_ref();
         [
@@ -126,11 +162,25 @@ impl Hand {
         ]
         .map(|conditions| {
             let mut all = conditions.into_iter().flatten();
-            let said = all.find(|told| told.type_ == "DrainBlocked");
+            let said = all.find(|told| told.type_ == about);
             said.map_or_else(String::new, |told| {
                 format!("{} {}: {}", told.status, told.reason, told.message)
             })
         })
+    }
+
+    /// A SoC is pulled: an agent shows the machine without it.
+    pub fn is_pulled_from(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let status = card_node.status.as_mut().expect("its agent has reported");
+            let text = status.snapshot.as_deref().unwrap_or_default();
+            let mut snapshot: HardwareSnapshot = packed::unpack(text).unwrap();
+            let gone = snapshot.socs.remove(0).address;
+            snapshot
+                .functions
+                .retain(|function| function.address != gone);
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
     }
 
     /// An agent has carried out its grant, and shows a machine on which nothing is left to do.

@@ -8,15 +8,19 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crd::{
     id::{Digest, NodeName},
-    kind::{CardPolicy, ChangePlan, GivenApproval, P2PGroup},
+    kind::{ApprovalMode, CardPolicy, ChangePlan, GivenApproval, P2PGroup},
 };
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time, jiff};
 use kube_client::ResourceExt;
 use machine::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{survey::Notes, world::World};
-use crate::cluster::names::REQUESTED_AT;
+use super::super::{
+    maintenance::{Maintenance, Request},
+    survey::Notes,
+    world::World,
+};
+use crate::cluster::names::{RELEASE, REQUESTED_AT, REVERTS};
 
 /// The quickstart's policy.
 pub fn automatic() -> Value {
@@ -43,6 +47,8 @@ pub struct Hand {
     pub world: World,
     /// What earlier turns worked out.
     notes: Notes,
+    /// What was told since somebody asked.
+    told: Vec<String>,
     /// Versions that were given away.
     version: u64,
 }
@@ -59,8 +65,12 @@ impl Hand {
             })
         };
         let group = json!({ "size": 4, "automatic": { "per": "Card" } });
-        let policy: CardPolicy =
-            serde_json::from_value(object("CardPolicy", "quickstart", policy)).unwrap();
+        let mut policy = object("CardPolicy", "quickstart", policy);
+        if policy["spec"]["deletionPolicy"]["rule"] == json!("Revert") {
+            // As a first turn leaves it.
+            policy["metadata"]["finalizers"] = json!([REVERTS]);
+        }
+        let policy: CardPolicy = serde_json::from_value(policy).unwrap();
         let group: P2PGroup = serde_json::from_value(object("P2PGroup", "quad", &group)).unwrap();
         Self {
             world: World {
@@ -71,11 +81,13 @@ impl Hand {
                 card_nodes: BTreeMap::new(),
                 plans: Vec::new(),
                 pods: BTreeMap::new(),
+                maintenance: Maintenance::Unserved,
                 refusals: BTreeMap::new(),
                 epoch: 1,
                 now: Timestamp(0),
             },
             notes: Notes::default(),
+            told: Vec::new(),
             version: 10,
         }
     }
@@ -163,7 +175,16 @@ impl Hand {
         self.world.plans.push(Arc::new(plan));
     }
 
-    fn policy(&mut self, change: impl FnOnce(&mut CardPolicy)) {
+    /// Somebody thinks better of an approval.
+    pub fn disapprove(&mut self) {
+        let mut plan = self.last_plan().clone();
+        plan.status.get_or_insert_default().approval = None;
+        self.world.plans.pop();
+        self.world.plans.push(Arc::new(plan));
+    }
+
+    /// Somebody changes the policy.
+    pub fn policy(&mut self, change: impl FnOnce(&mut CardPolicy)) {
         let mut policy = (*self.world.policies[0]).clone();
         change(&mut policy);
         self.world.policies[0] = Arc::new(policy);
@@ -172,6 +193,99 @@ impl Hand {
     /// Somebody lists a digest in the policy.
     pub fn policy_lists(&mut self, digest: &str) {
         self.policy(|policy| policy.spec.approval.digests.push(Digest(digest.to_owned())));
+    }
+
+    /// Somebody has the policy ask for another approval.
+    pub fn asks_for(&mut self, mode: ApprovalMode) {
+        self.policy(|policy| policy.spec.approval.mode = mode);
+    }
+
+    /// The policy hands evictions off no more.
+    pub fn drains_itself(&mut self) {
+        self.policy(|policy| policy.spec.drain = None);
+    }
+
+    /// Whoever serves maintenance says how a node's is.
+    pub fn maintained(&mut self, name: &str, ready: bool) {
+        if let Maintenance::Served(requests) = &mut self.world.maintenance {
+            let request = requests
+                .get_mut(&NodeName(name.into()))
+                .expect("it is requested");
+            request.ready = ready;
+            request.phase = if ready { "Ready" } else { "Draining" }.to_owned();
+        }
+    }
+
+    /// A request is made, as the next list of them shows it.
+    pub(super) fn requested(&mut self, node: &NodeName) {
+        if let Maintenance::Served(requests) = &mut self.world.maintenance {
+            let request = Request {
+                name: format!("shardplane-{node}"),
+                uid: None,
+                ready: false,
+                phase: "nobody has taken it up".to_owned(),
+            };
+            requests.insert(node.clone(), request);
+        }
+    }
+
+    /// A request ends.
+    pub(super) fn ended(&mut self, name: &str) {
+        if let Maintenance::Served(requests) = &mut self.world.maintenance {
+            requests.retain(|_, request| request.name != name);
+        }
+    }
+
+    /// Somebody deletes the policy and the group, now.
+    pub fn deletes_all(&mut self) {
+        self.world.groups.clear();
+        let now = i64::try_from(self.world.now.0).unwrap();
+        let now = Time(jiff::Timestamp::from_millisecond(now).unwrap());
+        self.policy(|policy| policy.metadata.deletion_timestamp = Some(now));
+    }
+
+    /// Somebody changes the policy's deletion rule.
+    pub fn deletion(&mut self, deletion: &Value) {
+        let deletion = serde_json::from_value(deletion.clone()).unwrap();
+        self.policy(|policy| policy.spec.deletion_policy = deletion);
+    }
+
+    /// Somebody has the policy go at once.
+    pub fn releases(&mut self) {
+        self.policy(|policy| {
+            let annotations = policy.annotations_mut();
+            annotations.insert(RELEASE.to_owned(), "now".to_owned());
+        });
+    }
+
+    /// The group wants more SoCs than a card has.
+    pub fn too_large(&mut self) {
+        let mut group = (*self.world.groups[0]).clone();
+        group.spec.size = 8;
+        self.world.groups[0] = Arc::new(group);
+    }
+
+    /// What the policy says of itself.
+    pub fn policy_says(&self) -> String {
+        let said = self.policy_is("Ready");
+        let (_, message) = said.split_once(": ").unwrap();
+        message.to_owned()
+    }
+
+    /// One of the policy's conditions.
+    pub fn policy_is(&self, about: &str) -> String {
+        let status = self.world.policies[0].status.as_ref();
+        let conditions = status.map(|status| &status.conditions[..]);
+        let mut all = conditions.unwrap_or_default().iter();
+        let said = all.find(|said| said.type_ == about).unwrap();
+        format!("{} {}: {}", said.status, said.reason, said.message)
+    }
+
+    /// Somebody pauses the policy's rollout, or lets it go on.
+    pub fn pauses(&mut self, paused: bool) {
+        self.policy(|policy| {
+            policy.spec.rollout.get_or_insert_default().paused = Some(paused);
+        });
     }
 
     /// Somebody asks for another look.

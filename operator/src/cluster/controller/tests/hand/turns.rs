@@ -12,10 +12,10 @@ use crate::cluster::{
     controller::{
         decide::decide,
         survey::Notes,
-        world::number,
+        world::{number, stays},
         writes::{CardNodeWrite, Write},
     },
-    names::{DRAIN_TAINT, GONE_SINCE},
+    names::{DRAIN_TAINT, GONE_SINCE, REVERTS},
     read::Unread,
 };
 
@@ -51,6 +51,9 @@ impl Hand {
         assert_eq!(decision.writes, anew.writes);
         assert_eq!(decision.evict, anew.evict);
         self.agrees_with_the_whole_plan();
+        let told = decision.events.iter();
+        self.told
+            .extend(told.map(|told| format!("{} {}", told.reason, told.note)));
         let evicted = decision.evict.iter();
         let mut said: Vec<String> = evicted
             .map(|victim| format!("evict {}", victim.pod))
@@ -58,6 +61,11 @@ impl Hand {
         let writes = decision.writes;
         said.extend(writes.into_iter().map(|write| self.put(write)));
         said
+    }
+
+    /// The events since this was asked last.
+    pub fn told(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.told)
     }
 
     fn put(&mut self, write: Write) -> String {
@@ -105,8 +113,22 @@ impl Hand {
             }
             Write::PolicyStatus { policy: _, status } => {
                 let said = format!("policy {}", reason(&status.conditions));
+                if said == "policy AsDeclared" {
+                    assert_eq!(status.converged_nodes, status.nodes, "{said}");
+                }
                 self.policy(|policy| policy.status = Some(status));
                 said
+            }
+            Write::Keep { policy: _, keeps } => {
+                self.policy(|policy| {
+                    let finalizers = policy.finalizers_mut();
+                    finalizers.retain(|name| name != REVERTS);
+                    finalizers.extend(keeps.then(|| REVERTS.to_owned()));
+                });
+                self.world
+                    .policies
+                    .retain(|policy| stays(policy.as_ref()) || !policy.finalizers().is_empty());
+                format!("{} policy", if keeps { "keep" } else { "release" })
             }
             Write::GroupStatus { group, status } => {
                 let said = format!("group {}", reason(&status.conditions));
@@ -124,6 +146,14 @@ impl Hand {
                 };
                 self.world.unread = vec![Arc::new(told)];
                 said
+            }
+            Write::Maintenance { node, seconds } => {
+                self.requested(&node);
+                format!("request {node} within {seconds}")
+            }
+            Write::EndMaintenance(request) => {
+                self.ended(&request.name);
+                format!("end {}", request.name)
             }
             Write::Taints { node, taints } => {
                 let ours = taints.iter().any(|taint| taint.key == DRAIN_TAINT);
@@ -157,7 +187,10 @@ impl Hand {
             (Some(known), _) => match (&known.spec.grant, &to.spec.grant) {
                 (Some(_), Some(_)) => format!("drained {} on {name}", to.spec.drained.len()),
                 (_, Some(_)) => format!("grant {name}"),
-                (_, None) => format!("withdraw {name}"),
+                (_, None) => match to.spec.approval {
+                    Some(approval) => format!("have {name} keep {approval:?}"),
+                    None => format!("withdraw {name}"),
+                },
             },
         };
         assert_eq!(

@@ -1,0 +1,51 @@
+//! What policies and groups say of each other's trouble, and when nothing has to be said.
+use serde_json::json;
+
+use super::{Hand, automatic, first};
+
+/// Registers change and sets are verified all the time: a group's status is written when a node begins or ends.
+#[test]
+fn a_node_at_work_that_comes_on_changes_no_status() {
+    let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
+    hand.turn();
+    assert_eq!(hand.turn(), [""; 0]);
+    for name in ["n1", "n2"] {
+        hand.comes_on(name);
+        assert_eq!(hand.turn(), [""; 0], "{name}");
+    }
+    hand.converges("n1");
+    assert!(hand.turn().contains(&"group Applying".to_owned()));
+    let status = hand.world.groups[0].status.clone().unwrap();
+    assert_eq!((status.sets, status.verified_sets), (Some(1), Some(1)));
+}
+
+/// Its own goals are met, so it is Ready; that its cards are not of all the use that was declared, it says beside that.
+#[test]
+fn a_policy_is_degraded_where_a_group_is_blocked() {
+    let mut hand = Hand::new(&automatic());
+    hand.too_large();
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    let turned = hand.turn();
+    assert_eq!(turned[0], "policy AsDeclared");
+    assert!(turned[1].starts_with("group "), "{turned:?}");
+    let said = hand.policy_says();
+    assert_eq!(
+        said,
+        "all of 1 nodes are as it declares; what others declare is blocked on n1"
+    );
+    let degraded = hand.policy_is("Degraded");
+    assert!(degraded.starts_with("True "), "{degraded}");
+    assert_eq!(hand.turn(), [""; 0]);
+
+    let mut hand = Hand::new(&automatic());
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    hand.turn();
+    assert!(
+        hand.policy_is("Degraded")
+            .starts_with("False NothingBlocked")
+    );
+}

@@ -1,0 +1,47 @@
+//! What the tests declare.
+use serde_json::{Value, json};
+
+/// The model that the tests serve.
+pub fn tiny() -> Value {
+    json!({
+        "model": { "pvc": { "claim": "models", "path": "tiny" }, "digest": format!("b3:{}", "0".repeat(64)) },
+        "target": "CPU",
+        "precision": "Bf16",
+        "shards": 2,
+        "connectivity": "ThroughHost",
+        "replicas": 2,
+        "serving": { "contextLength": 256, "slots": 4 },
+        "store": { "pvc": { "claim": "programs" } },
+    })
+}
+
+/// What the tiny model's own build says.
+pub fn tiny_build() -> Value {
+    let model = tiny();
+    json!({
+        "source": model["model"],
+        "target": "CPU",
+        "precision": "Bf16",
+        "shapes": { "contextLength": 256, "batch": 4 },
+        "topology": { "shards": 2, "connectivity": "ThroughHost" },
+        "store": model["store"],
+    })
+}
+
+/// The tiny model with something changed.
+pub fn with(change: impl FnOnce(&mut Value)) -> Value {
+    let mut model = tiny();
+    change(&mut model);
+    model
+}
+
+/// The tiny model, served from a build of this name.
+pub fn named(build: &str) -> Value {
+    with(|model| {
+        model["buildRef"] = json!(build);
+        let fields = model.as_object_mut().unwrap();
+        for said in ["model", "target", "precision", "store"] {
+            fields.remove(said);
+        }
+    })
+}
