@@ -235,7 +235,7 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
 
 /// The program around kstatus, built once; nothing where it is not built, which is said.
 fn program() -> Option<PathBuf> {
-    match assets::kstatus() {
+    match assets::client("kstatus") {
         Ok(program) => Some(program),
         Err(why) => {
             assets::skip("kstatus", &why);
