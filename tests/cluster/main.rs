@@ -28,7 +28,6 @@ mod failing;
 mod fleet;
 mod judging;
 mod killing;
-mod kubectl;
 mod kubelet;
 mod lease;
 mod models;
