@@ -122,7 +122,7 @@ impl Engine {
         drop(self.registry.take());
     }
 
-    /// It is back, with what it had.
+    /// It is back, with the layers that it had.
     pub(crate) fn find_registry(&self, programs: &Programs, room: &Room) -> Result<()> {
         self.registry.replace(Some(registry(room, &programs.node)?));
         Ok(())

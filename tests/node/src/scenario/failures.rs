@@ -89,7 +89,8 @@ pub(crate) fn a_full_disk_is_said(cluster: &Cluster) -> Result<()> {
 /// The registry is away while a revision that needs it rolls: it is said, what serves goes on, and when it is back so is all.
 pub(crate) fn a_registry_that_vanishes_is_waited_for(cluster: &Cluster) -> Result<()> {
     serves(cluster, 2)?;
-    let next = archive(&cluster.room, &cluster.programs, "next", "0.1.0-next")?;
+    let push = || archive(&cluster.room, &cluster.programs, "next", "0.1.0-next");
+    let next = push()?;
     cluster.engine.lose_registry();
     serve_with(cluster, &next)?;
     stalled(cluster, "ImageUnavailable", "cannot be pulled")?;
@@ -97,6 +98,8 @@ pub(crate) fn a_registry_that_vanishes_is_waited_for(cluster: &Cluster) -> Resul
     cluster
         .engine
         .find_registry(&cluster.programs, &cluster.room)?;
+    // This registry keeps layers on its disk, and what names them in its memory.
+    push()?;
     is_as_declared(cluster)?;
     serve_with(cluster, &cluster.engine.image)?;
     is_as_declared(cluster)
