@@ -46,6 +46,7 @@ pub(crate) fn a_rank_that_is_killed_is_started_anew(cluster: &Cluster) -> Result
 
 /// A program does not fit on its claim.
 pub(crate) fn a_full_disk_is_said(cluster: &Cluster) -> Result<()> {
+    serves(cluster, 1)?;
     let folder = cluster.volume("cramped");
     std::fs::create_dir_all(&folder)?;
     output(

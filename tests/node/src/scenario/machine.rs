@@ -258,7 +258,7 @@ fn is_never_ready(cluster: &Cluster) -> Result<()> {
 /// A policy that wants its settings kept is not ready, and says so.
 fn nothing_is_kept(cluster: &Cluster) -> Result<()> {
     declare(cluster)?;
-    let said = "{.status.conditions[*].message}";
+    let said = ".status.conditions[*].message";
     until(
         "the policy says what is missing",
         || cluster.field("cardpolicy/settings", said),
