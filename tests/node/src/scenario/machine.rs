@@ -183,7 +183,8 @@ pub(crate) fn each_privilege_is_missed(cluster: &Cluster) -> Result<()> {
 
 /// Has the agents look at something else.
 fn look_at(cluster: &Cluster, values: &[&str]) -> Result<()> {
-    set(cluster, &["upgrade"], values)?;
+    // What kubectl changed is helm's again.
+    set(cluster, &["upgrade", "--force-conflicts"], values)?;
     replace_agent(cluster)?;
     runs(cluster)
 }
