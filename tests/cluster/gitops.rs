@@ -9,6 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use host::Answer;
 use serde_json::Value;
 use tests::root;
 
@@ -16,7 +17,6 @@ use crate::{
     assets,
     control_plane::ControlPlane,
     fleet::{Fleet, until},
-    kubectl::Answer,
     models::job,
     played::{End, deployment_serves, job_ends},
 };

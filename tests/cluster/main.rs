@@ -33,7 +33,6 @@ mod gitops;
 mod handing;
 mod judging;
 mod killing;
-mod kubectl;
 mod kubelet;
 mod lease;
 mod leaving;
