@@ -21,6 +21,8 @@ pub enum Unknown {
     ToolMissing,
     /// The tool failed, timed out, or left this device out of its answer.
     ToolFailed,
+    /// The tool's answer is longer than any answer is read: it is not known to be whole.
+    TooLong,
     /// The device is not in a state in which it can answer.
     NotReady,
     /// Reading failed with an error of the system.

@@ -1,15 +1,59 @@
-//! `qaic-util -q` and the texts of every other tool: any text has an answer.
+//! `qaic-util -q` and the texts of every other tool: any text has an answer, and nothing is in an answer that is not in the text.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use machine::vendor;
+use machine::vendor::{self, Device, QueryText};
+
+/// What the runtime writes between a tool's lines.
+const LOG: &str = "[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device: Status:Error\n";
+
+fn parse(text: &str) -> QueryText {
+    let Ok(parsed) = text.parse();
+    parsed
+}
+
+/// Facts come from the block's own fields, and within their bounds.
+fn check(device: &Device, text: &str) {
+    let has = |number: u64| text.contains(&number.to_string());
+    assert!(device.qid.0 < 10 || has(device.qid.0.into()) || text.contains(['[', '\u{1b}', '\u{feff}', '0']));
+    for number in [device.cores(), device.cores_free(), device.mhi().map(|mhi| mhi.0)] {
+        assert!(number.is_none_or(|number| device.fields.values().any(|value| value.contains(&number.to_string()))));
+    }
+    if let Some(mib) = device.dram_mib() {
+        let said = device.field("Dram Total").expect("memory comes from its field");
+        let digits = said.find(|c: char| !c.is_ascii_digit()).map_or(said, |end| &said[..end]);
+        let whole: u64 = digits.parse().expect("it begins with its number");
+        // No unit is larger than a GiB.
+        assert!(mib <= whole.saturating_add(1).saturating_mul(1024));
+    }
+    if device.mdp() == Some(true) {
+        assert!(device.field("Device Capabilities").is_some_and(|words| words.contains("MDP+")));
+    }
+    for word in [device.sku(), device.board_serial(), device.firmware()].into_iter().flatten() {
+        assert!(!word.is_empty() && device.fields.values().any(|value| value == word));
+    }
+    // Where nothing was mended, every value stands in the text as it is.
+    if !text.contains(['[', '\u{1b}', '\u{feff}']) {
+        for (key, value) in &device.fields {
+            assert!(text.contains(key.as_str()) && (text.contains(value.as_str()) || value == "more than one"));
+        }
+    }
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    let Ok(vendor::QueryText { devices, .. }) = text.parse();
-    for device in devices {
-        let _ = (device.address(), device.status(), device.mdp(), device.dram_mib());
-        let _ = (device.cores(), device.cores_free(), device.mhi(), device.capabilities());
+    let parsed = parse(&text);
+    for device in &parsed.devices {
+        check(device, &text);
     }
+    // Log lines between its lines, where the input itself says, change nothing.
+    let mut with = String::with_capacity(text.len());
+    for (at, line) in text.split_inclusive('\n').enumerate() {
+        if bytes.get(at).is_some_and(|byte| byte & 1 == 1) {
+            with.push_str(LOG);
+        }
+        with.push_str(line);
+    }
+    assert_eq!(parse(&with), parsed);
     let _ = (vendor::sdk_version(&text), vendor::secure_boot(bytes), vendor::complaint(&text));
     let _ = (vendor::listens_on(&text, 62472), vendor::lockdown_level(&text));
     let _ = (vendor::memory_kib(&text, "MemTotal"), vendor::cpu_count(&text));

@@ -9,7 +9,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{failure::Failure, notify::Notify};
+use crate::{failure::Failure, notify::Notify, plain::plain};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -133,8 +133,13 @@ impl Console {
         self.can_ask
     }
 
-    /// Prints a result.
+    /// Prints a result for people: whatever others wrote in it commands no terminal.
     pub fn result(&self, text: &str) {
+        self.results.put(&plain(text, self.out));
+    }
+
+    /// Prints a document, every byte as it is: whoever writes one writes nothing that commands a terminal.
+    pub fn document(&self, text: &str) {
         self.results.put(text);
     }
 
@@ -159,12 +164,13 @@ impl Console {
     /// Prints a line beside the result.
     pub fn note(&self, text: &str) {
         let mut err = io::stderr().lock();
-        let _ = writeln!(err, "{text}");
+        let _ = writeln!(err, "{}", plain(text, self.err));
     }
 
     /// Starts showing a piece of work that takes no longer than `limit`: a line that moves on a terminal, a plain line
     /// elsewhere.
     pub fn work(&self, what: &str, limit: Duration) -> Work<'_> {
+        let what = &*plain(what, Paint::Plain);
         self.notify.at_work(what, limit);
         if !self.progress {
             self.note(what);
@@ -191,7 +197,7 @@ impl Console {
     pub fn ask(&self, question: &str) -> bool {
         {
             let mut err = io::stderr().lock();
-            let _ = write!(err, "{question} ").and_then(|()| err.flush());
+            let _ = write!(err, "{} ", plain(question, self.err)).and_then(|()| err.flush());
         }
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
@@ -230,7 +236,7 @@ impl Work<'_> {
     /// Says what is done now.
     pub fn now(&self, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(what.to_owned());
+            bar.set_message(plain(what, Paint::Plain).into_owned());
         }
     }
 

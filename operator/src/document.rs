@@ -93,7 +93,9 @@ pub fn json<T: Serialize>(value: &T) -> Result<Value, Failure> {
 pub fn print(value: &Value, format: Format) -> Result<String, Failure> {
     match format {
         Format::Yaml => yaml(value),
-        Format::Json | Format::Text | Format::Wide => Ok(format!("{value:#}\n")),
+        Format::Json | Format::Text | Format::Wide => {
+            Ok(crate::plain::json(format!("{value:#}\n")))
+        }
     }
 }
 

@@ -270,6 +270,7 @@ fn rack(error: &RackError) -> Exit {
     match error {
         RackError::Impossible { .. }
         | RackError::Changed { .. }
+        | RackError::Format { .. }
         | RackError::NoSuch { .. }
         | RackError::Refused { .. } => Exit::Input,
         RackError::State { source, .. } => io_exit(source, Exit::CannotWrite),

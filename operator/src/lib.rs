@@ -23,6 +23,7 @@ pub mod exit;
 pub mod failure;
 pub mod notify;
 pub mod place;
+pub mod plain;
 pub mod recorded;
 pub mod render;
 pub mod room;

@@ -16,6 +16,7 @@
 
 pub mod checkpoint;
 pub mod cli;
+mod hashed;
 pub mod model;
 pub mod program;
 pub mod ranks;

@@ -1,11 +1,12 @@
 //! Leave: who may give it, to what, and what happens without it. And whose objects an agent may write.
 use std::path::{Path, PathBuf};
 
+use host::Answer;
+
 use crate::{
     control_plane::ControlPlane,
     converging::ready,
     fleet::{Fleet, agent_token, policy_with, shardplane, token, until},
-    kubectl::Answer,
     leaving,
 };
 

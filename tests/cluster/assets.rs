@@ -60,11 +60,15 @@ pub fn find(minor: &str) -> Found {
     }
 }
 
-/// The program around kstatus. It is built where Kubernetes may be built, or is asked for.
-pub fn kstatus() -> Result<PathBuf, String> {
+/// One of the programs in tests/cluster/clients. It is built where Kubernetes may be built, or is asked for.
+pub fn client(name: &str) -> Result<PathBuf, String> {
     let may_build = variable(REQUIRED).is_some() || variable("SHARDPLANE_CACHE").is_some();
-    let arguments: &[&str] = if may_build { &[] } else { &["--if-built"] };
-    run("tests/cluster/kstatus/build", arguments)
+    let arguments: &[&str] = if may_build {
+        &[name]
+    } else {
+        &[name, "--if-built"]
+    };
+    run("tests/cluster/clients/build", arguments)
 }
 
 fn whole(folder: PathBuf) -> Found {

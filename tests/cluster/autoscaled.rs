@@ -1,13 +1,13 @@
 //! A model under an autoscaler, which writes the scale subresource as the HorizontalPodAutoscaler does: nobody writes against it.
 use std::fs;
 
+use host::Answer;
 use serde_json::{Value, json};
 
 use crate::{
     control_plane::ControlPlane,
     failing::rests,
     fleet::{Fleet, until},
-    kubectl::Answer,
     models::{ALL, DECLARED, MODEL, field, job},
     played::{End, deployment_serves, job_ends, named},
 };

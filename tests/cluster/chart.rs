@@ -1,6 +1,7 @@
 //! The chart against a real API server: what values come to is taken, and a release is installed, changed and taken away.
 use std::fs;
 
+use host::Answer;
 use serde_json::{Value, json};
 use tests::{
     helm::{CHART, Helm, read, written},
@@ -24,7 +25,7 @@ const WATCHERS: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
 /// Makes the API server say of each pod that does not pass the strictest level of Pod Security.
 const STRICT: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shardplane-system", "labels": {"pod-security.kubernetes.io/warn": "restricted"}}}"#;
 
-fn apply(plane: &ControlPlane, name: &str, text: &str, more: &[&str]) -> crate::kubectl::Answer {
+fn apply(plane: &ControlPlane, name: &str, text: &str, more: &[&str]) -> Answer {
     let path = plane.folder().join(name);
     fs::write(&path, text).expect("a file is written");
     let path = path.display().to_string();

@@ -86,7 +86,7 @@ pub fn every_state_reads_aloud(plane: &mut ControlPlane) {
     let digest = plane
         .kubectl(&["get", OBJECTS[0], "-o", "jsonpath={.status.pending}"])
         .expected();
-    fleet.agent("n1").signal("STOP");
+    fleet.agent("n1").signal("STOP").expect("it runs");
     let admin = plane.admin().display().to_string();
     let given = shardplane(&["approve", &digest, "--kubeconfig", &admin]);
     assert_eq!(given.code, Some(0), "{}", given.stderr);
@@ -97,7 +97,7 @@ pub fn every_state_reads_aloud(plane: &mut ControlPlane) {
     );
     reads(plane, "cplan", &[PLAN, "… … device 4 admin False Applying"]);
     describes(plane, "cplan", &["at work: n1", "n1 carries out"]);
-    fleet.agent("n1").signal("CONT");
+    fleet.agent("n1").signal("CONT").expect("it runs");
     ready(plane, &OBJECTS);
     reads(
         plane,
@@ -176,8 +176,11 @@ pub fn every_state_reads_aloud(plane: &mut ControlPlane) {
         "what was relaxed goes back",
         || table(plane, "cplan"),
         |now| {
-            now.last()
-                .is_some_and(|last| last == "… … isolation 0 True Converged")
+            let mut rollouts = now.iter().skip(1);
+            rollouts
+                .clone()
+                .any(|row| row == "… … isolation 0 True Converged")
+                && rollouts.all(|row| row.ends_with(" True Converged"))
         },
     );
     reads(plane, "cnode", &[NODE, "n1 4 0 0 True Reporting"]);

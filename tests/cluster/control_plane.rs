@@ -1,22 +1,18 @@
 //! etcd and kube-apiserver on loopback, for as long as a test runs.
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
+pub use host::Running;
+use host::{
+    Answer, LIMIT, now,
+    plane::{self, free_ports},
+    tail, tied,
+};
 use tempfile::TempDir;
 
-use crate::{
-    assets::Assets,
-    kubectl::{self, Answer},
-    raw, rights,
-};
-
-/// How long a server may take to answer; it takes about two seconds on a quiet machine.
-const START: Duration = Duration::from_mins(2);
+use crate::{assets::Assets, raw, rights};
 
 /// A running API server with its store.
 pub struct ControlPlane {
@@ -33,93 +29,31 @@ pub struct ControlPlane {
     folder: TempDir,
 }
 
-/// A process that ends with the test, whichever way the test ends.
-pub struct Running(Child);
-
-impl Running {
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Waits until it has ended by itself.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it is a real process, so its deadline is wall clock"
-    )]
-    pub fn wait(&mut self) {
-        let end = Instant::now() + START;
-        while self.0.try_wait().expect("it can be asked").is_none() {
-            assert!(Instant::now() < end, "it runs on");
-        }
-    }
-
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        self.0.try_wait().expect("it can be asked").is_some()
-    }
-
-    /// Sends it a signal.
-    pub fn signal(&self, name: &str) {
-        let pid = self.0.id().to_string();
-        let sent = command("kill").args(["-s", name, &pid]).status();
-        assert!(
-            sent.is_ok_and(|sent| sent.success()),
-            "kill -s {name} {pid}"
-        );
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test handles the processes that it tests"
-)]
-fn command(program: &str) -> Command {
-    Command::new(program)
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to do.
-        let _gone = self.0.kill().and_then(|()| self.0.wait());
-    }
-}
-
 impl ControlPlane {
     /// Starts both and waits until the server is ready.
     pub fn start(assets: &Assets) -> Self {
         let folder = TempDir::new().expect("a folder for the servers");
         let at = |name: &str| folder.path().join(name).display().to_string();
-        let [secure] = free_ports();
+        let [secure] = ports();
         let store_program = assets.program("etcd");
         let (store, store_port) = start_store(folder.path(), "etcd", &store_program);
         let token = "a-token-of-this-test-alone";
-        fs::write(
-            at("tokens.csv"),
-            format!("{token},admin,1,system:masters\n"),
-        )
-        .expect("the token is written");
-        service_account_key(&folder.path().join("accounts.pem"));
         rights::policy(&folder.path().join("audit.yaml"));
         let program = assets.program("kube-apiserver");
-        let arguments = vec![
-            format!("--etcd-servers=http://127.0.0.1:{store_port}"),
+        let whole = plane::server(
+            folder.path(),
+            store_port,
+            secure,
+            &format!("{token},admin,1,system:masters\n"),
+        );
+        let mut arguments = whole.expect("the server's files are written");
+        arguments.extend([
             "--bind-address=127.0.0.1".to_owned(),
             "--advertise-address=127.0.0.1".to_owned(),
-            format!("--secure-port={secure}"),
-            format!("--cert-dir={}", at("certificates")),
-            "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
-            "--service-account-issuer=https://localhost".to_owned(),
-            format!("--service-account-key-file={}", at("accounts.pem")),
-            format!("--service-account-signing-key-file={}", at("accounts.pem")),
-            format!("--token-auth-file={}", at("tokens.csv")),
-            "--authorization-mode=Node,RBAC".to_owned(),
-            // As in any cluster that has device plugins.
-            "--allow-privileged=true".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             format!("--audit-policy-file={}", at("audit.yaml")),
             format!("--audit-log-path={}", at(rights::LOG)),
-        ];
+        ]);
         let server = start(folder.path(), &program, &arguments);
         fs::write(at("kubeconfig"), kubeconfig(secure, token)).expect("the kubeconfig is written");
         let mut plane = Self {
@@ -138,12 +72,8 @@ impl ControlPlane {
         plane
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the server is a real process, so its deadline is wall clock"
-    )]
     fn wait_until_ready(&mut self) {
-        let end = Instant::now() + START;
+        let end = now() + LIMIT;
         loop {
             let answer = self.kubectl(&["get", "--raw", "/readyz"]);
             if answer.succeeded && answer.stdout == "ok" {
@@ -151,10 +81,10 @@ impl ControlPlane {
             }
             let ended = [&mut self.server, &mut self.store]
                 .into_iter()
-                .find_map(|process| process.0.try_wait().ok().flatten());
+                .any(|process| process.has_ended().expect("it can be asked"));
             assert!(
-                ended.is_none() && Instant::now() < end,
-                "the API server did not become ready ({ended:?}, {}); it wrote:\n{}",
+                !ended && now() < end,
+                "the API server did not become ready ({}); it wrote:\n{}",
                 answer.stderr.trim(),
                 self.written()
             );
@@ -175,24 +105,15 @@ impl ControlPlane {
         logs.sort();
         let last: Vec<String> = logs
             .iter()
-            .map(|path| {
-                let text = fs::read_to_string(path).unwrap_or_default();
-                let lines: Vec<&str> = text.lines().collect();
-                let last = lines[lines.len().saturating_sub(25)..].join("\n");
-                format!("== {}\n{last}\n", path.display())
-            })
+            .map(|path| format!("== {}\n{}\n", path.display(), tail(path, 25)))
             .collect();
         last.concat()
     }
 
     /// The last lines of both logs.
     fn written(&self) -> String {
-        let tail = |name: &str| {
-            let text = fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            lines[lines.len().saturating_sub(15)..].join("\n")
-        };
-        format!("{}\n{}", tail("etcd.log"), tail("kube-apiserver.log"))
+        let last = |name: &str| tail(&self.folder.path().join(name), 15);
+        format!("{}\n{}", last("etcd.log"), last("kube-apiserver.log"))
     }
 
     /// The administrator's kubeconfig.
@@ -207,7 +128,9 @@ impl ControlPlane {
 
     /// Runs kubectl with another kubeconfig.
     pub fn kubectl_with(&self, kubeconfig: &Path, arguments: &[&str]) -> Answer {
-        kubectl::run(&self.kubectl, kubeconfig, self.folder.path(), arguments)
+        let mut kubectl = plane::kubectl(&self.kubectl, kubeconfig, self.folder.path());
+        // It waits no longer for the server.
+        host::answer(kubectl.arg("--request-timeout=30s").args(arguments))
     }
 
     /// Where the store answers, as address and port.
@@ -280,8 +203,7 @@ impl ControlPlane {
 
     /// Stops the API server as a crash would, and starts it again on the same store and port.
     pub fn restart_server(&mut self) {
-        self.server.0.kill().expect("it runs");
-        self.server.0.wait().expect("it ends");
+        self.server.crash().expect("it runs");
         self.server = start(self.folder.path(), &self.program, &self.arguments);
         self.wait_until_ready();
     }
@@ -289,22 +211,9 @@ impl ControlPlane {
 
 /// Starts an etcd; the port where it answers.
 fn start_store(folder: &Path, name: &str, program: &Path) -> (Running, u16) {
-    let [clients, peers] = free_ports();
-    let address = format!("127.0.0.1:{clients}");
-    let (client_url, peer_url) = (
-        format!("http://{address}"),
-        format!("http://127.0.0.1:{peers}"),
-    );
-    let arguments = [
-        format!("--data-dir={}", folder.join(name).display()),
-        format!("--listen-client-urls={client_url}"),
-        format!("--advertise-client-urls={client_url}"),
-        format!("--listen-peer-urls={peer_url}"),
-        format!("--initial-advertise-peer-urls={peer_url}"),
-        format!("--initial-cluster=default={peer_url}"),
-        "--unsafe-no-fsync".to_owned(),
-    ];
-    (start_as(folder, name, program, &arguments), clients)
+    let ports = ports();
+    let store = plane::store(program, folder, name, ports);
+    (store.expect("etcd starts"), ports[0])
 }
 
 /// Starts a program that the kernel kills when the test's thread is gone, and that writes to a log beside the rest.
@@ -314,64 +223,16 @@ fn start(folder: &Path, program: &Path, arguments: &[String]) -> Running {
 }
 
 /// The same, with a log of this name.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test starts the server that it tests against"
-)]
 pub fn start_as(folder: &Path, name: &str, program: &Path, arguments: &[String]) -> Running {
-    let log = folder.join(name).with_extension("log");
-    let log = fs::File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .expect("a log beside the servers");
-    let child = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "--"])
-        .arg(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn();
-    Running(child.expect("setpriv of util-linux starts the server"))
+    let started = Running::start(tied(program).args(arguments), folder, name);
+    started.expect("setpriv of util-linux starts the server")
 }
 
 /// Ports that nobody listens on now.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let held: [TcpListener; N] = std::array::from_fn(|_| {
-        TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")
-    });
-    held.map(|listener| listener.local_addr().expect("it is bound").port())
-}
-
-/// A key that signs tokens of this one server.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test makes the key of the server that it tests against"
-)]
-fn service_account_key(path: &Path) {
-    let made = Command::new("openssl")
-        .args([
-            "ecparam",
-            "-genkey",
-            "-name",
-            "prime256v1",
-            "-noout",
-            "-out",
-        ])
-        .arg(path)
-        .stdin(Stdio::null())
-        .output()
-        .expect("openssl starts");
-    assert!(made.status.success(), "openssl made no key: {made:?}");
+pub fn ports<const N: usize>() -> [u16; N] {
+    free_ports().expect("loopback has free ports")
 }
 
 fn kubeconfig(port: u16, token: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
-         clusters: [{{name: test, cluster: {{server: 'https://127.0.0.1:{port}', insecure-skip-tls-verify: true}}}}]\n\
-         users: [{{name: admin, user: {{token: {token}}}}}]\n\
-         contexts: [{{name: test, context: {{cluster: test, user: admin}}}}]\n"
-    )
+    plane::kubeconfig(&format!("127.0.0.1:{port}"), token)
 }

@@ -117,9 +117,9 @@ pub fn a_leader_that_is_paused_wakes_behind_the_fence(plane: &mut ControlPlane) 
         },
         |epoch| epoch == "1",
     );
-    fleet.controller("first").signal("STOP");
+    fleet.controller("first").signal("STOP").expect("it runs");
     until("the other leads", holder, |now| now == "second 2");
-    fleet.controller("first").signal("CONT");
+    fleet.controller("first").signal("CONT").expect("it runs");
     ready(plane, &OBJECTS);
     for node in ["n1", "n2", "n3"] {
         reset_once(plane, node);

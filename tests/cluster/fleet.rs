@@ -198,7 +198,12 @@ impl Fleet {
         let ended: Vec<String> = self
             .agents
             .iter_mut()
-            .filter_map(|(node, agent)| agent.has_ended().then(|| node.clone()))
+            .filter_map(|(node, agent)| {
+                agent
+                    .has_ended()
+                    .expect("it can be asked")
+                    .then(|| node.clone())
+            })
             .collect();
         for node in &ended {
             let kubeconfig = plane.folder().join(format!("agent-{node}.kubeconfig"));
@@ -210,7 +215,7 @@ impl Fleet {
     /// Waits until an agent has ended by itself, as a rack's crash makes it.
     pub fn wait_for_end(&mut self, node: &str) {
         let mut agent = self.agents.remove(node).expect("it runs");
-        agent.wait();
+        agent.wait().expect("it ends");
     }
 
     /// An agent.

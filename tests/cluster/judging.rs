@@ -150,7 +150,7 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
     );
 
     // Just made, and nobody has looked at it.
-    fleet.controller("first").signal("STOP");
+    fleet.controller("first").signal("STOP").expect("it runs");
     apply(plane);
     let manual = policy_with(plane, "mode: Automatic", "mode: Manual");
     let manual = manual.display().to_string();
@@ -160,7 +160,7 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
     let new = judged(plane, &program);
     assert_eq!(new.len(), 3, "{new:?}");
     assert!(new.iter().all(|one| one.status == "InProgress"), "{new:?}");
-    fleet.controller("first").signal("CONT");
+    fleet.controller("first").signal("CONT").expect("it runs");
 
     stand("InProgress", "AwaitingApproval", &all);
     stand("InProgress", "Building", &models);
@@ -171,7 +171,7 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
     stand("Current", "Reporting", &["CardNode/n1"]);
 
     // Declared anew, and what it says is of what was declared before.
-    fleet.controller("first").signal("STOP");
+    fleet.controller("first").signal("STOP").expect("it runs");
     plane
         .kubectl(&["apply", "--server-side", "-k", QUICKSTART])
         .expected();
@@ -182,7 +182,7 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
         !policy.fresh && policy.holds == ["Ready"] && policy.status == "InProgress",
         "{policy:?}"
     );
-    fleet.controller("first").signal("CONT");
+    fleet.controller("first").signal("CONT").expect("it runs");
     stand("Current", "AsDeclared", &cards);
 
     // What is there is what is declared: nobody filled anything in.
@@ -235,7 +235,7 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
 
 /// The program around kstatus, built once; nothing where it is not built, which is said.
 fn program() -> Option<PathBuf> {
-    match assets::kstatus() {
+    match assets::client("kstatus") {
         Ok(program) => Some(program),
         Err(why) => {
             assets::skip("kstatus", &why);

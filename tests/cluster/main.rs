@@ -29,10 +29,10 @@ mod definitions;
 mod draining;
 mod failing;
 mod fleet;
+mod gitops;
 mod handing;
 mod judging;
 mod killing;
-mod kubectl;
 mod kubelet;
 mod lease;
 mod leaving;
@@ -142,10 +142,16 @@ acts! {
     what_is_out_of_date_lets_nothing_begin: "1.37", waiting::what_is_out_of_date_lets_nothing_begin;
     definitions_change_under_live_objects: "1.37", upgraded::definitions_change_under_live_objects;
     kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
+    a_repository_is_all_that_anybody_writes: "1.37", gitops::a_repository_is_all_that_anybody_writes;
     an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
     a_paused_rollout_begins_nothing: "1.37", pausing::a_paused_rollout_begins_nothing;
     a_batch_begins_when_the_one_before_has_ended: "1.37", batches::a_batch_begins_when_the_one_before_has_ended;
     a_deleted_policy_waits_for_what_it_changed: "1.37", leaving::a_deleted_policy_waits_for_what_it_changed;
     the_approval_asked_for_last_governs_a_removal: "1.37", leaving::the_approval_asked_for_last_governs_a_removal;
     at_rest_nothing_is_written: "1.37", failing::at_rest_nothing_is_written;
+}
+
+#[test]
+fn argo_cds_tests_of_the_health_check_pass() {
+    gitops::argo_cds_tests_of_the_health_check_pass();
 }

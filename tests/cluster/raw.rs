@@ -19,7 +19,7 @@ pub struct Raw {
 impl Raw {
     /// Opens it.
     pub fn open(plane: &ControlPlane) -> Self {
-        let [port] = crate::control_plane::free_ports();
+        let [port] = crate::control_plane::ports();
         let arguments = [
             format!(
                 "--kubeconfig={}",

@@ -48,7 +48,7 @@ fn is_taken_back(plane: &ControlPlane, fleet: &Fleet, why: &str) {
         told.contains("taken back before it began") && told.contains(why),
         "{told}"
     );
-    fleet.agent(NODE).signal("CONT");
+    fleet.agent(NODE).signal("CONT").expect("it runs");
     until(
         "the agent has seen that",
         || of_node(plane, "{.metadata.generation} {.status.observedGeneration}"),
@@ -66,14 +66,14 @@ pub fn a_silent_agent_finds_nothing_that_should_not_be_done(plane: &mut ControlP
     observed(plane, &[NODE]);
 
     // Somebody only wants to look, after all.
-    fleet.agent(NODE).signal("STOP");
+    fleet.agent(NODE).signal("STOP").expect("it runs");
     apply(plane);
     until("a grant", || grant(plane), |grant| !grant.is_empty());
     declare(plane, "enforcement: Enforce", "enforcement: Observe");
     is_taken_back(plane, &fleet, "would be others");
 
     // Or to be asked.
-    fleet.agent(NODE).signal("STOP");
+    fleet.agent(NODE).signal("STOP").expect("it runs");
     apply(plane);
     until("a grant", || grant(plane), |grant| !grant.is_empty());
     declare(plane, "mode: Automatic", "mode: Manual");

@@ -17,8 +17,6 @@ mod control_plane;
 mod course;
 #[path = "../cluster/fleet.rs"]
 mod fleet;
-#[path = "../cluster/kubectl.rs"]
-mod kubectl;
 #[path = "../cluster/lease.rs"]
 mod lease;
 #[path = "../cluster/ours.rs"]

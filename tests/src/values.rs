@@ -2,7 +2,7 @@
 use serde_json::{Map, Value, json};
 
 /// What a text, a list or a map of the schema may be, where its type alone does not say. The first is no more than allowed.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: [(&str, &str); 23] = [
     (
         "/image/repository",
         r#"["localhost/shardplane", "registry.example:5000/a/b-c"]"#,
@@ -42,6 +42,7 @@ const EXAMPLES: [(&str, &str); 22] = [
         "/agent/image/digest",
         r#"["", "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"]"#,
     ),
+    ("/agent/rack", r#"["", "a-rack"]"#),
     (
         "/agent/kubeletDir",
         r#"["/var/lib/kubelet", "/var/lib/k0s/kubelet"]"#,

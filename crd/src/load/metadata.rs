@@ -176,6 +176,14 @@ fn namespace(
     Some(namespace.clone())
 }
 
+/// A character as a sentence shows it: itself, unless nobody could see it.
+fn shown(c: char) -> String {
+    match c {
+        '\'' | '"' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    }
+}
+
 /// Why a text is no DNS-1123 subdomain (with dots) or label.
 fn bad_name(name: &str, longest: usize, dots: Dots) -> Option<String> {
     if name.is_empty() {
@@ -194,7 +202,7 @@ fn bad_name(name: &str, longest: usize, dots: Dots) -> Option<String> {
             || (dots == Dots::Taken && c == '.')
     };
     if let Some(c) = name.chars().find(|&c| !taken(c)) {
-        return Some(format!("it holds `{}`", c.escape_default()));
+        return Some(format!("it holds `{}`", shown(c)));
     }
     let whole = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -260,7 +268,7 @@ fn bad_label_part(text: &str, empty: Empty) -> Option<String> {
     }
     let taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if let Some(c) = text.chars().find(|&c| !taken(c)) {
-        return Some(format!("it holds `{}`", c.escape_default()));
+        return Some(format!("it holds `{}`", shown(c)));
     }
     let edge = |c: char| c.is_ascii_alphanumeric();
     (!text.starts_with(edge) || !text.ends_with(edge))

@@ -1,8 +1,5 @@
 //! Where every key and value of a document stands, from the parser's events.
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
 
@@ -95,7 +92,7 @@ enum OpenKind {
     },
     Map {
         key: Option<Key>,
-        seen: HashMap<String, Range<usize>>,
+        seen: BTreeMap<String, Range<usize>>,
     },
     /// A list or mapping that stands where a key should.
     OddKey,
@@ -169,7 +166,7 @@ impl Places {
                 Event::MappingStart(style, ..) => {
                     let map = OpenKind::Map {
                         key: None,
-                        seen: HashMap::new(),
+                        seen: BTreeMap::new(),
                     };
                     places.collection(&mut open, opening(style, range), style, map);
                 }
@@ -250,7 +247,7 @@ impl Places {
     /// Takes one key, and remembers what is wrong with it.
     fn key(
         &mut self,
-        seen: &mut HashMap<String, Range<usize>>,
+        seen: &mut BTreeMap<String, Range<usize>>,
         hidden: bool,
         range: Range<usize>,
         notation: Notation,

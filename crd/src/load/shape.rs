@@ -63,6 +63,14 @@ pub(super) fn check(
     other.retain(|(_, found)| {
         found.id() != catalog::WRONG_TYPE.id || !unlisted.contains(&found.field)
     });
+    // Of a value of another type, whether it would be in range is no second problem.
+    let mistyped: Vec<_> = (other.iter().map(|(_, found)| found))
+        .filter(|found| found.id() == catalog::WRONG_TYPE.id)
+        .map(|found| found.field.clone())
+        .collect();
+    other.retain(|(_, found)| {
+        found.id() == catalog::WRONG_TYPE.id || !mistyped.contains(&found.field)
+    });
     let sound = errors.iter().all(|error| {
         matches!(
             error.kind(),

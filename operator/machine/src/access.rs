@@ -50,6 +50,9 @@ impl Invocation {
     }
 }
 
+/// Output of a program beyond this is read and dropped: whatever has this length was cut.
+pub(crate) const MOST_OUTPUT: usize = 16 << 20;
+
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolOutput {

@@ -134,7 +134,8 @@ pub struct Place {
     /// A rack file: this virtual machine room instead of this machine.
     #[arg(long, value_name = "FILE")]
     pub rack: Option<PathBuf>,
-    /// Where state is kept [default: the user's state folder / shardplane / the machine's name].
+    /// Where state is kept [default: `/var/lib/shardplane` for root, else `shardplane` in the user's state folder
+    /// (`XDG_STATE_HOME`, `~/.local/state`), and there a folder of the rack's or the machine's name].
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Only this server of the room; with --roots, what this machine is called.

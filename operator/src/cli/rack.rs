@@ -55,9 +55,9 @@ pub struct NewRackArgs {
     /// The file to write; - for standard output.
     #[arg(default_value = "-")]
     pub file: PathBuf,
-    /// The rack's name.
-    #[arg(long, default_value = "rack")]
-    pub name: String,
+    /// The rack's name, by which its state is kept too [default: that of the file].
+    #[arg(long)]
+    pub name: Option<String>,
     /// Cards of each server: `ultra:2,pro:4`.
     #[arg(long, default_value = "ultra:1")]
     pub cards: String,
@@ -67,7 +67,8 @@ pub struct NewRackArgs {
     /// Servers.
     #[arg(long, default_value_t = 1)]
     pub servers: u32,
-    /// Seed of serials and of the numberings' order.
+    /// Seed of serials and, of every four in a row, of how QIDs go: 1, 5, … by address; 2, 6, … by decimal text of bus
+    /// numbers which sorts otherwise; 3, 7, … at random; 4, 8, … at random on such buses.
     #[arg(long, default_value_t = 1)]
     pub seed: u32,
 }

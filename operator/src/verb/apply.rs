@@ -94,7 +94,7 @@ pub fn run(
     if people {
         console.result(&outcome(&settled, console));
     } else {
-        console.result(&document::print(
+        console.document(&document::print(
             &as_document(&settled, &declared)?,
             args.printing.output,
         )?);

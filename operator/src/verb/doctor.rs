@@ -50,7 +50,7 @@ pub fn run(
             let mut value = document::json(&diagnosis)?;
             value["tool"] = json!({ "name": "shardplane", "version": env!("CARGO_PKG_VERSION") });
             value["exit"] = document::exit_json(exit);
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
         format @ (Format::Text | Format::Wide) => {
             let detail = if format == Format::Wide {

@@ -37,7 +37,7 @@ pub fn run(
         match args.printing.output {
             Format::Text | Format::Wide => console
                 .result("Down: workers stopped, machine put back as the deletion rules say.\n"),
-            format @ (Format::Json | Format::Yaml) => console.result(&document::print(
+            format @ (Format::Json | Format::Yaml) => console.document(&document::print(
                 &json!({ "why": why, "exit": document::exit_json(Exit::Ok) }),
                 format,
             )?),
@@ -92,7 +92,7 @@ fn print(settled: &Settled, args: &DownArgs, console: &Console) -> Result<(), Fa
                 declaration: Declaration::default(),
                 inputs: Vec::new(),
             };
-            console.result(&document::print(
+            console.document(&document::print(
                 &apply::as_document(settled, &declared)?,
                 format,
             )?);

@@ -56,7 +56,7 @@ pub fn run(args: &FmtArgs, console: &Console) -> Result<Exit, Failure> {
             }
         };
         let Some(path) = path else {
-            console.result(&formatted);
+            console.document(&formatted);
             continue;
         };
         if formatted == source.text {

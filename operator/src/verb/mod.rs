@@ -95,7 +95,7 @@ fn tell(failure: &Failure, format: Format, console: &Console) -> Exit {
         });
         // A document of strings and numbers can always be written.
         if let Ok(text) = document::print(&said, format) {
-            console.result(&text);
+            console.document(&text);
         }
     }
     failure.exit()

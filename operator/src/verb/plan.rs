@@ -104,7 +104,7 @@ pub fn run(
                 config: &declared.inputs,
                 nodes: &nodes,
             };
-            console.result(&document::print(
+            console.document(&document::print(
                 &document::plan(&plan, &around, exit)?,
                 format,
             )?);

@@ -13,6 +13,7 @@ use crate::{
     engine::observe::{self, Surroundings},
     exit::Exit,
     failure::Failure,
+    plain::plain,
     render,
     room::Opening,
     state::durable,
@@ -26,15 +27,14 @@ pub fn probe(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let snapshots = look(&args.place, environment, console)?;
+    let paint = console.out_paint();
+    let shown = |detail| {
+        let text = render::machine::text(&snapshots, detail, paint);
+        plain(&text, paint).into_owned()
+    };
     let text = match args.printing.output {
-        Format::Text => render::machine::text(
-            &snapshots,
-            render::plan::Detail::Normal,
-            console.out_paint(),
-        ),
-        Format::Wide => {
-            render::machine::text(&snapshots, render::plan::Detail::Wide, console.out_paint())
-        }
+        Format::Text => shown(render::plan::Detail::Normal),
+        Format::Wide => shown(render::plan::Detail::Wide),
         format @ (Format::Json | Format::Yaml) => programs_form(&snapshots, format)?,
     };
     put(args.out.as_deref(), &text, console)
@@ -86,7 +86,7 @@ fn programs_form(snapshots: &[HardwareSnapshot], format: Format) -> Result<Strin
 /// Prints a result, or writes it to a file as a whole.
 pub(super) fn put(out: Option<&Path>, text: &str, console: &Console) -> Result<Exit, Failure> {
     match out {
-        None => console.result(text),
+        None => console.document(text),
         Some(path) => {
             let write = |source| Failure::Write {
                 path: path.display().to_string(),

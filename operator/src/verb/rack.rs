@@ -106,7 +106,7 @@ pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Resu
 
 fn new(args: &NewRackArgs, console: &Console) -> Result<Exit, Failure> {
     let recipe = Recipe {
-        name: args.name.clone(),
+        name: args.name.clone().unwrap_or_else(|| named_after(&args.file)),
         cards: Recipe::cards(&args.cards)?,
         switches: args.switches,
         servers: args.servers,
@@ -126,10 +126,28 @@ fn new(args: &NewRackArgs, console: &Console) -> Result<Exit, Failure> {
     put_new(&args.file, &text, console)
 }
 
+/// The name of a rack of which nobody said one: its file's, as far as a name may hold it. State is kept by name, so that two
+/// files of one folder are two racks.
+fn named_after(file: &Path) -> String {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let name: String = stem.chars().map(allowed).take(60).collect();
+    match name.trim_matches('-') {
+        "" => "rack".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 /// Prints a rack file, or writes it where there is none yet.
 pub(super) fn put_new(file: &Path, text: &str, console: &Console) -> Result<Exit, Failure> {
     if file.as_os_str() == "-" {
-        console.result(text);
+        console.document(text);
         return Ok(Exit::Ok);
     }
     if file.exists() {
@@ -174,7 +192,7 @@ fn show(
                 .map(|server| server.shown())
                 .collect::<Result<Vec<_>, _>>()?;
             let value = serde_json::json!({ "room": room.title, "servers": shown });
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
     }
     Ok(Exit::Ok)

@@ -26,9 +26,9 @@ pub fn run(args: &SchemaArgs, console: &Console) -> Result<Exit, Failure> {
             for (name, text) in &files {
                 let is_yaml = !is_json(name);
                 if several && is_yaml && !text.starts_with("---") {
-                    console.result("---\n");
+                    console.document("---\n");
                 }
-                console.result(text);
+                console.document(text);
             }
         }
         Some(folder) => {

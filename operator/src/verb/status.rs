@@ -116,7 +116,7 @@ pub fn run(
                 }))).collect::<Result<Vec<_>, Failure>>()?,
                 "exit": document::exit_json(Exit::Ok),
             });
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
     }
     Ok(Exit::Ok)

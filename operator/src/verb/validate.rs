@@ -65,7 +65,7 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure> {
                 "exit": document::exit_json(exit),
                 "valid": valid,
             });
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
     }
     Ok(exit)

@@ -1,4 +1,6 @@
-//! A boot writes ACS words anew: what `down` puts back is the word of the boot that it runs in.
+//! What `down` puts back is the word of the boot that it runs in, as it was before our first write.
+use std::fs;
+
 use crate::lab::Lab;
 
 /// A divergence port of the laboratory's pair.
@@ -39,4 +41,41 @@ fn the_word_of_the_boot_comes_back() {
     for (verbs, words) in cases {
         assert_eq!(course(verbs), words, "{verbs:?}");
     }
+}
+
+#[test]
+fn what_was_first_comes_back_whatever_was_written_since() {
+    let lab = Lab::new();
+    // No file of ours keeps them here: a value that is written twice has one pre-image.
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    let text = text.replace("    persistence: Persist\n", "");
+    fs::write(&policy, &text).unwrap();
+    let set = |target: &str, value: &str| {
+        lab.run("state", &["rack", "set", target, value]).expect(0);
+    };
+    let apply = || lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    set("0000:24:00.0/acs", OWN);
+    set("vm.max_map_count", "70000");
+    let first = lab.registers("state").words;
+    apply();
+    // Somebody writes words that are neither what was there nor what we left, and the YAML asks for other values.
+    set("0000:24:00.0/acs", "0x001d");
+    set("0000:24:01.0/acs", "0x003d");
+    set("vm.max_map_count", "80000");
+    let edited = text
+        .replace("Seconds: 2600", "Seconds: 3000")
+        .replace("maxMapCount: 2048000", "maxMapCount: 1048576");
+    assert_ne!(edited, text);
+    fs::write(&policy, edited).unwrap();
+    apply();
+    let words = lab.registers("state").words;
+    assert_eq!(words["vm.max_map_count"], "1048576");
+    assert_eq!(words["control_resp_timeout_s"], "3000");
+    assert_eq!(words[PORT], "0x0011");
+    lab.run("state", &["down", "--yes"]).expect(0);
+    let mut expected = first;
+    // Bits that are no business of ours stay as somebody left them.
+    expected.insert(PORT.into(), "0x003d".into());
+    assert_eq!(lab.registers("state").words, expected);
 }

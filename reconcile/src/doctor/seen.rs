@@ -57,6 +57,10 @@ impl Seen {
                 "the vendor's tool failed, or left it out",
                 "run `/opt/qti-aic/tools/qaic-util -q` and see what it says",
             ),
+            Unknown::TooLong => (
+                "the vendor's tool said more than is read of any answer",
+                "run `/opt/qti-aic/tools/qaic-util -q` and see what else it prints",
+            ),
             Unknown::NotReady => (
                 "the SoC is in no state to say it",
                 "look again when it is Ready",

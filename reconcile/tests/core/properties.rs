@@ -30,7 +30,7 @@ const ROUNDS: usize = 2;
 /// does a surplus replica.
 const WORKER_ROUNDS: usize = 6;
 
-/// 12,500 cases together with those of `serving.rs`, where the environment does not say otherwise for each property.
+/// 13,500 cases together with those of `serving.rs` and `begun.rs`, where the environment does not say otherwise for each property.
 pub fn config(cases: u32) -> Config {
     // `Config::default` reads PROPTEST_CASES; where it is not set it says proptest's own default.
     let stated = Config::default();

@@ -1,16 +1,13 @@
 //! Which model a folder holds: one digest over the files that decide what it says, as `shardplane` computes and declares it.
 
 use std::fs::read_dir;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::CheckpointError;
-use crate::regular;
+use crate::hashed;
 
 /// Files that decide what a model says, by their endings; a README or a licence does not.
 const TELLING: [&str; 5] = ["json", "safetensors", "jinja", "model", "txt"];
-/// Bytes between two looks at whether to stop.
-const CHUNK: usize = 1 << 20;
 
 /// Reads the whole of a checkpoint, and refuses it where its digest is not the declared one. `false` where `stop` said so
 /// first.
@@ -36,23 +33,10 @@ fn digest(folder: &Path, stop: &dyn Fn() -> bool) -> Result<Option<String>, Chec
             path: path.clone(),
             source,
         };
-        let file = regular::open(&path).map_err(read)?;
-        let mut chunks = BufReader::with_capacity(CHUNK, file);
         let mut one = blake3::Hasher::new();
-        let mut size = 0;
-        loop {
-            if stop() {
-                return Ok(None);
-            }
-            let chunk = chunks.fill_buf().map_err(read)?;
-            if chunk.is_empty() {
-                break;
-            }
-            one.update(chunk);
-            let taken = chunk.len();
-            size += taken;
-            chunks.consume(taken);
-        }
+        let Some(size) = hashed::hash(&path, &mut one, stop).map_err(read)? else {
+            return Ok(None);
+        };
         let hash = one.finalize().to_hex();
         // Names and lengths are hashed with the contents, so that nothing can be moved between files.
         all.update(format!("{}:{name}:{size}:{hash}\n", name.len()).as_bytes());

@@ -9,13 +9,14 @@ const CHUNK: usize = 1 << 20;
 
 impl Checkpoint {
     /// Compares the two, where the model ties them and both are stored. Readers of such checkpoints disagree about
-    /// which one counts, so there is no right answer where they differ. Reads both matrices whole.
-    pub fn check_tied(&self) -> Result<(), CheckpointError> {
+    /// which one counts, so there is no right answer where they differ. Reads both matrices whole; `false` where `stop`
+    /// said so first.
+    pub fn check_tied(&self, stop: &dyn Fn() -> bool) -> Result<bool, CheckpointError> {
         if !self.shape.tied {
-            return Ok(());
+            return Ok(true);
         }
         let Some((path, tensor)) = self.tensors.find(HEAD) else {
-            return Ok(());
+            return Ok(true);
         };
         let path = path.to_path_buf();
         let expected = vec![u64::from(self.shape.vocab), u64::from(self.shape.hidden)];
@@ -31,6 +32,9 @@ impl Checkpoint {
         let step = (CHUNK / width).max(1);
         let (mut head, mut embedding, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for row in (0..rows).step_by(step) {
+            if stop() {
+                return Ok(false);
+            }
             let count = step.min(rows - row) * width;
             head.resize(count, 0.0_f32);
             embedding.resize(count, 0.0_f32);
@@ -46,6 +50,6 @@ impl Checkpoint {
                 });
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

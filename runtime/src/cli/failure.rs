@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::output;
 use crate::checkpoint::CheckpointError;
-use crate::program::{BuildError, ProgramError};
+use crate::program::{BuildError, ProgramError, Refusal};
 use crate::ranks::RankError;
 use crate::serve::api::ApiError;
 use crate::serve::chain;
@@ -213,6 +213,7 @@ impl From<BuildError> for Failure {
             BuildError::Checkpoint(
                 CheckpointError::NoFolder { .. } | CheckpointError::Missing { .. },
             ) => Exit::Missing,
+            BuildError::Refused(Refusal::NoShards | Refusal::TooMany { .. }) => Exit::Usage,
             BuildError::Refused(_) | BuildError::Checkpoint(_) | BuildError::Context { .. } => {
                 Exit::BadInput
             }
@@ -279,6 +280,15 @@ mod tests {
         check(write(ErrorKind::StorageFull).into(), Exit::CannotWrite);
         check(write(ErrorKind::NotFound).into(), Exit::CannotWrite);
         check(write(ErrorKind::PermissionDenied).into(), Exit::Permission);
+        // A count that no model can have is a mistake in the arguments, one that this model cannot have is not.
+        check(BuildError::from(Refusal::NoShards).into(), Exit::Usage);
+        let many = Refusal::TooMany { shards: 5000 };
+        check(BuildError::from(many).into(), Exit::Usage);
+        let heads = Refusal::Heads {
+            shards: 7,
+            heads: 6,
+        };
+        check(BuildError::from(heads).into(), Exit::BadInput);
         check(ApiError::bad("temperature", "no").into(), Exit::Usage);
         check(
             RankError::OutOfRange { lost: Vec::new() }.into(),

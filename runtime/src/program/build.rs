@@ -15,7 +15,7 @@ use super::{
     Manifest, PACK_FORMAT, Precision, Program, ProgramError, ProgramFile, Refusal, can_slice,
 };
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::regular;
+use crate::hashed;
 
 /// What the serving side reads from beside the slices, copied as it is.
 const COPIES: [&str; 7] = [
@@ -70,7 +70,7 @@ pub struct BuildRequest<'a> {
     pub patience: Duration,
     /// Called now and then as slices are written.
     pub progress: &'a dyn Fn(BuildProgress),
-    /// Whether to stop, with nothing left behind; asked every few megabytes.
+    /// Whether to stop, with nothing left behind; asked every few megabytes that are read, packed or hashed.
     pub stop: &'a dyn Fn() -> bool,
 }
 
@@ -247,11 +247,14 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
             available,
         });
     }
-    checkpoint.check_tied()?;
+    let watch = Watch { progress, stop };
+    if !checkpoint.check_tied(stop)? {
+        return Err(BuildError::Stopped);
+    }
     let place = Place::take(out, patience, stop)?;
     let source = match key {
         Some(_) => None,
-        None => Some(digest(&checkpoint)?),
+        None => Some(digest(&checkpoint, &watch)?),
     };
     let mut manifest = Manifest {
         pack_format: PACK_FORMAT,
@@ -266,7 +269,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
         slices: Vec::new(),
         copies: Vec::new(),
     };
-    if let Some(found) = place.present(&manifest)? {
+    if let Some(found) = place.present(&manifest, stop)? {
         return Ok(Built {
             directory: out.to_path_buf(),
             manifest: found,
@@ -275,7 +278,6 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     }
     place.room(needs.weights + DISK_SLACK)?;
     let scratch = place.scratch()?;
-    let watch = Watch { progress, stop };
     let filled = fill(&checkpoint, &layouts, scratch.path(), &mut manifest, &watch);
     // The disk may fill up while we write, whatever was free before.
     filled.map_err(|error| place.explain_full(error, needs.weights))?;
@@ -304,8 +306,9 @@ fn fill(
         copy(&checkpoint.folder.join(name), &directory.join(name))?;
     }
     let describe = |name: &str| {
-        watch.goes_on()?;
-        ProgramFile::describe(directory, name).map_err(BuildError::Verify)
+        ProgramFile::describe(directory, name, watch.stop)
+            .map_err(BuildError::Verify)?
+            .ok_or(BuildError::Stopped)
     };
     manifest.slices = names
         .iter()
@@ -335,7 +338,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), BuildError> {
 }
 
 /// BLAKE3 over the configuration and every weight file, names and lengths included.
-fn digest(checkpoint: &Checkpoint) -> Result<String, CheckpointError> {
+fn digest(checkpoint: &Checkpoint, watch: &Watch<'_>) -> Result<String, BuildError> {
     let mut hasher = blake3::Hasher::new();
     let folder = &checkpoint.folder;
     let small = COPIES
@@ -347,15 +350,20 @@ fn digest(checkpoint: &Checkpoint) -> Result<String, CheckpointError> {
             path: path.clone(),
             source,
         };
-        let file = regular::open(&path).map_err(read)?;
+        let length = path.metadata().map_err(read)?.len();
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
-        hasher.update(&file.metadata().map_err(read)?.len().to_le_bytes());
-        hasher.update_reader(file).map_err(read)?;
+        hasher.update(&length.to_le_bytes());
+        if hashed::hash(&path, &mut hasher, watch.stop)
+            .map_err(read)?
+            .is_none()
+        {
+            return Err(BuildError::Stopped);
+        }
     }
     Ok(hasher.finalize().to_hex().to_string())
 }

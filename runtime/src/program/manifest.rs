@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{PACK_FORMAT, Precision};
 use crate::model::ModelShape;
-use crate::regular;
+use crate::{hashed, regular};
 
 /// Name of the manifest inside a program directory.
 pub const MANIFEST: &str = "program.json";
@@ -289,34 +289,39 @@ impl Manifest {
         }
         self.copies
             .iter()
-            .try_for_each(|file| file.verify(directory))
+            .try_for_each(|file| file.verify(directory, &|| false).map(drop))
     }
 
-    /// Hashes every file.
-    pub fn verify(&self, directory: &Path) -> Result<(), ProgramError> {
-        self.slices
-            .iter()
-            .chain(&self.copies)
-            .try_for_each(|file| file.verify(directory))
+    /// Hashes every file. `false` where `stop` said so first.
+    pub fn verify(&self, directory: &Path, stop: &dyn Fn() -> bool) -> Result<bool, ProgramError> {
+        for file in self.slices.iter().chain(&self.copies) {
+            if !file.verify(directory, stop)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
 impl ProgramFile {
-    /// Reads a file of `directory` and describes it.
-    pub fn describe(directory: &Path, name: &str) -> Result<Self, ProgramError> {
+    /// Reads a file of `directory` and describes it; none where `stop` said so first.
+    pub fn describe(
+        directory: &Path,
+        name: &str,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, ProgramError> {
         let path = directory.join(name);
         let read = |source| ProgramError::Read {
             path: path.clone(),
             source,
         };
         let mut hasher = blake3::Hasher::new();
-        let bytes =
-            std::io::copy(&mut regular::open(&path).map_err(read)?, &mut hasher).map_err(read)?;
-        Ok(Self {
+        let length = hashed::hash(&path, &mut hasher, stop).map_err(read)?;
+        Ok(length.map(|bytes| Self {
             name: name.to_owned(),
             bytes,
             blake3: hasher.finalize().to_hex().to_string(),
-        })
+        }))
     }
 
     /// What the file is for.
@@ -333,13 +338,20 @@ impl ProgramFile {
         }
     }
 
-    /// Hashes the file.
-    pub(super) fn verify(&self, directory: &Path) -> Result<(), ProgramError> {
-        let Self {
+    /// Hashes the file. `false` where `stop` said so first.
+    pub(super) fn verify(
+        &self,
+        directory: &Path,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<bool, ProgramError> {
+        let Some(Self {
             name: _,
             bytes,
             blake3,
-        } = Self::describe(directory, &self.name)?;
+        }) = Self::describe(directory, &self.name, stop)?
+        else {
+            return Ok(false);
+        };
         let path = directory.join(&self.name);
         if bytes != self.bytes {
             return Err(ProgramError::Length {
@@ -355,6 +367,6 @@ impl ProgramFile {
                 found: blake3,
             });
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -65,13 +65,13 @@ impl Program {
 
     /// Hashes every file, slices included.
     pub fn verify(&self) -> Result<(), ProgramError> {
-        self.manifest.verify(&self.directory)
+        self.manifest.verify(&self.directory, &|| false).map(drop)
     }
 
     /// Hashes one slice; a rank that the program does not have is no fault of it.
     pub fn verify_slice(&self, rank: u32) -> Result<(), ProgramError> {
         match self.manifest.slices.get(rank as usize) {
-            Some(slice) => slice.verify(&self.directory),
+            Some(slice) => slice.verify(&self.directory, &|| false).map(drop),
             None => Ok(()),
         }
     }

@@ -143,7 +143,11 @@ impl Place {
     }
 
     /// The program in place, if it is the one wanted; an error if it is another.
-    pub(super) fn present(&self, wanted: &Manifest) -> Result<Option<Manifest>, BuildError> {
+    pub(super) fn present(
+        &self,
+        wanted: &Manifest,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Manifest>, BuildError> {
         let occupied = |why: String| BuildError::Occupied {
             directory: self.out.clone(),
             why,
@@ -172,7 +176,9 @@ impl Place {
         if let Some(difference) = wanted.difference(found) {
             return Err(occupied(format!("it holds another program ({difference})")));
         }
-        program.verify().map_err(explain)?;
+        if !found.verify(&self.out, stop).map_err(explain)? {
+            return Err(BuildError::Stopped);
+        }
         Ok(Some(found.clone()))
     }
 

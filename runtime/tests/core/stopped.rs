@@ -1,5 +1,6 @@
 //! A build that somebody stops, or that may write no more: an exit code, a sentence, and nothing left behind.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -105,7 +106,7 @@ fn a_stopped_build_leaves_nothing_and_neither_does_a_finished_one() {
     for turn in 1.. {
         let place = TempDir::new().expect("a folder");
         let out = place.path().join("program");
-        let left = std::cell::Cell::new(turn);
+        let left = Cell::new(turn);
         let result = build(&BuildRequest {
             stop: &|| {
                 left.set(left.get() - 1);
@@ -125,6 +126,53 @@ fn a_stopped_build_leaves_nothing_and_neither_does_a_finished_one() {
             }
         }
     }
+}
+
+#[test]
+fn whatever_is_read_to_its_end_asks_whether_to_stop() {
+    let checkpoint = checkpoint();
+    let place = TempDir::new().expect("a folder");
+    let out = place.path().join("program");
+    let (asked, packing, packed) = (Cell::new(0), Cell::new(None), Cell::new(0));
+    let request = BuildRequest {
+        // Without a key, the weights are hashed to know the program by.
+        key: None,
+        progress: &|progress| {
+            if packing.get().is_none() {
+                packing.set(Some(asked.get()));
+            }
+            if progress.done == progress.total {
+                packed.set(asked.get());
+            }
+        },
+        stop: &|| {
+            asked.set(asked.get() + 1);
+            false
+        },
+        ..request(checkpoint.path(), &out)
+    };
+    let built = build(&request).expect("build").manifest;
+    let weights = fs::read_dir(checkpoint.path()).expect("a folder").count();
+    let files = built.slices.len() + built.copies.len();
+    let before = packing.get().expect("it told of its progress");
+    assert!(before > weights, "{before} times for {weights} files");
+    // Every slice goes to the disk, and every file is described.
+    let after = asked.get() - packed.get();
+    assert!(
+        after > built.slices.len() + 2 * files,
+        "{after} times for {files} files"
+    );
+    // The same again is hashed to see that it is whole.
+    asked.set(0);
+    assert_eq!(
+        build(&request).expect("again").outcome,
+        BuildOutcome::Reused
+    );
+    let again = asked.get();
+    assert!(
+        again > weights + 2 * files,
+        "{again} times for {files} files"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{archive::Archive, host, place::Places};
+use crate::{archive::Archive, place::Places};
 
 /// Files that one machine has and another has not, by path.
 pub(crate) type Own = Vec<(String, String)>;

@@ -1,7 +1,6 @@
 //! The kernel lab: `lab [--list] [--look] [--rack FILE]… [--declared FILE]… [NAME]…` boots virtual machines, two at a time, and says
 //! which scenarios hold; `lab --rack FILE --run LINE` boots the first server of a file and runs a line of shell in it.
 mod archive;
-mod host;
 mod image;
 mod place;
 mod projection;

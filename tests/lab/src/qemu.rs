@@ -2,7 +2,6 @@
 use std::path::Path;
 
 use crate::{
-    host,
     place::Places,
     topology,
     vm::{Init, Order},
@@ -34,35 +33,34 @@ pub(crate) fn command(
         Init::Systemd => "rdinit=/lab/boot/init",
     };
     // A lab that is killed takes its machines along. What is preloaded is for QEMU alone.
-    let mut qemu = host::command("setpriv");
-    qemu.args(["--pdeathsig", "KILL", "env"])
-        .arg(format!(
-            "LD_PRELOAD={}",
-            places.built.join("libshim.so").display()
-        ))
-        .arg(format!("LAB_DEVICE_TYPES={}", wiring.types.join("\n")))
-        .arg("qemu-system-x86_64")
-        .args(["-machine", "q35,accel=tcg"])
-        .args([
-            "-smp",
-            &(1 + wiring.ports / PORTS_OF_A_PROCESSOR).to_string(),
-        ])
-        // No source of randomness: what starts early in a boot must not wait for one.
-        .args(["-cpu", "qemu64"])
-        .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
-        .args(["-display", "none", "-vga", "none", "-monitor", "none"])
-        .arg("-serial")
-        .arg(format!("file:{}", console.display()))
-        .args(["-serial", "stdio"])
-        .arg("-kernel")
-        .arg(places.kernel.join("vmlinuz"))
-        .arg("-initrd")
-        .arg(initrd)
-        .arg("-append")
-        .arg(format!(
-            "{COMMAND_LINE} {init} {line} {lockdown} {}",
-            order.command_line
-        ));
+    let mut qemu = host::tied("env");
+    qemu.arg(format!(
+        "LD_PRELOAD={}",
+        places.built.join("libshim.so").display()
+    ))
+    .arg(format!("LAB_DEVICE_TYPES={}", wiring.types.join("\n")))
+    .arg("qemu-system-x86_64")
+    .args(["-machine", "q35,accel=tcg"])
+    .args([
+        "-smp",
+        &(1 + wiring.ports / PORTS_OF_A_PROCESSOR).to_string(),
+    ])
+    // No source of randomness: what starts early in a boot must not wait for one.
+    .args(["-cpu", "qemu64"])
+    .args(["-m", "512", "-nodefaults", "-no-user-config", "-no-reboot"])
+    .args(["-display", "none", "-vga", "none", "-monitor", "none"])
+    .arg("-serial")
+    .arg(format!("file:{}", console.display()))
+    .args(["-serial", "stdio"])
+    .arg("-kernel")
+    .arg(places.kernel.join("vmlinuz"))
+    .arg("-initrd")
+    .arg(initrd)
+    .arg("-append")
+    .arg(format!(
+        "{COMMAND_LINE} {init} {line} {lockdown} {}",
+        order.command_line
+    ));
     if topology::has_iommu(order.server) {
         qemu.args(["-device", "intel-iommu"]);
     }

@@ -14,7 +14,7 @@ use crd::{
 };
 use tempfile::TempDir;
 
-use crate::{host, place::Places, vm::Ended};
+use crate::{place::Places, vm::Ended};
 
 /// A rack file.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use machine::rack::timeout_parameter;
 
-use crate::{host, image, place::Places, qemu, topology};
+use crate::{image, place::Places, qemu, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
 const BOOT: Duration = Duration::from_mins(2);

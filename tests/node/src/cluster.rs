@@ -1,13 +1,15 @@
 //! The whole cluster: control plane, node, volumes, and ours installed as the README says it is done.
-use std::{cell::RefCell, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use host::{command, output};
+
 use crate::{
     engine::{Engine, NODE},
-    host::{Running, command, output, until},
     place::{Programs, Room, root},
-    plane::{Plane, kubeconfig, tail},
+    plane::Plane,
+    release,
 };
 
 /// Volumes that the quickstart's claims are bound to, by claim.
@@ -15,9 +17,6 @@ const CLAIMS: [&str; 2] = ["models", "programs"];
 
 /// Everything that runs; it ends with this.
 pub(crate) struct Cluster {
-    _agent: Running,
-    controller: RefCell<Option<Running>>,
-    ours: Ours,
     /// The node.
     pub(crate) engine: Engine,
     /// The control plane.
@@ -29,33 +28,24 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it, with nothing declared.
+    /// Starts it, with ours installed on the quickstart's rack and nothing declared.
     pub(crate) fn start(room: &Room) -> Result<Self> {
         let programs = Programs::find()?;
         let plane = Plane::start(&programs, room)?;
         let engine = Engine::start(&programs, room, &plane)?;
-        install(&plane)?;
-        volumes(room, &plane)?;
-        // What is declared there is to run under the strictest rules that Kubernetes has.
-        plane.told("label namespace default pod-security.kubernetes.io/enforce=restricted")?;
-        let ours = Ours::admitted(&programs, room, &plane)?;
-        Ok(Self {
-            _agent: ours.agent(room)?,
-            controller: RefCell::new(Some(ours.controller(room, &engine.image)?)),
-            ours,
+        let cluster = Self {
             engine,
             plane,
             programs,
             room: room.clone(),
-        })
-    }
-
-    /// Another controller leads, which builds and serves with this image.
-    pub(crate) fn lead(&self, image: &str) -> Result<()> {
-        drop(self.controller.take());
-        let next = self.ours.controller(&self.room, image)?;
-        self.controller.replace(Some(next));
-        Ok(())
+        };
+        volumes(room, &cluster.plane)?;
+        // What is declared there is to run under the strictest rules that Kubernetes has.
+        cluster
+            .plane
+            .told("label namespace default pod-security.kubernetes.io/enforce=restricted")?;
+        release::install(&cluster)?;
+        Ok(cluster)
     }
 
     /// The folder behind a claim of the quickstart.
@@ -91,46 +81,21 @@ impl Cluster {
             self.plane.kubectl(&arguments).stdout
         };
         [
-            look("get smodel,mbuild,jobs,deployments,pods,pvc,pv -o wide"),
+            look("get smodel,mbuild,jobs,deployments,daemonsets,pods,pvc,pv -A -o wide"),
             look("get smodel,mbuild -o yaml"),
-            look("describe pods"),
-            look("get events --sort-by=.lastTimestamp"),
-            tail(&self.room.at("controller.log"), 20),
+            look("describe pods -A"),
+            look("get events -A --sort-by=.lastTimestamp"),
+            look("logs -n shardplane-system -l app.kubernetes.io/component=controller --tail=20"),
+            look("logs -n shardplane-system -l app.kubernetes.io/component=agent --tail=20"),
         ]
         .join("\n")
     }
 }
 
-/// Installs definitions, roles and admission, as the README says it is done.
-fn install(plane: &Plane) -> Result<()> {
-    let readme = fs::read_to_string(root().join("README.md")).context("reading the README")?;
-    for line in readme
-        .lines()
-        .filter_map(|line| line.strip_prefix("kubectl "))
-        .filter(|line| line.contains("charts/shardplane/"))
-    {
-        plane.told(line)?;
-        plane.told("wait --for=condition=Established crd --all")?;
-    }
-    Ok(())
-}
-
 /// A volume of this node for each claim, the one of models with the example's checkpoint on it.
 fn volumes(room: &Room, plane: &Plane) -> Result<()> {
     for claim in CLAIMS {
-        let folder = room.at("volumes").join(claim);
-        fs::create_dir_all(&folder).context("making a volume's folder")?;
-        plane.apply(
-            &format!("volume-{claim}.yaml"),
-            &format!(
-                "apiVersion: v1\nkind: PersistentVolume\nmetadata:\n  name: {claim}\nspec:\n  \
-                 accessModes: [ReadWriteOnce]\n  capacity: {{storage: 1Gi}}\n  \
-                 claimRef: {{apiVersion: v1, kind: PersistentVolumeClaim, namespace: default, name: {claim}}}\n  \
-                 local: {{path: {}}}\n  nodeAffinity:\n    required:\n      nodeSelectorTerms:\n        \
-                 - matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [{NODE}]}}]\n",
-                folder.display()
-            ),
-        )?;
+        volume(room, plane, claim)?;
     }
     output(
         command("cp")
@@ -141,64 +106,19 @@ fn volumes(room: &Room, plane: &Plane) -> Result<()> {
     Ok(())
 }
 
-/// Ours, with the rights of the shipped accounts alone.
-struct Ours {
-    program: PathBuf,
-    controller: PathBuf,
-    agent: PathBuf,
-}
-
-impl Ours {
-    fn admitted(programs: &Programs, room: &Room, plane: &Plane) -> Result<Self> {
-        let token = |account: &str, more: &str| {
-            let line = format!("create token {account} --namespace=shardplane-system {more}");
-            let token = until("a token is given", || plane.told(&line), |_| true)?;
-            kubeconfig(room, account, token.trim())
-        };
-        let uid = plane.told(&format!("get node {NODE} -o jsonpath={{.metadata.uid}}"))?;
-        Ok(Self {
-            program: programs.ours.join("shardplane"),
-            controller: token("shardplane-controller", "")?,
-            agent: token(
-                "shardplane-agent",
-                &format!(
-                    "--bound-object-kind=Node --bound-object-name={NODE} --bound-object-uid={uid}"
-                ),
-            )?,
-        })
-    }
-
-    fn controller(&self, room: &Room, image: &str) -> Result<Running> {
-        Running::start(
-            command(&self.program)
-                .arg("controller")
-                .arg(format!("--kubeconfig={}", self.controller.display()))
-                .arg(format!("--worker-image={image}"))
-                .arg("--lease-seconds=4")
-                .arg("--metrics=127.0.0.1:0"),
-            &room.folder,
-            "controller",
-        )
-    }
-
-    /// This node's, on the quickstart's rack.
-    fn agent(&self, room: &Room) -> Result<Running> {
-        let rack = root().join("examples/quickstart/rack.yaml");
-        let rack = rack
-            .canonicalize()
-            .context("finding the quickstart's rack")?;
-        let socket = room.at("kubelet/pod-resources/kubelet.sock");
-        Running::start(
-            command(&self.program)
-                .arg("agent")
-                .arg(format!("--kubeconfig={}", self.agent.display()))
-                .arg(format!("--node={NODE}"))
-                .arg(format!("--rack={}", rack.display()))
-                .arg(format!("--state-dir={}", room.at("agent").display()))
-                .arg(format!("--pod-resources={}", socket.display()))
-                .arg("--metrics=127.0.0.1:0"),
-            &room.folder,
-            "agent",
-        )
-    }
+/// A volume of this node for a claim of its name.
+pub(crate) fn volume(room: &Room, plane: &Plane, claim: &str) -> Result<()> {
+    let folder = room.at("volumes").join(claim);
+    fs::create_dir_all(&folder).context("making a volume's folder")?;
+    plane.apply(
+        &format!("volume-{claim}.yaml"),
+        &format!(
+            "apiVersion: v1\nkind: PersistentVolume\nmetadata:\n  name: {claim}\nspec:\n  \
+             accessModes: [ReadWriteOnce]\n  capacity: {{storage: 1Gi}}\n  \
+             claimRef: {{apiVersion: v1, kind: PersistentVolumeClaim, namespace: default, name: {claim}}}\n  \
+             local: {{path: {}}}\n  nodeAffinity:\n    required:\n      nodeSelectorTerms:\n        \
+             - matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [{NODE}]}}]\n",
+            folder.display()
+        ),
+    )
 }

@@ -1,15 +1,16 @@
 //! The node: a registry, containerd, a kubelet and a proxy, and the images that its pods are made of.
-use std::{fs, path::Path};
+use std::{cell::RefCell, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use host::{Running, command, output, tail, until};
+
 use crate::{
     groups,
-    host::{Running, command, output, until},
     inside::ADDRESS,
-    place::{Programs, Room},
-    plane::{Plane, kubeconfig, tail},
+    place::{Programs, Room, root},
+    plane::{Plane, kubeconfig},
 };
 
 /// The Node's name: the server's in the quickstart's rack.
@@ -27,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) image: String,
     /// An image with a shell and little else, by digest.
     pub(crate) busybox: String,
+    registry: RefCell<Option<Running>>,
+    kubelet: u32,
     _parts: Vec<Running>,
 }
 
@@ -34,20 +37,8 @@ impl Engine {
     /// Starts all of it, and waits until the Node is ready.
     pub(crate) fn start(programs: &Programs, room: &Room, plane: &Plane) -> Result<Self> {
         let bin = &programs.node;
-        let registry = room.at("registry");
-        fs::create_dir_all(&registry).context("making the registry's folder")?;
-        let mut parts = vec![Running::start(
-            command(bin.join("crane"))
-                .args(["registry", "serve", "--address", REGISTRY, "--disk"])
-                .arg(&registry),
-            &room.folder,
-            "registry",
-        )?];
-        until(
-            "the registry answers",
-            || output(command(bin.join("crane")).args(["catalog", REGISTRY])),
-            |_| true,
-        )?;
+        let mut parts = Vec::new();
+        let registry = registry(room, bin)?;
         let busybox = image(
             room,
             bin,
@@ -55,12 +46,7 @@ impl Engine {
             &[Path::new("/bin/busybox")],
             "/bin/busybox,tail,-f,/dev/null",
         )?;
-        let ours = [
-            programs.ours.join("shardplane"),
-            programs.ours.join("shardplane-worker"),
-        ];
-        let ours: Vec<&Path> = ours.iter().map(std::path::PathBuf::as_path).collect();
-        let image = image(room, bin, "shardplane", &ours, "/bin/shardplane")?;
+        let image = archive(room, programs, "shardplane", "0.1.0")?;
 
         write(room, "cni/10-bridge.conflist", &network(room).to_string())?;
         write(room, "containerd.toml", &containerd(room, &busybox))?;
@@ -80,7 +66,7 @@ impl Engine {
             |_| true,
         )?;
         write(room, "kubelet.json", &kubelet(room).to_string())?;
-        parts.push(Running::start(
+        let kubelet = Running::start(
             command(bin.join("kubelet"))
                 .arg(format!("--config={}", room.at("kubelet.json").display()))
                 .arg(format!(
@@ -94,7 +80,9 @@ impl Engine {
                 .env("PATH", &path),
             &room.folder,
             "kubelet",
-        )?);
+        )?;
+        let pid = kubelet.pid();
+        parts.push(kubelet);
         parts.push(Running::start(
             command(bin.join("kube-proxy"))
                 .args(["--proxy-mode=nftables", "--conntrack-max-per-core=0"])
@@ -123,9 +111,47 @@ impl Engine {
         Ok(Self {
             image,
             busybox,
+            registry: RefCell::new(Some(registry)),
+            kubelet: pid,
             _parts: parts,
         })
     }
+
+    /// The registry is gone, as by a crash.
+    pub(crate) fn lose_registry(&self) {
+        drop(self.registry.take());
+    }
+
+    /// It is back, with the layers that it had.
+    pub(crate) fn find_registry(&self, programs: &Programs, room: &Room) -> Result<()> {
+        self.registry.replace(Some(registry(room, &programs.node)?));
+        Ok(())
+    }
+
+    /// Sends the kubelet a signal: what is stopped says nothing, as a node that nobody reaches.
+    pub(crate) fn signal_kubelet(&self, name: &str) -> Result<()> {
+        output(command("kill").args(["-s", name, &self.kubelet.to_string()]))?;
+        Ok(())
+    }
+}
+
+/// Starts the registry over the folder that it has in a room.
+fn registry(room: &Room, bin: &Path) -> Result<Running> {
+    let folder = room.at("registry");
+    fs::create_dir_all(&folder).context("making the registry's folder")?;
+    let running = Running::start(
+        command(bin.join("crane"))
+            .args(["registry", "serve", "--address", REGISTRY, "--disk"])
+            .arg(&folder),
+        &room.folder,
+        "registry",
+    )?;
+    until(
+        "the registry answers",
+        || output(command(bin.join("crane")).args(["catalog", REGISTRY])),
+        |_| true,
+    )?;
+    Ok(running)
 }
 
 fn write(room: &Room, name: &str, text: &str) -> Result<()> {
@@ -134,6 +160,36 @@ fn write(room: &Room, name: &str, text: &str) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Assembles our image as `make image` does, and pushes it; its reference by digest. Another version is another image.
+pub(crate) fn archive(
+    room: &Room,
+    programs: &Programs,
+    name: &str,
+    version: &str,
+) -> Result<String> {
+    let file = room.at(&format!("{name}.oci.tar"));
+    let digest = output(
+        command(root().join("packaging/image/assemble"))
+            .arg(&programs.ours)
+            .arg(version)
+            .arg(&file),
+    )?;
+    let layout = room.at(&format!("layout-{name}"));
+    fs::create_dir_all(&layout).context("making a folder for an image")?;
+    output(command("tar").arg("-xf").arg(&file).arg("-C").arg(&layout))?;
+    let named = format!("{REGISTRY}/{name}@{}", digest.trim());
+    output(
+        command(programs.node.join("crane"))
+            .env("HOME", &room.folder)
+            .arg("push")
+            .arg(&layout)
+            .arg(&named),
+    )?;
+    fs::remove_dir_all(&layout).context("removing an image's folder")?;
+    fs::remove_file(&file).context("removing an archive")?;
+    Ok(named)
 }
 
 /// Pushes an image that has these programs in /bin and nothing else; its reference by digest.
@@ -253,6 +309,7 @@ fn kubelet(room: &Room) -> Value {
         "registerNode": true,
         // The node is the test's alone, and it is to see things happen soon.
         "nodeStatusUpdateFrequency": "5s",
+        "nodeLeaseDurationSeconds": 20,
         "syncFrequency": "10s",
     })
 }

@@ -6,10 +6,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{
-    host::{command, until},
-    place::Room,
-};
+use host::{command, until};
+
+use crate::place::Room;
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// What a group of the first version of control groups does not take over from the one above it.

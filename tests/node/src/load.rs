@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use ureq::Agent;
 
-use crate::host::until;
+use host::until;
 
 /// Clients, half of which keep their connection.
 const CLIENTS: usize = 4;

@@ -3,21 +3,21 @@
 mod cluster;
 mod engine;
 mod groups;
-mod host;
 mod inside;
 mod load;
 mod outside;
 mod place;
 mod plane;
 mod play;
+mod release;
 mod scenario;
 mod traces;
 
 use std::{env, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
-
 use host::say;
+
 use place::{Programs, Room};
 
 fn main() -> Result<ExitCode> {

@@ -9,9 +9,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use host::{command, output, tied, until};
+
 use crate::{
     groups,
-    host::{command, output, until},
     place::Room,
     traces::{self, Machine},
 };
@@ -55,10 +56,9 @@ impl Run {
 
     /// A process in namespaces of its own, which ends with this thread.
     fn inside(&self, arguments: &[String]) -> Result<Command> {
-        let mut command = command("setpriv");
+        let mut command = tied("unshare");
         command
-            .args(["--pdeathsig", "KILL", "--"])
-            .args(["unshare", "-nmpf", "--kill-child", "--mount-proc", "--"])
+            .args(["-nmpf", "--kill-child", "--mount-proc", "--"])
             .arg(std::env::current_exe().context("finding this program")?)
             .arg("--inside")
             .arg(&self.room.folder)

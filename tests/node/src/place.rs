@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::host::{command, output};
+use host::{command, output};
 
 /// The target that static binaries are built for.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -27,6 +27,8 @@ pub(crate) struct Programs {
     pub(crate) node: PathBuf,
     /// Ours, static.
     pub(crate) ours: PathBuf,
+    /// helm.
+    pub(crate) helm: PathBuf,
 }
 
 impl Programs {
@@ -51,6 +53,7 @@ impl Programs {
             plane: script("tests/cluster/build")?.join("1.37"),
             node: script("tests/node/build")?,
             ours: ours.canonicalize().context("resolving the target folder")?,
+            helm: script("tests/chart/build")?.join("helm"),
         })
     }
 }

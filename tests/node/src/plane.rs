@@ -6,27 +6,23 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use host::{Answer, Running, plane, tail, tied, until};
+
 use crate::{
-    host::{Running, command, output, until},
-    inside::{ADDRESS, SERVICES},
-    place::{Programs, Room, root},
+    inside::ADDRESS,
+    place::{Programs, Room},
 };
 
+/// Ports of the store, which nobody else has in a network of its own.
+const STORE: [u16; 2] = [2379, 2380];
+/// How long pods stay on a node that says nothing.
+const TOLERATED_SECONDS: u32 = 5;
+/// The API server's port.
+const PORT: u16 = 6443;
 /// Who may do what: a person, the node's kubelet, and its proxy.
 const TOKENS: &str = "admin-of-this-run,admin,1,system:masters\n\
     kubelet-of-this-run,system:node:lab,2,system:nodes\n\
     proxy-of-this-run,system:kube-proxy,3\n";
-
-/// What kubectl printed.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    /// Whether it exited with 0.
-    pub(crate) succeeded: bool,
-    /// Standard output.
-    pub(crate) stdout: String,
-    /// Standard error.
-    pub(crate) stderr: String,
-}
 
 /// A running control plane; it ends with this.
 pub(crate) struct Plane {
@@ -38,56 +34,23 @@ pub(crate) struct Plane {
 impl Plane {
     /// Starts all of it, and waits until it answers.
     pub(crate) fn start(programs: &Programs, room: &Room) -> Result<Self> {
-        let at = |name: &str| room.at(name).display().to_string();
-        fs::write(at("tokens.csv"), TOKENS).context("writing tokens")?;
-        output(
-            command("openssl")
-                .args([
-                    "ecparam",
-                    "-genkey",
-                    "-name",
-                    "prime256v1",
-                    "-noout",
-                    "-out",
-                ])
-                .arg(at("accounts.pem")),
-        )?;
-        let store = "http://127.0.0.1:2379";
-        let peers = "http://127.0.0.1:2380";
         let part = |name: &str, arguments: &[String]| {
-            let mut command = command(programs.plane.join(name));
+            let mut command = tied(programs.plane.join(name));
             Running::start(command.args(arguments), &room.folder, name)
         };
-        let mut parts = vec![part(
-            "etcd",
-            &[
-                format!("--data-dir={}", at("etcd")),
-                format!("--listen-client-urls={store}"),
-                format!("--advertise-client-urls={store}"),
-                format!("--listen-peer-urls={peers}"),
-                format!("--initial-advertise-peer-urls={peers}"),
-                format!("--initial-cluster=default={peers}"),
-                "--unsafe-no-fsync".to_owned(),
-            ],
-        )?];
-        parts.push(part(
-            "kube-apiserver",
-            &[
-                format!("--etcd-servers={store}"),
-                // Pods reach it at the node's address; nothing else can, in a network of its own.
-                "--bind-address=0.0.0.0".to_owned(),
-                format!("--advertise-address={ADDRESS}"),
-                "--secure-port=6443".to_owned(),
-                format!("--cert-dir={}", at("certificates")),
-                format!("--service-cluster-ip-range={SERVICES}"),
-                "--service-account-issuer=https://localhost".to_owned(),
-                format!("--service-account-key-file={}", at("accounts.pem")),
-                format!("--service-account-signing-key-file={}", at("accounts.pem")),
-                format!("--token-auth-file={}", at("tokens.csv")),
-                "--authorization-mode=Node,RBAC".to_owned(),
-                "--kubelet-preferred-address-types=InternalIP".to_owned(),
-            ],
-        )?);
+        let store = programs.plane.join("etcd");
+        let mut parts = vec![plane::store(&store, &room.folder, "etcd", STORE)?];
+        let mut arguments = plane::server(&room.folder, STORE[0], PORT, TOKENS)?;
+        arguments.extend([
+            // Pods reach it at the node's address; nothing else can, in a network of its own.
+            "--bind-address=0.0.0.0".to_owned(),
+            format!("--advertise-address={ADDRESS}"),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
+            // Five minutes by default, which no test waits for.
+            format!("--default-not-ready-toleration-seconds={TOLERATED_SECONDS}"),
+            format!("--default-unreachable-toleration-seconds={TOLERATED_SECONDS}"),
+        ]);
+        parts.push(part("kube-apiserver", &arguments)?);
         let admin = kubeconfig(room, "admin", "admin-of-this-run")?;
         let mut plane = Self {
             room: room.clone(),
@@ -110,8 +73,15 @@ impl Plane {
         plane.parts.push(part("kube-scheduler", &client)?);
         let mut controllers = client.to_vec();
         controllers.extend([
-            format!("--service-account-private-key-file={}", at("accounts.pem")),
-            format!("--root-ca-file={}", at("certificates/apiserver.crt")),
+            "--node-monitor-grace-period=20s".to_owned(),
+            format!(
+                "--service-account-private-key-file={}",
+                plane::accounts(&room.folder).display()
+            ),
+            format!(
+                "--root-ca-file={}",
+                room.at("certificates/apiserver.crt").display()
+            ),
         ]);
         plane
             .parts
@@ -121,26 +91,8 @@ impl Plane {
 
     /// Runs kubectl as an administrator, at the repository's root.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Answer {
-        let ended = command(&self.kubectl)
-            .arg("--kubeconfig")
-            .arg(self.room.at("admin.kubeconfig"))
-            .args(arguments)
-            .env("HOME", &self.room.folder)
-            .current_dir(root())
-            .stdin(std::process::Stdio::null())
-            .output();
-        match ended {
-            Ok(ended) => Answer {
-                succeeded: ended.status.success(),
-                stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
-                stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
-            },
-            Err(error) => Answer {
-                succeeded: false,
-                stdout: String::new(),
-                stderr: error.to_string(),
-            },
-        }
+        let admin = self.room.at("admin.kubeconfig");
+        host::answer(plane::kubectl(&self.kubectl, &admin, &self.room.folder).args(arguments))
     }
 
     /// Runs kubectl, which must succeed, and gives what it printed.
@@ -174,19 +126,7 @@ impl Plane {
 /// Writes a kubeconfig for somebody with a token.
 pub(crate) fn kubeconfig(room: &Room, name: &str, token: &str) -> Result<PathBuf> {
     let path = room.at(&format!("{name}.kubeconfig"));
-    let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: run\n\
-         clusters: [{{name: run, cluster: {{server: 'https://{ADDRESS}:6443', insecure-skip-tls-verify: true}}}}]\n\
-         users: [{{name: {name}, user: {{token: {token}}}}}]\n\
-         contexts: [{{name: run, context: {{cluster: run, user: {name}}}}}]\n"
-    );
+    let text = plane::kubeconfig(&format!("{ADDRESS}:{PORT}"), token);
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     Ok(path)
-}
-
-/// The last lines of a file.
-pub(crate) fn tail(path: &Path, count: usize) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
 }

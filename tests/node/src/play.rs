@@ -3,10 +3,11 @@ use std::io::Read as _;
 
 use anyhow::{Context, Result};
 
+use host::{command, say, until};
+
 use crate::{
     cluster::Cluster,
     engine::{NODE, pods_have_groups},
-    host::{command, say, until},
     outside::UP,
     place::{Room, root},
 };

@@ -3,11 +3,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    groups::hierarchies,
-    host::{command, output},
-    place::Room,
-};
+use host::{command, output};
+
+use crate::{groups::hierarchies, place::Room};
 
 /// Folders of settings that kubelets and proxies write; those of the network are seen in the machine's own namespace.
 const SETTINGS: [&str; 5] = [
@@ -28,7 +26,7 @@ const READINGS: [&str; 7] = [
     "tcp_fastopen_key",
 ];
 /// Where engines, plugins and kubelets keep things by default.
-const FOLDERS: [&str; 8] = [
+const FOLDERS: [&str; 11] = [
     "/run/netns",
     "/run/containerd",
     "/var/lib/cni",
@@ -36,7 +34,10 @@ const FOLDERS: [&str; 8] = [
     "/var/lib/kubelet",
     "/var/log/pods",
     "/var/log/containers",
+    "/var/lib/shardplane",
     "/etc/cni/net.d",
+    "/etc/modprobe.d",
+    "/etc/sysctl.d",
 ];
 
 /// The machine, in lines that are the same where nothing was left.

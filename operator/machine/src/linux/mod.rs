@@ -4,13 +4,13 @@ mod holders;
 mod listener;
 mod mounts;
 mod nodes;
+pub(crate) mod opened;
 pub(crate) mod process;
 mod uevents;
 mod whole_file;
 
 use std::{
     fs, io,
-    io::Read,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -29,10 +29,8 @@ use crate::{
     },
     time::Timestamp,
 };
+use opened::For;
 use uevents::Uevents;
-
-/// No file that we read is larger; a bound against one that never ends.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// Where the kernel's and the vendor's files are. The defaults are the real places; tests pass others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,8 +144,9 @@ impl Linux {
         if let Some(name) = &self.roots.node {
             return name.clone();
         }
-        let name = fs::read_to_string(self.roots.proc.join("sys/kernel/hostname"));
-        NodeName(name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned()))
+        let name = self.read("/proc/sys/kernel/hostname").ok();
+        let name = name.and_then(|bytes| String::from_utf8(bytes).ok());
+        NodeName(name.map_or_else(|| "localhost".to_owned(), |name| name.trim().to_owned()))
     }
 
     pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, AccessError> {
@@ -162,14 +161,8 @@ impl Linux {
     }
 
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, AccessError> {
-        let bytes = || -> io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
-            fs::File::open(self.place(path))?
-                .take(MOST_BYTES)
-                .read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        bytes().map_err(|source| failed("reading", path, source))
+        opened::read(&self.place(path), For::Reading)
+            .map_err(|source| failed("reading", path, source))
     }
 
     pub(crate) fn readlink(&self, path: &str) -> Result<String, AccessError> {
@@ -185,7 +178,7 @@ impl Linux {
         length: usize,
     ) -> Result<Vec<u8>, AccessError> {
         let bytes = || -> io::Result<Vec<u8>> {
-            let file = fs::File::open(self.place(path))?;
+            let file = opened::regular(&self.place(path), For::Reading)?;
             let mut bytes = vec![0; length];
             let mut filled = 0;
             while filled < length {
@@ -204,7 +197,7 @@ impl Linux {
 
     pub(crate) fn pwrite(&self, path: &str, offset: u64, bytes: &[u8]) -> Result<(), AccessError> {
         let write = || -> io::Result<()> {
-            let file = fs::OpenOptions::new().write(true).open(self.place(path))?;
+            let file = opened::regular(&self.place(path), For::Writing)?;
             whole(file.write_at(bytes, offset)?, bytes.len())
         };
         write().map_err(|source| failed("writing", path, source))
@@ -213,7 +206,7 @@ impl Linux {
     pub(crate) fn write(&self, path: &str, text: &str) -> Result<(), AccessError> {
         use std::io::Write as _;
         let write = || -> io::Result<()> {
-            let mut file = fs::OpenOptions::new().write(true).open(self.place(path))?;
+            let mut file = opened::regular(&self.place(path), For::Writing)?;
             whole(file.write(text.as_bytes())?, text.len())
         };
         write().map_err(|source| failed("writing", path, source))

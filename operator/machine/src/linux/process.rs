@@ -21,11 +21,13 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Roots, clock, place};
-use crate::access::{Invocation, ToolError, ToolOutput};
+use super::{
+    Roots, clock,
+    opened::{self, For},
+    place,
+};
+use crate::access::{Invocation, MOST_OUTPUT, ToolError, ToolOutput};
 
-/// Output beyond this is read and dropped.
-const MOST_OUTPUT: usize = 16 << 20;
 /// How much of one stream is read before we look at the clock again: a tool that never stops talking still has a deadline.
 const TURN: usize = 1 << 20;
 /// How often we look whether a silent program has ended: at first, and at most after it has been silent for a while.
@@ -81,16 +83,8 @@ fn plain(name: &str) -> io::Result<&str> {
 /// The files that the program was to leave in the call's folder and that are there.
 pub(crate) fn results(invocation: &Invocation, folder: &Path) -> Vec<(String, String)> {
     let read = |name: &String| {
-        let path = folder.join(name);
-        // Nothing but a file: a pipe in its place would be read for ever.
-        let is_file = fs::symlink_metadata(&path).ok()?.is_file();
-        let mut bytes = Vec::new();
-        fs::File::open(path)
-            .ok()
-            .filter(|_| is_file)?
-            .take(MOST_OUTPUT as u64)
-            .read_to_end(&mut bytes)
-            .ok()?;
+        // What the tool put there is whatever the tool put there: a pipe would be read for ever, a link leads anywhere.
+        let bytes = opened::read(&folder.join(name), For::ReadingNoLink).ok()?;
         Some((name.clone(), text(&bytes)))
     };
     invocation.results.iter().filter_map(read).collect()

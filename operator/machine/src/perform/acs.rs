@@ -1,4 +1,6 @@
 //! ACS: clearing and restoring redirect bits of one port, by read-modify-write of two bytes, and reading them back.
+//!
+//! Format: documented (the PCI Express specification's capability, through the kernel's `config` file).
 use crd::{
     Unknown,
     id::Word,
@@ -123,6 +125,7 @@ fn word_of(why: Unknown) -> &'static str {
         Unknown::Absent => "absent",
         Unknown::ToolMissing => "tool missing",
         Unknown::ToolFailed => "tool failed",
+        Unknown::TooLong => "too long",
         Unknown::NotReady => "not answering",
         Unknown::ReadFailed => "read failed",
     }

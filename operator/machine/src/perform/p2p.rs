@@ -1,6 +1,9 @@
 //! P2P verification: the vendor's two-device test with its output checked, between every pair, in both directions.
 //!
 //! Bandwidth proves nothing: peers behind a redirecting switch have been seen to deliver wrong data fast.
+//!
+//! Format: the call is documented (the guide's smoke test: program, flags, a pair of SoCs); so are its line of
+//! statistics and the sentence about a peer that cannot be reached. What else it prints is inferred (see `vendor`).
 use std::time::Duration;
 
 use crd::{

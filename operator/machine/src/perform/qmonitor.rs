@@ -1,4 +1,7 @@
 //! qmonitor: started as the vendor's guide does, as a transient unit, unless its unit is there already in one state or another.
+//!
+//! Format: documented (the unit's name, its command and its port; systemctl(1), systemd-run(1)). That it needs some seconds
+//! before it answers is observed in the vendor's own scripts, which wait ten.
 use std::time::Duration;
 
 use super::{

@@ -1,4 +1,7 @@
 //! Driver parameters and kernel settings: written as text, read back as numbers.
+//!
+//! Format: documented (the kernel's `/sys/module` and `/proc/sys`). Which names the driver's timeout has had is observed in its
+//! sources and in the vendor's guides.
 use super::{Performed, StepError};
 use crate::machine::Machine;
 

@@ -1,4 +1,6 @@
 //! Settings files of ours: written as a whole, or taken away, and read back.
+//!
+//! Format: documented (modprobe.d(5), sysctl.d(5)).
 use crd::{
     Unknown,
     snapshot::{FileImage, SettingsFile},

@@ -1,4 +1,9 @@
 //! SoCs: partitioning requests, resets, waiting for Ready, and seeing that partitioning took hold.
+//!
+//! Format: the calls are documented (`qaic-monitor-json -i FILE`, `qaic-util -s`, also with `-p ADDRESS`, and fifteen minutes
+//! at most); the request's keys are the vendor's example's. What a request is answered is published nowhere, and what a reset
+//! prints is observed and inferred (see `vendor`): neither is proof, and state is asked for again. That the reset of one SoC is
+//! enough for partitioning is inferred.
 use std::time::Duration;
 
 use crd::{id::PciAddress, kind::ResetScope, snapshot::SocIdentity, step::MdpSetting};

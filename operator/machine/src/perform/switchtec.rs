@@ -2,6 +2,10 @@
 //!
 //! It bypasses the kernel, so it is used only on a Switchtec whose every downstream port leads to AI 100 SoCs, and only at
 //! the place where walking that port's capability list, read through the same interface, finds ACS. Never at fixed offsets.
+//!
+//! Format: documented for switches of this maker (Linux's `switchtec.h` names base, number and layout of the pages; the tool
+//! is open source). That the switches of these cards are laid out so is inferred: the vendor's script writes to addresses that
+//! fit. So the page is found by its bus numbers and believed only where it shows the capability that configuration space shows.
 use std::time::Duration;
 
 use crd::{

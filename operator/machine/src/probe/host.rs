@@ -1,4 +1,7 @@
 //! The machine around the cards: kernel, memory, processors, settings, tools and readings.
+//!
+//! Format: the kernel's files are documented (proc(5), its own pages). qmonitor's port is documented; the driver's parameters
+//! are observed in its sources under both names, and which hwmon file is which is documented for the driver in the kernel.
 use std::collections::BTreeMap;
 
 use crd::{
@@ -122,15 +125,25 @@ pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
 /// in another way, and a loaded unit need not answer.
 pub(crate) fn qmonitor(machine: &Machine) -> Fact<bool> {
     const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let tables: Vec<String> = TABLES
-        .iter()
-        .filter_map(|table| machine.read_text(table).ok())
-        .collect();
-    if tables.is_empty() {
-        return Fact::unknown(Unknown::Absent, TABLES[0]);
+    let mut read = 0;
+    let mut unread = None;
+    for table in TABLES {
+        match machine.read_text(table) {
+            Ok(text) if listens_on(&text, QMONITOR_PORT) => {
+                return Fact::known(true, TABLES.join(" "));
+            }
+            Ok(_) => read += 1,
+            // A kernel may have one of the two protocols alone.
+            Err(error) if reason(&error) == Unknown::Absent => {}
+            Err(error) => unread = Some(Fact::unknown(reason(&error), table)),
+        }
     }
-    let listens = tables.iter().any(|table| listens_on(table, QMONITOR_PORT));
-    Fact::known(listens, TABLES.join(" "))
+    match unread {
+        // Whoever does not listen in the one may listen in the other.
+        Some(unread) => unread,
+        None if read == 0 => Fact::unknown(Unknown::Absent, TABLES[0]),
+        None => Fact::known(false, TABLES.join(" ")),
+    }
 }
 
 /// Who it is that listens there: the vendor's operator has an agent of its own on that port, in a pod.

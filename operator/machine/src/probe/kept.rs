@@ -1,4 +1,7 @@
 //! Our files that keep settings over a boot, and what is read after them.
+//!
+//! Format: documented (modprobe.d(5), sysctl.d(5): syntax, folders and their order; `module.parameter=` on the kernel's command
+//! line).
 use std::{collections::BTreeMap, io};
 
 use crd::{

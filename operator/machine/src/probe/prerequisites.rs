@@ -1,4 +1,8 @@
 //! What the vendor's guides ask of a machine: the facts that `doctor` judges and nothing is planned by.
+//!
+//! Format: the kernel's and the system's files are documented (proc(5), group(5), os-release(5), DMI below `/sys/class/dmi`, the
+//! UEFI variable); so are the SDK's files and the group `qaic`. What the vendor's operator leaves behind is observed in its
+//! sources; by which names hypervisors call their machines, on machines that people published.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
@@ -33,6 +37,7 @@ const FILES: [(&str, &str); 6] = [
 
 pub(crate) fn prerequisites(machine: &Machine, socs: &[&PciFunction]) -> Prerequisites {
     let qaic_group = qaic_group(machine);
+    let product = product(machine);
     Prerequisites {
         reader: reader(machine, &qaic_group),
         distribution: parsed(machine, "/etc/os-release", distribution),
@@ -41,8 +46,8 @@ pub(crate) fn prerequisites(machine: &Machine, socs: &[&PciFunction]) -> Prerequ
             Ok(bytes) => Fact::known(bytes >> 30, "/"),
             Err(error) => Fact::unknown(reason(&error), "/"),
         },
-        virtual_machine: parsed(machine, "/proc/cpuinfo", is_virtual),
-        product: product(machine),
+        virtual_machine: virtual_machine(machine, &product),
+        product,
         secure_boot: Some(secure_boot_fact(machine)),
         driver_parameters: driver_parameters(machine),
         iommus: listed(machine, "/sys/class/iommu", |names| {
@@ -142,6 +147,44 @@ fn is_virtual(cpuinfo: &str) -> Option<bool> {
         (key.trim() == "flags").then_some(value)
     })?;
     Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+/// Whether the machine is a virtual one. Either sign is enough: a hypervisor may hide its flag, and a name may be changed.
+fn virtual_machine(machine: &Machine, product: &Fact<String>) -> Fact<bool> {
+    if product.get().is_some_and(|product| is_emulated(product)) {
+        return Fact::known(true, product.source.clone());
+    }
+    parsed(machine, "/proc/cpuinfo", is_virtual)
+}
+
+/// Whether maker and product are those that hypervisors give their machines (as they are told apart by systemd-detect-virt).
+/// Some makers have machines of both kinds: then the product tells.
+fn is_emulated(product: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "bhyve",
+        "bochs",
+        "innotek",
+        "kubevirt",
+        "kvm",
+        "openstack",
+        "parallels",
+        "qemu",
+        "virtualbox",
+        "vmware",
+        "xen",
+    ];
+    const PHRASES: [&str; 4] = [
+        "apple virtualization",
+        "google compute engine",
+        "standard pc (",
+        "microsoft corporation virtual machine",
+    ];
+    let product = product.to_ascii_lowercase();
+    let named = product
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| WORDS.contains(&word));
+    let rented = product.starts_with("amazon ec2") && !product.contains(".metal");
+    named || rented || PHRASES.iter().any(|phrase| product.contains(phrase))
 }
 
 fn product(machine: &Machine) -> Fact<String> {
@@ -259,6 +302,28 @@ mod tests {
         .map(str::to_owned)
         .into();
         assert_eq!(pythons(&names), ["3.9", "3.10"]);
+    }
+
+    #[test]
+    fn what_hypervisors_call_their_machines_is_known() {
+        for (product, expected) in [
+            ("QEMU Standard PC (Q35 + ICH9, 2009)", true),
+            ("Red Hat KVM", true),
+            ("VMware, Inc. VMware7,1", true),
+            ("innotek GmbH VirtualBox", true),
+            ("Xen HVM domU", true),
+            ("Microsoft Corporation Virtual Machine", true),
+            ("Google Google Compute Engine", true),
+            ("Amazon EC2 m5.large", true),
+            ("Amazon EC2 m5.metal", false),
+            ("Microsoft Corporation Surface", false),
+            ("Supermicro SYS-420GP-TNR", false),
+            ("Dell Inc. PowerEdge R750xa", false),
+            ("Lenovo XenSomething", false),
+            ("", false),
+        ] {
+            assert_eq!(is_emulated(product), expected, "{product}");
+        }
     }
 
     #[test]

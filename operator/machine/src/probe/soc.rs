@@ -1,4 +1,7 @@
 //! SoCs: what the kernel shows of each, joined on PCI address with what the vendor's tool says.
+//!
+//! Format: ids and the accel class are documented (the PCI list, the kernel's driver); the query's flags are documented, what it
+//! prints is observed, documented in part and inferred (see `vendor`), and its JSON inferred.
 use std::time::Duration;
 
 use crd::{
@@ -9,9 +12,9 @@ use crd::{
 
 use super::{mhi::Controllers, pci::DEVICES, reach::reason};
 use crate::{
-    access::{Invocation, ToolError, ToolOutput},
+    access::{Invocation, MOST_OUTPUT, ToolError, ToolOutput},
     machine::Machine,
-    vendor::{Device, Joined, join},
+    vendor::{Device, Joined, join, own_size},
 };
 
 /// The vendor's tool for queries and resets.
@@ -68,15 +71,20 @@ pub(crate) fn query(machine: &Machine) -> Answer {
     Ok(join(output.status, &output.stdout, None))
 }
 
-/// More than this is no answer: 128 SoCs take half a mebibyte, and what is read takes many times its size.
+/// More than this is no answer: 128 SoCs take half a mebibyte, and what is read takes many times its size. Log lines between
+/// are no part of it: they are dropped before anything is made of the rest, and there may be as many as a machine reads.
 const MOST_ANSWER: usize = 2 << 20;
 
 /// A tool that was cut short may have printed half a block: then no block can be trusted to be whole.
 fn whole(output: &ToolOutput) -> Result<(), Unknown> {
-    let files = output.files.iter().map(|(_, text)| text.len());
-    let long = output.stdout.len() + files.sum::<usize>() > MOST_ANSWER;
-    if output.timed_out || output.status.is_none() || long {
+    if output.timed_out || output.status.is_none() {
         return Err(Unknown::ToolFailed);
+    }
+    // What is no text only grows when it is made text.
+    let cut = output.stdout.len() >= MOST_OUTPUT;
+    let files = output.files.iter().map(|(_, text)| text.len());
+    if cut || own_size(&output.stdout) + files.sum::<usize>() > MOST_ANSWER {
+        return Err(Unknown::TooLong);
     }
     Ok(())
 }

@@ -1,4 +1,8 @@
 //! The vendor's software: SDK versions and the compiler that goes with them.
+//!
+//! Format: folders and tools are documented (the vendor's installer and guides); the records of versions are observed in
+//! scripts that read them, and what the version tool prints is inferred (see `vendor`). From which version on which compiler is
+//! to be used is inferred from the vendor's own tools.
 use std::time::Duration;
 
 use crd::{Fact, Unknown, snapshot::Toolchain};

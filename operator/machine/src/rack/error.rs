@@ -16,11 +16,19 @@ pub enum RackError {
     },
     /// The file is no longer the one that the live registers were seeded from.
     #[error(
-        "the rack file of {rack} has changed since its registers were seeded; run `shardplane rack reseed` to start over, or put the file back"
+        "the registers in {} were seeded from another text than this rack file of the name {rack}; if that is another rack which has the name too, call one of them otherwise (metadata.name) or give this one a folder of its own with --state-dir; if this file was changed, put it back, or run `shardplane rack reseed` to start over, which archives journal and ledger", path.display()
     )]
     Changed {
         /// The rack.
         rack: String,
+        /// The folder of its registers.
+        path: PathBuf,
+    },
+    /// The registers are laid out as another version does.
+    #[error("the registers in {} were written by another version of shardplane; use that one, or run `shardplane rack reseed` to start over, which archives journal and ledger", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
     },
     /// The state folder could not be used.
     #[error("{doing} {}", path.display())]

@@ -1,4 +1,6 @@
 //! New racks from a short recipe: `shardplane rack new --cards ultra:2,pro:4 --switches 1`.
+mod numbering;
+
 use std::collections::BTreeMap;
 
 use crd::{
@@ -9,10 +11,10 @@ use crd::{
     },
 };
 
+use self::numbering::Numbering;
 use super::{RackError, impossible};
 
-/// Root buses that a server's root ports are spread over. Below 0x64 and above, so that decimal text order and numeric
-/// order of addresses differ, as they do on real servers.
+/// Root buses that a server's root ports are spread over, as on real servers.
 const ROOT_BUSES: [u8; 6] = [0x20, 0x80, 0x40, 0xa0, 0x60, 0xc0];
 /// Downstream ports of one switch.
 const MOST_PORTS: usize = 32;
@@ -28,7 +30,8 @@ pub struct Recipe {
     pub switches: u32,
     /// Servers.
     pub servers: u32,
-    /// Seed.
+    /// Seed of serials and, counted by fours, of how the vendor's tool numbers SoCs: 1 in order of address, 2 by buses whose
+    /// decimal text sorts otherwise than their numbers, 3 at random, 4 both.
     pub seed: u32,
 }
 
@@ -116,6 +119,22 @@ pub fn generate(recipe: &Recipe) -> Result<Rack, RackError> {
             })
             .collect::<Vec<_>>()
     };
+    let numbering = Numbering::of(recipe.seed);
+    let server = Server {
+        name: NodeName("aic".to_owned()),
+        labels: BTreeMap::new(),
+        host: None,
+        sdk: None,
+        settings: None,
+        qid_order: numbering.qid_order(),
+        durations: None,
+        tenants: Vec::new(),
+        vendor_agent: None,
+        faults: Vec::new(),
+        recorded: None,
+        root_ports,
+    };
+    let server = numbering.place(server, recipe.seed);
     Ok(Rack {
         api_version: API_VERSION.to_owned(),
         kind: RACK_KIND.to_owned(),
@@ -128,17 +147,7 @@ pub fn generate(recipe: &Recipe) -> Result<Rack, RackError> {
             servers: (1..=recipe.servers)
                 .map(|number| Server {
                     name: NodeName(format!("aic-{number:02}")),
-                    labels: BTreeMap::new(),
-                    host: None,
-                    sdk: None,
-                    settings: None,
-                    qid_order: None,
-                    durations: None,
-                    tenants: Vec::new(),
-                    vendor_agent: None,
-                    faults: Vec::new(),
-                    recorded: None,
-                    root_ports: root_ports.clone(),
+                    ..server.clone()
                 })
                 .collect(),
         },

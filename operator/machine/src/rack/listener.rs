@@ -110,6 +110,7 @@ fn recorded(view: &View<'_>) -> Option<Result<Listener, io::Error>> {
                 Unknown::ShortRead
                 | Unknown::Malformed
                 | Unknown::ToolFailed
+                | Unknown::TooLong
                 | Unknown::NotReady
                 | Unknown::ReadFailed,
             ) => errno(Errno::EIO),

@@ -130,6 +130,7 @@ impl Store {
             if loaded.live.digest != self.digest {
                 return Err(RackError::Changed {
                     rack: self.rack.clone(),
+                    path: self.folder.clone(),
                 });
             }
             return Ok(());
@@ -208,9 +209,7 @@ impl Store {
             source,
         })?;
         if live.format != FORMAT {
-            return Err(RackError::Changed {
-                rack: self.rack.clone(),
-            });
+            return Err(RackError::Format { path: self.file() });
         }
         let world = Arc::new(self.enumerate(Some(&live))?);
         let loaded = Arc::new(Loaded { live, world, stamp });

@@ -1,11 +1,13 @@
 //! Log lines, which the vendor's runtime writes on the stream that its tools print to, and complaints among the other lines.
 //!
-//! Format: observed (`[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device …`, in a published capture).
+//! Format: observed (`[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device …`, in a published capture). That a
+//! time may stand without its brackets, `15:58:55.536 [error] …`, is inferred.
 use std::{borrow::Cow, str::Chars};
 
-/// Whether a line is one of the runtime's log: it begins with a bracket.
+/// Whether a line is one of the runtime's log: it begins with a bracket, or with a time and then one.
 pub fn is_log(line: &str) -> bool {
-    line.trim_start().starts_with('[')
+    let line = line.trim_start();
+    line.starts_with('[') || before_log(line).is_empty() && !line.is_empty()
 }
 
 /// A text without the sequences by which a program colours a terminal and moves on it, and without a mark of its encoding.
@@ -48,7 +50,9 @@ fn skip_escape(rest: &mut Chars<'_>) {
                     break;
                 }
                 if c == '\u{1b}' {
-                    rest.next();
+                    if ahead(rest).is_some() {
+                        rest.next();
+                    }
                     break;
                 }
             }
@@ -88,6 +92,14 @@ pub(super) fn own_lines(text: &str) -> Vec<String> {
     own
 }
 
+/// How many bytes a text has without its log lines. A runtime that has much to complain about writes thousands of them, and
+/// none of them is part of the tool's answer.
+pub(crate) fn own_size(text: &str) -> usize {
+    let text = without_escapes(text);
+    let own = text.lines().filter(|line| !is_log(line));
+    own.map(|line| before_log(line).len() + 1).sum()
+}
+
 /// Whether a line is the rest of the one before it, which a log line tore apart.
 fn is_rest(torn: &str, line: &str) -> bool {
     let starts = line.starts_with("QID") || line.trim().is_empty();
@@ -121,15 +133,53 @@ fn doubt(line: &mut String) {
 
 /// The line up to where a log line was printed into it: two writers share one stream.
 pub(super) fn before_log(line: &str) -> &str {
-    let mut from = 0;
-    while let Some(at) = line[from..].find('[') {
-        let at = from + at;
-        if is_time(&line.as_bytes()[at + 1..]) {
-            return &line[..at];
-        }
-        from = at + 1;
+    let bytes = line.as_bytes();
+    let begins = |&at: &usize| match bytes[at] {
+        b'[' => is_time(&bytes[at + 1..]),
+        b'0'..=b'9' => is_bare_time(&bytes[at..]),
+        _ => false,
+    };
+    (0..bytes.len())
+        .find(begins)
+        .map_or(line, |at| without_date(&line[..at]))
+}
+
+/// What stands before a log line's time, without its date.
+fn without_date(before: &str) -> &str {
+    /// `2026-11-28`.
+    const LENGTH: usize = 10;
+    let trimmed = before.trim_end_matches([' ', 'T']);
+    let date = trimmed.len().checked_sub(LENGTH);
+    let is_date = |date: &str| {
+        date.char_indices().all(|(at, c)| match at {
+            4 | 7 => c == '-',
+            _ => c.is_ascii_digit(),
+        })
+    };
+    match date.and_then(|at| trimmed.split_at_checked(at)) {
+        Some((rest, date)) if is_date(date) => rest,
+        _ => before,
     }
-    line
+}
+
+/// `15:58:55.536 [`: a time without brackets, and the bracket of whatever follows it.
+fn is_bare_time(bytes: &[u8]) -> bool {
+    let Some((time, rest)) = bytes.split_at_checked("15:58:55".len()) else {
+        return false;
+    };
+    let plain = time.iter().enumerate().all(|(at, byte)| match at {
+        2 | 5 => *byte == b':',
+        _ => byte.is_ascii_digit(),
+    });
+    let rest = match rest {
+        [b'.' | b',', rest @ ..] => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            &rest[digits..]
+        }
+        rest => rest,
+    };
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    plain && spaces > 0 && rest.get(spaces) == Some(&b'[')
 }
 
 /// `15:58:55.536]`, or without the fraction.
@@ -204,6 +254,10 @@ mod tests {
             ("[15:58:55.536][error]", ""),
             ("[", "["),
             ("é[1:2:3]", "é[1:2:3]"),
+            ("\tNsp Total:115:58:55.536 [error] x", "\tNsp Total:1"),
+            ("0000:15:00.015:58:55 [error] x", "0000:15:00.0"),
+            ("\tBuilt:12:30:15", "\tBuilt:12:30:15"),
+            ("\tBuilt:12:30:15 x", "\tBuilt:12:30:15 x"),
         ] {
             assert_eq!(before_log(line), want, "{line}");
         }
@@ -220,8 +274,29 @@ mod tests {
             ("\u{1b}(Ba\u{1b}", "Ba"),
             ("\u{1b}[31\nStatus", "\nStatus"),
             ("\u{1b}]title\r\nStatus", "\r\nStatus"),
+            ("\u{1b}]title\u{1b}\nStatus", "\nStatus"),
         ] {
             assert_eq!(without_escapes(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn log_lines_have_no_size() {
+        for (text, want) in [
+            ("", 0),
+            ("a:1\n", 4),
+            ("a:1", 4),
+            (
+                "15:58:55.536 [error] y\n2026-11-28 15:58:55.536 [error] y\n",
+                0,
+            ),
+            (
+                "[15:58:55.536][error][x] y\n\u{1b}[31m[15:58:55.536] z\u{1b}[0m\n",
+                0,
+            ),
+            ("a:1[15:58:55.536][error][x] y\nb:2\n", 8),
+        ] {
+            assert_eq!(own_size(text), want, "{text:?}");
         }
     }
 

@@ -20,6 +20,7 @@ mod version;
 pub use cgroup::CgroupOwner;
 pub use compiler::{CompilerWords, Fault as CompilerFault};
 pub use joined::{Joined, JsonUse, join};
+pub(crate) use log::own_size;
 pub use log::{complaint, is_log};
 pub use monitor_json::{MonitorAnswer, partitioning_request};
 pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
@@ -34,5 +35,7 @@ pub use text::{
 };
 pub use version::VersionReport;
 
+#[cfg(test)]
+mod interleaved;
 #[cfg(test)]
 mod tests;

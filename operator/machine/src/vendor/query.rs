@@ -16,13 +16,13 @@ use super::log::own_lines;
 pub struct Device {
     /// Its number until the driver or the machine starts anew.
     pub qid: Qid,
-    /// Every `key:value` of its block, the unknown ones too; the last of a key wins.
+    /// Every `key:value` of its block, the unknown ones too. A key that was printed with two values has none that is known.
     pub fields: BTreeMap<String, String>,
 }
 
 /// The key of what everything is joined on.
 const ADDRESS: &str = "PCI Address";
-/// What a block with two addresses has in their place: none.
+/// What stands in the place of two values of one key: a block's border was lost, or somebody else's line is in it.
 const TWO: &str = "more than one";
 
 /// A word of the capability line, `MDP+`.
@@ -106,7 +106,7 @@ impl Device {
         }
     }
 
-    /// Adds a line's field. A block with two addresses is two blocks whose border was lost: it has none.
+    /// Adds a line's field. Two values for one key are none.
     fn take(&mut self, line: &str) {
         let Some((key, value)) = line.split_once(':') else {
             return;
@@ -114,7 +114,7 @@ impl Device {
         let (key, value) = (key.trim(), value.trim());
         let before = self.fields.insert(key.to_owned(), value.to_owned());
         let moved = before.is_some_and(|before| !before.eq_ignore_ascii_case(value));
-        if moved && fold(key) == fold(ADDRESS) {
+        if moved {
             self.fields.insert(key.to_owned(), TWO.to_owned());
         }
     }
@@ -122,6 +122,12 @@ impl Device {
     /// A field's value, however the key is spaced or capitalised in this version; none where it is empty.
     pub fn field(&self, key: &str) -> Option<&str> {
         self.text(key).filter(|value| !value.is_empty())
+    }
+
+    /// As [`Device::field`], for names and words. None of them has a colon or a bracket: one that does has somebody else's line
+    /// in it, and half a name is another name.
+    fn word(&self, key: &str) -> Option<&str> {
+        self.field(key).filter(|value| is_word(value))
     }
 
     /// As [`Device::field`], empty values too.
@@ -132,7 +138,8 @@ impl Device {
             let found = self.fields.iter().find(|(known, _)| fold(known) == folded);
             found.map(|(_, value)| value)
         };
-        exact.or_else(alike).map(String::as_str)
+        let value = exact.or_else(alike).map(String::as_str);
+        value.filter(|value| *value != TWO)
     }
 
     /// Its PCI address, by which it is joined with everything else.
@@ -149,7 +156,7 @@ impl Device {
 
     /// Its state. Words that nobody knows are kept, and are not `Ready`.
     pub fn status(&self) -> Option<SocStatus> {
-        Some(match self.field("Status")? {
+        Some(match self.word("Status")? {
             "Ready" => SocStatus::Ready,
             "Initializing" => SocStatus::Initializing,
             "Error" => SocStatus::Error,
@@ -196,7 +203,7 @@ impl Device {
 
     /// Its capability words; absent where this SDK prints no such line, or the SoC is not ready.
     pub fn capabilities(&self) -> Option<Vec<Capability>> {
-        let words = self.text("Device Capabilities")?;
+        let words = self.text("Device Capabilities").filter(|w| is_word(w))?;
         Some(
             words
                 .split([' ', '\t', ',', ';'])
@@ -217,18 +224,22 @@ impl Device {
 
     /// Its SKU in the tool's words.
     pub fn sku(&self) -> Option<&str> {
-        self.field("Sku Type")
+        self.word("Sku Type")
     }
 
     /// Its board's serial.
     pub fn board_serial(&self) -> Option<&str> {
-        self.field("Board serial")
+        self.word("Board serial")
     }
 
     /// Its firmware's version.
     pub fn firmware(&self) -> Option<&str> {
-        self.field("FW Version")
+        self.word("FW Version")
     }
+}
+
+fn is_word(value: &str) -> bool {
+    !value.contains([':', '[', ']'])
 }
 
 /// A key without what versions write differently: case, spaces, dashes and underscores.

@@ -11,6 +11,8 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::no_files::in_time;
+
 /// Longer than any run of these on a busy machine; a test that waits for it has failed.
 const LONG: Duration = Duration::from_mins(2);
 /// Long enough for a shell to start on a busy machine.
@@ -126,4 +128,16 @@ fn files_that_a_tool_leaves_come_back() {
     assert_eq!(output.files, [expected]);
     call.results = vec!["../result.json".to_owned()];
     assert!(matches!(machine.run(&call), Err(ToolError::Start { .. })));
+}
+
+#[test]
+fn what_is_no_file_does_not_hold_the_call() {
+    let machine = Machine::linux(Roots {
+        search: vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tools")],
+        ..Roots::default()
+    });
+    let mut call = Invocation::new("stubborn", &["no-file", "{dir}"], LONG);
+    call.results = ["pipe", "link", "folder", "file"].map(str::to_owned).into();
+    let output = in_time(move || machine.run(&call).unwrap());
+    assert_eq!(output.files, [("file".to_owned(), "{}".to_owned())]);
 }

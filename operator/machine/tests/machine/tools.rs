@@ -257,3 +257,24 @@ fn nothing_is_run_for_what_files_say() {
     assert_eq!(calls.len(), 1, "{calls:?}");
     assert!(calls[0].starts_with("-q -j "), "{calls:?}");
 }
+
+/// A log as long as the outsider's, and longer than any that is read, and words that are no log.
+#[test]
+fn a_log_of_any_length_costs_nothing_and_an_endless_answer_says_so() {
+    const LINE: &str = "[15:58:55.536][error][LogCommon][openDevice:#68] Failed to open device /dev/qaic_aic100_0: Status:Error\n";
+    let between = |count: usize| TEXT.replace('\n', &format!("\n{}", LINE.repeat(count)));
+    let lines = 30_000 / TEXT.lines().count();
+    check(
+        &[("stdout", &between(lines))],
+        ("Some(Ready) Some(16) None", 1),
+    );
+    for text in [
+        format!("{TEXT}{}", LINE.repeat(200_000)),
+        format!("{TEXT}{}", "\tNothing that:is known\n".repeat(100_000)),
+    ] {
+        let (read, _) = asked(&[("stdout", &text)]);
+        for soc in &read.socs {
+            assert_eq!(soc.status.unknown, Some(Unknown::TooLong));
+        }
+    }
+}

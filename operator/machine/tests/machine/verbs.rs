@@ -1,6 +1,6 @@
 //! What people do to a rack: unplug, replug, reboot, hold, set, fault, reseed; and two processes at once.
 use crd::{
-    id::WorkerId,
+    id::{PciAddress, WorkerId},
     snapshot::{HardwareSnapshot, SocStatus},
 };
 use machine::{Claim, Clock, EventCursor, Happening, RackError, rack};
@@ -296,5 +296,49 @@ fn generated_racks_open() {
     }
     for cards in ["", "ultra:0", "ultra:x", "giga:1", "ultra:65"] {
         assert!(rack::Recipe::cards(cards).is_err(), "{cards}");
+    }
+}
+
+/// SoCs of a probe by QID, each as the place that its address takes in this order.
+fn places<K: Ord>(snapshot: &HardwareSnapshot, key: impl Fn(PciAddress) -> K) -> Vec<usize> {
+    let mut sorted: Vec<PciAddress> = snapshot.socs.iter().map(|soc| soc.address).collect();
+    sorted.sort_by_key(|&at| key(at));
+    let mut by_qid: Vec<_> = snapshot.socs.iter().collect();
+    by_qid.sort_by_key(|soc| soc.qid.get().copied());
+    let place = |at| sorted.iter().position(|&other| other == at).unwrap();
+    by_qid.into_iter().map(|soc| place(soc.address)).collect()
+}
+
+#[test]
+fn whoever_computes_a_qid_is_wrong_on_some_generated_racks() {
+    for (cards, switches) in [
+        ("ultra:1", 1),
+        ("ultra:2", 0),
+        ("pro:8", 1),
+        ("standard:8", 4),
+    ] {
+        for seed in 1..=32 {
+            let made = rack::generate(&rack::Recipe {
+                name: "made".to_owned(),
+                cards: rack::Recipe::cards(cards).unwrap(),
+                switches,
+                servers: 1,
+                seed,
+            });
+            let snapshot = Room::new(made.unwrap()).probe();
+            let straight: Vec<usize> = (0..snapshot.socs.len()).collect();
+            let numeric = places(&snapshot, |at| at) == straight;
+            // What the vendor's runtime does with what it sees; a real machine may do otherwise any day.
+            let decimal = places(&snapshot, |at| {
+                format!("{:04}{:02}{:02}", at.domain, at.bus, at.device)
+            }) == straight;
+            // Four SoCs may fall in order by chance.
+            let telling = straight.len() >= 8;
+            match seed % 4 {
+                1 => assert!(decimal, "{cards}, seed {seed}"),
+                2 => assert!(decimal && !numeric, "{cards}, seed {seed}"),
+                _ => assert!(!telling || !numeric && !decimal, "{cards}, seed {seed}"),
+            }
+        }
     }
 }

@@ -37,7 +37,7 @@ pub fn run(args: &DiffArgs, console: &Console) -> Result<Exit, Failure> {
         format @ (Format::Json | Format::Yaml) => {
             let mut value = document::json(&found)?;
             value["exit"] = document::exit_json(exit);
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
         format @ (Format::Text | Format::Wide) => {
             let detail = if format == Format::Wide {

@@ -61,7 +61,7 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
                 "diagnostics": document::json(&problems)?,
                 "exit": document::exit_json(exit),
             });
-            console.result(&document::print(&value, format)?);
+            console.document(&document::print(&value, format)?);
         }
     }
     Ok(exit)

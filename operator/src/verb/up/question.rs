@@ -8,6 +8,7 @@ use crate::{
     engine::Settled,
     exit::Exit,
     failure::Failure,
+    plain::spoken,
     supervise::{
         Event,
         ask::{self, Question},
@@ -53,7 +54,9 @@ impl Up<'_> {
         let (events, address) = (self.events.clone(), address.to_owned());
         let results = self.console.results();
         thread::spawn(move || {
-            let answer = ask::ask(&address, &model, &question, |text| results.put(text));
+            let answer = ask::ask(&address, &model, &question, |text| {
+                results.put(&spoken(text));
+            });
             let _ = events.send(Event::Answered(answer));
         });
         Ok(())

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use super::Stage;
-use crate::{host, vm::Vm};
+use crate::vm::Vm;
 
 /// Room for state, journal and the doubled firmware's registers.
 const SIZE: u64 = 64 << 20;

@@ -5,7 +5,6 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::{Stage, cleared, groups, same, shardplane, words};
 use crate::{
-    host,
     projection::{is_soc, list},
     vm::Vm,
 };

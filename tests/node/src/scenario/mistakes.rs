@@ -2,13 +2,13 @@
 use anyhow::{Result, bail};
 
 use super::quickstart::{is_as_declared, serves};
-use crate::{cluster::Cluster, engine::REGISTRY};
+use crate::{cluster::Cluster, engine::REGISTRY, release::serve_with};
 
 /// A model that is nobody's.
 const NOBODYS: &str = "b3:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Waits until the model is stalled, and gives the reason and the sentence.
-fn stalled(cluster: &Cluster, reason: &str, words: &str) -> Result<()> {
+pub(super) fn stalled(cluster: &Cluster, reason: &str, words: &str) -> Result<()> {
     let stalled = r#".status.conditions[?(@.type=="Stalled")]"#;
     cluster.wait(
         &format!("jsonpath={{{stalled}.reason}}={reason}"),
@@ -23,7 +23,7 @@ fn stalled(cluster: &Cluster, reason: &str, words: &str) -> Result<()> {
 }
 
 /// Whether so many replicas serve.
-fn still_serve(cluster: &Cluster, replicas: &str) -> Result<()> {
+pub(super) fn still_serve(cluster: &Cluster, replicas: &str) -> Result<()> {
     let ready = cluster.field("deployment/tiny-guide", ".status.readyReplicas")?;
     if ready != replicas {
         bail!("{ready} replicas serve meanwhile, not {replicas}");
@@ -42,10 +42,10 @@ fn patch(cluster: &Cluster, spec: &str) -> Result<()> {
 pub(crate) fn an_image_that_cannot_be_pulled(cluster: &Cluster) -> Result<()> {
     serves(cluster, 2)?;
     let missing = format!("{REGISTRY}/missing@sha256:{}", "0".repeat(64));
-    cluster.lead(&missing)?;
+    serve_with(cluster, &missing)?;
     stalled(cluster, "ImageUnavailable", "kubectl describe pod")?;
     still_serve(cluster, "2")?;
-    cluster.lead(&cluster.engine.image)?;
+    serve_with(cluster, &cluster.engine.image)?;
     is_as_declared(cluster)
 }
 

@@ -1,16 +1,17 @@
 //! What must hold on a real node, one after another on one cluster.
+mod failures;
+mod machine;
 mod mistakes;
 mod pods;
 mod quickstart;
 mod rolling;
+mod uninstall;
 
 use anyhow::{Result, bail};
 
-use crate::{
-    cluster::Cluster,
-    host::{now, say},
-    place::Room,
-};
+use host::{now, say};
+
+use crate::{cluster::Cluster, place::Room};
 
 /// Something that must hold. Each begins with the quickstart, applied anew, and leaves what it likes of it.
 type Scenario = fn(&Cluster) -> Result<()>;
@@ -42,7 +43,37 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         mistakes::another_model_than_was_declared,
     ),
     ("on cards no pod is made", mistakes::on_cards_no_pod_is_made),
+    (
+        "a rank that is killed is started anew",
+        failures::a_rank_that_is_killed_is_started_anew,
+    ),
+    (
+        "a registry that vanishes is waited for",
+        failures::a_registry_that_vanishes_is_waited_for,
+    ),
+    ("a full disk is said", failures::a_full_disk_is_said),
+    (
+        "a silent node comes back",
+        failures::a_silent_node_comes_back,
+    ),
+    (
+        "uninstall is refused while something would stay",
+        uninstall::it_is_refused_while_something_would_stay,
+    ),
+    (
+        "an upgrade brings the definitions",
+        uninstall::an_upgrade_brings_definitions,
+    ),
     ("deleted, nothing is left", quickstart::goes),
+    (
+        "the agent's pod sees and sets this machine",
+        machine::it_is_seen_and_set,
+    ),
+    (
+        "each privilege of the agent is missed",
+        machine::each_privilege_is_missed,
+    ),
+    ("uninstalled, nothing is left", uninstall::nothing_stays),
 ];
 
 /// Runs those whose names have one of these words, or all; whether all held.

@@ -4,11 +4,9 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    cluster::Cluster,
-    host::{command, output, until},
-    place::root,
-};
+use host::{command, output, until};
+
+use crate::{cluster::Cluster, place::root};
 
 /// What a person types, and by force where another scenario had changed something.
 const APPLY: &str = "apply --server-side --force-conflicts -k examples/quickstart/cluster";

@@ -274,6 +274,7 @@ pub(super) fn closed(why: Unknown) -> Option<Entry> {
         Unknown::Malformed
         | Unknown::ShortRead
         | Unknown::ToolFailed
+        | Unknown::TooLong
         | Unknown::NotReady
         | Unknown::ReadFailed => text("?"),
     }

@@ -156,11 +156,7 @@ fn qids(view: &View<'_>, seed: u32) -> BTreeMap<PciAddress, Qid> {
         .map(|(_, function, _, _)| {
             let at = function.address;
             let key = match view.server.qid_order.unwrap_or_default() {
-                // The vendor's own key: decimal, and no wider than it happens to be.
-                QidOrder::DecimalString => format!(
-                    "{:04}{:02}{:02}{:02}",
-                    at.domain, at.bus, at.device, at.function
-                ),
+                QidOrder::DecimalString => decimal_key(at),
                 QidOrder::Shuffled => {
                     format!(
                         "{:020}",
@@ -177,6 +173,14 @@ fn qids(view: &View<'_>, seed: u32) -> BTreeMap<PciAddress, Qid> {
         .zip(keyed)
         .map(|(qid, (_, at))| (at, qid))
         .collect()
+}
+
+/// The vendor's own key of an address: decimal, and no wider than it happens to be.
+pub(crate) fn decimal_key(at: PciAddress) -> String {
+    format!(
+        "{:04}{:02}{:02}{:02}",
+        at.domain, at.bus, at.device, at.function
+    )
 }
 
 /// Whether the vendor's driver can reach the SoC at all.

@@ -1,0 +1,138 @@
+//! Files of the machine, opened so that nothing can make us wait: a regular file, or a reason why there is none to read.
+//!
+//! Whatever is named where a file is expected may be a pipe that nobody writes to, a socket, or a link to a device that never
+//! ends. What was opened is asked for its kind, not its name, which may be another's by then.
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    path::Path,
+};
+
+use nix::{
+    fcntl::OFlag,
+    sys::stat::{major, minor},
+};
+
+/// No file that we read is larger; a bound against one that never ends.
+pub(crate) const MOST_BYTES: u64 = 16 << 20;
+
+/// What a file is opened for, and what may stand at its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Reading, wherever links lead.
+    Reading,
+    /// Reading what stands at the name itself.
+    ReadingNoLink,
+    /// Writing what is there already.
+    Writing,
+}
+
+/// Opens a regular file. Never waits, and opens no device: some do something when they are opened.
+pub(crate) fn regular(path: &Path, purpose: For) -> io::Result<File> {
+    let (writes, seen, more) = match purpose {
+        For::Reading => (false, fs::metadata(path)?, OFlag::empty()),
+        For::ReadingNoLink => (false, fs::symlink_metadata(path)?, OFlag::O_NOFOLLOW),
+        For::Writing => (true, fs::metadata(path)?, OFlag::empty()),
+    };
+    only_regular(&seen)?;
+    let file = fs::OpenOptions::new()
+        .read(!writes)
+        .write(writes)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | more).bits())
+        .open(path)?;
+    // Another may stand there by now; what is open is what counts.
+    only_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// The whole of a regular file; one beyond [`MOST_BYTES`] is an error, for half a table says that the rest is not there. A link
+/// to `/dev/null` is an empty file: so an administrator says that a file is not wanted (sysctl.d(5)).
+pub(crate) fn read(path: &Path, purpose: For) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if purpose == For::Reading && is_null(&fs::metadata(path)?) {
+        return Ok(bytes);
+    }
+    regular(path, purpose)?
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is larger than 16 MiB",
+        ));
+    }
+    Ok(bytes)
+}
+
+fn is_null(seen: &Metadata) -> bool {
+    /// Its number on every Linux (the kernel's devices.txt).
+    const NULL: (u64, u64) = (1, 3);
+    seen.file_type().is_char_device() && (major(seen.rdev()), minor(seen.rdev())) == NULL
+}
+
+fn only_regular(seen: &Metadata) -> io::Result<()> {
+    let kind = seen.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        // As the kernel says it of a folder that is read.
+        () if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_symlink() => "a link",
+        () => "a device",
+    };
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{what} stands there instead of a file"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_regular_file_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
+        let _listener = UnixListener::bind(at("socket")).unwrap();
+        symlink("/dev/zero", at("zero")).unwrap();
+        symlink("/dev/null", at("unwanted")).unwrap();
+        symlink("pipe", at("to-pipe")).unwrap();
+        symlink("gone", at("dangling")).unwrap();
+        symlink("file", at("to-file")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        fs::write(at("file"), "text").unwrap();
+        for purpose in [For::Reading, For::ReadingNoLink, For::Writing] {
+            for (name, why) in [
+                ("pipe", io::ErrorKind::InvalidInput),
+                ("socket", io::ErrorKind::InvalidInput),
+                ("zero", io::ErrorKind::InvalidInput),
+                ("unwanted", io::ErrorKind::InvalidInput),
+                ("to-pipe", io::ErrorKind::InvalidInput),
+                ("folder", io::ErrorKind::IsADirectory),
+                ("gone", io::ErrorKind::NotFound),
+            ] {
+                let error = regular(&at(name), purpose).unwrap_err();
+                assert_eq!(error.kind(), why, "{name} {purpose:?}");
+            }
+        }
+        assert_eq!(read(&at("to-file"), For::Reading).unwrap(), b"text");
+        assert_eq!(read(&at("unwanted"), For::Reading).unwrap(), b"");
+        assert!(read(&at("unwanted"), For::ReadingNoLink).is_err());
+        assert!(read(&at("zero"), For::Reading).is_err());
+        assert_eq!(read(&at("file"), For::ReadingNoLink).unwrap(), b"text");
+        assert!(read(&at("to-file"), For::ReadingNoLink).is_err());
+        assert!(read(&at("dangling"), For::Reading).is_err());
+        let endless = File::create(at("endless")).unwrap();
+        endless.set_len(1 << 40).unwrap();
+        let error = read(&at("endless"), For::Reading).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+}
