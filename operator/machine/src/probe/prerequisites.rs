@@ -151,10 +151,12 @@ fn is_virtual(cpuinfo: &str) -> Option<bool> {
 
 /// Whether the machine is a virtual one. Either sign is enough: a hypervisor may hide its flag, and a name may be changed.
 fn virtual_machine(machine: &Machine, product: &Fact<String>) -> Fact<bool> {
-    if product.get().is_some_and(|product| is_emulated(product)) {
+    let flag = parsed(machine, "/proc/cpuinfo", is_virtual);
+    let named = product.get().is_some_and(|product| is_emulated(product));
+    if named && flag.get() != Some(&true) {
         return Fact::known(true, product.source.clone());
     }
-    parsed(machine, "/proc/cpuinfo", is_virtual)
+    flag
 }
 
 /// Whether maker and product are those that hypervisors give their machines (as they are told apart by systemd-detect-virt).

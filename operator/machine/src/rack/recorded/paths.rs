@@ -186,7 +186,9 @@ fn cpuinfo(snapshot: &HardwareSnapshot) -> String {
     let features = snapshot.host.cpu_features.get().into_iter().flatten();
     flags.extend(features.map(String::as_str));
     let asked = snapshot.prerequisites.as_ref();
-    if asked.is_some_and(|asked| asked.virtual_machine.get() == Some(&true)) {
+    // Where the product told, the processor did not.
+    let flagged = |fact: &Fact<bool>| fact.get() == Some(&true) && fact.source == "/proc/cpuinfo";
+    if asked.is_some_and(|asked| flagged(&asked.virtual_machine)) {
         flags.push("hypervisor");
     }
     format!("processor\t: 0\nflags\t\t: {}\n", flags.join(" "))
