@@ -54,22 +54,17 @@ pub fn shardplane_at(clock: Clock, arguments: &[&str]) -> Said {
     }
 }
 
-/// What to start for our command with these arguments under a clock.
+/// What to start for our command with these arguments under a clock: with one heap, as the chart starts it.
 pub fn command(clock: Clock, arguments: Vec<String>) -> (PathBuf, Vec<String>) {
-    let program = binary("shardplane");
-    match clock {
-        Clock::Right => (program, arguments),
-        Clock::Ahead(seconds) => {
-            let test = env::current_exe().expect("a test knows its own path");
-            let shim = test.with_file_name("libclock.so");
-            assert!(shim.is_file(), "{} is built with the tests", shim.display());
-            let mut all = vec![
-                format!("LD_PRELOAD={}", shim.display()),
-                format!("CLOCK_AHEAD={seconds}"),
-                program.display().to_string(),
-            ];
-            all.extend(arguments);
-            (PathBuf::from("env"), all)
-        }
+    let mut all = vec!["MALLOC_ARENA_MAX=1".to_owned()];
+    if let Clock::Ahead(seconds) = clock {
+        let test = env::current_exe().expect("a test knows its own path");
+        let shim = test.with_file_name("libclock.so");
+        assert!(shim.is_file(), "{} is built with the tests", shim.display());
+        all.push(format!("LD_PRELOAD={}", shim.display()));
+        all.push(format!("CLOCK_AHEAD={seconds}"));
     }
+    all.push(binary("shardplane").display().to_string());
+    all.extend(arguments);
+    (PathBuf::from("env"), all)
 }
