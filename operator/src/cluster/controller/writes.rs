@@ -213,6 +213,8 @@ pub async fn write(
                 "kind": "CardPolicy",
                 "metadata": {
                     "name": policy.name_any(),
+                    // One that has gone meanwhile is not made anew: the server calls that a conflict.
+                    "uid": policy.uid(),
                     "resourceVersion": policy.resource_version(),
                     "finalizers": ours,
                 },
