@@ -66,7 +66,7 @@ fn every_mistake_has_its_exit_code_and_its_sentence() {
                 "--shards",
                 "99",
             ],
-            65,
+            64,
             "99 shards",
         ),
         (
