@@ -60,8 +60,9 @@ pub fn find(minor: &str) -> Found {
     }
 }
 
-/// One of the programs in tests/cluster/clients. It is built where Kubernetes may be built, or is asked for.
-pub fn client(name: &str) -> Result<PathBuf, String> {
+/// One of the programs in tests/cluster/clients; nothing where it is not built, which is said. It is built where Kubernetes may
+/// be built, or is asked for.
+pub fn client(name: &str) -> Option<PathBuf> {
     let may_build = variable(REQUIRED).is_some() || variable("SHARDPLANE_CACHE").is_some();
     let arguments: &[&str] = if may_build {
         &[name]
@@ -69,6 +70,8 @@ pub fn client(name: &str) -> Result<PathBuf, String> {
         &[name, "--if-built"]
     };
     run("tests/cluster/clients/build", arguments)
+        .inspect_err(|why| skip(name, why))
+        .ok()
 }
 
 fn whole(folder: PathBuf) -> Found {

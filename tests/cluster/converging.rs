@@ -109,12 +109,19 @@ fn taints(plane: &ControlPlane) -> String {
 /// Waits until objects are Ready, as people do.
 #[track_caller]
 pub fn ready(plane: &ControlPlane, objects: &[&str]) {
-    let mut arguments = vec![
-        "wait",
-        "--for=condition=Ready",
-        "--timeout=90s",
-        "--request-timeout=0",
-    ];
+    come_to(plane, "Ready", objects);
+}
+
+/// Waits until nothing moves these without a person, by kubectl alone.
+#[track_caller]
+pub fn stalled(plane: &ControlPlane, objects: &[&str]) {
+    come_to(plane, "Stalled", objects);
+}
+
+#[track_caller]
+fn come_to(plane: &ControlPlane, condition: &str, objects: &[&str]) {
+    let condition = format!("--for=condition={condition}");
+    let mut arguments = vec!["wait", &condition, "--timeout=90s", "--request-timeout=0"];
     arguments.extend(objects);
     let answer = plane.kubectl(&arguments);
     if !answer.succeeded {

@@ -104,6 +104,19 @@ fn placement(plane: &ControlPlane) -> String {
         .expected()
 }
 
+/// Waits until there is an account for pods to run as.
+pub fn pods_may_be_made(plane: &ControlPlane) {
+    until(
+        "pods may be made",
+        || {
+            plane
+                .kubectl(&["get", "serviceaccount", "default"])
+                .succeeded
+        },
+        |there| *there,
+    );
+}
+
 /// Pods whose eviction was granted, by the API server's audit.
 pub fn evicted(plane: &ControlPlane) -> Vec<String> {
     let text = fs::read_to_string(plane.folder().join(rights::LOG)).expect("the audit is kept");
@@ -131,15 +144,7 @@ pub fn holders_are_evicted_and_nobody_else(plane: &mut ControlPlane) {
         .kubectl(&["taint", "node", "n1", "team=a:NoSchedule"])
         .expected();
     let before = placement(plane);
-    until(
-        "pods may be made",
-        || {
-            plane
-                .kubectl(&["get", "serviceaccount", "default"])
-                .succeeded
-        },
-        |there| *there,
-    );
+    pods_may_be_made(plane);
     for (name, devices) in [
         ("guarded", &[socs[0].as_str()][..]),
         ("plain", &[socs[1].as_str(), socs[2].as_str()]),

@@ -3,7 +3,7 @@ use std::fs;
 
 use crate::{
     control_plane::ControlPlane,
-    converging::{all_converged, none_failed, outcomes, ready},
+    converging::{all_converged, none_failed, outcomes, ready, stalled},
     fleet::{Fleet, make_node, policy_with, until},
     lease::{lease, renewed},
 };
@@ -247,14 +247,7 @@ pub fn a_canary_that_fails_holds_the_others_and_says_why(plane: &mut ControlPlan
     plane
         .kubectl(&["apply", "--server-side", "-f", &group, "-f", &path])
         .expected();
-    plane
-        .kubectl(&[
-            "wait",
-            "--for=condition=Stalled",
-            "--timeout=25s",
-            "cpol/quickstart",
-        ])
-        .expected();
+    stalled(plane, &["cpol/quickstart"]);
     let told = plane.kubectl(&["describe", "cplan"]).expected();
     for words in ["was ignored", "kubectl delete changeplan", "Halted"] {
         assert!(told.contains(words), "{words}: {told}");
@@ -288,15 +281,7 @@ pub fn two_policies_for_one_card_cancel_each_other(plane: &mut ControlPlane) {
     plane
         .kubectl(&["apply", "--server-side", "-f", &group])
         .expected();
-    plane
-        .kubectl(&[
-            "wait",
-            "--for=condition=Stalled",
-            "--timeout=25s",
-            "cpol/one",
-            "cpol/other",
-        ])
-        .expected();
+    stalled(plane, &["cpol/one", "cpol/other"]);
     let told = plane.kubectl(&["get", "cpol"]).expected();
     assert_eq!(told.matches("PolicyConflict").count(), 2, "{told}");
     assert_eq!(fleet.acs(plane, "n1"), before);

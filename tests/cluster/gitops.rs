@@ -4,12 +4,10 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
-use host::Answer;
+use host::{Answer, answer_to, command};
 use serde_json::Value;
 use tests::root;
 
@@ -36,13 +34,7 @@ struct Git {
 impl Git {
     /// Gives the example's account the example's rights; nothing where the programs are not built, which is said.
     fn begin(plane: &ControlPlane) -> Option<Self> {
-        let [flux, argo] = ["flux", "argo"].map(|name| match assets::client(name) {
-            Ok(program) => Some(program),
-            Err(why) => {
-                assets::skip(name, &why);
-                None
-            }
-        });
+        let [flux, argo] = ["flux", "argo"].map(assets::client);
         plane
             .kubectl(&["create", "namespace", "flux-system"])
             .expected();
@@ -64,7 +56,8 @@ impl Git {
     fn flux(&self, verb: &str, within: &str, manifests: &str) -> Answer {
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig.display());
         let within = format!("--timeout={within}");
-        run(&self.flux, &[&kubeconfig, &within, verb], manifests)
+        let mut flux = command(&self.flux);
+        answer_to(flux.args([&kubeconfig, &within, verb]), manifests)
     }
 
     /// What was done to each object; a failure where any was not done.
@@ -112,34 +105,10 @@ impl Git {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test runs the programs whose verdict it asks for"
-)]
-fn run(program: &Path, arguments: &[&str], input: &str) -> Answer {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut standard = child.stdin.take().expect("its input is a pipe");
-    standard.write_all(input.as_bytes()).expect("it reads");
-    drop(standard);
-    let ended = child.wait_with_output().expect("it ends");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Answer {
-        succeeded: ended.status.success(),
-        stdout: text(&ended.stdout),
-        stderr: text(&ended.stderr),
-    }
-}
-
 #[track_caller]
 fn judged(argo: &Path, list: &str) -> BTreeMap<String, String> {
     let check = root().join(EXAMPLE).join("argocd/health/health.lua");
-    let said = run(argo, &[&check.display().to_string()], list);
+    let said = answer_to(command(argo).arg(check), list);
     assert!(said.succeeded, "argo: {}", said.stderr);
     let fields = said.stdout.lines().map(|line| {
         let mut fields = line.split('\t');
@@ -314,9 +283,8 @@ pub fn a_repository_is_all_that_anybody_writes(plane: &mut ControlPlane) {
 
 /// The health check's own tests, in the form in which Argo CD keeps them.
 pub fn argo_cds_tests_of_the_health_check_pass() {
-    let argo = match assets::client("argo") {
-        Ok(argo) => argo,
-        Err(why) => return assets::skip("argo", &why),
+    let Some(argo) = assets::client("argo") else {
+        return;
     };
     let folder = root().join(EXAMPLE).join("argocd/health");
     let read = |path: &Path| -> Value {
@@ -330,8 +298,7 @@ pub fn argo_cds_tests_of_the_health_check_pass() {
         let input = test["inputPath"].as_str().expect("a test has an input");
         let object = read(&folder.join(input));
         let list = serde_json::json!({ "items": [object] }).to_string();
-        let check = folder.join("health.lua").display().to_string();
-        let said = run(&argo, &[&check], &list);
+        let said = answer_to(command(&argo).arg(folder.join("health.lua")), &list);
         let fields: Vec<&str> = said.stdout.trim_end().splitn(4, '\t').collect();
         let wanted = |field: &str| test["healthStatus"][field].as_str().unwrap_or_default();
         assert_eq!(

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     control_plane::ControlPlane,
     converging::{all_converged, ready},
-    draining::{drain_blocked, evicted, run_pod, socs, was_reset},
+    draining::{drain_blocked, evicted, pods_may_be_made, run_pod, socs, was_reset},
     failing::OBJECTS,
     fleet::{Fleet, policy_with, until},
     kubelet::Kubelet,
@@ -55,15 +55,7 @@ pub fn evictions_are_handed_off_where_that_is_served(plane: &mut ControlPlane) {
     define(plane);
     let kubelet = Kubelet::start(plane.folder(), "n1");
     let fleet = Fleet::start_with_kubelet(plane, "n1", kubelet.socket());
-    until(
-        "pods may be made",
-        || {
-            plane
-                .kubectl(&["get", "serviceaccount", "default"])
-                .succeeded
-        },
-        |there| *there,
-    );
+    pods_may_be_made(plane);
     let soc = &socs(&fleet, plane)[0];
     run_pod(plane, "holder", 1);
     kubelet.admits("holder", &[soc.as_str()]);

@@ -1,12 +1,8 @@
 //! What kstatus makes of live objects, by its own Go library: Current only when Ready, InProgress while something goes on or
 //! waits for leave, Failed when nothing moves without a person. And what `kubectl diff` and `explain` say of them.
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path};
 
+use host::{answer_to, command};
 use serde_json::Value;
 use tests::root;
 
@@ -35,29 +31,11 @@ struct Judged {
     fresh: bool,
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test runs the program whose verdict it asks for"
-)]
-fn judge(program: &Path, list: &str) -> String {
-    let mut child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("kstatus starts");
-    let mut input = child.stdin.take().expect("its input is a pipe");
-    input.write_all(list.as_bytes()).expect("it reads");
-    drop(input);
-    let ended = child.wait_with_output().expect("it ends");
-    assert!(ended.status.success(), "kstatus judges: {ended:?}");
-    String::from_utf8_lossy(&ended.stdout).into_owned()
-}
-
 /// Every object of ours; a failure where kstatus and the object's own conditions say different things.
 #[track_caller]
 fn judged(plane: &ControlPlane, program: &Path) -> Vec<Judged> {
     let list = plane.kubectl(&["get", KINDS, "-o", "json"]).expected();
-    let lines = judge(program, &list);
+    let lines = answer_to(&mut command(program), &list).expected();
     let list: Value = serde_json::from_str(&list).expect("kubectl prints JSON");
     let items = list["items"].as_array().expect("a list has items");
     let all: Vec<Judged> = items
@@ -136,7 +114,7 @@ fn approve(plane: &ControlPlane) {
 }
 
 pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
-    let Some(program) = program() else {
+    let Some(program) = assets::client("kstatus") else {
         return;
     };
     let fleet = Fleet::start(plane, &["n1"]);
@@ -231,15 +209,4 @@ pub fn kstatus_judges_as_we_mean_it(plane: &mut ControlPlane) {
     }
     fleet.shardplane(plane, "n1", &["rack", "reboot"]);
     stand("Failed", "StepFailed", &all);
-}
-
-/// The program around kstatus, built once; nothing where it is not built, which is said.
-fn program() -> Option<PathBuf> {
-    match assets::client("kstatus") {
-        Ok(program) => Some(program),
-        Err(why) => {
-            assets::skip("kstatus", &why);
-            None
-        }
-    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     control_plane::ControlPlane,
-    converging::ready,
+    converging::{ready, stalled},
     failing::{OBJECTS, apply, observed, rests},
     fleet::{Fleet, until},
     rights,
@@ -107,15 +107,7 @@ pub fn definitions_change_under_live_objects(plane: &mut ControlPlane) {
             .expected();
     };
     patch(r#""x""#);
-    plane
-        .kubectl(&[
-            "wait",
-            "--for=condition=Stalled",
-            "--timeout=60s",
-            "--request-timeout=0",
-            OBJECTS[0],
-        ])
-        .expected();
+    stalled(plane, &[OBJECTS[0]]);
     let told = plane.kubectl(&["describe", OBJECTS[0]]).expected();
     for words in ["NotUnderstood", "future", "upgrade the controller"] {
         assert!(told.contains(words), "{words}: {told}");
@@ -135,15 +127,7 @@ pub fn definitions_change_under_live_objects(plane: &mut ControlPlane) {
         plane
             .kubectl(&["patch", object, "--type=merge", "-p", &text])
             .expected();
-        plane
-            .kubectl(&[
-                "wait",
-                "--for=condition=Stalled",
-                "--timeout=60s",
-                "--request-timeout=0",
-                object,
-            ])
-            .expected();
+        stalled(plane, &[object]);
         let told = plane.kubectl(&["describe", object]).expected();
         for words in ["NotUnderstood", "future", "upgrade the controller"] {
             assert!(told.contains(words), "{words}: {told}");

@@ -6,5 +6,5 @@ mod program;
 mod running;
 
 pub use clock::{LIMIT, now, until, within};
-pub use program::{Answer, answer, command, output, say, tail, tied};
+pub use program::{Answer, answer, answer_to, command, output, say, tail, tied};
 pub use running::Running;

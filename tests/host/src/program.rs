@@ -2,8 +2,9 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::{self, Write},
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -53,7 +54,25 @@ impl Answer {
 
 /// Runs a program to its end.
 pub fn answer(command: &mut Command) -> Answer {
-    match command.stdin(Stdio::null()).output() {
+    said(command.stdin(Stdio::null()).output())
+}
+
+/// Runs a program to its end, on what it reads from standard input. It reads all of it before it prints.
+pub fn answer_to(command: &mut Command, input: &str) -> Answer {
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    said(piped.spawn().and_then(|mut child| {
+        if let Some(mut standard) = child.stdin.take() {
+            standard.write_all(input.as_bytes())?;
+        }
+        child.wait_with_output()
+    }))
+}
+
+fn said(ended: io::Result<Output>) -> Answer {
+    match ended {
         Ok(ended) => Answer {
             succeeded: ended.status.success(),
             stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),

@@ -1,14 +1,13 @@
 //! What is told as an event: how nodes of the rollout at hand came on, and that a policy pauses or goes on.
-use std::collections::BTreeMap;
-
 use crd::{
     id::NodeName,
-    kind::{CardPolicy, CardPolicyStatus, Condition, NodeOutcome, NodeProgress},
+    kind::{CardPolicy, CardPolicyStatus, Condition, NodeProgress},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube_client::Resource;
 
 use super::{
+    progress::written,
     rollout::Course,
     survey::Survey,
     verdict::{PAUSED, on},
@@ -75,13 +74,7 @@ fn of_nodes(survey: &Survey, course: &Course) -> Vec<Told> {
     let Some(current) = &course.current else {
         return Vec::new();
     };
-    let before = current
-        .status
-        .as_ref()
-        .map(|status| status.nodes.as_slice())
-        .unwrap_or_default();
-    let before: BTreeMap<&NodeName, &NodeOutcome> =
-        before.iter().map(|known| (&known.node, known)).collect();
+    let before = written(current);
     let told = |node: &NodeName, warning, reason, note| Told {
         about: current.object_ref(&()),
         digest: current.spec.digest.0.clone(),

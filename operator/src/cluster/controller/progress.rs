@@ -23,6 +23,12 @@ const SLACK: Duration = Duration::from_mins(15);
 /// How the reason begins of a grant that was not taken up, and would not be given any more.
 const TAKEN_BACK: &str = "its grant was taken back before it began";
 
+/// How each node of a rollout stood when its status was written.
+pub fn written(current: &ChangePlan) -> BTreeMap<&NodeName, &NodeOutcome> {
+    let nodes = current.status.iter().flat_map(|status| &status.nodes);
+    nodes.map(|known| (&known.node, known)).collect()
+}
+
 /// How each node of a rollout stands, from its status and from what the agents say of their grants.
 pub fn outcomes(
     world: &World,
@@ -30,13 +36,7 @@ pub fn outcomes(
     declaration: &Declaration,
     current: &ChangePlan,
 ) -> Vec<NodeOutcome> {
-    let known = current
-        .status
-        .as_ref()
-        .map(|status| status.nodes.as_slice())
-        .unwrap_or_default();
-    let known: BTreeMap<&NodeName, &NodeOutcome> =
-        known.iter().map(|known| (&known.node, known)).collect();
+    let known = written(current);
     current
         .spec
         .nodes

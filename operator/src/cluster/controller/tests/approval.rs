@@ -5,13 +5,7 @@ use super::{Hand, automatic};
 
 /// A node as the policy declares it, which asked for no leave.
 fn converged() -> Hand {
-    let mut hand = Hand::new(&automatic());
-    hand.node("n1");
-    hand.turn();
-    hand.reports("n1");
-    hand.turn();
-    assert_eq!(hand.grants(), ["n1"]);
-    hand.turn();
+    let mut hand = Hand::at_work(&automatic());
     hand.converges("n1");
     hand.turn();
     assert_eq!(hand.turn(), ["withdraw n1"]);

@@ -205,13 +205,7 @@ fn a_canary_that_failed_holds_nodes_that_report_later() {
         "maxUnavailableNodes": 3,
         "canary": { "matchLabels": { "kubernetes.io/hostname": "n1" } },
     });
-    let mut hand = Hand::new(&policy);
-    hand.node("n1");
-    hand.turn();
-    hand.reports("n1");
-    hand.turn();
-    assert_eq!(hand.grants(), ["n1"]);
-    hand.turn();
+    let mut hand = Hand::at_work(&policy);
     hand.ends("n1", GrantState::Halted);
     hand.turn();
     for name in ["n2", "n3"] {

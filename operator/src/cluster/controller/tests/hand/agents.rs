@@ -97,16 +97,7 @@ impl Hand {
     /// An agent at work tells how far its machine has come.
     pub fn comes_on(&mut self, name: &str) {
         self.says(name, GrantState::Working, |_| None);
-        let grant = self.world.card_nodes[&NodeName(name.into())]
-            .spec
-            .grant
-            .clone();
-        let plan: NodePlan = packed::unpack(&grant.expect("it has a grant").plan).unwrap();
-        let done = machine_after(name, &plan);
-        self.change(name, |card_node| {
-            let status = card_node.status.get_or_insert_default();
-            status.snapshot = packed::pack(&done, SNAPSHOT_LIMIT).ok();
-        });
+        self.shows_it_done(name);
     }
 
     /// An agent stands where work is kept off its SoCs.
@@ -186,6 +177,11 @@ impl Hand {
     /// An agent has carried out its grant, and shows a machine on which nothing is left to do.
     pub fn converges(&mut self, name: &str) {
         self.ends(name, GrantState::Converged);
+        self.shows_it_done(name);
+    }
+
+    /// The machine that a node's agent shows is the one that its grant leads to.
+    fn shows_it_done(&mut self, name: &str) {
         let grant = self.world.card_nodes[&NodeName(name.into())]
             .spec
             .grant

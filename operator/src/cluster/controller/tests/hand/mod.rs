@@ -92,6 +92,18 @@ impl Hand {
         }
     }
 
+    /// The same with one node, whose agent has its grant.
+    pub fn at_work(policy: &Value) -> Self {
+        let mut hand = Self::new(policy);
+        hand.node("n1");
+        hand.turn();
+        hand.reports("n1");
+        hand.turn();
+        assert_eq!(hand.grants(), ["n1"]);
+        hand.turn();
+        hand
+    }
+
     fn next(&mut self) -> String {
         self.version += 1;
         self.version.to_string()
