@@ -1,6 +1,4 @@
 //! The document against its schema: every difference as a sentence about the field.
-use std::sync::OnceLock;
-
 use jsonschema::{
     ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
@@ -19,7 +17,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Explanation, Site, catalog},
-    kind::Kind,
+    kind::{Kind, PerKind},
     schema,
 };
 
@@ -105,16 +103,13 @@ pub(super) fn check(
 }
 
 fn validator(kind: Kind) -> Option<&'static Validator> {
-    static CELLS: [OnceLock<Option<Validator>>; Kind::ALL.len()] =
-        [const { OnceLock::new() }; Kind::ALL.len()];
-    CELLS[kind as usize]
-        .get_or_init(|| {
-            jsonschema::options()
-                .with_draft(jsonschema::Draft::Draft7)
-                .build(schema::document_schema(kind))
-                .ok()
-        })
-        .as_ref()
+    static VALIDATORS: PerKind<Option<Validator>> = PerKind::new(|kind| {
+        jsonschema::options()
+            .with_draft(jsonschema::Draft::Draft7)
+            .build(schema::document_schema(kind))
+            .ok()
+    });
+    VALIDATORS.of(kind).as_ref()
 }
 
 struct Shape<'a, 'd> {
