@@ -128,7 +128,10 @@ impl Shape<'_, '_> {
         let pointer = error.instance_path().as_str();
         let name = field_name(pointer);
         let found = error.instance().as_ref();
-        if let Some((explanation, message)) = bounds::exceeded(error, &name, self.schema(error)) {
+        let told = self.document.told(pointer, found);
+        if let Some((explanation, message)) =
+            bounds::exceeded(error, &name, &told, self.schema(error))
+        {
             let diagnostic = Diagnostic::error(explanation, message)
                 .at(self.document.site(pointer))
                 .help(match self.describe(error) {
@@ -216,7 +219,7 @@ impl Shape<'_, '_> {
     fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: &str) {
         let text = found
             .as_str()
-            .map_or_else(|| found.to_string(), str::to_owned);
+            .map_or_else(|| self.document.told(pointer, found), str::to_owned);
         let help = match closest(&text, options) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if about.is_empty() => "write one of them".to_owned(),
