@@ -131,6 +131,8 @@ pub(crate) fn clocks() {
     let _ = k8s_openapi::jiff::tz::TimeZone::system(); // LEAK k8s_openapi::jiff::tz::TimeZone::system
     let _ = k8s_openapi::jiff::tz::TimeZone::get("UTC"); // LEAK k8s_openapi::jiff::tz::TimeZone::get
     let _ = api::jiff::Timestamp::UNIX_EPOCH.in_tz("Europe/Berlin"); // LEAK UNIX_EPOCH; LEAK in_tz
+    let later: k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition = serde_json::from_value(serde_json::Value::Null).expect("planted");
+    let _ = later.last_transition_time.0.to_zoned(TimeZone::UTC); // LEAK to_zoned
     let _ = serde_json::from_reader::<_, u8>(&b"1"[..]); // LEAK serde_json::from_reader
     let _ = s::time::Instant::now;
 }
@@ -145,7 +147,13 @@ macro_rules! in_root {
 macro_rules! calls {
     ($name:ident) => { $name!("../../Cargo.toml") }; // LEAK $!
 }
+macro_rules! json {
+    ($meta:meta) => { #[$meta] mod elsewhere_again; }; // LEAK #[$]
+}
+json!(path = "../../tests/purity/elsewhere.rs");
 pub(crate) fn given() {
+    let _ = format!(concat!("{:", "p}"), &1); // LEAK concat!
+    let _ = format!(stringify!({:p}), &1); // LEAK stringify!
     in_std!(thread); // LEAK in_std!
     in_root!(std); // LEAK in_root!; LEAK std
     let _ = calls!(include_str); // LEAK calls!

@@ -29,9 +29,9 @@ pub(crate) enum Texts {
 
 /// What is wrong with an attribute by itself, and what its texts are.
 pub(crate) fn judged(inside: &[TokenTree]) -> (Option<String>, Texts) {
-    // `#[$meta]`: whoever calls the macro wrote it, and it is read there.
+    // Whoever calls the macro would write it, and there it is no attribute yet.
     if is_sign(inside.first(), '$') {
-        return (None, Texts::Prose);
+        return (Some("#[$]".to_owned()), Texts::Code);
     }
     let name = word(inside.first()).unwrap_or_default();
     let rest: Vec<TokenTree> = match inside.get(1) {
