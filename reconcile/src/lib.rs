@@ -7,11 +7,12 @@
 //! (snapshots that leave the machine).
 //!
 //! Invariants, and what holds each:
-//! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
+//! - Pure: no files, clock, environment, logging: clippy bans, and the purity check, `tests/purity`.
 //! - The same inputs give the same bytes, whatever their order: `tests/core/properties.rs`.
 //! - No plan of ours makes [`check()`] fire; each of its rules has a mutated plan that does: `tests/core/properties.rs`, `tests/core/mutations.rs`.
 //! - No step is needless: without an effect a goal stays unmet, without a gate `check` fires: `tests/core/properties.rs`.
 //! - Applying a plan leaves nothing to plan, after two rounds at most: `tests/core/properties.rs`.
+#![deny(clippy::fn_to_numeric_cast_any, clippy::iter_over_hash_type)]
 pub mod approval;
 pub mod check;
 pub mod compensation;
