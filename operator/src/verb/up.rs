@@ -6,6 +6,7 @@ mod pass;
 mod port;
 mod question;
 mod ready;
+mod refused;
 mod removal;
 mod reread;
 mod stage;

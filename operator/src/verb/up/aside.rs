@@ -7,7 +7,7 @@ use reconcile::{Concern, FailedStep, FailedSteps, NextTry};
 
 use super::{Up, again::Failed, pass::Width};
 use crate::{
-    engine::{Settled, StepFailure},
+    engine::{Fault, Settled, StepFailure},
     supervise::Trouble,
 };
 
@@ -22,12 +22,19 @@ struct Attempt {
     concerns: BTreeSet<Concern>,
     times: u32,
     failed: Failed,
+    fault: Fault,
 }
 
 impl Aside {
     /// Whether nothing is left alone.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether something failed, and all that did was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        let mut faults = self.0.iter().map(|attempt| attempt.fault);
+        !self.0.is_empty() && faults.all(|fault| fault == Fault::Refused)
     }
 
     /// Whether something is to be tried again by now.
@@ -40,7 +47,7 @@ impl Aside {
         let mut steps = FailedSteps::new();
         for attempt in &self.0 {
             let waits = match width {
-                Width::Sound => true,
+                Width::SoundCards | Width::Sound => true,
                 Width::Cards | Width::Everything => !attempt.failed.is_due(now),
             };
             if waits {
@@ -94,6 +101,7 @@ impl Aside {
             node,
             why,
             concerns,
+            fault,
         } = failure;
         let (before, others): (Vec<Attempt>, Vec<Attempt>) = std::mem::take(&mut self.0)
             .into_iter()
@@ -108,6 +116,7 @@ impl Aside {
             concerns: concerns.clone(),
             times: last.map_or(0, |attempt| attempt.times).saturating_add(1),
             failed,
+            fault: *fault,
         });
         (pause, as_before)
     }
