@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crd::id::NodeName;
 use machine::Timestamp;
-use reconcile::{Concern, FailedStep, FailedSteps, NextTry};
+use reconcile::{Concern, FailedStep, FailedSteps, NextTry, Word};
 
 use super::{Up, again::Failed, pass::Width};
 use crate::{
@@ -43,7 +43,7 @@ impl Aside {
     }
 
     /// What such a pass leaves alone.
-    pub(super) fn during(&self, width: Width, now: Timestamp) -> FailedSteps {
+    pub(super) fn during(&self, width: Width, now: Timestamp, word: Word) -> FailedSteps {
         let mut steps = FailedSteps::new();
         for attempt in &self.0 {
             let waits = match width {
@@ -58,7 +58,7 @@ impl Aside {
                     next_try: if attempt.failed.is_due(now) {
                         NextTry::AfterTheRest
                     } else {
-                        NextTry::At(attempt.failed.at().to_string())
+                        NextTry::At(attempt.failed.at().to_string(), word)
                     },
                 };
                 let concerns = attempt.concerns.iter();

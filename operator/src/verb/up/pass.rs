@@ -1,6 +1,6 @@
 //! One pass of `up`: the engine over what is declared, then the workers.
 use crd::plan::Plan;
-use reconcile::Scope;
+use reconcile::{Scope, Word};
 
 use super::{
     Up,
@@ -9,7 +9,7 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    engine::{Engine, FailedBuilds, SetAside, Settled, approve::Asking},
+    engine::{Engine, FailedBuilds, SetAside, Settled, approve::Asking, interrupt},
     exit::Exit,
     failure::Failure,
     render::plan::{Detail, Frame},
@@ -237,7 +237,12 @@ impl Up<'_> {
     pub(super) fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
         let now = self.wall.now();
         let without = self.again.without(width, now);
-        let alone = self.again.aside.during(width, now);
+        let word = if interrupt::reads_again_on_hangup(self.console) {
+            Word::Hangup
+        } else {
+            Word::EditOrBoot
+        };
+        let alone = self.again.aside.during(width, now, word);
         let awaited = self.awaited_program();
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
