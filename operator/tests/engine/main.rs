@@ -39,3 +39,4 @@ mod turns;
 mod unbuilt;
 mod unbuilt_once;
 mod validated;
+mod withdrawn;

@@ -8,7 +8,7 @@ use crd::{
     step::{Action, Step},
 };
 
-use super::{Findings, machine::Machine, steps};
+use super::{Findings, machine::Machine, partitioning, steps};
 
 pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
     windows(node, machine, found);
@@ -74,6 +74,9 @@ fn windows(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
                 }
             }
             _ => {
+                if partitioning::withdraws(step, machine) {
+                    continue;
+                }
                 for soc in needs_idle(step) {
                     used.insert(soc);
                     let idle = tainted.contains(&soc) && drained.contains(&soc);

@@ -106,6 +106,20 @@ fn drained_before(node: &NodePlan, at: usize, soc: PciAddress) -> bool {
     drained
 }
 
+/// Whether a step asks for what is there already, to take back a request that waits: that disturbs nobody and needs no
+/// reset to be so.
+pub(super) fn withdraws(step: &Step, machine: &Machine<'_>) -> bool {
+    let Action::RequestMdp { soc, enable } = &step.action else {
+        return false;
+    };
+    let record = step.record.as_ref();
+    let removed = record.is_some_and(|record| record.owners.is_empty());
+    let now = machine
+        .soc(soc.address)
+        .and_then(|soc| soc.mdp.get().copied());
+    removed && now.is_some_and(|now| enable.is(now))
+}
+
 fn request(
     node: &NodePlan,
     at: usize,
@@ -114,6 +128,14 @@ fn request(
     machine: &Machine<'_>,
     found: &mut Findings,
 ) {
+    let now = machine
+        .soc(soc.address)
+        .and_then(|soc| soc.mdp.get().copied());
+    let removed = step
+        .record
+        .as_ref()
+        .is_some_and(|record| record.owners.is_empty());
+    let withdraws = withdraws(step, machine);
     let later: Vec<&Step> = node.steps[at..]
         .iter()
         .filter(|later| later.batch == step.batch)
@@ -121,14 +143,14 @@ fn request(
     let reset = later.iter().position(
         |later| matches!(&later.action, Action::Reset { socs, .. } if socs.contains(soc)),
     );
-    found.expect("SP-C09", step, reset.is_some(), || {
+    found.expect("SP-C09", step, withdraws || reset.is_some(), || {
         "no reset makes it take effect".into()
     });
     let after = &later[reset.unwrap_or(0)..];
     let waited = after.iter().position(
         |later| matches!(&later.action, Action::WaitReady { socs, .. } if socs.contains(soc)),
     );
-    found.expect("SP-C09", step, waited.is_some(), || {
+    found.expect("SP-C09", step, withdraws || waited.is_some(), || {
         "nothing waits for its SoC".into()
     });
     let seen = after[waited.unwrap_or(0)..].iter().any(|later| {
@@ -138,17 +160,10 @@ fn request(
         "nothing looks whether it took effect".into()
     });
 
-    let now = machine
-        .soc(soc.address)
-        .and_then(|soc| soc.mdp.get().copied());
     found.expect("SP-C13", step, now.is_some(), || {
         "its present setting is unknown".into()
     });
     let entry = machine.entry(|entry| entry.target == LedgerTarget::Mdp { soc: soc.address });
-    let removed = step
-        .record
-        .as_ref()
-        .is_some_and(|record| record.owners.is_empty());
     if removed {
         let recorded =
             entry.is_some_and(|entry| entry.pre_image == (enable == MdpSetting::On).to_string());

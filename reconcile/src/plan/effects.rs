@@ -182,6 +182,29 @@ pub(super) fn request(request: &Request) -> Draft {
     .records(record.clone())
 }
 
+/// A request for what the SoC has already, in place of one that waits for a reset.
+pub(super) fn withdraw(request: &Request) -> Draft {
+    let Request {
+        soc,
+        enable,
+        record,
+        causes,
+    } = request;
+    let action = Action::RequestMdp {
+        soc: soc.clone(),
+        enable: *enable,
+    };
+    Draft::new(
+        soc.address.to_string(),
+        action,
+        StepReason::PartitioningDiffers,
+        causes.clone(),
+    )
+    .expects([is_same(soc), reads_mdp(soc, *enable)])
+    .never_undone("what waited for the SoC's next reset is not asked for again")
+    .records(record.clone())
+}
+
 pub(super) fn reset(
     view: &View<'_>,
     scope: ResetScope,

@@ -15,7 +15,7 @@ use super::{
     unit::{Request, Restore},
 };
 use crate::{
-    Concern,
+    Concern, NextTry,
     placement::Obstacle,
     view::{View, is_rebooted},
 };
@@ -26,6 +26,8 @@ pub(super) enum Fate {
     Forget,
     Restore(Restore),
     Switch(Request),
+    /// It says what is there already, and a request that no reset has taken up may be waiting for the next one.
+    Withdraw(Request),
     Write(Box<Draft>),
     /// It cannot be undone now.
     Blocked(Vec<Obstacle>),
@@ -122,14 +124,28 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
 fn mdp(view: &View<'_>, entry: &LedgerEntry, soc: PciAddress) -> Fate {
     let object = owner(entry);
     let now = view.soc(soc).and_then(|found| found.mdp.get().copied());
-    if now.is_some_and(|now| now.to_string() == entry.pre_image) {
-        return Fate::Forget;
-    }
+    // Firmware keeps what it was asked until a reset, and nobody can read it back: the entry alone knows of it.
+    let there = now.is_some_and(|now| now.to_string() == entry.pre_image);
     let mut obstacles = socs::state_obstacles(view, soc, &object);
-    obstacles.extend(socs::change_obstacles(view, soc, &object));
-    obstacles.extend(socs::held_obstacle(view, soc, &object));
+    if there {
+        obstacles.extend(socs::request_obstacles(view, soc, &object));
+        // That its resets came to nothing is no reason: none is needed.
+        let failed = view.failed.get(&Concern::Soc(soc));
+        let failed = failed.filter(|step| step.next_try != NextTry::NextBoot);
+        obstacles.extend(failed.map(|step| step.obstacle(&object, "", vec![soc])));
+        for obstacle in &mut obstacles {
+            obstacle.message = format!(
+                "partitioning of {soc} reads {} as before us, but the request for {} may still wait for its next reset, by whomever, and cannot be taken back: {}",
+                entry.pre_image, entry.written, obstacle.message
+            );
+        }
+    } else {
+        obstacles.extend(socs::change_obstacles(view, soc, &object));
+        obstacles.extend(socs::held_obstacle(view, soc, &object));
+    }
+    let fate = if there { Fate::Withdraw } else { Fate::Switch };
     match (now, view.identity(soc)) {
-        (Some(_), Some(identity)) if obstacles.is_empty() => Fate::Switch(Request {
+        (Some(_), Some(identity)) if obstacles.is_empty() => fate(Request {
             soc: identity,
             enable: if entry.pre_image == "true" {
                 MdpSetting::On

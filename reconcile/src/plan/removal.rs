@@ -34,6 +34,7 @@ pub(super) fn plan<'a>(
     let enforced = governance::enforces_removal(view);
     let mut restores: BTreeMap<PciAddress, Restore> = BTreeMap::new();
     let mut requests: BTreeMap<PciAddress, Request> = BTreeMap::new();
+    let mut withdrawals = Vec::new();
     let mut kept: BTreeSet<ObjectRef> = BTreeSet::new();
     let mut closed: BTreeMap<_, BTreeSet<PciAddress>> = BTreeMap::new();
     for entry in &view.snapshot.ledger.entries {
@@ -71,6 +72,7 @@ pub(super) fn plan<'a>(
             Fate::Switch(request) => {
                 requests.insert(request.soc.address, request);
             }
+            Fate::Withdraw(request) => withdrawals.push(request),
             Fate::Write(draft) => work.settings.push(*draft),
             Fate::Blocked(obstacles) => {
                 kept.extend(entry.owners.iter().cloned());
@@ -113,6 +115,10 @@ pub(super) fn plan<'a>(
         requests: vec![request],
         ..Unit::default()
     }));
+    units.push(Unit {
+        withdrawals,
+        ..Unit::default()
+    });
     let work = if enforced {
         &mut needs.enforced
     } else {

@@ -86,6 +86,7 @@ impl Line<'_> {
             restores,
             clears,
             requests,
+            withdrawals,
             reset_all,
             verify,
             assign,
@@ -124,7 +125,13 @@ impl Line<'_> {
         for clear in clears {
             proofs.push(self.push(effects::clear(clear), &gate));
         }
-        proofs.extend(self.partitioning(&requests, &reset_all, scope, &gate, qmonitor));
+        // Asked before any reset, which might take up what is taken back.
+        let withdrawn = self.withdrawals(&withdrawals, &gate, qmonitor);
+        let mut first = gate.clone();
+        first.extend(withdrawn.clone());
+        let partitioned = self.partitioning(&requests, &reset_all, scope, &first, qmonitor);
+        proofs.extend(self.withdrawn(&withdrawals, &withdrawn, &partitioned));
+        proofs.extend(partitioned);
         proofs.extend(self.settings(settings));
         let mut last: Vec<StepId> = proofs.clone();
         proofs.extend(gate.clone());
@@ -154,11 +161,7 @@ impl Line<'_> {
             return Vec::new();
         }
         let mut ready = gate.to_vec();
-        if std::mem::take(qmonitor) {
-            ready.push(self.push(effects::qmonitor(self.view, requests), &[]));
-        } else if let Some(started) = self.started_qmonitor() {
-            ready.push(started);
-        }
+        ready.extend(self.qmonitor(requests, qmonitor));
         let mut asked = gate.to_vec();
         for request in requests {
             asked.push(self.push(effects::request(request), &ready));
@@ -200,6 +203,52 @@ impl Line<'_> {
             }
         }
         verified
+    }
+
+    /// Requests for what is there already, in place of those that wait for a reset.
+    fn withdrawals(
+        &mut self,
+        withdrawals: &[super::unit::Request],
+        gate: &[StepId],
+        qmonitor: &mut bool,
+    ) -> Vec<StepId> {
+        let mut ready = gate.to_vec();
+        ready.extend(self.qmonitor(withdrawals, qmonitor));
+        let asked = withdrawals.iter();
+        asked
+            .map(|request| self.push(effects::withdraw(request), &ready))
+            .collect()
+    }
+
+    /// That all is still as it was, which lets the ledger forget it.
+    fn withdrawn(
+        &mut self,
+        withdrawals: &[super::unit::Request],
+        asked: &[StepId],
+        partitioned: &[StepId],
+    ) -> Vec<StepId> {
+        let mut seen = Vec::new();
+        for (request, asked) in withdrawals.iter().zip(asked) {
+            let mut after = partitioned.to_vec();
+            after.push(asked.clone());
+            let alone = std::slice::from_ref(request);
+            let mut look = effects::verify_mdp(alone, request.enable);
+            // It reads so already: were that what the step leaves, nobody would carry it out, and the entry would stay.
+            look.step.preconditions.append(&mut look.step.leaves);
+            seen.push(self.push(look, &after));
+        }
+        seen
+    }
+
+    /// What a request waits for: qmonitor, where this plan starts it.
+    fn qmonitor(&mut self, requests: &[super::unit::Request], stopped: &mut bool) -> Vec<StepId> {
+        if requests.is_empty() {
+            return Vec::new();
+        }
+        if std::mem::take(stopped) {
+            return vec![self.push(effects::qmonitor(self.view, requests), &[])];
+        }
+        self.started_qmonitor().into_iter().collect()
     }
 
     /// Settings in their turns, each turn after the one before.

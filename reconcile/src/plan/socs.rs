@@ -121,8 +121,22 @@ pub(super) fn requirement_obstacles(
     obstacles
 }
 
-/// What stands against switching its partitioning.
+/// What stands against switching its partitioning, which takes a request and a reset.
 pub(super) fn change_obstacles(
+    view: &View<'_>,
+    soc: PciAddress,
+    object: &ObjectRef,
+) -> Vec<Obstacle> {
+    let mut obstacles = request_obstacles(view, soc, object);
+    match governance::reset_scope(view) {
+        ResetScope::SoC => {}
+        ResetScope::Host => obstacles.extend(whole_reset_obstacles(view, object)),
+    }
+    obstacles
+}
+
+/// What stands against a request alone.
+pub(super) fn request_obstacles(
     view: &View<'_>,
     soc: PciAddress,
     object: &ObjectRef,
@@ -148,10 +162,6 @@ pub(super) fn change_obstacles(
     if qmonitor.get() == Some(&false) {
         let failed = view.failed.get(&Concern::Qmonitor);
         obstacles.extend(failed.map(|step| step.obstacle(object, "/spec", vec![soc])));
-    }
-    match governance::reset_scope(view) {
-        ResetScope::SoC => {}
-        ResetScope::Host => obstacles.extend(whole_reset_obstacles(view, object)),
     }
     obstacles
 }

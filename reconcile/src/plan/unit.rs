@@ -67,6 +67,8 @@ pub(super) struct Unit {
     pub(super) restores: Vec<Restore>,
     pub(super) clears: Vec<Clear>,
     pub(super) requests: Vec<Request>,
+    /// Requests for what SoCs already have, so that no later reset takes up another: nothing is reset for them.
+    pub(super) withdrawals: Vec<Request>,
     /// SoCs that one reset of the whole machine reaches; empty for resets one by one.
     pub(super) reset_all: Vec<SocIdentity>,
     pub(super) verify: Vec<Verify>,
@@ -81,6 +83,7 @@ impl Unit {
             restores,
             clears,
             requests,
+            withdrawals,
             reset_all: _,
             verify,
             assign,
@@ -88,6 +91,7 @@ impl Unit {
         restores.is_empty()
             && clears.is_empty()
             && requests.is_empty()
+            && withdrawals.is_empty()
             && verify.is_empty()
             && assign.is_empty()
     }
@@ -108,6 +112,7 @@ impl Unit {
             restores,
             clears,
             requests,
+            withdrawals,
             reset_all,
             verify,
             assign,
@@ -117,6 +122,7 @@ impl Unit {
         self.restores.extend(restores);
         self.clears.extend(clears);
         self.requests.extend(requests);
+        self.withdrawals.extend(withdrawals);
         self.reset_all.extend(reset_all);
         self.verify.extend(verify);
         self.assign.extend(assign);

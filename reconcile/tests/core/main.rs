@@ -38,4 +38,5 @@ mod taken;
 mod turns;
 mod twist;
 mod undoing;
+mod withdrawn;
 mod world;

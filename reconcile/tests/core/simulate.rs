@@ -65,6 +65,12 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
             .chain(&node.steps)
             .chain(late)
         {
+            // As on a machine, where nobody listens a request fails.
+            let heard = snapshot.tools.qmonitor_running.get() == Some(&true);
+            if matches!(step.action, Action::RequestMdp { .. }) && !heard {
+                wrong.push(format!("{}: qmonitor does not run", step.id));
+                break;
+            }
             match judge(step, snapshot) {
                 Judgement::Done => {}
                 Judgement::Ready => carry_out(step, snapshot, &mut asked),

@@ -1,0 +1,116 @@
+//! A request for partitioning that no reset took up is taken back with the declaration that made it.
+use crd::{
+    Fact,
+    declaration::Declaration,
+    id::PciAddress,
+    kind::{DeletionPolicy, DeletionRule},
+    plan::Plan,
+    snapshot::{HardwareSnapshot, LedgerTarget, SocStatus},
+    step::{Action, MdpSetting},
+};
+use reconcile::{NodeInput, check, ledger};
+
+use crate::{
+    declare::quickstart,
+    simulate::{apply, carry_out_one, plan_of},
+    world::two_ultras,
+};
+
+/// A run that was stopped before its first reset: one set's partitioning is asked for and on nowhere.
+fn stopped() -> HardwareSnapshot {
+    let mut declaration = quickstart();
+    declaration.policies[0].spec.deletion_policy = Some(DeletionPolicy {
+        rule: DeletionRule::Revert,
+        mdp: Some(true),
+        revert_timeout_seconds: None,
+    });
+    let mut node = two_ultras("lab");
+    let plan = plan_of(&declaration, std::slice::from_ref(&node));
+    let steps = plan.nodes[0].steps.iter();
+    for step in steps.take_while(|step| !matches!(step.action, Action::Reset { .. })) {
+        carry_out_one(step, &mut node);
+        node.ledger = ledger::after(&node.ledger, step, &node);
+    }
+    assert_eq!(recorded(&node).len(), 4);
+    node
+}
+
+fn recorded(node: &HardwareSnapshot) -> Vec<PciAddress> {
+    let entries = node.ledger.entries.iter();
+    let of = entries.filter_map(|entry| match &entry.target {
+        LedgerTarget::Mdp { soc } => Some(*soc),
+        _ => None,
+    });
+    of.collect()
+}
+
+fn removal(node: &HardwareSnapshot) -> Plan {
+    plan_of(&Declaration::default(), std::slice::from_ref(node))
+}
+
+fn asked_off(plan: &Plan) -> Vec<PciAddress> {
+    let steps = plan.nodes.iter().flat_map(|node| &node.steps);
+    let asked = steps.filter_map(|step| match &step.action {
+        Action::RequestMdp { soc, enable } if *enable == MdpSetting::Off => Some(soc.address),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[test]
+fn what_waits_for_a_reset_is_asked_back_without_one() {
+    let node = stopped();
+    let plan = removal(&node);
+    assert_eq!(asked_off(&plan), recorded(&node));
+    let steps = plan.nodes[0].steps.iter();
+    let reset = steps
+        .clone()
+        .find(|step| matches!(step.action, Action::Reset { .. }));
+    assert_eq!(reset, None, "nothing has to be reset to stay as it is");
+    assert_eq!(
+        check(
+            &plan,
+            &Declaration::default(),
+            &[NodeInput::Read(node.clone())]
+        ),
+        []
+    );
+    let mut nodes = vec![node];
+    assert_eq!(apply(&plan, &mut nodes, false), Vec::<String>::new());
+    assert_eq!(recorded(&nodes[0]), []);
+    assert_eq!(
+        removal(&nodes[0])
+            .nodes
+            .iter()
+            .flat_map(|node| &node.steps)
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_back_is_said_and_stays_in_the_ledger() {
+    let mut node = stopped();
+    let soc = recorded(&node)[0];
+    let found = node
+        .socs
+        .iter_mut()
+        .find(|found| found.address == soc)
+        .unwrap();
+    found.status = Fact::known(SocStatus::Initializing, "test");
+    let plan = removal(&node);
+    assert!(!asked_off(&plan).contains(&soc));
+    let said = format!(
+        "partitioning of {soc} reads false as before us, but the request for true may still wait"
+    );
+    assert!(
+        plan.report
+            .iter()
+            .any(|line| line.message.starts_with(&said)),
+        "{:#?}",
+        plan.report
+    );
+    let mut nodes = vec![node];
+    assert_eq!(apply(&plan, &mut nodes, false), Vec::<String>::new());
+    assert_eq!(recorded(&nodes[0]), [soc]);
+}
