@@ -13,6 +13,7 @@
 //! - No step is needless: without an effect a goal stays unmet, without a gate `check` fires: `tests/core/properties.rs`.
 //! - Applying a plan leaves nothing to plan, after two rounds at most: `tests/core/properties.rs`.
 pub mod approval;
+mod baseline;
 pub mod check;
 pub mod compensation;
 mod digest;
