@@ -106,8 +106,8 @@ impl JsonSchema for PciAddress {
 
 /// A text id: a newtype over `String` that is its text on the wire.
 macro_rules! text_id {
-    ($(#[$meta:meta])* $name:ident, $longest:literal) => {
-        $(#[$meta])*
+    ($(#[doc = $about:literal])* $name:ident, $longest:literal) => {
+        $(#[doc = $about])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(#[schemars(length(max = $longest))] pub String);
@@ -170,8 +170,8 @@ text_id! {
 
 /// A number id that never mixes with another numbering.
 macro_rules! number_id {
-    ($(#[$meta:meta])* $name:ident) => {
-        $(#[$meta])*
+    ($(#[doc = $about:literal])* $name:ident) => {
+        $(#[doc = $about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
         pub struct $name(pub u32);

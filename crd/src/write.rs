@@ -22,12 +22,26 @@ pub fn to_yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, WriteError> {
     Ok(format::quoted(&escaped(text, &value)))
 }
 
-/// Line breaks that YAML 1.1 has and YAML 1.2 has not.
-const OLD_BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+/// Whether a character is shown as none, or as another text than it stands in: it breaks a line for YAML 1.1 alone, turns
+/// the direction of writing around, or has no width.
+fn misleads(c: char) -> bool {
+    matches!(c,
+        '\u{7f}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
 
-/// The same text with every value that holds such a line break escaped: readers would fold it differently.
+/// The same text with every value that holds such a character escaped: readers would fold it differently, and a terminal
+/// would show something else.
 fn escaped(text: String, value: &Value) -> String {
-    if !text.contains(OLD_BREAKS) {
+    if !text.contains(misleads) {
         return text;
     }
     let Ok(places) = Places::read(&text, 0) else {
@@ -40,13 +54,31 @@ fn escaped(text: String, value: &Value) -> String {
         let Some(held) = value.pointer(pointer).and_then(Value::as_str) else {
             continue;
         };
-        if held.contains(OLD_BREAKS) {
-            let quoted = Value::from(held).to_string();
-            let quoted = quoted
-                .replace('\u{85}', "\\u0085")
-                .replace('\u{2028}', "\\u2028")
-                .replace('\u{2029}', "\\u2029");
-            out.replace_range(place.value.clone(), &quoted);
+        if held.contains(misleads) {
+            let mut quoted = String::new();
+            for c in Value::from(held).to_string().chars() {
+                match u32::from(c) {
+                    _ if !misleads(c) => quoted.push(c),
+                    code @ ..=0xffff => quoted.extend(format!("\\u{code:04x}").chars()),
+                    code => quoted.extend(format!("\\U{code:08x}").chars()),
+                }
+            }
+            // A block reaches over its last line's end to where the next line begins.
+            let block = &out[place.value.clone()];
+            let rest = block
+                .rfind('\n')
+                .filter(|&at| block[at..].trim().is_empty());
+            let end = rest.map_or(place.value.end, |at| place.value.start + at);
+            // Its mark stands before it, on the line above.
+            let head = out[..place.value.start].trim_end();
+            let mark =
+                head.trim_end_matches(|c: char| matches!(c, '+' | '-') || c.is_ascii_digit());
+            let start = if mark.ends_with(['|', '>']) {
+                mark.len() - 1
+            } else {
+                place.value.start
+            };
+            out.replace_range(start..end, &quoted);
         }
     }
     out

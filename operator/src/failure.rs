@@ -242,6 +242,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         | StepError::FileIgnored { .. }
         | StepError::Held { .. }
         | StepError::Deadline { .. }
+        | StepError::Gone { .. }
         | StepError::NotProven { .. }
         | StepError::NoP2P { .. }
         | StepError::NotOnMachine { .. } => None,

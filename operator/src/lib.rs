@@ -94,9 +94,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
     let (endings, ended) = mpsc::sync_channel(16);
     let signals = endings.clone();
-    // `up` takes SIGHUP for a reload; reading verbs may simply end.
+    // Without a terminal `up` takes SIGHUP for a reload; reading verbs may simply end.
     let hangup = match cli.verb {
         Verb::Apply(_) | Verb::Down(_) | Verb::Agent(_) => Hangup::Stops,
+        Verb::Up(_) if !interrupt::reads_again_on_hangup(&console) => Hangup::Stops,
         _ => Hangup::Elsewhere,
     };
     if let Err(error) = interrupt::watch(flag.clone(), hangup, move |stop| {

@@ -50,18 +50,18 @@ pub fn spoken(text: &str) -> String {
     parts.join("\t")
 }
 
-/// A JSON text in which no control character stands as it is: the writer leaves those beyond ASCII, and they may only stand in
+/// A JSON text in which no such character stands as it is: the writer leaves those beyond ASCII, and they may only stand in
 /// strings.
 pub fn json(text: String) -> String {
-    if !text.contains(|c: char| c.is_control() && c != '\n') {
+    if !text.contains(commands) {
         return text;
     }
     plain(&text, Paint::Plain).into_owned()
 }
 
-/// Whether a character commands instead of being shown.
+/// Whether a character commands instead of being shown: it controls, breaks a line, turns the direction around or has no width.
 fn commands(c: char) -> bool {
-    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns = matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     turns || c.is_control() && c != '\n'
 }
 
@@ -107,6 +107,11 @@ mod tests {
         }
         assert_eq!(spoken("a\tb\u{7}"), "a\tb\\u0007");
         let value = serde_json::json!({ "a": "\u{9b}\u{7f}\u{1b}" });
+        let turned = serde_json::json!({ "a": "b\u{202e}c\u{2028}\u{200b}" });
+        let only = json(turned.to_string());
+        assert!(only.is_ascii(), "{only:?}");
+        let read: serde_json::Value = serde_json::from_str(&only).unwrap();
+        assert_eq!(read, turned);
         let written = json(value.to_string());
         assert!(!written.contains(char::is_control), "{written:?}");
         let read: serde_json::Value = serde_json::from_str(&written).unwrap();

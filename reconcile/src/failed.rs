@@ -47,10 +47,19 @@ pub struct FailedStep {
 pub enum NextTry {
     /// As soon as all else is done.
     AfterTheRest,
-    /// Then, as RFC 3339 writes it.
-    At(String),
+    /// Then, as RFC 3339 writes it, or at once where somebody gives the word.
+    At(String, Word),
     /// Never in this boot.
     NextBoot,
+}
+
+/// What ends a pause at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// An edit of what is declared, or a boot.
+    EditOrBoot,
+    /// These, and SIGHUP.
+    Hangup,
 }
 
 impl FailedStep {
@@ -69,8 +78,12 @@ impl FailedStep {
             NextTry::AfterTheRest => format!(
                 "{times} and is tried again as soon as all else is done; until then what it is about is left alone, and all else goes on"
             ),
-            NextTry::At(at) => format!(
-                "{times} and is tried again at {at}, or at once after an edit, a boot or SIGHUP; until then what it is about is left alone, and all else goes on"
+            NextTry::At(at, word) => format!(
+                "{times} and is tried again at {at}, or at once after {}; until then what it is about is left alone, and all else goes on",
+                match word {
+                    Word::EditOrBoot => "an edit or a boot",
+                    Word::Hangup => "an edit, a boot or SIGHUP",
+                }
             ),
             NextTry::NextBoot => "look at the card, then boot the machine, best with its power off in between: a new boot allows more; until then it is left alone, and all else goes on".to_owned(),
         };

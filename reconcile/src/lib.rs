@@ -7,11 +7,12 @@
 //! (snapshots that leave the machine).
 //!
 //! Invariants, and what holds each:
-//! - Pure: no files, clock, environment, logging: clippy bans, and the purity check in `tests`.
+//! - Pure: no files, clock, environment, logging: clippy bans, and the purity check, `tests/purity`.
 //! - The same inputs give the same bytes, whatever their order: `tests/core/properties.rs`.
 //! - No plan of ours makes [`check()`] fire; each of its rules has a mutated plan that does: `tests/core/properties.rs`, `tests/core/mutations.rs`.
 //! - No step is needless: without an effect a goal stays unmet, without a gate `check` fires: `tests/core/properties.rs`.
 //! - Applying a plan leaves nothing to plan, after two rounds at most: `tests/core/properties.rs`.
+#![deny(clippy::fn_to_numeric_cast_any, clippy::iter_over_hash_type)]
 pub mod approval;
 mod baseline;
 pub mod check;
@@ -39,7 +40,7 @@ pub use check::{Violation, check};
 pub use compensation::{compensation, is_compensation};
 pub use digest::{node_digest, rollout_digest, rollout_digest_of, snapshot_digest};
 pub use doctor::doctor;
-pub use failed::{Concern, FailedStep, FailedSteps, NextTry, SpentResets};
+pub use failed::{Concern, FailedStep, FailedSteps, NextTry, SpentResets, Word};
 pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;
 pub use plan::{

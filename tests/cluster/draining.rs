@@ -175,6 +175,12 @@ pub fn holders_are_evicted_and_nobody_else(plane: &mut ControlPlane) {
     // A process of nobody's pod, on the fourth.
     let hold = ["rack", "hold", &socs[3], "--by=debugger", "--pid=4711"];
     fleet.shardplane(plane, "n1", &hold);
+    // What a plan does not know of ends it, and another follows.
+    let held = |path: &str| {
+        let path = format!("jsonpath={{.status.counts.held}} {path}");
+        plane.kubectl(&["get", "cnode", "n1", "-o", &path]).stdout
+    };
+    until("the agent sees them all", || held(""), |now| now == "4 ");
 
     plane
         .kubectl(&["apply", "--server-side", "-k", QUICKSTART])
@@ -199,13 +205,17 @@ pub fn holders_are_evicted_and_nobody_else(plane: &mut ControlPlane) {
         );
     }
     end_pod(plane, &kubelet, "plain");
-    let held = || {
-        let path = "jsonpath={.status.counts.held} {.status.holders[*].pod.name}";
-        plane.kubectl(&["get", "cnode", "n1", "-o", path]).stdout
-    };
-    until("the agent sees who is left", held, |now| now == "1 guarded");
+    let holders = || held("{.status.holders[*].pod.name}");
+    until("the agent sees who is left", holders, |now| {
+        now == "1 guarded"
+    });
     assert!(!was_reset(plane), "a SoC is held still");
-    assert!(placement(plane).contains("shardplane.dev/draining"));
+    let placed = placement(plane);
+    assert!(
+        placed.contains("shardplane.dev/draining"),
+        "{placed}\n{}",
+        plane.kubectl(&["describe", "cplan,cnode"]).stdout
+    );
 
     plane.kubectl(&["delete", "pdb", "keep"]).expected();
     end_pod(plane, &kubelet, "guarded");

@@ -5,7 +5,6 @@
     reason = "a test fails by panicking, in its own functions too"
 )]
 
-mod pure;
 mod quickstart;
 mod tidy;
 mod turns;

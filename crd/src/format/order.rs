@@ -1,12 +1,10 @@
 //! The order of keys: that of the types' declarations, which documentation and examples follow too.
-use std::sync::OnceLock;
-
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::tree::{Block, Entry, Node};
 use crate::kind::{
-    CardNodeSpec, CardPolicySpec, ChangePlanSpec, Kind, ModelBuildSpec, P2PGroupSpec,
+    CardNodeSpec, CardPolicySpec, ChangePlanSpec, Kind, ModelBuildSpec, P2PGroupSpec, PerKind,
     ShardedModelSpec, rack::RackSpec,
 };
 
@@ -73,26 +71,28 @@ fn level(schema: &Value) -> &Value {
 
 /// The schema of a kind in the order of its type.
 pub(super) fn schema(kind: Kind) -> &'static Value {
-    static CELLS: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-    CELLS[kind as usize].get_or_init(|| {
-        let spec = match kind {
-            Kind::CardPolicy => natural::<CardPolicySpec>(),
-            Kind::P2PGroup => natural::<P2PGroupSpec>(),
-            Kind::ModelBuild => natural::<ModelBuildSpec>(),
-            Kind::ShardedModel => natural::<ShardedModelSpec>(),
-            Kind::CardNode => natural::<CardNodeSpec>(),
-            Kind::ChangePlan => natural::<ChangePlanSpec>(),
-            Kind::Rack => natural::<RackSpec>(),
-            // Recorded by a program, never arranged by a person.
-            Kind::HardwareSnapshot => Value::Null,
-        };
-        json!({ "properties": {
-            "apiVersion": {},
-            "kind": {},
-            "metadata": { "properties": { "name": {}, "namespace": {}, "labels": {}, "annotations": {} } },
-            "spec": spec,
-        }})
-    })
+    static SCHEMAS: PerKind<Value> = PerKind::new(ordered);
+    SCHEMAS.of(kind)
+}
+
+fn ordered(kind: Kind) -> Value {
+    let spec = match kind {
+        Kind::CardPolicy => natural::<CardPolicySpec>(),
+        Kind::P2PGroup => natural::<P2PGroupSpec>(),
+        Kind::ModelBuild => natural::<ModelBuildSpec>(),
+        Kind::ShardedModel => natural::<ShardedModelSpec>(),
+        Kind::CardNode => natural::<CardNodeSpec>(),
+        Kind::ChangePlan => natural::<ChangePlanSpec>(),
+        Kind::Rack => natural::<RackSpec>(),
+        // Recorded by a program, never arranged by a person.
+        Kind::HardwareSnapshot => Value::Null,
+    };
+    json!({ "properties": {
+        "apiVersion": {},
+        "kind": {},
+        "metadata": { "properties": { "name": {}, "namespace": {}, "labels": {}, "annotations": {} } },
+        "spec": spec,
+    }})
 }
 
 fn natural<T: JsonSchema>() -> Value {

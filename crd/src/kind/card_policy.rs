@@ -361,14 +361,14 @@ pub enum FailurePolicy {
 /// What happens on deletion.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::DELETION_MDP])))]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::DELETION_MDP, &rule::DELETION_TIMEOUT])))]
 pub struct DeletionPolicy {
     /// Whether what we changed is put back.
     pub rule: DeletionRule,
     /// Whether `Revert` undoes MDP too, which resets SoCs; absent means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mdp: Option<bool>,
-    /// How long a cluster keeps a deleted policy with `Revert` for nodes that cannot be reached, in seconds 1 to 604800;
+    /// Only with `Revert`: how long a cluster keeps a deleted policy for nodes that cannot be reached, in seconds 1 to 604800;
     /// absent means 3600. Then it goes, and they are put back when they can be reached again: their ledgers know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 604_800))]

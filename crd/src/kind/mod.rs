@@ -8,6 +8,7 @@ mod card_policy;
 mod change_plan;
 mod model_build;
 mod p2p_group;
+mod per_kind;
 mod pod;
 pub mod rack;
 pub mod rule;
@@ -41,6 +42,7 @@ pub use p2p_group::{
     AutomaticMembers, GroupIsolation, GroupVerification, Member, P2PGroup, P2PGroupSpec,
     SpreadOver, UntrustedNeighbours, VerificationMode,
 };
+pub(crate) use per_kind::PerKind;
 pub use pod::{Amounts, PodOptions, PodResources, ProgramStore, PvcStore};
 pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;

@@ -112,6 +112,14 @@ rules! {
         field: ".mdp",
         help: "write `rule: Revert`, or remove `mdp`",
     }
+    DELETION_TIMEOUT {
+        id: "SP-V0098", title: "a deadline for nothing",
+        paragraph: "`revertTimeoutSeconds` is how long a cluster keeps a deleted policy until all is put back. `Retain` puts nothing back, so there is nothing to wait for.",
+        expression: "!has(self.revertTimeoutSeconds) || self.rule == 'Revert'",
+        message: "revertTimeoutSeconds needs rule: Revert, because Retain puts nothing back",
+        field: ".revertTimeoutSeconds",
+        help: "write `rule: Revert`, or remove `revertTimeoutSeconds`",
+    }
     ONE_SOURCE {
         id: "SP-V0048", title: "one model source",
         paragraph: "A model lies in one place: a folder or file beside the manifest (`path`), a volume (`pvc`) or a registry (`oci`).",

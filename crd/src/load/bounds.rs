@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{Explanation, catalog};
 
-/// Which bound of its schema level a value exceeds, as a sentence about the field `name`; `None` for any other error.
+/// Which bound of its schema level a value exceeds, as a sentence about the field `name`, which tells a number as `told`;
+/// `None` for any other error.
 pub(super) fn exceeded(
     error: &ValidationError<'_>,
     name: &str,
+    told: &str,
     schema: &Value,
 ) -> Option<(&'static Explanation, String)> {
     let found = error.instance();
@@ -17,7 +19,7 @@ pub(super) fn exceeded(
         | ValidationErrorKind::ExclusiveMinimum { .. }
         | ValidationErrorKind::ExclusiveMaximum { .. } => (
             &catalog::OUT_OF_RANGE,
-            format!("{name} must be {}, not {found}", range(schema)),
+            format!("{name} must be {}, not {told}", range(schema)),
         ),
         ValidationErrorKind::MaxLength { limit } => {
             let length = found.as_str().map_or(0, |text| text.chars().count());

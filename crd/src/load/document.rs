@@ -59,6 +59,20 @@ impl Document<'_> {
         }
     }
 
+    /// A number as it is written, where the value holds it in fewer digits; any other value as JSON has it.
+    pub(super) fn told(&self, pointer: &str, found: &Value) -> String {
+        let place = self.places.by_pointer.get(pointer);
+        let written = place.and_then(|place| self.lines.text().get(place.spot()));
+        let digits = |text: &&str| {
+            text.trim_start_matches(['-', '+'])
+                .starts_with(|c: char| c.is_ascii_digit())
+        };
+        match written.filter(|_| found.is_f64()).filter(digits) {
+            Some(written) => words::shortened(written),
+            None => found.to_string(),
+        }
+    }
+
     /// Text at a pointer.
     pub(super) fn text(&self, pointer: &str) -> Option<&str> {
         self.value.pointer(pointer).and_then(Value::as_str)

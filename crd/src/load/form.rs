@@ -152,9 +152,10 @@ pub(super) fn wrong_type(
         }
         _ => format!("write {wanted} here"),
     };
+    let told = document.told(pointer, found);
     Diagnostic::error(
         &catalog::WRONG_TYPE,
-        format!("{name} must be {wanted}, not {}", value_name(found)),
+        format!("{name} must be {wanted}, not {}", value_name(found, &told)),
     )
     .at(Site {
         span,

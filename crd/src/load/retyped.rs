@@ -86,21 +86,21 @@ fn spelt_as(text: &str, word: &str) -> bool {
 }
 
 fn is_integer(text: &str) -> bool {
-    let all = |digits: &str, taken: fn(u8) -> bool| {
+    let all = |digits: &str, taken: &dyn Fn(u8) -> bool| {
         !digits.is_empty() && digits.bytes().all(|byte| byte == b'_' || taken(byte))
     };
     if let Some(digits) = text.strip_prefix("0b") {
-        return all(digits, |byte| matches!(byte, b'0' | b'1'));
+        return all(digits, &|byte| matches!(byte, b'0' | b'1'));
     }
     if let Some(digits) = text.strip_prefix("0x") {
-        return all(digits, |byte| byte.is_ascii_hexdigit());
+        return all(digits, &|byte| byte.is_ascii_hexdigit());
     }
     if let Some(digits) = text.strip_prefix('0') {
-        return digits.is_empty() || all(digits, |byte| (b'0'..=b'7').contains(&byte));
+        return digits.is_empty() || all(digits, &|byte| (b'0'..=b'7').contains(&byte));
     }
     let (first, sixties) = sexagesimal(text);
     first.starts_with(|c: char| c.is_ascii_digit())
-        && all(first, |byte| byte.is_ascii_digit())
+        && all(first, &|byte| byte.is_ascii_digit())
         && sixties
 }
 

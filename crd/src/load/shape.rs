@@ -1,6 +1,4 @@
 //! The document against its schema: every difference as a sentence about the field.
-use std::sync::OnceLock;
-
 use jsonschema::{
     ValidationError, Validator,
     error::{TypeKind, ValidationErrorKind},
@@ -19,7 +17,7 @@ use super::{
 };
 use crate::{
     diagnostic::{Diagnostic, Explanation, Site, catalog},
-    kind::Kind,
+    kind::{Kind, PerKind},
     schema,
 };
 
@@ -105,16 +103,13 @@ pub(super) fn check(
 }
 
 fn validator(kind: Kind) -> Option<&'static Validator> {
-    static CELLS: [OnceLock<Option<Validator>>; Kind::ALL.len()] =
-        [const { OnceLock::new() }; Kind::ALL.len()];
-    CELLS[kind as usize]
-        .get_or_init(|| {
-            jsonschema::options()
-                .with_draft(jsonschema::Draft::Draft7)
-                .build(schema::document_schema(kind))
-                .ok()
-        })
-        .as_ref()
+    static VALIDATORS: PerKind<Option<Validator>> = PerKind::new(|kind| {
+        jsonschema::options()
+            .with_draft(jsonschema::Draft::Draft7)
+            .build(schema::document_schema(kind))
+            .ok()
+    });
+    VALIDATORS.of(kind).as_ref()
 }
 
 struct Shape<'a, 'd> {
@@ -133,7 +128,10 @@ impl Shape<'_, '_> {
         let pointer = error.instance_path().as_str();
         let name = field_name(pointer);
         let found = error.instance().as_ref();
-        if let Some((explanation, message)) = bounds::exceeded(error, &name, self.schema(error)) {
+        let told = self.document.told(pointer, found);
+        if let Some((explanation, message)) =
+            bounds::exceeded(error, &name, &told, self.schema(error))
+        {
             let diagnostic = Diagnostic::error(explanation, message)
                 .at(self.document.site(pointer))
                 .help(match self.describe(error) {
@@ -221,7 +219,7 @@ impl Shape<'_, '_> {
     fn no_option(&mut self, pointer: &str, found: &Value, options: &[&str], about: &str) {
         let text = found
             .as_str()
-            .map_or_else(|| found.to_string(), str::to_owned);
+            .map_or_else(|| self.document.told(pointer, found), str::to_owned);
         let help = match closest(&text, options) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None if about.is_empty() => "write one of them".to_owned(),

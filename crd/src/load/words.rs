@@ -29,12 +29,12 @@ pub(super) fn type_name(wanted: JsonType) -> &'static str {
     }
 }
 
-/// A value as a sentence names it.
-pub(super) fn value_name(found: &Value) -> String {
+/// A value as a sentence names it, a number as `told`.
+pub(super) fn value_name(found: &Value, told: &str) -> String {
     match found {
         Value::Null => "empty".to_owned(),
         Value::Bool(value) => format!("the truth value `{value}`"),
-        Value::Number(number) => format!("the number {number}"),
+        Value::Number(_) => format!("the number {told}"),
         Value::String(text) => format!("the text `{}`", shortened(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a mapping".to_owned(),

@@ -1,11 +1,11 @@
 //! Custom resource definitions, as the API server takes them.
-use std::sync::OnceLock;
-
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{once, tidy};
-use crate::kind::{CardNode, CardPolicy, ChangePlan, Kind, ModelBuild, P2PGroup, ShardedModel};
+use super::tidy;
+use crate::kind::{
+    CardNode, CardPolicy, ChangePlan, Kind, ModelBuild, P2PGroup, PerKind, ShardedModel,
+};
 
 /// The definition of a kind that the API server stores; `None` for a file kind.
 pub(super) fn definition(kind: Kind) -> Option<Value> {
@@ -30,13 +30,9 @@ pub(super) fn definition(kind: Kind) -> Option<Value> {
 
 /// The schema of a kind as the API server holds it; `None` for a file kind.
 pub(crate) fn server_schema(kind: Kind) -> Option<&'static Value> {
-    static CELLS: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-    let schema = once(&CELLS[kind as usize], || {
-        definition(kind)
-            .and_then(|definition| definition.pointer(SCHEMA).cloned())
-            .unwrap_or_default()
-    });
-    schema.is_object().then_some(schema)
+    static SCHEMAS: PerKind<Option<Value>> =
+        PerKind::new(|kind| definition(kind)?.pointer(SCHEMA).cloned());
+    SCHEMAS.of(kind).as_ref()
 }
 
 const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";

@@ -1,34 +1,34 @@
 //! JSON Schemas of whole documents, draft 7: what editors and the loader check against.
-use std::sync::OnceLock;
-
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{once, server_schema, tidy};
+use super::{server_schema, tidy};
 use crate::{
     diagnosis::Diagnosis,
     difference::SnapshotDifference,
     journal::Record,
-    kind::{API_VERSION, Kind, rack::Rack},
+    kind::{API_VERSION, Kind, PerKind, rack::Rack},
     plan::Plan,
     snapshot::HardwareSnapshot,
 };
 
 /// The schema that a document of this kind is checked against.
 pub(crate) fn document_schema(kind: Kind) -> &'static Value {
-    static CELLS: [OnceLock<Value>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-    once(&CELLS[kind as usize], || {
-        let mut schema = json_schema(kind);
-        if kind.is_stored()
-            && let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
-        {
-            // Metadata and status have checks and sentences of their own.
-            properties.insert("metadata".to_owned(), json!({}));
-            properties.insert("status".to_owned(), json!({}));
-            schema["required"] = json!(["apiVersion", "kind", "spec"]);
-        }
-        schema
-    })
+    static SCHEMAS: PerKind<Value> = PerKind::new(checked);
+    SCHEMAS.of(kind)
+}
+
+fn checked(kind: Kind) -> Value {
+    let mut schema = json_schema(kind);
+    if kind.is_stored()
+        && let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
+    {
+        // Metadata and status have checks and sentences of their own.
+        properties.insert("metadata".to_owned(), json!({}));
+        properties.insert("status".to_owned(), json!({}));
+        schema["required"] = json!(["apiVersion", "kind", "spec"]);
+    }
+    schema
 }
 
 /// The schema of a kind for editors.

@@ -4,8 +4,6 @@ mod document;
 mod named;
 mod tidy;
 
-use std::sync::OnceLock;
-
 use serde_json::Value;
 
 use crate::{kind::Kind, write};
@@ -57,9 +55,4 @@ pub fn json_schemas() -> Vec<(String, String)> {
         .chain(records)
         .map(|(name, schema)| (name, format!("{schema:#}\n")))
         .collect()
-}
-
-/// A value computed once a process: schemas are functions of the types alone.
-fn once(cell: &'static OnceLock<Value>, make: impl FnOnce() -> Value) -> &'static Value {
-    cell.get_or_init(make)
 }

@@ -49,10 +49,10 @@ fn problems(text: &str) -> BTreeMap<String, usize> {
     problems
 }
 
-/// Every comment, as an independent reader of the marks that the generator makes.
+/// Every comment, as an independent reader of the marks that the generator makes. A carriage return alone ends a line too.
 fn comments(text: &str) -> Vec<String> {
     let mut comments: Vec<String> = text
-        .lines()
+        .split(['\n', '\r'])
         .filter_map(|line| Some(line[line.find("# c")?..].trim_end().to_owned()))
         .collect();
     comments.sort();

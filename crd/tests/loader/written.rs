@@ -73,6 +73,45 @@ fn what_is_written_is_clean_and_equal_when_read() {
     }
 }
 
+#[test]
+fn what_a_terminal_would_show_otherwise_is_written_out() {
+    for c in [
+        '\u{7f}',
+        '\u{85}',
+        '\u{9b}',
+        '\u{ad}',
+        '\u{61c}',
+        '\u{200b}',
+        '\u{200d}',
+        '\u{200f}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{202e}',
+        '\u{2060}',
+        '\u{2066}',
+        '\u{2069}',
+        '\u{feff}',
+        '\u{fff9}',
+        '\u{e0041}',
+    ] {
+        for text in [
+            format!("{c}"),
+            format!("a{c}b: #"),
+            format!("one\n\"two\"\\{c}\n"),
+            format!("\t{c}é😀"),
+        ] {
+            let written = write::to_yaml(&policy(&text)).expect("a policy has a YAML form");
+            assert!(!written.contains(c), "{c:?} {text:?}: {written:?}");
+            let loaded = load(&[SourceText::new("written", &written)]);
+            assert_eq!(loaded.diagnostics, [], "{written}");
+            assert_eq!(
+                loaded.declaration.policies[0].annotations["text"], text,
+                "{written}"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(config(256))]
 

@@ -43,6 +43,17 @@ pub struct StepFailure {
     pub why: String,
     /// What it was about; never empty.
     pub concerns: BTreeSet<Concern>,
+    /// Whether somebody would not have it.
+    pub fault: Fault,
+}
+
+/// What a step failed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The system refused its write: one register, setting or file may be closed to us, or all of them are.
+    Refused,
+    /// Anything else.
+    Other,
 }
 
 impl SetAside {
@@ -87,16 +98,18 @@ impl Engine<'_> {
         Ok(alone)
     }
 
-    /// Takes down what a step failed on. Not where the fault is nothing's in particular: what is missing is a right, or the
-    /// fault is our own.
+    /// Takes down what a step failed on, also where it was refused: one closed register says nothing of the others. Not where
+    /// the fault is our own, which is nothing's in particular.
     pub(super) fn take_down(
         &mut self,
         node: &Node,
         (step, why, exit): (&Step, &str, Option<Exit>),
     ) -> Result<(), Failure> {
-        if matches!(exit, Some(Exit::NoPermission | Exit::Internal)) {
-            return Ok(());
-        }
+        let fault = match exit {
+            Some(Exit::Internal) => return Ok(()),
+            Some(Exit::NoPermission) => Fault::Refused,
+            Some(_) | None => Fault::Other,
+        };
         let after = observe::node(self.room, node, &self.surroundings())?;
         let concerns = failed::concerns(step, &after);
         if !concerns.is_empty() {
@@ -104,6 +117,7 @@ impl Engine<'_> {
                 node: node.name.clone(),
                 why: why.to_owned(),
                 concerns,
+                fault,
             });
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::{
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Watched, SignalKind, signal};
 
-use crate::exit::Exit;
+use crate::{console::Console, exit::Exit};
 
 /// Which signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,17 @@ pub fn hangups(tell: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> 
             runtime.block_on(async { while hangup.recv().await.is_some() && tell() {} });
         })?;
     Ok(())
+}
+
+/// Whether a terminal stands behind this process, whatever its standard streams are. Only then may SIGHUP tell that it went away.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Whether SIGHUP asks `up` to read again what is declared. Where a terminal stands behind it and no service manager does, it
+/// says that the terminal went away, and ends `up` as SIGTERM does.
+pub fn reads_again_on_hangup(console: &Console) -> bool {
+    console.notify().is_there() || !has_terminal()
 }
 
 /// What SIGHUP means: the terminal of whoever runs a command went away.

@@ -43,7 +43,7 @@ use crate::{
 };
 use approve::Asking;
 pub use failed_builds::FailedBuilds;
-pub use failed_steps::{SetAside, StepFailure};
+pub use failed_steps::{Fault, SetAside, StepFailure};
 use interrupt::StopFlag;
 use journaled::Journaled;
 use observe::{Effort, Surroundings};

@@ -1,6 +1,6 @@
 //! The journal of one node: an append-only file whose every record is durable before the next thing happens.
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
 };
@@ -11,6 +11,7 @@ use crd::{
     kind::rack::Moment,
     step::{Action, Step},
 };
+use machine::opened::{self, For};
 
 use super::{
     attempts::{self, Touched},
@@ -64,12 +65,7 @@ impl Journal {
             source,
         };
         let fresh = !path.exists();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(read)?;
+        let mut file = opened::regular(path, For::Appending).map_err(read)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(read)?;
         let (records, hash, whole) = parse(&bytes, path)?;
@@ -96,7 +92,7 @@ impl Journal {
 
     /// Reads the records at `path` without opening it for writing; a torn tail is left where it is.
     pub fn read(path: &Path) -> Result<Vec<Record>, JournalError> {
-        match std::fs::read(path) {
+        match opened::whole(path) {
             Ok(bytes) => Ok(parse(&bytes, path)?.0),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(source) => Err(JournalError::Read {
@@ -185,14 +181,10 @@ impl Journal {
             hash = link;
             records.push(record);
         }
-        let whole = std::fs::read(&path).map_err(write)?;
+        let whole = opened::whole(&path).map_err(write)?;
         durable::replace(&path.with_extension("old"), &whole).map_err(write)?;
         durable::replace(&path, text.as_bytes()).map_err(write)?;
-        self.file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(&path)
-            .map_err(write)?;
+        self.file = opened::regular(&path, For::Appending).map_err(write)?;
         self.hash = hash;
         self.records = records;
         Ok(())

@@ -1,10 +1,11 @@
 //! `engine.lock`: one run at a time works on a state directory, and whoever waits learns who holds it.
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
 
+use machine::opened::{self, For};
 use serde::{Deserialize, Serialize};
 
 use super::durable;
@@ -57,12 +58,7 @@ impl EngineLock {
             path: path.clone(),
             source,
         };
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
+        let file = opened::regular(&path, For::Making).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -81,13 +77,13 @@ impl EngineLock {
 
     /// Who says that it holds the lock; stale after a crash, so only worth reading when the lock is held.
     pub fn holder(folder: &Path) -> Option<LockHolder> {
-        let bytes = std::fs::read(folder.join("engine.lock.json")).ok()?;
+        let bytes = opened::whole(&folder.join("engine.lock.json")).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
     /// Whether somebody holds the lock right now.
     pub fn is_held(folder: &Path) -> bool {
-        File::open(folder.join("engine.lock"))
+        opened::regular(&folder.join("engine.lock"), For::Reading)
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 }

@@ -18,6 +18,7 @@ use std::{
 };
 
 use crd::id::NodeName;
+use machine::opened;
 
 pub use journal::{Journal, JournalError};
 pub use lock::{EngineLock, LockError, LockHolder};
@@ -128,7 +129,7 @@ impl StateDir {
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     path: &Path,
 ) -> Result<Option<T>, StateError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match opened::whole(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {

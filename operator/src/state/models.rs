@@ -1,13 +1,14 @@
 //! Digests of models: BLAKE3 over a checkpoint's files, remembered by path, size, time and inode.
 use std::{
     collections::BTreeMap,
-    fs::{self, File, Metadata},
+    fs::{self, Metadata},
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use crd::id::Digest;
+use machine::opened::{self, For};
 use serde::{Deserialize, Serialize};
 
 use super::{StateError, read_json, write_json};
@@ -142,7 +143,7 @@ fn mtime_ns(metadata: &Metadata) -> String {
 }
 
 fn hash(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = opened::regular(path, For::Reading)?;
     let mut hasher = blake3::Hasher::new();
     let mut chunk = vec![0; 1 << 20];
     loop {

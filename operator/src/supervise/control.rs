@@ -4,7 +4,10 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     os::{
         fd::AsRawFd,
-        unix::net::{UnixListener, UnixStream},
+        unix::{
+            fs::OpenOptionsExt,
+            net::{UnixListener, UnixStream},
+        },
     },
     path::{Path, PathBuf},
     sync::{
@@ -17,6 +20,7 @@ use std::{
 
 use nix::{
     errno::Errno,
+    fcntl::OFlag,
     sys::socket::{MsgFlags, recv},
 };
 use serde::{Deserialize, Serialize};
@@ -217,7 +221,11 @@ pub fn ask(
 /// A path to the socket that fits the 108 bytes of a socket's address, however deep the folder lies: through the
 /// descriptor of the folder, which must stay open while the path is used.
 pub(super) fn short(folder: &Path) -> io::Result<(PathBuf, File)> {
-    let open = File::open(folder)?;
+    // What is there may be no folder, and is not waited for then.
+    let open = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_DIRECTORY.bits())
+        .open(folder)?;
     Ok((
         PathBuf::from(format!("/proc/self/fd/{}/{NAME}", open.as_raw_fd())),
         open,

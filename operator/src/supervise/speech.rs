@@ -1,7 +1,7 @@
 //! What passes between the supervisor and one worker: its command line, its log, what it says on standard output.
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{BufRead, BufReader},
     sync::mpsc::SyncSender,
     thread,
@@ -12,6 +12,7 @@ use crd::{
     kind::{Connectivity, Target},
     step::WorkerRequest,
 };
+use machine::opened::{self, For};
 use serde::Deserialize;
 
 use super::Event;
@@ -81,11 +82,8 @@ fn log_path(state: &StateDir, id: &WorkerId) -> std::path::PathBuf {
 /// A worker's log, begun anew at each start: the last life's is what matters.
 pub(super) fn open_log(state: &StateDir, id: &WorkerId) -> Result<File, Failure> {
     let path = log_path(state, id);
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&path)
+    opened::regular(&path, For::Making)
+        .and_then(|log| log.set_len(0).map(|()| log))
         .map_err(|source| Failure::Write {
             path: path.display().to_string(),
             source,
@@ -94,7 +92,7 @@ pub(super) fn open_log(state: &StateDir, id: &WorkerId) -> Result<File, Failure>
 
 /// The last line that a worker said.
 pub(super) fn last_line(state: &StateDir, id: &WorkerId) -> Option<String> {
-    let bytes = std::fs::read(log_path(state, id)).ok()?;
+    let bytes = opened::whole(&log_path(state, id)).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text
         .lines()

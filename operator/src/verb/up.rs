@@ -6,6 +6,7 @@ mod pass;
 mod port;
 mod question;
 mod ready;
+mod refused;
 mod removal;
 mod reread;
 mod stage;
@@ -25,7 +26,7 @@ use super::{apply, setting};
 use crate::{
     cli::{Environment, Leave, UpArgs},
     console::{Console, Tone},
-    engine::interrupt::StopFlag,
+    engine::interrupt::{StopFlag, reads_again_on_hangup},
     exit::Exit,
     failure::Failure,
     place::SourcePlace,
@@ -90,7 +91,7 @@ pub fn run(
             }
         })?;
     watch::machines(args, environment, console, &events)?;
-    if console.notify().is_there() {
+    if reads_again_on_hangup(console) {
         watch::hangups(&events)?;
     }
     let supervisor = Supervisor::new(

@@ -45,7 +45,7 @@ pub fn planned(lab: &Lab, kind: &str) -> Vec<String> {
 
 /// Waits until a port's word or a setting reads so.
 #[track_caller]
-fn comes_to_read(lab: &Lab, name: &str, value: &str) {
+pub fn comes_to_read(lab: &Lab, name: &str, value: &str) {
     let words = || lab.registers("state").words;
     let port = format!("\"{name}\"");
     let reads = process::wait_for(PATIENCE, || {
@@ -56,7 +56,8 @@ fn comes_to_read(lab: &Lab, name: &str, value: &str) {
     assert!(reads, "{name} never read {value}: {:#?}", words());
 }
 
-fn fault(lab: &Lab, fault: &str) {
+/// Gives the rack a fault.
+pub fn fault(lab: &Lab, fault: &str) {
     lab.run("state", &["rack", "fault", fault]).expect(0);
 }
 

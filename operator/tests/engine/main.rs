@@ -19,6 +19,7 @@ mod left_alone;
 mod listening;
 mod looking;
 mod news;
+mod no_files;
 mod notified;
 mod plans;
 mod ports;

@@ -314,3 +314,31 @@ fn a_step_that_fails_while_the_unit_starts_keeps_nobody_waiting_and_is_tried_aga
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("; trying again in 1 s"), "{said}");
 }
+
+#[test]
+fn a_unit_that_may_change_nothing_fails_before_it_says_ready_and_one_that_may_change_something_stays()
+ {
+    let lab = quick();
+    std::fs::remove_file(lab.path("declared/model.yaml")).unwrap();
+    let rack = lab.path("rack.yaml");
+    let text = std::fs::read_to_string(&rack).unwrap();
+    let plain = "- name: aic-01\n      host: { access: Unprivileged }";
+    std::fs::write(&rack, text.replace("- name: aic-01", plain)).unwrap();
+    let mut unit = Unit::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    let (code, said) = unit.ends();
+    assert_eq!(code, Some(77), "{said}");
+    while let Ok(text) = unit.said.try_recv() {
+        assert!(!text.contains("READY=1"), "{text}");
+    }
+    drop(unit);
+    std::fs::remove_file(lab.path("notify")).unwrap();
+    std::fs::remove_dir_all(lab.path("state")).unwrap();
+    std::fs::write(&rack, text).unwrap();
+    let forbidden = "setting-forbidden:vm.max_map_count";
+    lab.run("state", &["rack", "fault", forbidden]).expect(0);
+    let mut unit = Unit::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    let ready = unit.hears("READY=1");
+    assert!(ready.contains("vm.max_map_count"), "{ready}");
+    lab.run("state", &["rack", "fault", "--clear"]).expect(0);
+    unit.hears("READY=1\nSTATUS=the machine is as declared");
+}

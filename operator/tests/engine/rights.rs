@@ -10,7 +10,11 @@ use operator::{
     state::{EngineLock, Journal, LockHolder, StateDir},
 };
 
-use crate::lab::Lab;
+use crate::{
+    lab::Lab,
+    left_alone::{comes_to_read, edit, fault, planned, two_cards},
+    supervision::Up,
+};
 
 /// Runs `work` as somebody whom file modes stop; root alone would walk through them.
 fn without_rights<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -104,4 +108,82 @@ fn a_state_folder_that_cannot_be_written_is_77() {
     };
     check(without_rights(|| EngineLock::take(&root, &me)).unwrap_err());
     check(without_rights(|| Journal::open(&root.join("journal"))).unwrap_err());
+}
+
+/// Keeps the declared machine without its model.
+fn cards_alone(lab: &Lab) {
+    fs::remove_file(lab.path("declared/model.yaml")).unwrap();
+}
+
+#[test]
+fn one_port_that_refuses_writes_is_left_alone_and_the_rest_goes_on() {
+    let lab = two_cards();
+    let ports = planned(&lab, "acs.clear");
+    let (closed, elsewhere) = (&ports[0], ports.last().unwrap());
+    fault(&lab, &format!("write-forbidden:{closed}"));
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("Operation not permitted");
+    up.hears("; trying again in 1 s");
+    up.hears("(StepFailed)");
+    up.hears("serves on");
+    comes_to_read(&lab, elsewhere, "0x0011");
+    comes_to_read(&lab, "vm.max_map_count", "2048000");
+    // Drift elsewhere is still put right.
+    lab.run(
+        "state",
+        &["rack", "set", &format!("{elsewhere}/acs"), "0x001d"],
+    )
+    .expect(0);
+    comes_to_read(&lab, elsewhere, "0x0011");
+    lab.run("state", &["rack", "fault", "--clear"]).expect(0);
+    comes_to_read(&lab, closed, "0x0011");
+    up.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(up.ends().code(), Some(0));
+}
+
+#[test]
+fn one_setting_that_refuses_writes_is_left_alone_and_the_rest_goes_on() {
+    let lab = two_cards();
+    cards_alone(&lab);
+    let port = planned(&lab, "acs.clear").remove(0);
+    fault(&lab, "setting-forbidden:vm.max_map_count");
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("Read-only file system");
+    comes_to_read(&lab, &port, "0x0011");
+    comes_to_read(&lab, "control_resp_timeout_s", "2600");
+    up.hears("(StepFailed)");
+    drop(up);
+    // Started anew it has everything else to keep, and stays for that.
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("up: staying");
+    lab.run("state", &["rack", "set", &format!("{port}/acs"), "0x001d"])
+        .expect(0);
+    comes_to_read(&lab, &port, "0x0011");
+    lab.run("state", &["rack", "fault", "--clear"]).expect(0);
+    comes_to_read(&lab, "vm.max_map_count", "2048000");
+}
+
+#[test]
+fn up_that_may_change_nothing_at_all_ends_with_77() {
+    let lab = Lab::new();
+    edit(
+        &lab.path("rack.yaml"),
+        "- name: aic-01",
+        "- name: aic-01\n      host: { access: Unprivileged }",
+    );
+    let before = lab.registers("state");
+    let up = ["up", "-f", "declared", "--interval", "1"];
+    for with in ["a model", "cards alone"] {
+        if with == "cards alone" {
+            cards_alone(&lab);
+        }
+        let ended = lab.run("state", &up).expect(77);
+        assert!(
+            ended.stderr.contains("all that was tried was refused"),
+            "{}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("only root"), "{}", ended.stderr);
+    }
+    assert_eq!(lab.registers("state"), before);
 }

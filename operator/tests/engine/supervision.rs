@@ -25,7 +25,11 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Up {
     pub fn start(lab: &Lab, arguments: &[&str]) -> Self {
-        let mut child = lab.start("state", arguments);
+        Self::of(lab.start("state", arguments))
+    }
+
+    /// Listens to one that was started.
+    pub fn of(mut child: Child) -> Self {
         let (lines, said) = std::sync::mpsc::channel();
         let pipe = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Rules about order: windows of taint and drain, the budget at every prefix, the engine's order, dependencies.
+//! Rules about order: windows of taint and drain, the budget at every prefix, the engine's order.
 use std::collections::BTreeSet;
 
 use crd::{
@@ -13,7 +13,6 @@ use super::{Findings, machine::Machine, steps};
 pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
     windows(node, machine, found);
     order(node, found);
-    dependencies(node, found);
 }
 
 /// SoCs that must be tainted and drained while a step runs.
@@ -154,8 +153,8 @@ fn limit(node: &NodePlan, machine: &Machine<'_>) -> usize {
 }
 
 /// Where a step stands within its batch.
-fn rank(step: &Step) -> u8 {
-    match &step.action {
+pub(super) fn rank(action: &Action) -> u8 {
+    match action {
         Action::AssignGroup { members, .. } if !members.is_empty() => 0,
         Action::Taint { .. } => 1,
         Action::Drain { .. } => 2,
@@ -181,28 +180,14 @@ fn order(node: &NodePlan, found: &mut Findings) {
             continue;
         };
         let sorted = before.batch < after.batch
-            || before.batch == after.batch && rank(before) <= rank(after);
+            || before.batch == after.batch && rank(&before.action) <= rank(&after.action);
         found.expect("SP-C10", after, sorted, || {
             format!("it comes after {}", before.id)
         });
     }
     for step in &node.steps {
-        found.expect("SP-C10", step, rank(step) != u8::MAX, || {
+        found.expect("SP-C10", step, rank(&step.action) != u8::MAX, || {
             "builds and workers have a list of their own".into()
-        });
-    }
-}
-
-fn dependencies(node: &NodePlan, found: &mut Findings) {
-    let mut seen = BTreeSet::new();
-    for step in &node.steps {
-        let earlier = step.depends_on.iter().all(|id| seen.contains(id));
-        found.expect("SP-C15", step, earlier, || {
-            "it depends on a step that has not run".into()
-        });
-        let of_node = step.id.0.starts_with(&format!("{}/", node.node));
-        found.expect("SP-C15", step, seen.insert(&step.id) && of_node, || {
-            "its id is not its own".into()
         });
     }
 }

@@ -6,7 +6,8 @@ use crd::{
     id::{GroupId, PciAddress},
     kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
-        Acs, GroupRecord, HardwareSnapshot, LedgerEntry, PciFunction, PortKind, Soc, SocIdentity,
+        Acs, GroupRecord, HardwareSnapshot, LedgerEntry, LedgerTarget, PciFunction, PortKind, Soc,
+        SocIdentity,
     },
 };
 
@@ -266,14 +267,22 @@ impl<'a> Machine<'a> {
 
     /// Whether the ledger and the probe disagree about which device is where.
     pub(super) fn is_renumbered(&self) -> bool {
-        self.snapshot.ledger.identities.iter().any(|known| {
-            self.snapshot.socs.iter().any(|soc| {
-                let serial = soc.serial.get();
-                let same = [soc.address == known.address, soc.path == known.path];
-                let serials = known.serial.as_ref().zip(serial).map(|(a, b)| a == b);
-                let any = same.contains(&true) || serials == Some(true);
-                any && (same.contains(&false) || serials == Some(false))
+        let moved = self.snapshot.ledger.entries.iter().any(|entry| {
+            let LedgerTarget::Acs { port, path } = &entry.target else {
+                return false;
+            };
+            (self.snapshot.functions.iter())
+                .any(|function| (function.address == *port) != (function.path == *path))
+        });
+        moved
+            || self.snapshot.ledger.identities.iter().any(|known| {
+                self.snapshot.socs.iter().any(|soc| {
+                    let serial = soc.serial.get();
+                    let same = [soc.address == known.address, soc.path == known.path];
+                    let serials = known.serial.as_ref().zip(serial).map(|(a, b)| a == b);
+                    let any = same.contains(&true) || serials == Some(true);
+                    any && (same.contains(&false) || serials == Some(false))
+                })
             })
-        })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing of the planner is used here but the digest: a mistake there must not hide itself.
 mod acs;
+mod edges;
 mod flow;
 mod kept;
 mod machine;
@@ -70,7 +71,7 @@ pub const RULES: [(&str, &str); 27] = [
     ),
     (
         "SP-C15",
-        "ids are unique and of their node, and a step depends only on earlier ones",
+        "ids are unique and of their node, and a step depends on earlier ones only, and on all that it relies on",
     ),
     ("SP-C16", "every step says why: a rule and a cause"),
     ("SP-C17", "a group that was changed is proven afterwards"),
@@ -143,6 +144,7 @@ pub fn check(plan: &Plan, declaration: &Declaration, nodes: &[NodeInput]) -> Vec
         partitioning::read(node, &machine, &mut found);
         acs::read(node, &machine, &mut found);
         flow::read(node, &machine, &mut found);
+        edges::read(node, &mut found);
         kept::read(node, &machine, &mut found);
         paper::read(node, &machine, &mut found);
         proof::read(node, &machine, &mut found);

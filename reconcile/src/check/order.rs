@@ -34,7 +34,7 @@ pub(super) fn read(node: &NodePlan, plan: &Plan, machine: &Machine<'_>, found: &
         let policies = machine.policies().into_iter();
         policies.map(|policy| policy.spec.rollout.clone().unwrap_or_default())
     };
-    let least = |stated: fn(&Rollout) -> Option<u32>| {
+    let least = |stated: &dyn Fn(&Rollout) -> Option<u32>| {
         let counts = rollouts().map(|rollout| stated(&rollout).unwrap_or(1));
         counts.min().unwrap_or(1)
     };
@@ -47,8 +47,8 @@ pub(super) fn read(node: &NodePlan, plan: &Plan, machine: &Machine<'_>, found: &
     );
     let declared = (
         canary,
-        least(|rollout| rollout.failure_threshold),
-        least(|rollout| rollout.max_unavailable_nodes),
+        least(&|rollout| rollout.failure_threshold),
+        least(&|rollout| rollout.max_unavailable_nodes),
     );
     if said != declared {
         found.add(

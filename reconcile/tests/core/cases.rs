@@ -1,6 +1,10 @@
 //! Plans of ours with what they were made from, to be changed in one place.
 use crd::{
-    Fact, declaration::Declaration, kind::ModelRollout, plan::Plan, snapshot::HardwareSnapshot,
+    Fact,
+    declaration::Declaration,
+    kind::{GroupVerification, ModelRollout, VerificationMode},
+    plan::Plan,
+    snapshot::HardwareSnapshot,
     step::Step,
 };
 use reconcile::{NodeInput, check};
@@ -85,6 +89,15 @@ pub fn keeping_no_more() -> Case {
     assert!(apply(&plan, &mut nodes, false).is_empty());
     let [snapshot] = nodes.try_into().expect("one node");
     Case::of(Declaration::default(), snapshot)
+}
+
+/// The first plan of groups that are not to be proven.
+pub fn unproven() -> Case {
+    let mut declaration = quickstart();
+    declaration.groups[0].spec.verification = Some(GroupVerification {
+        mode: VerificationMode::None,
+    });
+    Case::of(declaration, two_ultras("lab"))
 }
 
 /// The plan that replaces two replicas one after the other.

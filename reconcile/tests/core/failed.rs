@@ -8,7 +8,9 @@ use crd::{
     step::{Action, Step},
 };
 use proptest::prelude::*;
-use reconcile::{Concern, FailedStep, FailedSteps, NextTry, NodeInput, check, failed::concerns};
+use reconcile::{
+    Concern, FailedStep, FailedSteps, NextTry, NodeInput, Word, check, failed::concerns,
+};
 
 use crate::{
     declare::quickstart,
@@ -25,7 +27,7 @@ fn step() -> FailedStep {
     FailedStep {
         why: "n/acs.clear/0000:00:00.0: it did not hold".into(),
         times: 2,
-        next_try: NextTry::At("2026-01-01T00:00:00Z".into()),
+        next_try: NextTry::At("2026-01-01T00:00:00Z".into(), Word::EditOrBoot),
     }
 }
 

@@ -8,6 +8,7 @@
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
 mod begun;
+mod bits;
 mod boot;
 mod canaries;
 mod cases;
@@ -19,8 +20,10 @@ mod found;
 mod honest;
 mod intent;
 mod kept;
+mod moved;
 mod mutations;
 mod programs;
+mod proofs;
 mod properties;
 mod quickstart;
 mod random;

@@ -3,13 +3,15 @@ use crd::{
     Fact,
     id::{StepId, Word},
     kind::{Enforcement, ResetScope, Rollout},
-    snapshot::{FileImage, Holder, HolderKind, Lockdown, SocStatus, WorkerState},
+    snapshot::{FileImage, Holder, HolderKind, LedgerTarget, Lockdown, SocStatus, WorkerState},
     step::{Action, Inverse, MdpSetting},
 };
 use reconcile::check::RULES;
 
 use crate::{
-    cases::{Case, beside_a_stranger, keeping, keeping_no_more, numbers, replacing, resetting},
+    cases::{
+        Case, beside_a_stranger, keeping, keeping_no_more, numbers, replacing, resetting, unproven,
+    },
     declare::quickstart,
     second_owner::vendor_agent,
 };
@@ -80,6 +82,15 @@ fn swap_resets(case: &mut Case) {
         .position(|s| s.id.0.contains("/acs.clear/"))
         .expect("a clear");
     steps.swap(request, clear);
+}
+
+/// The first step with this verb does not wait for any with that one.
+fn unwait(case: &mut Case, verb: &str, other: &str) {
+    let other = format!("/{other}/");
+    let edges = &mut case.step(verb).depends_on;
+    let waited = edges.len();
+    edges.retain(|id| !id.0.contains(&other));
+    assert!(edges.len() < waited, "{verb} waits for {other}");
 }
 
 fn ask_off(case: &mut Case) {
@@ -185,12 +196,34 @@ fn every_rule_has_a_plan_that_breaks_it() {
         ("SP-C14", Case::removal, |case| {
             case.snapshot.ledger.identities[0].path = "0000:00:07.0/00.0".into();
         }),
+        ("SP-C14", Case::removal, |case| {
+            for entry in &mut case.snapshot.ledger.entries {
+                if let LedgerTarget::Acs { path, .. } = &mut entry.target {
+                    *path = "0000:00:07.0/00.0".into();
+                }
+            }
+        }),
         ("SP-C15", Case::fresh, |case| {
             case.steps()[0].depends_on = vec![StepId("lab/node.untaint/none".into())];
         }),
         ("SP-C15", Case::fresh, |case| {
             let id = case.steps()[0].id.clone();
             case.steps()[3].id = id;
+        }),
+        ("SP-C15", Case::fresh, |case| {
+            unwait(case, "node.untaint", "p2p.verify");
+        }),
+        ("SP-C15", Case::fresh, |case| {
+            unwait(case, "p2p.verify", "acs.clear");
+        }),
+        ("SP-C15", Case::fresh, |case| {
+            unwait(case, "soc.wait", "soc.reset");
+        }),
+        ("SP-C15", Case::fresh, |case| {
+            unwait(case, "mdp.request", "qmonitor.start");
+        }),
+        ("SP-C15", unproven, |case| {
+            unwait(case, "node.untaint", "acs.clear");
         }),
         ("SP-C16", Case::fresh, |case| {
             case.step("soc.reset").causes.clear()
@@ -289,6 +322,7 @@ fn every_rule_has_a_plan_that_breaks_it() {
         keeping_no_more,
         replacing,
         resetting,
+        unproven,
     ] {
         assert_eq!(
             make().rules(),

@@ -128,6 +128,8 @@ fn possible(server: &Server) -> Result<()> {
             Fault::WriteIgnored(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
+            | Fault::WriteForbidden(_)
+            | Fault::SettingForbidden(_)
             | Fault::ShortReads(_)
             | Fault::FallsOff(_)
             | Fault::Kill { .. }

@@ -15,6 +15,10 @@ pub enum Fault {
     ConfigWritesDropped(PciAddress),
     /// `write-refused:<address>`: configuration writes to this function fail.
     WriteRefused(PciAddress),
+    /// `write-forbidden:<address>`: configuration writes to this function are not permitted (EPERM).
+    WriteForbidden(PciAddress),
+    /// `setting-forbidden:<name>`: writes to this driver or kernel setting find a read-only mount (EROFS).
+    SettingForbidden(String),
     /// `short-reads:<address>`: configuration reads of this function stop at 64 bytes.
     ShortReads(PciAddress),
     /// `reset-hangs:<address>`: the SoC never leaves `Initializing` after its next resets.
@@ -76,7 +80,7 @@ impl Moment {
 /// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no fault; faults are write-ignored, config-writes-dropped, write-refused, short-reads, reset-hangs, reset-fails, falls-off, mdp-missing or p2p-corrupt:<pci address>, tool-killed, tool-hangs or tool-idle:<tool>, kill or power:<record>:<before|after|torn>"
+    "`{0}` is no fault; faults are write-ignored, config-writes-dropped, write-refused, write-forbidden, short-reads, reset-hangs, reset-fails, falls-off, mdp-missing or p2p-corrupt:<pci address>, setting-forbidden:<name>, tool-killed, tool-hangs or tool-idle:<tool>, kill or power:<record>:<before|after|torn>"
 )]
 pub struct FaultError(String);
 
@@ -96,19 +100,22 @@ impl FromStr for Fault {
             };
             Ok((record.parse().map_err(|_| error())?, moment))
         };
-        let tool = || {
+        let name = |marks: &[u8]| {
             let plain = rest
                 .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || marks.contains(&b));
             if rest.is_empty() || rest.len() > 64 || !plain {
                 return Err(error());
             }
             Ok(rest.to_owned())
         };
+        let tool = || name(b"-");
         Ok(match word {
             "write-ignored" => Self::WriteIgnored(address()?),
             "config-writes-dropped" => Self::ConfigWritesDropped(address()?),
             "write-refused" => Self::WriteRefused(address()?),
+            "write-forbidden" => Self::WriteForbidden(address()?),
+            "setting-forbidden" => Self::SettingForbidden(name(b"._")?),
             "short-reads" => Self::ShortReads(address()?),
             "reset-hangs" => Self::ResetHangs(address()?),
             "reset-fails" => Self::ResetFails(address()?),
@@ -131,6 +138,8 @@ impl fmt::Display for Fault {
             Self::WriteIgnored(at) => write!(f, "write-ignored:{at}"),
             Self::ConfigWritesDropped(at) => write!(f, "config-writes-dropped:{at}"),
             Self::WriteRefused(at) => write!(f, "write-refused:{at}"),
+            Self::WriteForbidden(at) => write!(f, "write-forbidden:{at}"),
+            Self::SettingForbidden(name) => write!(f, "setting-forbidden:{name}"),
             Self::ShortReads(at) => write!(f, "short-reads:{at}"),
             Self::ResetHangs(at) => write!(f, "reset-hangs:{at}"),
             Self::ResetFails(at) => write!(f, "reset-fails:{at}"),
@@ -167,7 +176,7 @@ impl JsonSchema for Fault {
         true
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "maxLength": 96, "pattern": "^[a-z0-9-]+:[a-z0-9:.-]+$" })
+        json_schema!({ "type": "string", "maxLength": 96, "pattern": "^[a-z0-9-]+:[a-z0-9:._-]+$" })
     }
 }
 
@@ -180,6 +189,8 @@ mod tests {
         for text in [
             "write-ignored:0000:21:00.0",
             "reset-hangs:10000:e1:00.0",
+            "write-forbidden:0000:21:00.0",
+            "setting-forbidden:vm.max_map_count",
             "tool-killed:qaic-util",
             "tool-idle:qaic-compile",
             "kill:0:before",

@@ -4,7 +4,7 @@ mod holders;
 mod listener;
 mod mounts;
 mod nodes;
-pub(crate) mod opened;
+pub mod opened;
 pub(crate) mod process;
 mod uevents;
 mod whole_file;

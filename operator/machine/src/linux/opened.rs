@@ -15,32 +15,46 @@ use nix::{
 };
 
 /// No file that we read is larger; a bound against one that never ends.
-pub(crate) const MOST_BYTES: u64 = 16 << 20;
+pub const MOST_BYTES: u64 = 16 << 20;
 
 /// What a file is opened for, and what may stand at its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum For {
+pub enum For {
     /// Reading, wherever links lead.
     Reading,
     /// Reading what stands at the name itself.
     ReadingNoLink,
     /// Writing what is there already.
     Writing,
+    /// Writing what is there, or a new file where nothing is.
+    Making,
+    /// Reading and appending, to a new file where nothing is.
+    Appending,
 }
 
 /// Opens a regular file. Never waits, and opens no device: some do something when they are opened.
-pub(crate) fn regular(path: &Path, purpose: For) -> io::Result<File> {
-    let (writes, seen, more) = match purpose {
-        For::Reading => (false, fs::metadata(path)?, OFlag::empty()),
-        For::ReadingNoLink => (false, fs::symlink_metadata(path)?, OFlag::O_NOFOLLOW),
-        For::Writing => (true, fs::metadata(path)?, OFlag::empty()),
+pub fn regular(path: &Path, purpose: For) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    let mut flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let mut seen = fs::metadata(path);
+    match purpose {
+        For::Reading => options.read(true),
+        For::ReadingNoLink => {
+            seen = fs::symlink_metadata(path);
+            flags |= OFlag::O_NOFOLLOW;
+            options.read(true)
+        }
+        For::Writing => options.write(true),
+        For::Making => options.write(true).create(true).truncate(false),
+        For::Appending => options.read(true).append(true).create(true),
     };
-    only_regular(&seen)?;
-    let file = fs::OpenOptions::new()
-        .read(!writes)
-        .write(writes)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | more).bits())
-        .open(path)?;
+    let makes = matches!(purpose, For::Making | For::Appending);
+    match seen {
+        Ok(seen) => only_regular(&seen)?,
+        Err(error) if makes && error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let file = options.custom_flags(flags.bits()).open(path)?;
     // Another may stand there by now; what is open is what counts.
     only_regular(&file.metadata()?)?;
     Ok(file)
@@ -48,7 +62,7 @@ pub(crate) fn regular(path: &Path, purpose: For) -> io::Result<File> {
 
 /// The whole of a regular file; one beyond [`MOST_BYTES`] is an error, for half a table says that the rest is not there. A link
 /// to `/dev/null` is an empty file: so an administrator says that a file is not wanted (sysctl.d(5)).
-pub(crate) fn read(path: &Path, purpose: For) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, purpose: For) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if purpose == For::Reading && is_null(&fs::metadata(path)?) {
         return Ok(bytes);
@@ -62,6 +76,13 @@ pub(crate) fn read(path: &Path, purpose: For) -> io::Result<Vec<u8>> {
             "it is larger than 16 MiB",
         ));
     }
+    Ok(bytes)
+}
+
+/// The whole of a regular file of our own, however long it became.
+pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    regular(path, For::Reading)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -90,7 +111,10 @@ fn only_regular(seen: &Metadata) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::{fs::symlink, net::UnixListener};
+    use std::{
+        io::Write,
+        os::unix::{fs::symlink, net::UnixListener},
+    };
 
     use nix::{sys::stat::Mode, unistd::mkfifo};
 
@@ -109,7 +133,13 @@ mod tests {
         symlink("file", at("to-file")).unwrap();
         fs::create_dir(at("folder")).unwrap();
         fs::write(at("file"), "text").unwrap();
-        for purpose in [For::Reading, For::ReadingNoLink, For::Writing] {
+        for purpose in [
+            For::Reading,
+            For::ReadingNoLink,
+            For::Writing,
+            For::Making,
+            For::Appending,
+        ] {
             for (name, why) in [
                 ("pipe", io::ErrorKind::InvalidInput),
                 ("socket", io::ErrorKind::InvalidInput),
@@ -117,12 +147,25 @@ mod tests {
                 ("unwanted", io::ErrorKind::InvalidInput),
                 ("to-pipe", io::ErrorKind::InvalidInput),
                 ("folder", io::ErrorKind::IsADirectory),
-                ("gone", io::ErrorKind::NotFound),
+                ("gone/below", io::ErrorKind::NotFound),
             ] {
                 let error = regular(&at(name), purpose).unwrap_err();
                 assert_eq!(error.kind(), why, "{name} {purpose:?}");
             }
         }
+        for purpose in [For::Reading, For::ReadingNoLink, For::Writing] {
+            let error = regular(&at("gone"), purpose).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "{purpose:?}");
+        }
+        for (purpose, name) in [(For::Making, "made"), (For::Appending, "begun")] {
+            for text in ["one", "two"] {
+                let mut file = regular(&at(name), purpose).unwrap();
+                file.write_all(text.as_bytes()).unwrap();
+            }
+        }
+        assert_eq!(whole(&at("made")).unwrap(), b"two");
+        assert_eq!(whole(&at("begun")).unwrap(), b"onetwo");
+        assert!(whole(&at("pipe")).is_err());
         assert_eq!(read(&at("to-file"), For::Reading).unwrap(), b"text");
         assert_eq!(read(&at("unwanted"), For::Reading).unwrap(), b"");
         assert!(read(&at("unwanted"), For::ReadingNoLink).is_err());

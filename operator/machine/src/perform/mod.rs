@@ -113,6 +113,18 @@ pub enum StepError {
         /// What was seen last.
         found: String,
     },
+    /// SoCs that were waited for are off the bus, for longer than any reset takes.
+    #[error(
+        "{} fell off the bus: not there for {} s after the reset; look at the card and its slot, then boot the machine with its power off in between",
+        .socs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        .waited.as_secs()
+    )]
+    Gone {
+        /// Which.
+        socs: Vec<PciAddress>,
+        /// How long they were away at least, in the machine's time.
+        waited: Duration,
+    },
     /// A SoC does not show what it should after its reset.
     #[error(
         "{soc} shows {found} instead of {wanted}; a request proves nothing, look at qmonitor's log"

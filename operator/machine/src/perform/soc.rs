@@ -4,7 +4,10 @@
 //! at most); the request's keys are the vendor's example's. What a request is answered is published nowhere, and what a reset
 //! prints is observed and inferred (see `vendor`): neither is proof, and state is asked for again. That the reset of one SoC is
 //! enough for partitioning is inferred.
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crd::{id::PciAddress, kind::ResetScope, snapshot::SocIdentity, step::MdpSetting};
 
@@ -21,6 +24,7 @@ use crate::{
         pci,
         soc::{QUERY_TOOL, is_soc},
     },
+    time::Timestamp,
     vendor::{MonitorAnswer, ResetReport, partitioning_request},
 };
 
@@ -204,26 +208,46 @@ pub(super) fn drain(
     Ok(Performed::Seen)
 }
 
+/// How long a SoC that is being waited for may be off the bus before it has fallen off it. A reset does not take its function
+/// away: it goes through MHI and touches no bridge. Where a hot-plug port notices that the link goes down, the kernel takes
+/// the function away and brings it back when the link is up again, and the driver gives a reset 25 s: twice that, and some.
+const GONE_AFTER: Duration = Duration::from_mins(1);
+
 pub(super) fn wait_ready(
     machine: &Machine,
     socs: &[SocIdentity],
     timeout: Duration,
 ) -> Result<Performed, StepError> {
     let mut found = String::new();
+    let mut away: BTreeMap<PciAddress, Timestamp> = BTreeMap::new();
+    let mut gone = BTreeSet::new();
     let came = wait_for(machine, timeout, || {
         let roll = Roll::call(machine);
+        let now = machine.now();
         let mut missing = Vec::new();
+        let mut awaited = 0;
         for soc in socs {
+            if is_off_the_bus(machine, soc.address) {
+                let since = *away.entry(soc.address).or_insert(now);
+                if since.until(now) >= GONE_AFTER {
+                    gone.insert(soc.address);
+                }
+            } else {
+                away.remove(&soc.address);
+                gone.remove(&soc.address);
+            }
             // A tool that fails while SoCs boot is not the end of the wait; the deadline is.
             let state = roll
                 .state(soc.address)
                 .unwrap_or_else(|error| error.to_string());
             if state != "Ready" {
                 missing.push(format!("{} {state}", soc.address));
+                awaited += usize::from(!gone.contains(&soc.address));
             }
         }
         found = missing.join(", ");
-        Ok(missing.is_empty())
+        // Those beside one that is gone are waited for all the same.
+        Ok(awaited == 0)
     })?;
     if !came {
         return Err(StepError::Deadline {
@@ -232,10 +256,22 @@ pub(super) fn wait_ready(
             found,
         });
     }
+    if !gone.is_empty() {
+        return Err(StepError::Gone {
+            socs: gone.into_iter().collect(),
+            waited: GONE_AFTER,
+        });
+    }
     for soc in socs {
         confirm(machine, soc)?;
     }
     Ok(Performed::Seen)
+}
+
+/// Whether the bus has no function at this address; where that cannot be read, it may have one.
+fn is_off_the_bus(machine: &Machine, soc: PciAddress) -> bool {
+    let link = machine.readlink(&format!("{}/{soc}", pci::DEVICES));
+    link.is_err_and(|error| error.source.kind() == std::io::ErrorKind::NotFound)
 }
 
 pub(super) fn verify_mdp(

@@ -90,6 +90,9 @@ impl RackServer {
             if view.lockdown() != Lockdown::None {
                 return Err(Errno::EPERM);
             }
+            if live.faults.contains(&Fault::WriteForbidden(address)) {
+                return Err(Errno::EPERM);
+            }
             if live.faults.contains(&Fault::WriteRefused(address)) {
                 return Err(Errno::EIO);
             }
@@ -119,6 +122,9 @@ impl RackServer {
         let outcome = self.change(path, |view, live| {
             if !view.is_root() {
                 return Err(Errno::EACCES);
+            }
+            if is_forbidden(live, &parts) {
+                return Err(Errno::EROFS);
             }
             match parts.as_slice() {
                 ["sys", "module", "qaic", "parameters", name] => {
@@ -241,4 +247,14 @@ impl RackServer {
         })
         .map_err(|error| failed("listing", "/proc", io::Error::other(error)))
     }
+}
+
+/// Whether a fault forbids writes to this setting.
+fn is_forbidden(live: &Live, parts: &[&str]) -> bool {
+    let name = match parts {
+        ["sys", "module", _, "parameters", name] => (*name).to_owned(),
+        ["proc", "sys", name @ ..] => name.join("."),
+        _ => return false,
+    };
+    live.faults.contains(&Fault::SettingForbidden(name))
 }

@@ -178,6 +178,8 @@ impl RackServer {
             | Fault::WriteIgnored(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
+            | Fault::WriteForbidden(_)
+            | Fault::SettingForbidden(_)
             | Fault::ShortReads(_)
             | Fault::ResetHangs(_)
             | Fault::ResetFails(_)

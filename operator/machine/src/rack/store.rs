@@ -20,7 +20,10 @@ use super::{
     plug, recorded, tree,
     world::World,
 };
-use crate::{linux::clock, time::Clock};
+use crate::{
+    linux::{clock, opened},
+    time::Clock,
+};
 
 /// How long we wait for `rack.lock`. One transaction takes milliseconds.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -203,7 +206,7 @@ impl Store {
         if let Some(loaded) = cache.as_ref().filter(|loaded| loaded.stamp == stamp) {
             return Ok(Arc::clone(loaded));
         }
-        let text = fs::read(self.file()).map_err(|source| self.state("reading", source))?;
+        let text = opened::whole(&self.file()).map_err(|source| self.state("reading", source))?;
         let live: Live = serde_json::from_slice(&text).map_err(|source| RackError::Corrupt {
             path: self.file(),
             source,
@@ -262,11 +265,7 @@ impl Store {
 
     fn lock(&self) -> Result<File, RackError> {
         let path = self.folder.join("rack.lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
+        let file = opened::regular(&path, opened::For::Making)
             .map_err(|source| self.state("opening the lock of", source))?;
         let deadline = clock::now().plus(LOCK_DEADLINE);
         loop {

@@ -332,13 +332,15 @@ pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
         Fault::WriteIgnored(address)
         | Fault::ConfigWritesDropped(address)
         | Fault::WriteRefused(address)
+        | Fault::WriteForbidden(address)
         | Fault::ShortReads(address)
         | Fault::ResetHangs(address)
         | Fault::ResetFails(address)
         | Fault::FallsOff(address)
         | Fault::MdpMissing(address)
         | Fault::P2pCorrupt(address) => Some(*address),
-        Fault::ToolKilled(_)
+        Fault::SettingForbidden(_)
+        | Fault::ToolKilled(_)
         | Fault::ToolHangs(_)
         | Fault::ToolIdle(_)
         | Fault::Kill { .. }

@@ -12,6 +12,7 @@ use crate::room::{Room, TWO_ULTRA, at, port, soc};
 
 const PORT: &str = "0000:24:00.0";
 const SOC: &str = "0000:25:00.0";
+const BESIDE: &str = "0000:26:00.0";
 
 fn room(fault: &str) -> Room {
     let room = Room::of(TWO_ULTRA);
@@ -116,16 +117,44 @@ fn resets_that_go_wrong() {
 
     let falls = room("falls-off:0000:25:00.0");
     let wait = Action::WaitReady {
-        socs: vec![soc(&falls.probe(), SOC)],
-        timeout_seconds: 60,
+        socs: vec![soc(&falls.probe(), SOC), soc(&falls.probe(), BESIDE)],
+        timeout_seconds: 900,
+    };
+    let beside = Action::Reset {
+        scope: ResetScope::SoC,
+        socs: vec![soc(&falls.probe(), BESIDE)],
     };
     perform(falls.machine(), &reset(&falls)).unwrap();
+    perform(falls.machine(), &beside).unwrap();
     assert_eq!(falls.probe().socs.len(), 7);
+    let before = falls.machine().now();
     let error = perform(falls.machine(), &wait).unwrap_err();
-    assert!(
-        error.to_string().contains("0000:25:00.0 missing"),
-        "{error}"
-    );
+    let said = error.to_string();
+    let StepError::Gone { socs, .. } = error else {
+        panic!("{error}")
+    };
+    // It alone has failed: the one beside it was waited for, and is Ready.
+    assert_eq!(socs, [at(SOC)]);
+    assert!(said.contains("0000:25:00.0 fell off the bus"), "{said}");
+    let waited = before.until(falls.machine().now()).as_secs();
+    assert!((60..90).contains(&waited), "{waited}");
+    let ready = |found: &&crd::snapshot::Soc| found.status.get() == Some(&SocStatus::Ready);
+    assert_eq!(falls.probe().socs.iter().filter(ready).count(), 7);
+}
+
+/// A SoC may be away for as long as a reset takes, where a hot-plug port sees its link go down.
+#[test]
+fn a_soc_that_comes_back_in_time_has_not_fallen_off() {
+    let room = Room::of(TWO_ULTRA);
+    let wait = Action::WaitReady {
+        socs: vec![soc(&room.probe(), SOC)],
+        timeout_seconds: 40,
+    };
+    room.server().unplug(at(SOC)).unwrap();
+    let error = perform(room.machine(), &wait).unwrap_err();
+    assert!(matches!(error, StepError::Deadline { .. }), "{error}");
+    room.server().replug(SOC).unwrap();
+    perform(room.machine(), &wait).unwrap();
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! shows and the `kubelet` says (`pod_resources`), `report` says what was seen and `publisher` writes it, `numbers` are for
 //! those who watch.
 //!
-//! The API server may be away: what was granted goes on, what was seen is published when it is back.
+//! The API server may be away: what was begun goes on, what was seen is published when it is back. Nothing is begun without
+//! it: an agent that was silent may hear of a grant that was taken back since.
 mod admit;
 mod carrying;
 pub mod drains;
@@ -27,7 +28,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use crd::{
     declaration::Declaration,
-    kind::{GrantProgress, GrantState},
+    kind::{CardNodeStatus, GrantProgress, GrantState},
     snapshot::HardwareSnapshot,
 };
 use machine::{Clock, Machine, Roots};
@@ -265,6 +266,12 @@ impl Agent<'_> {
             }
             Admission::CarryOut { id, plan } => {
                 let working = id.progress(GrantState::Working, None);
+                let status = self.status(latest, &snapshot, Some(&working), None)?;
+                if known.is_some_and(|taken| taken.id == id) {
+                    self.publisher.publish(latest, status);
+                } else if !self.publisher.take_up(latest, status) {
+                    return Ok(false);
+                }
                 let mut record = Taken {
                     card_node: uid,
                     id: id.clone(),
@@ -272,7 +279,6 @@ impl Agent<'_> {
                 };
                 // Before the first step: no older grant may follow this one, whatever becomes of it.
                 taken::write(&folder, &record)?;
-                self.tell(latest, &snapshot, Some(&working), None)?;
                 self.says(Level::Info, &id, &format!("carrying out {}", id.digest.0));
                 if let Some(ended) = self.carry_out(&id, &plan) {
                     self.numbers.ended(&format!("{:?}", ended.state));
@@ -359,6 +365,19 @@ impl Agent<'_> {
         grant: Option<&GrantProgress>,
         idle: Option<&str>,
     ) -> Result<(), Failure> {
+        let status = self.status(latest, snapshot, grant, idle)?;
+        self.publisher.publish(latest, status);
+        Ok(())
+    }
+
+    /// What is to be said of what was seen.
+    fn status(
+        &self,
+        latest: &Latest,
+        snapshot: &HardwareSnapshot,
+        grant: Option<&GrantProgress>,
+        idle: Option<&str>,
+    ) -> Result<CardNodeStatus, Failure> {
         let folder = self.setting.room.state.node_folder(&self.node.name);
         // All that is told of it: the whole of a journal is a megabyte, and what follows takes another.
         let last_steps = report::last_steps(&Journal::read(&folder.join("journal"))?);
@@ -376,7 +395,6 @@ impl Agent<'_> {
         let now = Machine::linux(Roots::default()).now();
         let status = report::status(&seen, &self.publisher.before(latest), now);
         self.numbers.deviates(status.counts.as_ref());
-        self.publisher.publish(latest, status);
-        Ok(())
+        Ok(status)
     }
 }

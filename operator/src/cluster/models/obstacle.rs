@@ -21,10 +21,13 @@ const REASONS: [(&str, &str, &str); 10] = [
     ("CreateContainerConfigError", REFUSED, MADE),
     ("CreateContainerError", REFUSED, MADE),
     ("RunContainerError", REFUSED, MADE),
-    ("CrashLoopBackOff", "Crashing", "ends again and again"),
+    (CRASHING, "Crashing", "ends again and again"),
 ];
+const CRASHING: &str = "CrashLoopBackOff";
 const IMAGE: &str = "ImageUnavailable";
 const REFUSED: &str = "ContainerRefused";
+/// The kernel's word for a process that it ended because there was no more memory for it, as kubelets pass it on.
+const OOM: &str = "OOMKilled";
 const PULL: &str = "cannot be pulled";
 const MADE: &str = "is not made a container of";
 
@@ -45,7 +48,14 @@ fn waits(pod: &Arc<Pod>) -> Option<Verdict> {
     statuses.iter().find_map(|container| {
         let (reason, what) = reason(container)?;
         let (name, namespace) = (pod.name_any(), pod.namespace().unwrap_or_default());
-        let image = &container.image;
+        // What a kubelet names may be no more than the digest of what it runs.
+        let asked = pod.spec.as_ref().and_then(|spec| {
+            let mut containers = spec.containers.iter();
+            containers.find(|asked| asked.name == container.name)
+        });
+        let image = asked
+            .and_then(|asked| asked.image.as_ref())
+            .unwrap_or(&container.image);
         Some(stalled(
             reason,
             format!(
@@ -58,6 +68,16 @@ fn waits(pod: &Arc<Pod>) -> Option<Verdict> {
 fn reason(container: &ContainerStatus) -> Option<(&'static str, &'static str)> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let said = waiting.reason.as_deref()?;
+    let ended = container
+        .last_state
+        .as_ref()
+        .and_then(|last| last.terminated.as_ref());
+    if said == CRASHING && ended.and_then(|ended| ended.reason.as_deref()) == Some(OOM) {
+        return Some((
+            "OutOfMemory",
+            "takes more memory than its limit and is ended for it; raise `spec.pod.resources.limits.memory`",
+        ));
+    }
     REASONS
         .iter()
         .find(|(theirs, _, _)| *theirs == said)

@@ -6,7 +6,7 @@ use crd::id::ObjectRef;
 use machine::Timestamp;
 use reconcile::Unbuilt;
 
-use super::{Up, aside::Aside, pass::Width};
+use super::{Up, aside::Aside, pass::Width, refused::Prospect};
 use crate::{console::Tone, supervise::Trouble};
 
 /// The longest pause: a model that somebody put right is found within it, or at once after an edit or SIGHUP.
@@ -21,6 +21,8 @@ pub(super) struct Again {
     unbuilt: BTreeMap<ObjectRef, Failed>,
     /// What steps failed on, while everything else goes on.
     pub(super) aside: Aside,
+    /// Whether something can be done here.
+    pub(super) prospect: Prospect,
     /// Plans that were printed last and not carried out to their end.
     printed: Vec<(Width, String)>,
 }
@@ -28,8 +30,8 @@ pub(super) struct Again {
 /// What of a pass came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lost {
-    /// A step of cards or settings failed for a reason that is nothing's in particular, as a right that is missing: nothing
-    /// is touched before its pause is over.
+    /// A step of cards or settings failed for a reason that is nothing's in particular: nothing is touched before its pause
+    /// is over.
     Step,
     /// The pass could not be made, which need not be the cards' fault.
     Pass,
@@ -121,7 +123,7 @@ impl Again {
     /// The programs that such a pass does without.
     pub(super) fn without(&self, width: Width, now: Timestamp) -> Unbuilt {
         let waits = |failed: &Failed| match width {
-            Width::Cards | Width::Sound => true,
+            Width::Cards | Width::SoundCards | Width::Sound => true,
             Width::Everything => failed.at > now,
         };
         let waiting = self.unbuilt.iter().filter(|(_, failed)| waits(failed));

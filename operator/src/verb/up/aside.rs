@@ -3,11 +3,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crd::id::NodeName;
 use machine::Timestamp;
-use reconcile::{Concern, FailedStep, FailedSteps, NextTry};
+use reconcile::{Concern, FailedStep, FailedSteps, NextTry, Word};
 
 use super::{Up, again::Failed, pass::Width};
 use crate::{
-    engine::{Settled, StepFailure},
+    engine::{Fault, Settled, StepFailure},
     supervise::Trouble,
 };
 
@@ -22,6 +22,7 @@ struct Attempt {
     concerns: BTreeSet<Concern>,
     times: u32,
     failed: Failed,
+    fault: Fault,
 }
 
 impl Aside {
@@ -30,17 +31,23 @@ impl Aside {
         self.0.is_empty()
     }
 
+    /// Whether something failed, and all that did was refused.
+    pub(super) fn is_refused(&self) -> bool {
+        let mut faults = self.0.iter().map(|attempt| attempt.fault);
+        !self.0.is_empty() && faults.all(|fault| fault == Fault::Refused)
+    }
+
     /// Whether something is to be tried again by now.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.0.iter().any(|attempt| attempt.failed.is_due(now))
     }
 
     /// What such a pass leaves alone.
-    pub(super) fn during(&self, width: Width, now: Timestamp) -> FailedSteps {
+    pub(super) fn during(&self, width: Width, now: Timestamp, word: Word) -> FailedSteps {
         let mut steps = FailedSteps::new();
         for attempt in &self.0 {
             let waits = match width {
-                Width::Sound => true,
+                Width::SoundCards | Width::Sound => true,
                 Width::Cards | Width::Everything => !attempt.failed.is_due(now),
             };
             if waits {
@@ -51,7 +58,7 @@ impl Aside {
                     next_try: if attempt.failed.is_due(now) {
                         NextTry::AfterTheRest
                     } else {
-                        NextTry::At(attempt.failed.at().to_string())
+                        NextTry::At(attempt.failed.at().to_string(), word)
                     },
                 };
                 let concerns = attempt.concerns.iter();
@@ -94,6 +101,7 @@ impl Aside {
             node,
             why,
             concerns,
+            fault,
         } = failure;
         let (before, others): (Vec<Attempt>, Vec<Attempt>) = std::mem::take(&mut self.0)
             .into_iter()
@@ -108,6 +116,7 @@ impl Aside {
             concerns: concerns.clone(),
             times: last.map_or(0, |attempt| attempt.times).saturating_add(1),
             failed,
+            fault: *fault,
         });
         (pause, as_before)
     }

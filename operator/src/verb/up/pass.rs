@@ -1,6 +1,6 @@
 //! One pass of `up`: the engine over what is declared, then the workers.
 use crd::plan::Plan;
-use reconcile::Scope;
+use reconcile::{Scope, Word};
 
 use super::{
     Up,
@@ -9,7 +9,7 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    engine::{Engine, FailedBuilds, SetAside, Settled, approve::Asking},
+    engine::{Engine, FailedBuilds, SetAside, Settled, approve::Asking, interrupt},
     exit::Exit,
     failure::Failure,
     render::plan::{Detail, Frame},
@@ -28,6 +28,8 @@ pub(super) enum Which {
 pub(super) enum Width {
     /// Cards and settings alone.
     Cards,
+    /// Of these, everything but what steps failed on.
+    SoundCards,
     /// Everything but what could not be built, and what steps failed on.
     Sound,
     /// Everything but what of that waits to be tried again.
@@ -59,10 +61,17 @@ impl Up<'_> {
         let first = self.pass(Which::First, Width::Everything)?;
         if !is_settled(&first) {
             let ends = self.begins_badly(&first);
-            if ends.is_none() && !first.failed.is_empty() {
-                self.keeps_the_rest()?;
+            if ends.is_some() {
+                return Ok(ends);
             }
-            return Ok(ends);
+            self.stands_still(&first.why);
+            if first.failed.is_empty() {
+                return Ok(None);
+            }
+            return match self.keeps_the_rest()? {
+                Kept::Whole => self.may_nothing(),
+                Kept::Partly | Kept::Nothing => Ok(None),
+            };
         }
         // The first plan was printed whole.
         self.blocked = goals::blocked(&first.plan);
@@ -107,10 +116,10 @@ impl Up<'_> {
                 kept => kept,
             };
             if kept == Kept::Nothing {
-                break;
+                return Ok(None);
             }
         }
-        Ok(None)
+        self.may_nothing()
     }
 
     /// A step failed: passes without what it was about, until one comes to its end. Each leaves more alone than the last.
@@ -184,7 +193,16 @@ impl Up<'_> {
                 self.stands(&settled, None);
                 Ok(None)
             }
-            Ok(settled) => Ok(self.begins_badly(&settled)),
+            Ok(settled) => {
+                let ends = match self.begins_badly(&settled) {
+                    None => self.without_refused()?,
+                    ends => ends,
+                };
+                if ends.is_none() {
+                    self.stands_still(&settled.why);
+                }
+                Ok(ends)
+            }
             Err(failure) if failure.exit() == Exit::Blocked => {
                 self.say("pass", &failure.chain());
                 self.stands_still(&failure.chain());
@@ -196,11 +214,11 @@ impl Up<'_> {
 
     /// The first pass did not come to its end. A step that failed is tried again, as it is later: whoever starts `up` anew
     /// has no more reason to lose what else it does. `Some` ends `up`: a question will not be answered, somebody asked for
-    /// a stop, or waiting helps nobody.
+    /// a stop, or the fault is our own.
     fn begins_badly(&mut self, settled: &Settled) -> Option<Exit> {
         self.console
             .note(apply::outcome(settled, self.console).trim_end());
-        let hopeless = matches!(settled.exit, Exit::NoPermission | Exit::Internal);
+        let hopeless = settled.exit == Exit::Internal;
         if self.args.ask.is_some() || self.stop.asked().is_some() || hopeless {
             return Some(settled.exit);
         }
@@ -208,17 +226,23 @@ impl Up<'_> {
         if !self.leaves_alone(settled) {
             self.try_again(&settled.why, Lost::Step);
         }
-        self.stands_still(&settled.why);
-        self.console
-            .note("up: staying; Ctrl-C or `shardplane down` ends it");
+        // Where nothing but refusals came of it, that shows only when the rest had its turn.
+        if !self.again.aside.is_refused() {
+            self.stays();
+        }
         None
     }
 
     /// One pass of the engine.
-    fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
+    pub(super) fn pass(&mut self, which: Which, width: Width) -> Result<Settled, Failure> {
         let now = self.wall.now();
         let without = self.again.without(width, now);
-        let alone = self.again.aside.during(width, now);
+        let word = if interrupt::reads_again_on_hangup(self.console) {
+            Word::Hangup
+        } else {
+            Word::EditOrBoot
+        };
+        let alone = self.again.aside.during(width, now, word);
         let awaited = self.awaited_program();
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
@@ -229,7 +253,7 @@ impl Up<'_> {
             room: &self.setting.room,
             declaration: &self.declaration,
             scope: match width {
-                Width::Cards => Scope::Cards,
+                Width::Cards | Width::SoundCards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
             builds: FailedBuilds::going_without(without.clone(), awaited),
@@ -292,6 +316,6 @@ impl Up<'_> {
     }
 }
 
-fn is_settled(settled: &Settled) -> bool {
+pub(super) fn is_settled(settled: &Settled) -> bool {
     matches!(settled.exit, Exit::Ok | Exit::Blocked)
 }

@@ -14,7 +14,7 @@ use crate::{
     verb::setting,
 };
 
-/// Passes on SIGHUP, by which a service manager asks for what is declared to be read again.
+/// Passes on SIGHUP, by which a service manager, or whoever runs `up` without a terminal, asks for what is declared to be read again.
 pub(super) fn hangups(events: &SyncSender<Event>) -> Result<(), Failure> {
     let events = events.clone();
     interrupt::hangups(move || events.send(Event::Reload).is_ok()).map_err(|error| {

@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
-use super::{bytes, python as spelling, strings};
+use super::{bytes, fields, python as spelling, strings};
 
 pub(super) use strings::{bounded, center};
 
@@ -38,16 +38,16 @@ pub(super) fn python(
     let args = ordered.as_slice();
     if let Some(text) = value.as_str() {
         if method == "format" {
-            return format(state, value, text, args);
+            return fields::format(text, args).map(Value::from);
         }
         if method == "format_map" {
-            let (fields,): (&Value,) = from_args(args)?;
+            let (map,): (&Value,) = from_args(args)?;
             let mut named = Vec::new();
-            for key in fields.try_iter()? {
-                named.push((key.to_string(), fields.get_item(&key)?));
+            for key in map.try_iter()? {
+                named.push((key.to_string(), map.get_item(&key)?));
             }
             let named: Kwargs = named.into_iter().collect();
-            return format(state, value, text, &[Value::from(named)]);
+            return fields::format(text, &[Value::from(named)]).map(Value::from);
         }
         if method == "encode" {
             return bytes::encode(text, args);
@@ -100,76 +100,4 @@ fn index(list: &Value, args: &[Value]) -> Result<Value, Error> {
             format!("{} is not in list", spelling::repr(wanted)),
         )),
     }
-}
-
-/// `str.format` with the conversions `!r` and `!s`, which the engine's own does not have: a converted field becomes
-/// one of its own name, and the others get the numbers that they would have had.
-fn format(
-    state: &mut State<'_, '_>,
-    value: &Value,
-    text: &str,
-    args: &[Value],
-) -> Result<Value, Error> {
-    if !["!r", "!s", "!a"].iter().any(|mark| text.contains(mark)) {
-        return pycompat::unknown_method_callback(state, value, "format", args);
-    }
-    let bad = |what: &str| Error::new(ErrorKind::InvalidOperation, format!("{text:?}: {what}"));
-    let (given, named): (&[Value], Kwargs) = from_args(args)?;
-    let mut fields: Vec<(String, Value)> = Vec::new();
-    for name in named.args() {
-        fields.push((name.to_owned(), named.get(name)?));
-    }
-    let (mut out, mut rest) = (String::new(), text);
-    let (mut counted, mut numbered) = (0_usize, false);
-    while let Some(at) = rest.find(['{', '}']) {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        if from.starts_with("{{") || from.starts_with("}}") {
-            out.push_str(&from[..2]);
-            rest = &from[2..];
-            continue;
-        }
-        let end = from.find('}').filter(|end| *end > 0);
-        let end = end.ok_or_else(|| bad("a brace stands alone"))?;
-        let (field, spec) = match from[1..end].split_once(':') {
-            Some((field, spec)) => (field, format!(":{spec}")),
-            None => (&from[1..end], String::new()),
-        };
-        let (name, conversion) = field.split_once('!').unwrap_or((field, ""));
-        let name = if name.is_empty() {
-            counted += 1;
-            (counted - 1).to_string()
-        } else {
-            numbered |= name.starts_with(|c: char| c.is_ascii_digit());
-            name.to_owned()
-        };
-        if counted > 0 && numbered {
-            return Err(bad("fields are numbered by hand and counted at once"));
-        }
-        let name = if conversion.is_empty() {
-            name
-        } else {
-            let found = match name.parse::<usize>() {
-                Ok(place) => given.get(place).cloned(),
-                Err(_) => named.get::<Option<Value>>(&name)?,
-            };
-            let found = found.ok_or_else(|| bad(&format!("nothing is given for {name}")))?;
-            let converted = match conversion {
-                "r" | "a" => spelling::repr(&found),
-                "s" => spelling::text(&found).unwrap_or_else(|| found.to_string()),
-                _ => return Err(bad("a conversion is r, s or a")),
-            };
-            let name = format!("converted{}", fields.len());
-            fields.push((name.clone(), Value::from(converted)));
-            name
-        };
-        for part in ["{", &name, &spec, "}"] {
-            out.push_str(part);
-        }
-        rest = &from[end + 1..];
-    }
-    out.push_str(rest);
-    let mut args = given.to_vec();
-    args.push(Value::from(fields.into_iter().collect::<Kwargs>()));
-    pycompat::unknown_method_callback(state, &Value::from(out), "format", &args)
 }

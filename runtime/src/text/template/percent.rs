@@ -1,10 +1,14 @@
 //! What `%` does: formats text, divides numbers.
 
-use minijinja::formatting::{FormatStyle, format};
 use minijinja::value::{Kwargs, Rest, Tuple, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
-use super::python;
+use super::{
+    environment::invalid,
+    fields::{digits, shown},
+    python,
+    spec::{Spec, character, number, whole},
+};
 
 /// `left % right`, as Python has it.
 pub(super) fn percent(left: &Value, right: &Value) -> Result<Value, Error> {
@@ -63,108 +67,166 @@ fn no_division() -> Error {
     Error::new(ErrorKind::InvalidOperation, "division by zero")
 }
 
-/// A tuple gives one value a place; anything else is one value. Values without a place are an error, as in Python, but
-/// in what has keys or places of its own.
+/// What is given to a text: a tuple gives one value a place, anything else is one value.
+struct Given {
+    values: Vec<Value>,
+    taken: usize,
+    /// Whether a value that nothing took is an error: in what has keys or places of its own it is none.
+    strict: bool,
+    /// What keys are looked up in.
+    whole: Value,
+}
+
+impl Given {
+    fn next(&mut self) -> Result<Value, Error> {
+        let value = self.values.get(self.taken).cloned();
+        self.taken += 1;
+        value.ok_or_else(|| invalid("not enough arguments for format string"))
+    }
+
+    /// The value of a key; what is looked up takes the place of all that was given.
+    fn of(&mut self, key: &str) -> Result<Value, Error> {
+        if self.whole.kind() != ValueKind::Map {
+            return Err(invalid("format requires a mapping"));
+        }
+        let value = self.whole.get_item(&Value::from(key))?;
+        if value.is_undefined() {
+            return Err(invalid(format!("nothing is given for {key}")));
+        }
+        self.taken = self.values.len();
+        Ok(value)
+    }
+
+    /// A number in the place of a `*`.
+    fn star(&mut self) -> Result<i64, Error> {
+        let value = whole(&self.next()?);
+        let value = value.and_then(|value| i64::try_from(value).ok());
+        value.ok_or_else(|| invalid("* wants int"))
+    }
+}
+
+/// A text with its conversions made.
 fn formatted(text: &str, values: &Value) -> Result<String, Error> {
-    let (values, strict): (Vec<Value>, bool) = if values.downcast_object_ref::<Tuple>().is_some() {
-        (values.try_iter()?.collect(), true)
-    } else {
-        let keyed = matches!(values.kind(), ValueKind::Map | ValueKind::Seq);
-        (vec![values.clone()], !keyed)
+    let tuple = values.downcast_object_ref::<Tuple>().is_some();
+    let mut given = Given {
+        values: if tuple {
+            values.try_iter()?.collect()
+        } else {
+            vec![values.clone()]
+        },
+        taken: 0,
+        strict: tuple || !matches!(values.kind(), ValueKind::Map | ValueKind::Seq),
+        whole: values.clone(),
     };
-    if strict && places(text) < values.len() {
-        return Err(Error::new(
-            ErrorKind::InvalidOperation,
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, after)) = rest.split_once('%') {
+        out.push_str(before);
+        rest = after;
+        out.push_str(&conversion(&mut rest, &mut given)?);
+    }
+    out.push_str(rest);
+    if given.strict && given.taken < given.values.len() {
+        return Err(invalid(
             "not all arguments converted during string formatting",
         ));
     }
-    let (text, values) = spelled(text, values)?;
-    format(FormatStyle::Printf, &text, &values)
+    Ok(out)
 }
 
-/// `%r` and `%a`, which the engine does not have, as `%s` of what they spell, and `%i` and `%u` as `%d`.
-fn spelled(text: &str, mut values: Vec<Value>) -> Result<(String, Vec<Value>), Error> {
-    let mut out = String::with_capacity(text.len());
-    let mut place = 0;
-    let mut named = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..=at]);
-        rest = &rest[at + 1..];
-        let key = rest
-            .strip_prefix('(')
-            .and_then(|after| after.split_once(')'));
-        let name = key.map(|(name, after)| {
-            rest = after;
-            name
+/// What stands for one conversion, which the text behind its `%` begins with.
+fn conversion(rest: &mut &str, given: &mut Given) -> Result<String, Error> {
+    // With anything between the two it is no sign of its own.
+    if let Some(after) = rest.strip_prefix('%') {
+        *rest = after;
+        return Ok("%".to_owned());
+    }
+    let keyed = match rest.strip_prefix('(') {
+        Some(inside) => {
+            let (key, after) = key(inside).ok_or_else(|| invalid("incomplete format key"))?;
+            *rest = after;
+            Some(given.of(key)?)
+        }
+        None => None,
+    };
+    let flags = rest.len() - rest.trim_start_matches(['-', '+', ' ', '#', '0']).len();
+    let (flags, after) = rest.split_at(flags);
+    *rest = after;
+    let mut left = flags.contains('-');
+    let mut spec = Spec {
+        alternate: flags.contains('#'),
+        sign: ['+', ' '].into_iter().find(|sign| flags.contains(*sign)),
+        ..Spec::default()
+    };
+    if let Some(after) = rest.strip_prefix('*') {
+        *rest = after;
+        let width = given.star()?;
+        left |= width < 0;
+        spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
+    } else {
+        spec.width = digits(rest).unwrap_or(0);
+    }
+    if let Some(after) = rest.strip_prefix('.') {
+        *rest = after;
+        spec.precision = Some(if let Some(after) = rest.strip_prefix('*') {
+            *rest = after;
+            usize::try_from(given.star()?).unwrap_or(0)
+        } else {
+            digits(rest).unwrap_or(0)
         });
-        let options = rest.find(|c: char| !"-+ #0123456789.*hlL".contains(c));
-        let (options, after) = rest.split_at(options.unwrap_or(rest.len()));
-        place += options.matches('*').count();
-        let kind = after.chars().next();
-        rest = &after[kind.map_or(0, char::len_utf8)..];
-        let spell = |value: &Value| match kind {
-            Some('r') => Some(python::repr(value)),
-            Some('a') => Some(ascii(&python::repr(value))),
-            _ => None,
-        };
-        let spelling = match (name, values.first()) {
-            (Some(name), Some(map)) => {
-                let found = map.get_item(&Value::from(name))?;
-                spell(&found).map(|text| named.push((format!("{name}!{}", out.len()), text)))
-            }
-            (Some(_), None) => None,
-            (None, _) => {
-                // Numbers are cut to whole ones where whole ones are written.
-                let whole = kind.is_some_and(|kind| "diu".contains(kind));
-                if let Some(number) = values.get(place).filter(|_| whole).and_then(cut) {
-                    values[place] = number;
-                }
-                values.get(place).and_then(spell).map(|text| {
-                    values[place] = Value::from(text);
-                })
-            }
-        };
-        let name = match named.last() {
-            Some((other, _)) if name.is_some() && spelling.is_some() => Some(other.as_str()),
-            Some(_) | None => name,
-        };
-        if let Some(name) = name {
-            out.extend(["(", name, ")"]);
-        }
-        out.push_str(options);
-        match kind {
-            Some(_) if spelling.is_some() => out.push('s'),
-            Some('i' | 'u') => out.push('d'),
-            Some(kind) => out.push(kind),
-            None => {}
-        }
-        place += usize::from(kind.is_some_and(|kind| kind != '%'));
     }
-    out.push_str(rest);
-    if let ([map], false) = (values.as_mut_slice(), named.is_empty()) {
-        let mut pairs: Vec<(Value, Value)> = Vec::new();
-        for key in map.try_iter()? {
-            let item = map.get_item(&key)?;
-            pairs.push((key, item));
-        }
-        let named = named.into_iter();
-        pairs.extend(named.map(|(name, text)| (Value::from(name), Value::from(text))));
-        *map = Value::from_pairs(pairs);
+    *rest = rest.strip_prefix(['h', 'l', 'L']).unwrap_or(rest);
+    let kind = rest.chars().next();
+    let kind = kind.ok_or_else(|| invalid("incomplete format"))?;
+    *rest = &rest[kind.len_utf8()..];
+    let mut spec = spec.bounded()?;
+    spec.kind = Some(kind);
+    spec.align = Some(if left { '<' } else { '>' });
+    let value = keyed.map_or_else(|| given.next(), Ok)?;
+    if flags.contains('0') && !left && !"srac".contains(kind) {
+        (spec.fill, spec.align) = (Some('0'), Some('='));
     }
-    Ok((out, values))
+    let wrong = || invalid(format!("%{kind} is no format of a {}", value.kind()));
+    match kind {
+        's' => Ok(spec.text(&shown(&value))),
+        'r' => Ok(spec.text(&python::repr(&value))),
+        'a' => Ok(spec.text(&ascii(&python::repr(&value)))),
+        'c' => {
+            let text = value.as_str().filter(|text| text.chars().count() == 1);
+            let text = text.map(str::to_owned).or_else(|| character(&value));
+            spec.precision = None;
+            Ok(spec.text(&text.ok_or_else(wrong)?))
+        }
+        'd' | 'i' | 'u' => {
+            let value = whole(&value).or_else(|| number(&value).and_then(cut));
+            Ok(spec.integer(value.ok_or_else(wrong)?))
+        }
+        'o' | 'x' | 'X' => Ok(spec.integer(whole(&value).ok_or_else(wrong)?)),
+        'e' | 'E' | 'f' | 'F' | 'g' | 'G' => Ok(spec.float(number(&value).ok_or_else(wrong)?)),
+        other => Err(invalid(format!("unsupported format character {other:?}"))),
+    }
 }
 
-/// The whole part of a number that is none.
-fn cut(value: &Value) -> Option<Value> {
-    let is_float = value.kind() == ValueKind::Number && !value.is_integer();
-    let number = f64::try_from(value.clone()).ok().filter(|_| is_float)?;
-    // Beyond this, a float has no digits that a whole number would show otherwise.
-    (number.abs() < 9e15).then(|| Value::from(number.trunc() as i64))
+/// A key, in which parentheses may be nested, and what follows it.
+fn key(inside: &str) -> Option<(&str, &str)> {
+    let mut depth = 1_usize;
+    let end = inside.find(|c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })?;
+    Some((&inside[..end], &inside[end + 1..]))
+}
+
+/// The whole part of a float, where there is one that is held exactly.
+fn cut(value: f64) -> Option<i128> {
+    (value.abs() < 1e38).then_some(value.trunc() as i128)
 }
 
 /// What `ascii` makes of a spelling: other characters by their numbers.
-fn ascii(text: &str) -> String {
+pub(super) fn ascii(text: &str) -> String {
     let spell = |c: char| match u32::from(c) {
         0..=127 => c.to_string(),
         code @ 128..=255 => format!("\\x{code:02x}"),
@@ -172,20 +234,4 @@ fn ascii(text: &str) -> String {
         code => format!("\\U{code:08x}"),
     };
     text.chars().map(spell).collect()
-}
-
-/// How many values a text has places for: one for each conversion, and one for each `*` in it.
-fn places(text: &str) -> usize {
-    let mut places = 0;
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character != '%' {
-            continue;
-        }
-        while let Some(next) = characters.next_if(|c| "-+ #0123456789.*hlL".contains(*c)) {
-            places += usize::from(next == '*');
-        }
-        places += usize::from(characters.next().is_some_and(|kind| kind != '%'));
-    }
-    places
 }

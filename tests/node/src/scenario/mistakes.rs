@@ -76,6 +76,25 @@ pub(crate) fn another_model_than_was_declared(cluster: &Cluster) -> Result<()> {
     is_as_declared(cluster)
 }
 
+/// Its limit is less than the model takes: the kernel ends its processes, that is said, and what serves goes on.
+pub(crate) fn too_little_memory(cluster: &Cluster) -> Result<()> {
+    serves(cluster, 2)?;
+    let declared = cluster.field("smodel/tiny-guide", ".spec.pod")?;
+    patch(
+        cluster,
+        r#"{"pod":{"resources":{"requests":{"memory":"12Mi"},"limits":{"memory":"12Mi"}}}}"#,
+    )?;
+    stalled(cluster, "OutOfMemory", "spec.pod.resources.limits.memory")?;
+    // One at a time is made anew.
+    still_serve(cluster, "1")?;
+    let as_before =
+        format!(r#"--patch=[{{"op":"replace","path":"/spec/pod","value":{declared}}}]"#);
+    cluster
+        .plane
+        .told_of(&["patch", "smodel/tiny-guide", "--type=json", &as_before])?;
+    is_as_declared(cluster)
+}
+
 pub(crate) fn on_cards_no_pod_is_made(cluster: &Cluster) -> Result<()> {
     cluster.plane.apply(
         "on-cards.yaml",

@@ -26,6 +26,7 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         "no request fails while a revision rolls and the node drains",
         rolling::no_request_fails,
     ),
+    ("a full disk is met", failures::a_full_disk_is_met),
     (
         "a pod that is deleted by force comes back",
         pods::one_deleted_by_force_comes_back,
@@ -42,16 +43,17 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         "another model than was declared is refused",
         mistakes::another_model_than_was_declared,
     ),
+    ("too little memory is said", mistakes::too_little_memory),
     ("on cards no pod is made", mistakes::on_cards_no_pod_is_made),
     (
         "a rank that is killed is started anew",
         failures::a_rank_that_is_killed_is_started_anew,
     ),
+    ("a full disk is said", failures::a_full_disk_is_said),
     (
         "a registry that vanishes is waited for",
         failures::a_registry_that_vanishes_is_waited_for,
     ),
-    ("a full disk is said", failures::a_full_disk_is_said),
     (
         "a silent node comes back",
         failures::a_silent_node_comes_back,

@@ -4,6 +4,7 @@ use std::{fs, io, path::Path};
 use super::{complained, said};
 use crate::{
     access::{Invocation, ToolOutput},
+    linux::opened::{self, For},
     rack::{RackError, RackServer},
 };
 
@@ -52,7 +53,7 @@ pub(super) fn run(
         "-network-specialization-config",
     ] {
         if let Some(file) = value(&[flag]) {
-            let parsed = fs::read(file)
+            let parsed = opened::read(file.as_ref(), For::Reading)
                 .map_err(|error| error.to_string())
                 .and_then(|text| {
                     serde_json::from_slice::<serde_json::Value>(&text)

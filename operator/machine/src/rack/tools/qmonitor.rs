@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{after, complained, qids, said};
 use crate::{
     access::ToolOutput,
+    linux::opened::{self, For},
     rack::{RackError, RackServer, files::View, host::place, listener::answers},
 };
 
@@ -91,7 +92,7 @@ pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolO
     let Some(file) = after(arguments, "-i") else {
         return Ok(complained("usage: qaic-monitor-json -i FILE\n", 255));
     };
-    let Ok(text) = std::fs::read(file) else {
+    let Ok(text) = opened::read(file.as_ref(), For::Reading) else {
         return Ok(complained(&format!("cannot open {file}\n"), 255));
     };
     let requests: Requests = match serde_json::from_slice(&text) {

@@ -130,13 +130,20 @@ fn a_deployment_that_does_not_come_up_says_why() {
     }
 }
 
-/// A kubelet says why the one container of a pod with this label waits.
+/// A kubelet says why the one container of a pod with this label waits, and after a slash how it ended before.
 fn pod_waits(hand: &mut Hand, name: &str, label: (&str, &str), reason: &str) {
+    let (reason, ended) = reason.split_once('/').unwrap_or((reason, ""));
+    let ended = match ended {
+        "" => json!({}),
+        reason => json!({ "terminated": { "exitCode": 137, "reason": reason } }),
+    };
     let pod = json!({
         "metadata": { "name": name, "namespace": "team", "labels": { label.0: label.1 } },
+        "spec": { "containers": [{ "name": "c", "image": "worker@sha256:aa" }] },
         "status": { "containerStatuses": [{
-            "name": "c", "image": "worker@sha256:aa", "imageID": "", "ready": false, "restartCount": 0,
+            "name": "c", "image": "sha256:bb", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "waiting": { "reason": reason, "message": "in other words each time" } },
+            "lastState": ended,
         }] },
     });
     let pod = serde_json::from_value(pod).unwrap();
@@ -150,6 +157,8 @@ fn a_pod_that_cannot_start_says_why_and_what_has_passed_is_said_no_more() {
         ("ImagePullBackOff", "ImageUnavailable"),
         ("CreateContainerConfigError", "ContainerRefused"),
         ("CrashLoopBackOff", "Crashing"),
+        ("CrashLoopBackOff/Error", "Crashing"),
+        ("CrashLoopBackOff/OOMKilled", "OutOfMemory"),
     ] {
         let mut hand = Hand::served();
         hand.pods_are("tiny", 2, 1);
