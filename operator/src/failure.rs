@@ -271,6 +271,7 @@ fn rack(error: &RackError) -> Exit {
     match error {
         RackError::Impossible { .. }
         | RackError::Changed { .. }
+        | RackError::Shared { .. }
         | RackError::Format { .. }
         | RackError::NoSuch { .. }
         | RackError::Refused { .. } => Exit::Input,

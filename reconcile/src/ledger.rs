@@ -1,6 +1,6 @@
 //! What the ledger becomes once a step is verified.
 use crd::{
-    id::{BootId, PciAddress, Word},
+    id::{PciAddress, Word},
     kind::ApprovalMode,
     plan::{Governance, NodePlan},
     snapshot::{
@@ -9,28 +9,28 @@ use crd::{
     step::{Action, MdpSetting, Ownership, PortRef, Step},
 };
 
-use crate::{topology, view::is_rebooted};
+use crate::{
+    baseline::{self, Origin},
+    topology,
+    view::boot_id,
+};
 
 /// The ledger after `step` was verified; `snapshot` is the machine as seen after it.
 ///
 /// An entry keeps its first pre-image, which comes from the step and never from the snapshot: a step whose effect was
-/// already there when a crash was recovered from records the same. Only a boot, which writes ACS words anew, makes a new
-/// first. A restored entry goes.
+/// already there when a crash was recovered from records the same. Only what a boot itself set makes a new first. A
+/// restored entry goes.
 pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
     let mut next = ledger.clone();
-    let boot = crate::view::boot_id(snapshot);
     match &step.action {
-        Action::ClearAcs { port, before, mask } => {
-            anew(&mut next, &acs(port), *before, snapshot);
-            write(
-                &mut next,
-                step,
-                acs(port),
-                &before.to_string(),
-                &Word(before.0 & !mask.0).to_string(),
-                boot,
-            );
-        }
+        Action::ClearAcs { port, before, mask } => write(
+            &mut next,
+            step,
+            acs(port),
+            &before.to_string(),
+            &Word(before.0 & !mask.0).to_string(),
+            snapshot,
+        ),
         Action::RestoreAcs {
             port,
             before,
@@ -42,7 +42,7 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
             acs(port),
             &before.to_string(),
             &Word((before.0 & !mask.0) | (pre_image.0 & mask.0)).to_string(),
-            boot,
+            snapshot,
         ),
         Action::RequestMdp { soc, enable } => {
             let on = *enable == MdpSetting::On;
@@ -64,7 +64,7 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
                     target,
                     &(!on).to_string(),
                     &on.to_string(),
-                    boot,
+                    snapshot,
                 ),
             }
             recognise(&mut next, std::slice::from_ref(soc));
@@ -83,7 +83,7 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
             LedgerTarget::Driver { name: name.clone() },
             &number(*before),
             &after.to_string(),
-            boot,
+            snapshot,
         ),
         Action::SetSysctl {
             name,
@@ -95,20 +95,23 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
             LedgerTarget::Sysctl { name: name.clone() },
             &number(*before),
             &after.to_string(),
-            boot,
+            snapshot,
         ),
         Action::WriteFile {
             file,
             before,
             after,
-        } => write(
-            &mut next,
-            step,
-            LedgerTarget::File { file: *file },
-            &before.to_string(),
-            &after.to_string(),
-            boot,
-        ),
+        } => {
+            baseline::settle(&mut next, (*file, before), snapshot);
+            write(
+                &mut next,
+                step,
+                LedgerTarget::File { file: *file },
+                &before.to_string(),
+                &after.to_string(),
+                snapshot,
+            );
+        }
         Action::Reset { scope: _, socs } => {
             recognise(&mut next, socs);
             // What was proven before a reset is not proven after it.
@@ -126,7 +129,7 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
         } => {
             let addresses: Vec<PciAddress> = members.iter().map(|m| m.address).collect();
             let verification = Verification {
-                boot_id: boot,
+                boot_id: boot_id(snapshot),
                 acs: topology::Topology::of(snapshot).words(&addresses),
                 mdp: topology::all_mdp(&addresses, snapshot),
                 members: addresses,
@@ -170,7 +173,7 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
                 found.deletion = *deletion;
             }
         }
-        Action::StartQmonitor {} => next.qmonitor_started = Some(boot),
+        Action::StartQmonitor {} => next.qmonitor_started = Some(boot_id(snapshot)),
         Action::Taint { socs: _ }
         | Action::Drain {
             socs: _,
@@ -243,16 +246,6 @@ fn acs(port: &PortRef) -> LedgerTarget {
     }
 }
 
-/// What an earlier boot left in a port's register is gone: the word that this boot wrote is what goes back.
-fn anew(ledger: &mut Ledger, target: &LedgerTarget, before: Word, snapshot: &HardwareSnapshot) {
-    let mut entries = ledger.entries.iter_mut();
-    let stale =
-        |entry: &&mut LedgerEntry| entry.target == *target && is_rebooted(&entry.boot_id, snapshot);
-    if let Some(entry) = entries.find(stale) {
-        entry.pre_image = before.to_string();
-    }
-}
-
 fn number(value: Option<u64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -263,7 +256,7 @@ fn write(
     target: LedgerTarget,
     before: &str,
     written: &str,
-    boot_id: BootId,
+    snapshot: &HardwareSnapshot,
 ) {
     let Some(Ownership { owners, deletion }) = &step.record else {
         return;
@@ -278,17 +271,23 @@ fn write(
         }
         return;
     }
-    let pre_image = at.map_or_else(
-        || before.to_owned(),
-        |at| ledger.entries.remove(at).pre_image,
-    );
+    let first = at.and_then(|at| {
+        let entry = &ledger.entries[at];
+        match baseline::origin(entry, before, ledger, snapshot) {
+            Origin::Ours => Some(entry.pre_image.clone()),
+            Origin::Boot => None,
+        }
+    });
+    if let Some(at) = at {
+        ledger.entries.remove(at);
+    }
     ledger.entries.push(LedgerEntry {
         target,
         owners: owners.clone(),
         deletion: *deletion,
-        pre_image,
+        pre_image: first.unwrap_or_else(|| before.to_owned()),
         written: written.to_owned(),
-        boot_id,
+        boot_id: boot_id(snapshot),
     });
 }
 

@@ -14,6 +14,7 @@
 //! - Applying a plan leaves nothing to plan, after two rounds at most: `tests/core/properties.rs`.
 #![deny(clippy::fn_to_numeric_cast_any, clippy::iter_over_hash_type)]
 pub mod approval;
+mod baseline;
 pub mod check;
 pub mod compensation;
 mod digest;

@@ -1,5 +1,6 @@
 //! After a crash: closes what the journal left open, by looking at the machine again.
 use crd::{
+    Fact,
     journal::RunOutcome,
     judgement::Judgement,
     snapshot::HardwareSnapshot,
@@ -49,11 +50,16 @@ pub fn close(
 ) -> Result<Vec<String>, Failure> {
     let open = journal.journal().open_steps();
     let mut said = Vec::new();
-    for (_, step) in &open {
+    for (boot, step) in &open {
         let fate = fate(step, snapshot);
         if fate != Fate::DidNot {
+            // What was begun before a boot is of the boot before: a file that this boot has read is none that came after it.
+            let then = HardwareSnapshot {
+                boot_id: Fact::known(boot.clone(), "journal"),
+                ..snapshot.clone()
+            };
             // The pre-image is in the step, not in the machine: recorded now, `down` still knows the exact word.
-            snapshot.ledger = reconcile::ledger::after(&snapshot.ledger, step, snapshot);
+            snapshot.ledger = reconcile::ledger::after(&snapshot.ledger, step, &then);
             keep(snapshot)?;
         }
         said.push(match fate {

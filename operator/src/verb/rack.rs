@@ -218,6 +218,7 @@ fn reseed(place: &Place, environment: &Environment, console: &Console) -> Result
     // Nobody may be working while registers, journals and ledgers are put aside.
     let holder = setting::holder("rack reseed");
     let _lock = EngineLock::take(&root, &holder)?;
+    rack::alone(&file.rack, &root)?;
     archive(&root.join(name), console)?;
     rack::reseed(&file.rack, &file.digest, &root)?;
     console.result(&format!(

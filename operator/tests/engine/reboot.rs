@@ -1,5 +1,7 @@
-//! What `down` puts back is the word of the boot that it runs in, as it was before our first write.
-use std::fs;
+//! What `down` puts back is the word or value of the boot that it runs in, as it was before our first write.
+use std::{fs, path::PathBuf};
+
+use crd::kind::Persistence;
 
 use crate::lab::Lab;
 
@@ -43,14 +45,96 @@ fn the_word_of_the_boot_comes_back() {
     }
 }
 
-#[test]
-fn what_was_first_comes_back_whatever_was_written_since() {
-    let lab = Lab::new();
-    // No file of ours keeps them here: a value that is written twice has one pre-image.
+/// Has no file of ours keep settings; returns the policy's file and text.
+fn until_the_next_boot(lab: &Lab) -> (PathBuf, String) {
     let policy = lab.path("declared/policy.yaml");
     let text = fs::read_to_string(&policy).unwrap();
     let text = text.replace("    persistence: Persist\n", "");
     fs::write(&policy, &text).unwrap();
+    (policy, text)
+}
+
+/// The mappings and the driver's timeout.
+type Settings = (&'static str, &'static str);
+
+/// Declares settings that were others, boots into those that an administrator has written into files of their own since,
+/// runs the verbs and returns what the settings are after each.
+fn administered(set: Settings, verbs: &[&str], keeping: Persistence) -> Vec<(String, String)> {
+    let lab = Lab::new();
+    match keeping {
+        Persistence::Runtime => drop(until_the_next_boot(&lab)),
+        Persistence::Persist => {}
+    }
+    let rack = |arguments: &[&str]| {
+        let arguments = [&["rack"], arguments].concat();
+        lab.run("state", &arguments).expect(0);
+    };
+    rack(&["set", "vm.max_map_count", "70000"]);
+    rack(&["set", "control_resp_timeout_s", "90"]);
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    let (maps, timeout) = set;
+    let maps = format!("vm.max_map_count = {maps}");
+    let timeout = format!("options qaic control_resp_timeout_s={timeout}");
+    rack(&["set", "/etc/sysctl.d/10-admin.conf", &maps]);
+    rack(&["set", "/etc/modprobe.d/10-admin.conf", &timeout]);
+    rack(&["reboot"]);
+    let seen = verbs.iter().map(|verb| {
+        let arguments: &[&str] = match *verb {
+            "apply" => &["apply", "-f", "declared"],
+            "down" => &["down", "--yes"],
+            other => panic!("no such verb in this test: {other}"),
+        };
+        lab.run("state", arguments).expect(0);
+        let words = lab.registers("state").words;
+        let value = |name: &str| words[name].clone();
+        (value("vm.max_map_count"), value("control_resp_timeout_s"))
+    });
+    seen.collect()
+}
+
+#[test]
+fn what_a_boot_set_is_not_replaced_by_what_was_before() {
+    let declared = ("2048000", "2600");
+    let edited = ("131060", "300");
+    let first = ("70000", "90");
+    let cases: [(Settings, &[&str], Persistence, &[Settings]); 4] = [
+        (
+            edited,
+            &["apply", "down"],
+            Persistence::Runtime,
+            &[declared, edited],
+        ),
+        (edited, &["down"], Persistence::Runtime, &[edited]),
+        // That it is what we would have written ourselves makes it no more ours.
+        (
+            declared,
+            &["apply", "down"],
+            Persistence::Runtime,
+            &[declared, declared],
+        ),
+        // Here a file of ours, which is read last, set them.
+        (
+            edited,
+            &["apply", "down"],
+            Persistence::Persist,
+            &[declared, first],
+        ),
+    ];
+    for (set, verbs, keeping, expected) in cases {
+        let expected = expected.iter();
+        let expected: Vec<_> = expected
+            .map(|(a, b)| (a.to_string(), b.to_string()))
+            .collect();
+        let seen = administered(set, verbs, keeping);
+        assert_eq!(seen, expected, "{set:?} {verbs:?} {keeping:?}");
+    }
+}
+
+#[test]
+fn what_was_first_comes_back_whatever_was_written_since() {
+    let lab = Lab::new();
+    // A value that is written twice has one pre-image.
+    let (policy, text) = until_the_next_boot(&lab);
     let set = |target: &str, value: &str| {
         lab.run("state", &["rack", "set", target, value]).expect(0);
     };

@@ -34,6 +34,54 @@ fn another_rack_of_the_same_name_is_told_what_shares_its_state() {
 }
 
 #[test]
+fn servers_of_another_rack_of_the_same_name_are_never_taken_for_its_own() {
+    let lab = Lab::new();
+    lab.run("state", &["apply", "-f", "declared"]).expect(0);
+    let kept = |lab: &Lab| {
+        let folder = lab.path("state/lab/aic-01");
+        ["journal", "ledger.json", "rack/registers.json"]
+            .map(|name| fs::read(folder.join(name)).unwrap())
+    };
+    let before = kept(&lab);
+    lab.plain(&["rack", "new", "twin.yaml", "--name", "lab"])
+        .expect(0);
+    let twin = fs::read_to_string(lab.path("twin.yaml")).unwrap();
+    let renamed = twin.replace("aic-01", "bench-7");
+    assert_ne!(renamed, twin);
+    fs::write(lab.path("twin.yaml"), renamed).unwrap();
+    let twin = ["--rack", "twin.yaml", "--state-dir", "state"];
+    for verb in [
+        &["rack", "show"] as &[&str],
+        &["rack", "reseed"],
+        &["rack", "reboot"],
+        &["probe"],
+        &["plan", "-f", "declared"],
+        &["apply", "-f", "declared"],
+        &["down"],
+    ] {
+        let said = lab
+            .plain(&[verb, twin.as_slice()].concat())
+            .expect(65)
+            .stderr;
+        for part in [
+            "state/lab/aic-01 is",
+            "the name lab",
+            "metadata.name",
+            "--state-dir",
+            "journal and ledger",
+        ] {
+            assert!(said.contains(part), "{verb:?}, {part}: {said}");
+        }
+    }
+    assert_eq!(kept(&lab), before);
+    // Its owner goes on, and so does whoever heeds what was said.
+    lab.run("state", &["plan", "-f", "declared"]).expect(0);
+    fs::rename(lab.path("state/lab/aic-01"), lab.path("aside")).unwrap();
+    lab.plain(&[&["rack", "show"], twin.as_slice()].concat())
+        .expect(0);
+}
+
+#[test]
 fn a_new_rack_is_called_after_its_file() {
     let lab = Lab::new();
     for (arguments, name) in [

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     Concern, NextTry,
+    baseline::{self, Origin},
     placement::Obstacle,
-    view::{View, is_rebooted},
+    view::View,
 };
 
 /// What becomes of one entry that nothing wants.
@@ -43,6 +44,13 @@ pub(super) fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstac
             return Fate::Forget;
         }
         DeletionRule::Revert => {}
+    }
+    let snapshot = view.snapshot;
+    let now = baseline::now(&entry.target, snapshot);
+    if let Some(now) = &now
+        && baseline::origin(entry, now, &snapshot.ledger, snapshot) == Origin::Boot
+    {
+        return of_the_boot(entry, now, advice);
     }
     match &entry.target {
         LedgerTarget::Acs { port, path } => {
@@ -71,6 +79,26 @@ pub(super) fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstac
     }
 }
 
+/// The machine booted since, and this is what it came up with: nothing of ours is left to undo. Where that is neither
+/// what stood there before us nor a matter of course, it is said.
+fn of_the_boot(entry: &LedgerEntry, now: &str, advice: &mut Vec<Obstacle>) -> Fate {
+    let message = match &entry.target {
+        LedgerTarget::Acs { port: _, path: _ } | LedgerTarget::Mdp { soc: _ } => None,
+        LedgerTarget::Driver { name } | LedgerTarget::Sysctl { name } => Some(format!(
+            "{name} is {now} since the machine booted, which set it itself: that is not replaced by {}",
+            entry.pre_image
+        )),
+        LedgerTarget::File { file } => Some(format!(
+            "{file} is not as we left it: what somebody else wrote there is not replaced"
+        )),
+    };
+    if now != entry.pre_image {
+        let hint = "set it by hand if it should go back";
+        advice.extend(message.map(|said| line(entry, ReportReason::SettingChanged, said, hint)));
+    }
+    Fate::Forget
+}
+
 fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
     let Some(function) = view.topology.function(port.address) else {
         // The port is gone and its register with it; what is plugged in next starts from the kernel's default.
@@ -95,10 +123,8 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
             "repair or archive the ledger",
         )]);
     };
-    // A boot writes the word anew: what stands there now is the boot's own, and nothing of ours is left to undo.
-    let rebooted = is_rebooted(&entry.boot_id, view.snapshot);
     let mask = Word((control.0 ^ pre_image.0) & ACS_REDIRECT_MASK);
-    if rebooted || mask.0 == 0 {
+    if mask.0 == 0 {
         return Fate::Forget;
     }
     match view.snapshot.host.lockdown.get() {
@@ -196,7 +222,13 @@ fn setting(
     if now.to_string() == entry.pre_image {
         return Fate::Forget;
     }
-    if now.to_string() != entry.written {
+    let kept = baseline::is_kept(
+        &entry.target,
+        &now.to_string(),
+        &view.snapshot.ledger,
+        view.snapshot,
+    );
+    if now.to_string() != entry.written && !kept {
         let message = format!(
             "{name} was left at {} and is {now}: somebody else's value is not replaced by {}",
             entry.written, entry.pre_image

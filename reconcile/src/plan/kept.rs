@@ -13,7 +13,9 @@ use super::{
     node::{Needs, Wanted, deletion, want},
     socs::why,
 };
-use crate::{Concern, judge::image_text, placement::Obstacle, selection::Policy, view::View};
+use crate::{
+    Concern, baseline, judge::image_text, placement::Obstacle, selection::Policy, view::View,
+};
 
 /// The first line of a file of ours, for whoever finds it.
 const HEAD: &str = "# Written by shardplane for a CardPolicy with `persistence: Persist`, which keeps it so.\n\
@@ -158,10 +160,7 @@ fn text(file: SettingsFile, lines: &[Line<'_>]) -> String {
     let mut text = HEAD.to_owned();
     for Line { name, value, .. } in lines {
         // Writing to a string cannot fail.
-        let _ = match file {
-            SettingsFile::Modprobe => writeln!(text, "options qaic {name}={value}"),
-            SettingsFile::Sysctl => writeln!(text, "{name} = {value}"),
-        };
+        let _ = writeln!(text, "{}", baseline::line(file, name, &value.to_string()));
     }
     text
 }

@@ -24,6 +24,16 @@ pub enum RackError {
         /// The folder of its registers.
         path: PathBuf,
     },
+    /// A server lies with this rack's state that it does not declare.
+    #[error(
+        "{} is the state of a server that this rack file of the name {rack} does not declare; if that is another rack which has the name too, call one of them otherwise (metadata.name) or give this one a folder of its own with --state-dir; if this file declared it before, put it back, or move that folder away: the server's journal and ledger lie in it", path.display()
+    )]
+    Shared {
+        /// The rack.
+        rack: String,
+        /// The server's folder.
+        path: PathBuf,
+    },
     /// The registers are laid out as another version does.
     #[error("the registers in {} were written by another version of shardplane; use that one, or run `shardplane rack reseed` to start over, which archives journal and ledger", path.display())]
     Format {

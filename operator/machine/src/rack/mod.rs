@@ -29,7 +29,7 @@ mod tools;
 mod verbs;
 mod world;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
 use crd::{
     id::{PciAddress, PciPath},
@@ -56,6 +56,7 @@ pub fn open(
     state_dir: &Path,
     clock: Clock,
 ) -> Result<Vec<RackServer>, RackError> {
+    alone(rack, state_dir)?;
     start(
         stores(rack, rack_digest, state_dir, clock, Changes::Kept)?,
         rack,
@@ -72,6 +73,7 @@ pub fn open_to_read(
     state_dir: &Path,
 ) -> Result<Vec<RackServer>, RackError> {
     let clock = Clock::Virtual;
+    alone(rack, state_dir)?;
     start(
         stores(rack, rack_digest, state_dir, clock, Changes::Forgotten)?,
         rack,
@@ -89,13 +91,43 @@ fn start(stores: Vec<Store>, rack: &Rack, clock: Clock) -> Result<Vec<RackServer
         .collect()
 }
 
+/// Makes sure that a rack's folder holds the state of its own servers alone: one of another rack that has its name would
+/// be taken for part of it by whoever puts the whole aside.
+pub fn alone(rack: &Rack, state_dir: &Path) -> Result<(), RackError> {
+    let folder = state_dir.join(&rack.metadata.name);
+    let declared = |path: &Path| {
+        let mut servers = rack.spec.servers.iter();
+        servers.any(|server| path.file_name() == Some(server.name.as_str().as_ref()))
+    };
+    let failed = |source| RackError::State {
+        doing: "looking through",
+        path: folder.clone(),
+        source,
+    };
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if !declared(&path) && store::registers(&path.join("rack")).exists() {
+            return Err(RackError::Shared {
+                rack: rack.metadata.name.clone(),
+                path,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Whether a rack could be opened: what its file says is possible.
 pub fn examine(rack: &Rack) -> Result<(), RackError> {
     stores(rack, "", Path::new(""), Clock::Virtual, Changes::Forgotten).map(drop)
 }
 
-/// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs, and has put
-/// journals and ledgers away.
+/// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs and that the rack is
+/// `alone`, and has put journals and ledgers away.
 pub fn reseed(rack: &Rack, rack_digest: &str, state_dir: &Path) -> Result<(), RackError> {
     for store in stores(rack, rack_digest, state_dir, Clock::Wall, Changes::Kept)? {
         store.reseed()?;

@@ -83,6 +83,11 @@ pub(crate) struct Store {
     cache: Mutex<Option<Arc<Loaded>>>,
 }
 
+/// The file of registers in a server's folder.
+pub(crate) fn registers(folder: &Path) -> PathBuf {
+    folder.join("registers.json")
+}
+
 impl Store {
     pub(crate) fn new(
         folder: PathBuf,
@@ -111,7 +116,7 @@ impl Store {
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.join("registers.json")
+        registers(&self.folder)
     }
 
     /// Seeds the registers where there are none; otherwise makes sure that they are of this rack file.
