@@ -4,7 +4,9 @@ use crd::{
     kind::{Connectivity, ResetScope, Target},
     program::ProgramRequest,
     snapshot::{LedgerTarget, SocIdentity},
-    step::{Action, Inverse, MdpSetting, Step, StepReason, Symbol, WorkerRequest},
+    step::{
+        Action, Inverse, MdpSetting, Precondition, Step, StepReason, Subject, Symbol, WorkerRequest,
+    },
 };
 
 use super::inline;
@@ -79,14 +81,18 @@ pub fn of(step: &Step, paint: Paint) -> Words {
                 MdpSetting::On => ("off", "on"),
                 MdpSetting::Off => ("on", "off"),
             };
-            (
-                "mdp.request",
-                format!("SoC {}", soc.address),
+            let reads = |expected: &Precondition| {
+                matches!(expected.subject, Subject::Mdp { .. }) && expected.equals == after
+            };
+            let change = if step.preconditions.iter().any(reads) {
+                format!("stays {after}: takes back what waits for its next reset")
+            } else {
                 format!(
                     "{}, at its next reset",
                     inline::change(before, after, paint)
-                ),
-            )
+                )
+            };
+            ("mdp.request", format!("SoC {}", soc.address), change)
         }
         Action::Reset { scope, socs } => (
             "soc.reset",

@@ -26,7 +26,11 @@ fn a_strangers_reset_after_down_turns_nothing_on() {
     let lab = Lab::new();
     let socs = stopped(&lab);
     let resets = lab.registers("state").resets;
-    lab.run("state", &["down", "--yes"]).expect(0);
+    let said = lab.run("state", &["down", "--yes"]).expect(0).stdout;
+    assert!(
+        said.contains("stays off: takes back what waits for its next reset"),
+        "{said}"
+    );
     assert_eq!(lab.registers("state").resets, resets, "nothing to reset");
     for soc in &socs {
         lab.run("state", &["rack", "reset-soc", soc]).expect(0);
