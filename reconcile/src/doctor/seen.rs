@@ -1,4 +1,6 @@
 //! What a check saw, before it is a finding: facts as words, and the same of several SoCs said once.
+use std::collections::BTreeSet;
+
 use crd::{
     Fact, Unknown,
     diagnosis::{Finding, Mender, Need, Verdict},
@@ -170,9 +172,7 @@ pub(super) fn merged(seen: Vec<Seen>) -> Vec<Seen> {
         match same {
             Some(other) => {
                 other.functions.extend(one.functions);
-                for source in &one.sources {
-                    *other = other.clone().from(source);
-                }
+                other.sources.extend(one.sources);
             }
             None => merged.push(one),
         }
@@ -180,6 +180,9 @@ pub(super) fn merged(seen: Vec<Seen>) -> Vec<Seen> {
     for one in &mut merged {
         one.functions.sort_unstable();
         one.functions.dedup();
+        // Each source once, where it was first: a bus that cannot be read has thousands.
+        let mut known = BTreeSet::new();
+        one.sources.retain(|source| known.insert(source.clone()));
     }
     merged
 }

@@ -156,30 +156,48 @@ fn virtual_machine(machine: &Machine, product: &Fact<String>) -> Fact<bool> {
     if named && flag.get() != Some(&true) {
         return Fact::known(true, product.source.clone());
     }
+    // Xen's privileged domain has it too, and the machine to itself.
+    if flag.get() != Some(&true)
+        && machine
+            .read_text(HYPERVISOR)
+            .is_ok_and(|name| !name.trim().is_empty())
+        && !machine
+            .read_text("/proc/xen/capabilities")
+            .is_ok_and(|may| may.contains("control_d"))
+    {
+        return Fact::known(true, HYPERVISOR);
+    }
     flag
 }
+
+/// What a guest of Xen says of what it runs on.
+const HYPERVISOR: &str = "/sys/hypervisor/type";
 
 /// Whether maker and product are those that hypervisors give their machines (as they are told apart by systemd-detect-virt).
 /// Some makers have machines of both kinds: then the product tells.
 fn is_emulated(product: &str) -> bool {
-    const WORDS: [&str; 11] = [
+    const WORDS: [&str; 12] = [
         "bhyve",
         "bochs",
         "innotek",
         "kubevirt",
         "kvm",
         "openstack",
+        "ovirt",
         "parallels",
         "qemu",
         "virtualbox",
         "vmware",
         "xen",
     ];
-    const PHRASES: [&str; 4] = [
+    const PHRASES: [&str; 7] = [
+        "alibaba cloud ecs",
         "apple virtualization",
         "google compute engine",
         "standard pc (",
         "microsoft corporation virtual machine",
+        "nutanix ahv",
+        "rhev hypervisor",
     ];
     let product = product.to_ascii_lowercase();
     let named = product
@@ -192,13 +210,13 @@ fn is_emulated(product: &str) -> bool {
 fn product(machine: &Machine) -> Fact<String> {
     const FOLDER: &str = "/sys/class/dmi/id";
     let read = |name: &str| machine.read_text(&format!("{FOLDER}/{name}"));
-    match (read("sys_vendor"), read("product_name")) {
-        (Ok(maker), Ok(product)) => {
-            let whole = format!("{maker} {product}");
-            Fact::known(whole.trim().chars().take(128).collect(), FOLDER)
-        }
-        (Err(error), _) | (_, Err(error)) => Fact::unknown(reason(&error), FOLDER),
-    }
+    let whole = match (read("sys_vendor"), read("product_name")) {
+        (Ok(maker), Ok(product)) => format!("{maker} {product}"),
+        // Some firmware fills in one of the two.
+        (Ok(one), Err(_)) | (Err(_), Ok(one)) => one,
+        (Err(error), Err(_)) => return Fact::unknown(reason(&error), FOLDER),
+    };
+    Fact::known(whole.trim().chars().take(128).collect(), FOLDER)
 }
 
 fn installed(machine: &Machine) -> Fact<Vec<String>> {
@@ -316,6 +334,12 @@ mod tests {
             ("Xen HVM domU", true),
             ("Microsoft Corporation Virtual Machine", true),
             ("Google Google Compute Engine", true),
+            ("Nutanix AHV", true),
+            ("Nutanix NX-8155-G7", false),
+            ("Alibaba Cloud Alibaba Cloud ECS", true),
+            ("oVirt oVirt Node", true),
+            ("Red Hat RHEV Hypervisor", true),
+            ("OpenStack Foundation OpenStack Nova", true),
             ("Amazon EC2 m5.large", true),
             ("Amazon EC2 m5.metal", false),
             ("Microsoft Corporation Surface", false),

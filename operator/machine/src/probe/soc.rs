@@ -183,6 +183,8 @@ impl Said<'_> {
             Ok(Some(_)) if contradicted => Fact::unknown(Unknown::Malformed, source),
             Ok(Some(device)) => match field(device) {
                 Some(value) => Fact::known(value, source),
+                // It says something there, of which nothing can be made.
+                None if device.says(key) => Fact::unknown(Unknown::Malformed, source),
                 None => Fact::unknown(otherwise, source),
             },
         }

@@ -124,6 +124,11 @@ impl Device {
         self.text(key).filter(|value| !value.is_empty())
     }
 
+    /// Whether anything stands there, whatever it means.
+    pub fn says(&self, key: &str) -> bool {
+        self.field(key).is_some()
+    }
+
     /// As [`Device::field`], for names and words. None of them has a colon or a bracket: one that does has somebody else's line
     /// in it, and half a name is another name.
     fn word(&self, key: &str) -> Option<&str> {
@@ -169,17 +174,23 @@ impl Device {
         self.field("MHI ID")?.parse().ok().map(MhiId)
     }
 
-    /// Cores that work.
+    /// Cores that work. A number that no SoC has is none.
     pub fn cores(&self) -> Option<u32> {
-        self.field("Nsp Total")?.parse().ok()
+        let cores = self.field("Nsp Total")?.parse().ok()?;
+        (1..=MOST_CORES).contains(&cores).then_some(cores)
     }
 
-    /// Cores that no program has.
+    /// Cores that no program has; more than there are is no number of them.
     pub fn cores_free(&self) -> Option<u32> {
-        self.field("Nsp Free")?.parse().ok()
+        let free = self.field("Nsp Free")?.parse().ok()?;
+        let most = match self.field("Nsp Total") {
+            Some(_) => self.cores()?,
+            None => MOST_CORES,
+        };
+        (free <= most).then_some(free)
     }
 
-    /// Memory in MiB; the unit is the line's own, bytes or any of `KB`, `MB`, `GB`, all of them binary. A number without a unit
+    /// Memory in MiB, some of it and less than 1 TiB; the unit is the line's own, bytes or any of `KB`, `MB`, `GB`, all of them binary. A number without a unit
     /// is none.
     pub fn dram_mib(&self) -> Option<u64> {
         let text = self.field("Dram Total")?;
@@ -198,7 +209,8 @@ impl Device {
             _ => return None,
         };
         let bytes = u128::from(thousandths) * u128::from(bytes);
-        u64::try_from(bytes / 1000 / (1 << 20)).ok()
+        let mib = u64::try_from(bytes / 1000 / (1 << 20)).ok()?;
+        (1..MOST_MIB).contains(&mib).then_some(mib)
     }
 
     /// Its capability words; absent where this SDK prints no such line, or the SoC is not ready.
@@ -216,10 +228,14 @@ impl Device {
         )
     }
 
-    /// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so.
+    /// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so. Beside `MDP-` it says nothing.
     pub fn mdp(&self) -> Option<bool> {
         let words = self.capabilities()?;
-        Some(words.iter().any(|word| word.name == "MDP" && word.on))
+        let mut said = words.iter().filter(|word| word.name == "MDP");
+        let Some(first) = said.next() else {
+            return Some(false);
+        };
+        said.all(|word| word.on == first.on).then_some(first.on)
     }
 
     /// Its SKU in the tool's words.
@@ -237,6 +253,11 @@ impl Device {
         self.word("FW Version")
     }
 }
+
+/// Four times the 16 cores of a SoC of today.
+const MOST_CORES: u32 = 64;
+/// Of a SoC; those of today have 32 GiB at most.
+const MOST_MIB: u64 = 1 << 20;
 
 fn is_word(value: &str) -> bool {
     !value.contains([':', '[', ']'])

@@ -30,6 +30,21 @@ fn seen(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn no_more_cores_are_free_than_there_are() {
+    for (lines, expected) in [
+        ("Nsp Total:16\n\tNsp Free:16\n", Some(16)),
+        ("Nsp Total:16\n\tNsp Free:0\n", Some(0)),
+        ("Nsp Total:8\n\tNsp Free:9\n", None),
+        ("Nsp Total:70000\n\tNsp Free:9\n", None),
+        ("Nsp Free:9\n", Some(9)),
+        ("Nsp Free:65\n", None),
+    ] {
+        let device = &devices(&format!("QID 0\n\t{lines}\tStatus:Ready\n"))[0];
+        assert_eq!(device.cores_free(), expected, "{lines}");
+    }
+}
+
+#[test]
 fn every_generation_is_read() {
     let first = "\
 LRT QC_IMAGE_VERSION: LRT.AIC.5.2.1.5.6
@@ -114,6 +129,11 @@ QID 1
             "keys in another order, spaced and capitalised otherwise, and new ones",
             "QID 0:\n  NSP Total : 8\n  Power Rail 3:on\n  dram total:8116MB\n  PCI address: 01:00.0\n  status:Ready\n",
             &["0 0000:01:00.0 Some(Ready) None Some(8) Some(8116)"],
+        ),
+        (
+            "numbers that no SoC has, and a sign against a sign",
+            "QID 0\n\tNsp Total:70000\n\tDram Total:0 MB\n\tDevice Capabilities:MDP- MDP+\nQID 1\n\tNsp Total:0\n\tDram Total:1024 GB\n\tDevice Capabilities:MDP+ MDP+\n",
+            &["0 ? None None None None", "1 ? None Some(true) None None"],
         ),
         (
             "memory in kilobytes and gibibytes",

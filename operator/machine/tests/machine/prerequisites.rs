@@ -224,3 +224,40 @@ fn what_is_asked_of_each_soc_has_its_bounds() {
     });
     assert_eq!(many.channels.unwrap().value, None, "more than there are");
 }
+
+#[test]
+fn a_guest_is_known_by_whatever_tells_of_it() {
+    let room = Room::of(TWO_ULTRA);
+    let maker = "/sys/class/dmi/id/sys_vendor";
+    let product = "/sys/class/dmi/id/product_name";
+    let hypervisor = "/sys/hypervisor/type";
+    let may = "/proc/xen/capabilities";
+    for (there, expected) in [
+        (&[(maker, "QEMU\n")] as &[(&str, &str)], Some(true)),
+        (&[(product, "KVM\n")], Some(true)),
+        (&[(maker, "Supermicro\n")], Some(false)),
+        (&[], Some(false)),
+        (&[(hypervisor, "xen\n")], Some(true)),
+        (&[(hypervisor, "xen\n"), (may, "")], Some(true)),
+        // The domain that has the machine.
+        (&[(hypervisor, "xen\n"), (may, "control_d\n")], Some(false)),
+        (&[(hypervisor, "\n")], Some(false)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        record(&room, root, &<[u8]>::to_vec);
+        put(root, "/proc/cpuinfo", "flags\t\t: fpu\n");
+        for (path, text) in there {
+            put(root, path, text.as_bytes());
+        }
+        let seen = probe(&fixture(root), &known())
+            .prerequisites
+            .expect("a probe looks");
+        assert_eq!(
+            seen.virtual_machine.get().copied(),
+            expected,
+            "{there:?}: {:?}",
+            seen.virtual_machine
+        );
+    }
+}
