@@ -36,19 +36,18 @@ pub(super) fn read(node: &NodePlan, found: &mut Findings) {
 /// Which of the steps before it a step must not overtake, whatever else is carried out in between.
 fn relies_on<'a>(before: &'a [Step], step: &Step) -> Vec<&'a Step> {
     let batch = |other: &&Step| other.batch == step.batch;
-    let of = |socs: BTreeSet<PciAddress>, is: fn(&Action) -> bool| -> Vec<&'a Step> {
-        let about = |other: &&Step| batch(other) && is(&other.action);
-        let shared = |other: &&Step| !socs.is_disjoint(&concerned(&other.action));
-        before.iter().filter(about).filter(shared).collect()
-    };
     let socs = concerned(&step.action);
     let mut needed: Vec<&Step> = match &step.action {
-        Action::Drain { .. } => of(socs, |action| matches!(action, Action::Taint { .. })),
+        Action::Drain { .. } => of_its_socs(before, step, |action| {
+            matches!(action, Action::Taint { .. })
+        }),
         Action::RequestMdp { .. } => {
             let started = before
                 .iter()
                 .filter(|other| matches!(other.action, Action::StartQmonitor {}));
-            let idle = of(socs, |action| matches!(action, Action::Drain { .. }));
+            let idle = of_its_socs(before, step, |action| {
+                matches!(action, Action::Drain { .. })
+            });
             idle.into_iter().chain(started).collect()
         }
         // One after another: a reset begins when the one before it is waited for.
@@ -63,8 +62,12 @@ fn relies_on<'a>(before: &'a [Step], step: &Step) -> Vec<&'a Step> {
                 _ => false,
             })
             .collect(),
-        Action::WaitReady { .. } => of(socs, |action| matches!(action, Action::Reset { .. })),
-        Action::VerifyMdp { .. } => of(socs, |action| matches!(action, Action::WaitReady { .. })),
+        Action::WaitReady { .. } => of_its_socs(before, step, |action| {
+            matches!(action, Action::Reset { .. })
+        }),
+        Action::VerifyMdp { .. } => of_its_socs(before, step, |action| {
+            matches!(action, Action::WaitReady { .. })
+        }),
         // Whatever changed is proven, and work comes back to what was proven.
         Action::VerifyP2P { .. } | Action::Untaint { .. } => {
             let work = rank(&Action::Taint { socs: Vec::new() })..rank(&step.action);
@@ -85,6 +88,14 @@ fn relies_on<'a>(before: &'a [Step], step: &Step) -> Vec<&'a Step> {
             .take(1),
     );
     needed
+}
+
+/// The steps of its batch before it that share SoCs with it and are of one kind.
+fn of_its_socs<'a>(before: &'a [Step], step: &Step, is: impl Fn(&Action) -> bool) -> Vec<&'a Step> {
+    let socs = concerned(&step.action);
+    let about = |other: &&Step| other.batch == step.batch && is(&other.action);
+    let shared = |other: &&Step| !socs.is_disjoint(&concerned(&other.action));
+    before.iter().filter(about).filter(shared).collect()
 }
 
 /// The SoCs that a step is about.
