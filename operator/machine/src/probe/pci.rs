@@ -1,7 +1,7 @@
 //! The PCI tree: every function with its path, parent, port kind, ACS, BARs, group, driver and link.
 //!
 //! Format: documented (the kernel's ABI, sysfs-bus-pci), and observed on ordinary machines.
-use std::{fmt::Write, io};
+use std::{collections::BTreeSet, fmt::Write, io};
 
 use crd::{
     Fact, Unknown,
@@ -51,9 +51,30 @@ pub(crate) fn tree(machine: &Machine, lockdown: Option<Lockdown>) -> Tree {
         Err(error) => tree.unread.push(unread(&error)),
     }
     tree.functions.sort_by_key(|function| function.address);
+    holes(&mut tree);
     tree.unread.sort();
     told_by_place(&mut tree.functions);
     tree
+}
+
+/// A bridge may go after the list was made and before what is below it was read: that it is not there is told too.
+fn holes(tree: &mut Tree) {
+    let there: BTreeSet<PciAddress> = tree.functions.iter().map(|f| f.address).collect();
+    let above = tree.functions.iter().filter_map(|f| f.parent);
+    let missing: BTreeSet<PciAddress> = above.filter(|parent| !there.contains(parent)).collect();
+    for bridge in missing {
+        let path = format!("{DEVICES}/{bridge}");
+        if !tree
+            .unread
+            .iter()
+            .any(|known| known.path.starts_with(&path))
+        {
+            tree.unread.push(Unread {
+                path,
+                why: Unknown::Absent,
+            });
+        }
+    }
 }
 
 fn unread(error: &AccessError) -> Unread {

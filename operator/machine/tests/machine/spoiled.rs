@@ -125,6 +125,46 @@ fn what_cannot_be_placed_is_told_and_the_rest_is_there() {
     );
 }
 
+/// A bridge that is gone or cannot be read hides nothing below it, and what was seen can be read back.
+#[test]
+fn a_recording_of_a_tree_with_a_hole_holds_together() {
+    let whole = Room::of(TWO_ULTRA).probe();
+    let soc = &function(&whole, "0000:25:00.0").path.0;
+    let above = whole.functions.iter().filter(|function| {
+        function.port.is_some() && soc.starts_with(&format!("{}/", function.path))
+    });
+    let bridges: Vec<String> = above.map(|bridge| bridge.address.to_string()).collect();
+    assert!(bridges.len() > 3, "{bridges:?}");
+    for bridge in &bridges {
+        let folder = format!("{DEVICES}/{bridge}");
+        for how in ["garbled", "gone while it was read", "gone before"] {
+            let read = spoiled(|root| match how {
+                "garbled" => put(root, &format!("{folder}/vendor"), "17cb?\n"),
+                "gone before" => {
+                    let link = root.join(&folder[1..]);
+                    fs::remove_file(&link).unwrap_or_else(|_| {
+                        fs::remove_dir_all(&link).unwrap();
+                    });
+                }
+                _ => fs::remove_file(root.join(&folder[1..]).join("vendor")).unwrap(),
+            });
+            assert_eq!(read.socs.len(), 8, "{bridge} {how}");
+            let told = unread(&read);
+            assert!(
+                told.iter().any(|(path, _)| path.starts_with(&folder)),
+                "{bridge} {how}: {told:?}"
+            );
+            let text = crd::write::to_yaml(&read).unwrap();
+            let back = crd::load::load(&[crd::load::SourceText::new("recording", &text)]);
+            // Nobody recorded it, so that it has no hash: that alone is told.
+            let errors = back.diagnostics.iter();
+            let errors = errors.filter(|found| found.severity == crd::diagnostic::Severity::Error);
+            let wrong: Vec<&String> = errors.map(|found| &found.message).collect();
+            assert!(wrong.is_empty(), "{bridge} {how}: {wrong:?}");
+        }
+    }
+}
+
 /// The kernel takes a device's folder before, or after, its name in the list of the bus.
 #[test]
 fn a_device_that_goes_between_two_reads_is_told() {
