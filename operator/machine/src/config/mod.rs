@@ -146,6 +146,10 @@ impl ConfigSpace<'_> {
         };
         let capability = self.word(offset + 4).ok_or(Unknown::ShortRead)?;
         let control = self.word(offset + 6).ok_or(Unknown::ShortRead)?;
+        // The kernel reads a word after the other: a function that goes in between answers the rest with ones.
+        if (capability, control) == (u16::MAX, u16::MAX) {
+            return Err(Unknown::NotReady);
+        }
         Ok(Acs::Present {
             offset: u16::try_from(offset).map_err(|_| Unknown::Malformed)?,
             capability: Word(capability),

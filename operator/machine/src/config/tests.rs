@@ -52,6 +52,13 @@ fn acs_is_found_wherever_the_list_leads() {
             Ok(present(0xf24)),
         ),
         (
+            "gone after the capability's header was read",
+            (0x104..0x108).fold(port(4, &[(0x100, 0x000d, 0)]), |bytes, at| {
+                set(bytes, at, 0xff)
+            }),
+            Err(Unknown::NotReady),
+        ),
+        (
             "first of all",
             port(4, &[(0x100, 0x000d, 0)]),
             Ok(present(0x100)),

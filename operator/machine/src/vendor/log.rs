@@ -198,19 +198,18 @@ fn is_time(bytes: &[u8]) -> bool {
 }
 
 /// Words by which a tool says that something did not work.
-const COMPLAINTS: [&str; 9] = [
+const COMPLAINTS: [&str; 8] = [
     "cannot",
     "denied",
     "differ",
     "invalid",
-    "mismatch",
     "no such",
     "refused",
     "timed out",
     "unable",
 ];
 /// Beginnings of words that are counted too: `Errors: 0` says that nothing went wrong.
-const COUNTED: [&str; 2] = ["error", "fail"];
+const COUNTED: [&str; 3] = ["error", "fail", "mismatch"];
 
 /// The first line that speaks of a failure, log lines left out: the runtime logs errors that its tools get over.
 pub fn complaint(text: &str) -> Option<String> {
@@ -345,6 +344,9 @@ mod tests {
             ("InferenceCnt 10[15:58:55.536][error] Failed\n", None),
             ("Errors: 0\n0 errors\nError count=0\nno failures\n", None),
             ("10 errors\n", Some("10 errors")),
+            ("Output mismatches: 0\nno mismatch\n", None),
+            ("Output mismatches: 7\n", Some("Output mismatches: 7")),
+            ("mismatch at byte 0\n", Some("mismatch at byte 0")),
             (
                 "Failed to query Device ID: 0\n",
                 Some("Failed to query Device ID: 0"),
