@@ -94,11 +94,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
     let (endings, ended) = mpsc::sync_channel(16);
     let signals = endings.clone();
-    // Without a terminal `up` takes SIGHUP for a reload; reading verbs may simply end.
+    // Without a terminal `up` takes SIGHUP for a reload.
     let hangup = match cli.verb {
-        Verb::Apply(_) | Verb::Down(_) | Verb::Agent(_) => Hangup::Stops,
-        Verb::Up(_) if !interrupt::reads_again_on_hangup(&console) => Hangup::Stops,
-        _ => Hangup::Elsewhere,
+        Verb::Up(_) if interrupt::reads_again_on_hangup(&console) => Hangup::Elsewhere,
+        Verb::Controller(_) => Hangup::Elsewhere,
+        _ => Hangup::Stops,
     };
     if let Err(error) = interrupt::watch(flag.clone(), hangup, move |stop| {
         signals.send(Ending::Signal(stop)).is_ok()
@@ -117,6 +117,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         refused(&told, "starting a thread", &error);
         return Exit::Unavailable;
     }
+    let exit = until_the_end(&ended, patient, &told);
+    // Nobody waits any more for what still runs.
+    machine::end_programs();
+    exit
+}
+
+/// Waits for the verb to end, or for signals to end it: one that is patient may end what it has in hand.
+fn until_the_end(ended: &mpsc::Receiver<Ending>, patient: bool, told: &Console) -> Exit {
     let mut asked = false;
     let mut patience = None;
     loop {

@@ -22,7 +22,7 @@ pub use access::{
     AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, Listener,
     MachineEvent, OpenHandle, OpenHandles, ToolError, ToolOutput,
 };
-pub use linux::{Linux, Roots, opened};
+pub use linux::{Linux, Roots, opened, running::end_programs};
 pub use machine::Machine;
 pub use perform::{Performed, StepError, limit, perform};
 pub use probe::{COMPILERS, Known, KnownWorker, probe};

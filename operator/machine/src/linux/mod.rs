@@ -6,6 +6,7 @@ mod mounts;
 mod nodes;
 pub mod opened;
 pub(crate) mod process;
+pub mod running;
 mod uevents;
 mod whole_file;
 

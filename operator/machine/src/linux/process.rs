@@ -24,7 +24,7 @@ use nix::{
 use super::{
     Roots, clock,
     opened::{self, For},
-    place,
+    place, running,
 };
 use crate::access::{Invocation, MOST_OUTPUT, ToolError, ToolOutput};
 
@@ -45,6 +45,7 @@ pub(crate) fn run(roots: &Roots, invocation: &Invocation) -> Result<ToolOutput, 
         source,
     };
     let (folder, arguments) = materialise(invocation).map_err(start)?;
+    let _with_us = running::folder(folder.path());
     let mut output = run_to_end(&program, &arguments, invocation).map_err(start)?;
     output.files = results(invocation, folder.path());
     Ok(output)
@@ -113,7 +114,8 @@ fn run_to_end(
         clippy::disallowed_methods,
         reason = "this module owns the starting of vendor tools"
     )]
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         // What is read from them must not depend on a person's language.
         .env("LC_ALL", "C")
@@ -121,8 +123,8 @@ fn run_to_end(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
+        .process_group(0);
+    let (mut child, group) = running::start(|| command.spawn())?;
     let mut streams = [
         Stream::of(child.stdout.take().map(OwnedFd::from)),
         Stream::of(child.stderr.take().map(OwnedFd::from)),
@@ -131,6 +133,7 @@ fn run_to_end(
     let ended = wait_for(&child, &mut streams, end);
     // While its leader is not reaped, the group's number is nobody else's: whatever runs in it goes now.
     kill_group(&child);
+    drop(group);
     let status = child.wait()?;
     let timed_out = !ended?;
     drain(&mut streams)?;
