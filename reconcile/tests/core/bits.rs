@@ -97,6 +97,16 @@ fn every_bit_is_cleared_and_told_as_the_specification_has_it() {
             .filter_map(|step| step.disruption.isolation.as_ref())
             .any(|change| change.neighbours.contains(&stranger));
         assert_eq!(names_it, kept_apart, "{control:#06x}: {stranger} is named");
+        // One port that lets requests across is enough: the stranger is in one set with every SoC from then on.
+        let mut joined: Vec<PciAddress> = case.snapshot.socs.iter().map(|s| s.address).collect();
+        joined.push(stranger);
+        joined.sort_unstable();
+        for change in (steps.iter())
+            .filter_map(|step| step.disruption.isolation.as_ref())
+            .filter(|change| change.neighbours.contains(&stranger))
+        {
+            assert_eq!(change.after, [joined.clone()], "{control:#06x}");
+        }
         assert_eq!(case.rules(), Vec::<&str>::new(), "{control:#06x}");
         // The checker's own eyes: the same plan, and nobody allows it.
         if let Some(acs) = &mut case.declaration.policies[0].spec.acs {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The quickstart, carried out and proven.
-fn proven() -> HardwareSnapshot {
+pub fn proven() -> HardwareSnapshot {
     let mut nodes = vec![two_ultras("lab")];
     assert!(apply(&plan_of(&quickstart(), &nodes), &mut nodes, false).is_empty());
     let [snapshot] = nodes.try_into().expect("one node");
