@@ -4,9 +4,7 @@ use crd::{
     kind::{Connectivity, ResetScope, Target},
     program::ProgramRequest,
     snapshot::{LedgerTarget, SocIdentity},
-    step::{
-        Action, Inverse, MdpSetting, Precondition, Step, StepReason, Subject, Symbol, WorkerRequest,
-    },
+    step::{Action, Inverse, MdpSetting, Step, StepReason, Symbol, WorkerRequest},
 };
 
 use super::inline;
@@ -81,16 +79,12 @@ pub fn of(step: &Step, paint: Paint) -> Words {
                 MdpSetting::On => ("off", "on"),
                 MdpSetting::Off => ("on", "off"),
             };
-            let reads = |expected: &Precondition| {
-                matches!(expected.subject, Subject::Mdp { .. }) && expected.equals == after
-            };
-            let change = if step.preconditions.iter().any(reads) {
+            let mut expected = step.preconditions.iter();
+            let change = if expected.any(|fact| fact.equals == after) {
                 format!("stays {after}: takes back what waits for its next reset")
             } else {
-                format!(
-                    "{}, at its next reset",
-                    inline::change(before, after, paint)
-                )
+                let change = inline::change(before, after, paint);
+                format!("{change}, at its next reset")
             };
             ("mdp.request", format!("SoC {}", soc.address), change)
         }

@@ -156,34 +156,22 @@ pub(super) fn qmonitor(view: &View<'_>, requests: &[Request]) -> Draft {
 }
 
 pub(super) fn request(request: &Request) -> Draft {
-    let Request {
-        soc,
-        enable,
-        record,
-        causes,
-    } = request;
-    let was = opposite(*enable);
-    let action = Action::RequestMdp {
-        soc: soc.clone(),
-        enable: *enable,
-    };
+    let was = opposite(request.enable);
     let back = Action::RequestMdp {
-        soc: soc.clone(),
+        soc: request.soc.clone(),
         enable: was,
     };
-    Draft::new(
-        soc.address.to_string(),
-        action,
-        StepReason::PartitioningDiffers,
-        causes.clone(),
-    )
-    .expects([is_same(soc), reads_mdp(soc, was)])
-    .undone_by(back)
-    .records(record.clone())
+    asked(request, was).undone_by(back)
 }
 
 /// A request for what the SoC has already, in place of one that waits for a reset.
 pub(super) fn withdraw(request: &Request) -> Draft {
+    asked(request, request.enable)
+        .never_undone("what waited for the SoC's next reset is not asked for again")
+}
+
+/// A request to a SoC that reads so.
+fn asked(request: &Request, reads: MdpSetting) -> Draft {
     let Request {
         soc,
         enable,
@@ -200,8 +188,7 @@ pub(super) fn withdraw(request: &Request) -> Draft {
         StepReason::PartitioningDiffers,
         causes.clone(),
     )
-    .expects([is_same(soc), reads_mdp(soc, *enable)])
-    .never_undone("what waited for the SoC's next reset is not asked for again")
+    .expects([is_same(soc), reads_mdp(soc, reads)])
     .records(record.clone())
 }
 

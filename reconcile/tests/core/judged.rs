@@ -3,12 +3,12 @@ use crd::{
     Fact,
     id::{BootId, PciAddress},
     judgement::Judgement,
-    snapshot::{HardwareSnapshot, Holder, HolderKind, Ledger},
+    snapshot::{HardwareSnapshot, Ledger},
     step::{Action, Precondition, Step, Subject},
 };
 use reconcile::{compensation, judge};
 
-use crate::{cases::Case, proofs::proven, simulate::carry_out_one};
+use crate::{cases::Case, proofs::proven, simulate::carry_out_one, world::tenant};
 
 fn is_void(step: &Step, node: &HardwareSnapshot) -> bool {
     matches!(judge(step, node), Judgement::Void { .. })
@@ -24,15 +24,7 @@ fn a_drain_is_void_where_somebody_else_holds_one_of_its_socs() {
     assert!(!is_void(&drain, &case.snapshot));
     for soc in socs {
         let mut node = case.snapshot.clone();
-        node.holders.push(Holder {
-            soc: *soc,
-            kind: HolderKind::Foreign,
-            pid: Some(7),
-            name: "tenant".into(),
-            unit: None,
-            container: None,
-            pod: None,
-        });
+        node.holders.push(tenant(*soc));
         assert!(is_void(&drain, &node), "{soc}");
     }
 }

@@ -3,7 +3,7 @@ use crd::{
     Fact,
     id::{StepId, Word},
     kind::{Enforcement, ResetScope, Rollout},
-    snapshot::{FileImage, Holder, HolderKind, LedgerTarget, Lockdown, SocStatus, WorkerState},
+    snapshot::{FileImage, HolderKind, LedgerTarget, Lockdown, SocStatus, WorkerState},
     step::{Action, Inverse, MdpSetting},
 };
 use reconcile::check::RULES;
@@ -14,6 +14,7 @@ use crate::{
     },
     declare::quickstart,
     second_owner::vendor_agent,
+    world::tenant,
 };
 
 /// Changes what the first settings file is to hold.
@@ -31,16 +32,8 @@ fn first(case: &mut Case, verb: &str) {
 }
 
 fn hold(case: &mut Case, soc: usize) {
-    let holder = Holder {
-        soc: case.snapshot.socs[soc].address,
-        kind: HolderKind::Foreign,
-        pid: Some(7),
-        name: "tenant".into(),
-        unit: None,
-        container: None,
-        pod: None,
-    };
-    case.snapshot.holders.push(holder);
+    let soc = case.snapshot.socs[soc].address;
+    case.snapshot.holders.push(tenant(soc));
 }
 
 fn retarget_clear(case: &mut Case) {

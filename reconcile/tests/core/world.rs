@@ -5,9 +5,9 @@ use crd::{
     Fact, Unknown,
     id::{AccelMinor, BootId, MhiId, MhiSerial, NodeName, PciAddress, PciPath, Qid, Word},
     snapshot::{
-        Acs, Bar, FileImage, HardwareSnapshot, Host, KeptSettings, Ledger, Lockdown, PciFunction,
-        PortKind, PortOwner, SNAPSHOT_KIND, Settings, SettingsFile, SkuKind, SnapshotMetadata, Soc,
-        SocStatus, Toolchain, Tools, WorkerToolchain,
+        Acs, Bar, FileImage, HardwareSnapshot, Holder, HolderKind, Host, KeptSettings, Ledger,
+        Lockdown, PciFunction, PortKind, PortOwner, SNAPSHOT_KIND, Settings, SettingsFile, SkuKind,
+        SnapshotMetadata, Soc, SocStatus, Toolchain, Tools, WorkerToolchain,
     },
 };
 
@@ -258,6 +258,19 @@ impl Builder {
             max_link: Fact::unknown(Unknown::Absent, "test"),
             numa_node: Fact::unknown(Unknown::Absent, "test"),
         });
+    }
+}
+
+/// Somebody who is none of us and has a SoC open.
+pub fn tenant(soc: PciAddress) -> Holder {
+    Holder {
+        soc,
+        kind: HolderKind::Foreign,
+        pid: Some(7),
+        name: "tenant".into(),
+        unit: None,
+        container: None,
+        pod: None,
     }
 }
 
