@@ -24,6 +24,7 @@ pub mod kind;
 pub mod load;
 pub mod plan;
 pub mod program;
+pub mod replica;
 pub mod schema;
 pub mod snapshot;
 pub mod step;

@@ -9,6 +9,7 @@ use crate::{
     journal::Record,
     kind::{API_VERSION, Kind, PerKind, rack::Rack},
     plan::Plan,
+    replica::RackReplica,
     snapshot::HardwareSnapshot,
 };
 
@@ -60,6 +61,11 @@ pub(super) fn diagnosis_schema() -> Value {
 /// The schema of a difference between recordings.
 pub(super) fn difference_schema() -> Value {
     draft7::<SnapshotDifference>()
+}
+
+/// The schema of what a rack shows otherwise than the recordings that it was made of.
+pub(super) fn replica_schema() -> Value {
+    draft7::<RackReplica>()
 }
 
 /// The schema of a journal record.

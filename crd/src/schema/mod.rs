@@ -36,7 +36,8 @@ pub fn definitions() -> Vec<(String, Value)> {
 }
 
 /// Every JSON Schema as `(path, JSON)`, for `crd/schemas/`: `shardplane.dev/<kind>_v1alpha1.json`, which is where
-/// editors and kubeconform look, and beside them the plan, the journal's record, a diagnosis and a difference.
+/// editors and kubeconform look, and beside them the plan, the journal's record, a diagnosis, a difference and what
+/// became of recordings in a rack.
 pub fn json_schemas() -> Vec<(String, String)> {
     let kinds = Kind::ALL.iter().map(|&kind| {
         let name = format!(
@@ -50,6 +51,7 @@ pub fn json_schemas() -> Vec<(String, String)> {
         ("record.json".to_owned(), document::record_schema()),
         ("diagnosis.json".to_owned(), document::diagnosis_schema()),
         ("difference.json".to_owned(), document::difference_schema()),
+        ("replica.json".to_owned(), document::replica_schema()),
     ];
     kinds
         .chain(records)

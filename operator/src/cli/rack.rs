@@ -85,6 +85,9 @@ pub struct FromSnapshotArgs {
     /// The rack's name [default: the server's, where there is one].
     #[arg(long)]
     pub name: Option<String>,
+    #[command(flatten)]
+    #[doc = "How the report of what the rack shows otherwise is printed; as text it is notes on standard error."]
+    pub printing: Printing,
 }
 
 /// A place alone.

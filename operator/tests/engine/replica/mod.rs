@@ -1,6 +1,7 @@
 //! Recorded servers made racks: any rack recorded, rebuilt and probed is the same machine, and is planned alike.
 mod odd;
 mod random;
+mod told;
 
 use std::collections::BTreeMap;
 

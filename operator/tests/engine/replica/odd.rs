@@ -164,7 +164,7 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
     reconcile::view::in_order(&odd)
 }
 
-fn one_ultra() -> Rack {
+pub(super) fn one_ultra() -> Rack {
     let text = fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/engine/fixtures/rack.yaml"

@@ -47,6 +47,14 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Answer> {
         ["sys", "module", "qaic", "parameters"] if snapshot.settings.driver.is_empty() => {
             return Some(Answer(None));
         }
+        // What was looked for and not found is not there, beside other parameters too.
+        ["sys", "module", "qaic", "parameters", name]
+            if parameters(snapshot).is_some()
+                && PARAMETERS.iter().any(|(timeout, _)| timeout == name)
+                && super::parameter(snapshot).is_none() =>
+        {
+            return Some(Answer(None));
+        }
         ["proc", "sys", "vm", "max_map_count"] if snapshot.settings.sysctl.is_empty() => {
             return Some(Answer(None));
         }

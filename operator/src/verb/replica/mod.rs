@@ -1,35 +1,65 @@
 //! `rack from-snapshot`: recorded servers as a rack, to plan, apply and break there what stands somewhere else.
+mod shown;
+
+pub use shown::compare;
+
 use crd::{
     kind::{
         API_VERSION, RACK_KIND, Rack,
         rack::{RackMetadata, RackSpec, Server},
     },
+    replica::{REPLICA_FORMAT, RackReplica},
     snapshot::HardwareSnapshot,
 };
 
 use super::rack::put_new;
 use crate::{
-    cli::FromSnapshotArgs,
+    cli::{Format, FromSnapshotArgs},
     console::Console,
     document,
     exit::Exit,
     failure::Failure,
     recorded::{self, Expired},
+    render,
 };
 
 /// `rack from-snapshot`
 pub fn run(args: &FromSnapshotArgs, console: &Console) -> Result<Exit, Failure> {
     // A machine that is rehearsed on is one of then, whenever that was.
     let snapshots = recorded::snapshots(&args.snapshot, Expired::Used, console)?;
-    for snapshot in &snapshots {
-        for loss in machine::rack::losses(snapshot) {
-            console.note(&format!("note: {}: {loss}", snapshot.metadata.name));
-        }
+    let document = match args.printing.output {
+        Format::Text | Format::Wide => None,
+        format @ (Format::Json | Format::Yaml) => Some(format),
+    };
+    if document.is_some() && args.out.as_os_str() == "-" {
+        return Err(Failure::said(
+            Exit::Usage,
+            "the rack's file and the report of it cannot both be printed",
+            "name a file for the rack: --out FILE",
+        ));
     }
     let name = args.name.clone().unwrap_or_else(|| name(&snapshots));
     let rack = rack(name, snapshots);
     machine::rack::examine(&rack)?;
-    put_new(&args.out, &document::yaml(&rack)?, console)
+    let nodes = shown::compare(&rack)?;
+    for node in &nodes {
+        for line in render::replica::lines(node) {
+            console.note(&format!("note: {}: {line}", node.node));
+        }
+    }
+    let exit = put_new(&args.out, &document::yaml(&rack)?, console)?;
+    if let Some(format) = document {
+        let mut report = document::json(&RackReplica {
+            format_version: REPLICA_FORMAT.to_owned(),
+            kind: "RackReplica".to_owned(),
+            rack: rack.metadata.name,
+            file: args.out.display().to_string(),
+            nodes,
+        })?;
+        report["exit"] = document::exit_json(exit);
+        console.document(&document::print(&report, format)?);
+    }
+    Ok(exit)
 }
 
 /// A rack of these servers.
