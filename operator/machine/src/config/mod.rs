@@ -15,8 +15,8 @@ const CONVENTIONAL: usize = 256;
 const PCIE: u8 = 0x10;
 /// Access Control Services extended capability id.
 const ACS: u16 = 0x000d;
-/// No list is longer: one capability every four bytes, conventional or extended.
-const MOST_STEPS: usize = (4096 - CONVENTIONAL) / 4;
+/// Extended capabilities that Linux looks at (`pci_find_next_ext_capability`): eight bytes each is the least.
+const MOST_STEPS: usize = (4096 - CONVENTIONAL) / 8;
 
 /// One function's configuration space as far as it could be read.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,10 @@ impl ConfigSpace<'_> {
         Err(Unknown::Malformed)
     }
 
-    /// Offset of an extended capability. The list is a chain in any order; it is followed, never searched.
+    /// Offset of an extended capability. The list is a chain in any order; it is followed, never searched, and it ends where
+    /// Linux takes it to end (`pci_find_next_ext_capability`): at a header of zeroes, which says that nothing comes next, at a
+    /// next one that lies before extended space, and after as many steps as there is room for. What ends so was read to its
+    /// end, so that what is not in it is absent. Unlike Linux, bytes that did not come, or came as ones, leave it unknown.
     fn extended(self, id: u16) -> Result<Option<usize>, Unknown> {
         let mut at = CONVENTIONAL;
         for _ in 0..MOST_STEPS {
@@ -82,27 +85,15 @@ impl ConfigSpace<'_> {
             if header == u32::MAX {
                 return Err(Unknown::NotReady);
             }
-            if header == 0 {
-                // At the start, no list. Further on, something was said to be here and is not: whatever came after it is
-                // not known.
-                return if at == CONVENTIONAL {
-                    Ok(None)
-                } else {
-                    Err(Unknown::Malformed)
-                };
-            }
             if (header & 0xffff) as u16 == id {
                 return Ok(Some(at));
             }
             at = (header >> 20) as usize & 0xffc;
-            if at == 0 {
+            if at < CONVENTIONAL {
                 return Ok(None);
             }
-            if at < CONVENTIONAL {
-                return Err(Unknown::Malformed);
-            }
         }
-        Err(Unknown::Malformed)
+        Ok(None)
     }
 
     /// Why bytes are missing. The kernel gives readers without `CAP_SYS_ADMIN` exactly the header.

@@ -72,17 +72,13 @@ fn acs_is_found_wherever_the_list_leads() {
         (
             "a loop",
             port(6, &[(0x100, 1, 0x200), (0x200, 3, 0x100)]),
-            Err(Unknown::Malformed),
+            Ok(Acs::None),
         ),
-        (
-            "to itself",
-            port(6, &[(0x100, 1, 0x100)]),
-            Err(Unknown::Malformed),
-        ),
+        ("to itself", port(6, &[(0x100, 1, 0x100)]), Ok(Acs::None)),
         (
             "back into the header",
             port(6, &[(0x100, 1, 0x40)]),
-            Err(Unknown::Malformed),
+            Ok(Acs::None),
         ),
         (
             "at the very end",
@@ -145,7 +141,43 @@ fn acs_is_found_wherever_the_list_leads() {
         (
             "on to where nothing is",
             port(6, &[(0x100, 1, 0x200)]),
-            Err(Unknown::Malformed),
+            Ok(Acs::None),
+        ),
+        (
+            "a last one that was zeroed",
+            port(6, &[(0x100, 1, 0x148), (0x148, 3, 0x200), (0x200, 0, 0)])
+                .into_iter()
+                .enumerate()
+                .map(|(at, byte)| {
+                    if (0x200..0x204).contains(&at) {
+                        0
+                    } else {
+                        byte
+                    }
+                })
+                .collect(),
+            Ok(Acs::None),
+        ),
+        (
+            "one with an id and nothing else is none of Linux's ends",
+            port(
+                6,
+                &[(0x100, 1, 0x148), (0x148, 0, 0x200), (0x200, 0x000d, 0)],
+            ),
+            Ok(present(0x200)),
+        ),
+        (
+            "further than Linux looks",
+            {
+                let mut list = vec![(0x100, 1, 0x108)];
+                list.extend((1..480).map(|at| (0x100 + at * 8, 3, 0x108 + at * 8)));
+                let mut bytes = port(6, &list);
+                // The last place leads to one between two others, which is the 481st.
+                bytes[0xff8..0xffc].copy_from_slice(&(0x104_u32 << 20 | 3).to_le_bytes());
+                bytes[0x104..0x108].copy_from_slice(&0x0001_000d_u32.to_le_bytes());
+                bytes
+            },
+            Ok(Acs::None),
         ),
         (
             "two of them",
@@ -168,7 +200,7 @@ fn acs_is_found_wherever_the_list_leads() {
                 6,
                 &[(0x100, 1, 0x200), (0x200, 3, 0x300), (0x300, 4, 0x200)],
             ),
-            Err(Unknown::Malformed),
+            Ok(Acs::None),
         ),
         (
             "a list that ends between two dwords",
