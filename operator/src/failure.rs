@@ -234,6 +234,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
     match error {
         StepError::Access(access) => refused(&access.source),
         StepError::Tool(ToolError::Start { source, .. }) => refused(source),
+        StepError::ToolRefused { .. } => Some(Exit::NoPermission),
         StepError::Tool(ToolError::Missing { .. }) => Some(Exit::Unavailable),
         StepError::Expectation { .. }
         | StepError::ToolFailed { .. }

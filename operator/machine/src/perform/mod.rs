@@ -1,5 +1,6 @@
 //! Carries out one step's action on a machine: looks first, acts, waits, reads back.
 mod acs;
+mod failed;
 mod identity;
 mod limit;
 mod p2p;
@@ -66,6 +67,14 @@ pub enum StepError {
         tool: String,
         /// What it did instead, with the end of its output.
         what: String,
+    },
+    /// A tool ran, and says itself that it was not permitted to do what it was told; it did none of it.
+    #[error("`{tool}` was not permitted to: {said}")]
+    ToolRefused {
+        /// The tool.
+        tool: String,
+        /// Its own line.
+        said: String,
     },
     /// A register kept its value although the write succeeded.
     #[error(

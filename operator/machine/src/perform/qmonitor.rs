@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{
     Performed, StepError,
-    soc::{TOOL_DEADLINE, failed, wait_for},
+    failed::failed,
+    soc::{TOOL_DEADLINE, wait_for},
 };
 use crate::{
     access::{Invocation, ToolOutput},
@@ -48,6 +49,13 @@ pub(super) fn start(machine: &Machine) -> Result<Performed, StepError> {
         }
         QmonitorUnit::Absent | QmonitorUnit::Unknown => Some(transient(machine)?),
     };
+    // Who was not permitted to start it waits for nobody.
+    if let Some(output) = started.as_ref().filter(|output| output.status != Some(0))
+        && let refused @ StepError::ToolRefused { .. } = failed("systemd-run", output)
+        && !listens()
+    {
+        return Err(refused);
+    }
     // A start may fail because somebody else was faster, and one that succeeds may die: only the listener tells.
     if wait_for(machine, QMONITOR_DEADLINE, || Ok(listens()))? {
         return Ok(Performed::Changed {

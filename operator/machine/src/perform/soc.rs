@@ -13,6 +13,7 @@ use crd::{id::PciAddress, kind::ResetScope, snapshot::SocIdentity, step::MdpSett
 
 use super::{
     Performed, StepError,
+    failed::failed,
     identity::{Roll, confirm},
 };
 use crate::{
@@ -321,25 +322,5 @@ pub(super) fn wait_for(
         }
         machine.pause(pause.min(now.until(deadline)));
         pause = (pause * 2).min(SLOWEST_LOOK);
-    }
-}
-
-/// What a tool did instead of its work, with the end of what it printed.
-pub(super) fn failed(tool: &str, output: &ToolOutput) -> StepError {
-    let ended = match (output.timed_out, output.status) {
-        (true, _) => "did not end in time".to_owned(),
-        (false, None) => "was killed".to_owned(),
-        (false, Some(status)) => format!("ended with exit code {status}"),
-    };
-    let said = if output.stderr.trim().is_empty() {
-        &output.stdout
-    } else {
-        &output.stderr
-    };
-    let last = said.trim().lines().last().unwrap_or("nothing");
-    let last: String = last.chars().take(200).collect();
-    StepError::ToolFailed {
-        tool: tool.to_owned(),
-        what: format!("{ended}; it said: {last}"),
     }
 }

@@ -152,6 +152,32 @@ fn qmonitor_is_started_whatever_its_unit_is() {
     assert_eq!(made, [show]);
 }
 
+/// Words of a tool that it was not permitted are a refusal, as an error number of the system is, and end the wait.
+#[test]
+fn a_tool_that_was_not_permitted_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    put(
+        root,
+        "proc/net/tcp",
+        "  sl  local_address rem_address   st\n",
+    );
+    for (tool, said, status) in [
+        ("systemctl", "", "0"),
+        (
+            "systemd-run",
+            "Failed to start transient service unit: Operation not permitted\n",
+            "1",
+        ),
+    ] {
+        double(root, "answers", &format!("bin/{tool}"));
+        put(root, &format!("bin/{tool}.answers/stdout"), said);
+        put(root, &format!("bin/{tool}.answers/status"), status);
+    }
+    let error = perform(&fixture(root), &Action::StartQmonitor {}).unwrap_err();
+    assert!(matches!(error, StepError::ToolRefused { .. }), "{error}");
+}
+
 /// The tool that tells versions is asked where the record does not say it, and nowhere else.
 #[test]
 fn versions_come_from_the_record_first() {
