@@ -65,5 +65,5 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(_) = text.parse::<vendor::SwitchList>();
     let _ = text.parse::<vendor::GasWord>();
     let Ok(report) = text.parse::<vendor::RunnerReport>();
-    let _ = report.judge(Some(0), false);
+    let _ = report.judge(10, Some(0), false);
 });

@@ -246,6 +246,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         | StepError::Gone { .. }
         | StepError::NotProven { .. }
         | StepError::NoP2P { .. }
+        | StepError::NotCompared { .. }
         | StepError::NotOnMachine { .. } => None,
     }
 }

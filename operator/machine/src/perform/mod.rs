@@ -156,6 +156,16 @@ pub enum StepError {
         /// What the test said.
         why: String,
     },
+    /// The test went well as far as it says, and does not say that data was compared.
+    #[error(
+        "links carried the test's {runs} runs, and of {unsaid} it does not say that the data was compared: P2P of data is not proven; compare it yourself and declare `verification: {{ mode: None }}` on the group, or install a test that brings its expected output"
+    )]
+    NotCompared {
+        /// Runs, one a pair and direction.
+        runs: u32,
+        /// Those that say nothing of the data.
+        unsaid: u32,
+    },
     /// The action is no machine's business: a build, a worker, the ledger.
     #[error("{verb} is not carried out on a machine")]
     NotOnMachine {

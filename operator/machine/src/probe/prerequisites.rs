@@ -22,13 +22,17 @@ const SYS_ADMIN: u32 = 21;
 const MODULES: [&str; 6] = ["mhi", "qaic", "qrtr", "qrtr_mhi", "switchtec", "vfio_pci"];
 /// The vendor's SDK.
 const SDK: &str = "/opt/qti-aic";
-/// Files of it that steps need: tools, what qmonitor reads, and the test of P2P.
-const FILES: [(&str, &str); 6] = [
+/// Files of it that steps need: tools, what qmonitor reads, the test of P2P, and what that test's output is compared with.
+const FILES: [(&str, &str); 7] = [
     ("exec", "qaic-runner"),
     ("firmware", "fw2_swe.json"),
     (
         "test-data/aic100/v2/qaic-compute-networks/factory-workload-bin",
         "2c-p2p-bw",
+    ),
+    (
+        "test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw",
+        "output.bin",
     ),
     ("tools", "qaic-monitor-grpc-server"),
     ("tools", "qaic-monitor-json"),

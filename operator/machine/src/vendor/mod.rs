@@ -30,7 +30,7 @@ pub(crate) use query_json::sku_number;
 pub use query_json::{QueryJson, QueryJsonError};
 pub use refusal::refusal;
 pub use reset::{ResetOutcome, ResetReport};
-pub use runner::{RunnerReport, Validation};
+pub use runner::{Proven, RunnerReport, Validation};
 pub use switchtec::{GasWord, SwitchList, SwitchtecError};
 pub use text::{
     cpu_count, listening, listens_on, lockdown_level, memory_kib, sdk_version, secure_boot,

@@ -1,7 +1,8 @@
-//! `qaic-runner` with the P2P test: its rate, what it says of the data, and anything else it complains of.
+//! `qaic-runner` with the P2P test: how much it ran, its rate, what it says of the data, and anything else it complains of.
 //!
-//! Format: the statistics line is documented (`… Inf/Sec 284123.196`), and so is `Failed to access P2P device`; that output is
-//! compared with `-o FILE` is inferred from the vendor's open runner, whose words for it differ between versions.
+//! Format: the statistics line is documented (`InferenceCnt 5000 … Inf/Sec 284123.196`), and so is `Failed to access P2P
+//! device`. That output is compared with `-o FILE` is inferred from the vendor's open runner, and so are the words in which it
+//! says what came of that. No run of this test was ever seen: what is not said here is not known.
 use std::{convert::Infallible, str::FromStr};
 
 use super::{complaint, log::without_escapes};
@@ -9,8 +10,8 @@ use super::{complaint, log::without_escapes};
 /// What a run says of the data that it compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Validation {
-    /// It says nothing. Told to compare (`-o`), it ends with another code than 0 where the output differs, as the open runner
-    /// does; whether the vendor's own does is not known.
+    /// It says nothing, so that nothing is known of the data: that the vendor's own runner compares, and ends with another
+    /// code than 0 where the output differs, as the open one does, is not known.
     Unsaid,
     /// It says that the output is as expected.
     Passed,
@@ -18,9 +19,20 @@ pub enum Validation {
     Failed,
 }
 
+/// What a run that went well proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proven {
+    /// That what arrived is what was sent: the runner says that it compared.
+    Data,
+    /// That links carried the run to its end. Nothing is known of what arrived.
+    Links,
+}
+
 /// One run's report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunnerReport {
+    /// Inferences that it ran; the last of several counts. Absent where it does not say.
+    pub count: Option<u64>,
     /// Inferences per second; the last of several counts.
     pub rate: Option<f64>,
     /// What it says of the data.
@@ -49,6 +61,7 @@ impl FromStr for RunnerReport {
             (_, false) => Validation::Unsaid,
         };
         Ok(Self {
+            count: after(&text, "InferenceCnt").and_then(|word| word.parse().ok()),
             rate: rate(&text),
             validation,
             complaint: complaint.map(|line| line.chars().take(200).collect()),
@@ -57,8 +70,14 @@ impl FromStr for RunnerReport {
 }
 
 impl RunnerReport {
-    /// Why the run proves nothing; the exit code alone never does, and neither does the rate.
-    pub fn judge(&self, status: Option<i32>, timed_out: bool) -> Result<(), String> {
+    /// What the run of so many inferences proves, or why it proves nothing; the exit code alone never does, and neither does
+    /// the rate.
+    pub fn judge(
+        &self,
+        asked: u64,
+        status: Option<i32>,
+        timed_out: bool,
+    ) -> Result<Proven, String> {
         if timed_out {
             return Err("the test did not end in time".to_owned());
         }
@@ -66,7 +85,16 @@ impl RunnerReport {
             return Err(line.clone());
         }
         match (status, self.rate) {
-            (Some(0), Some(rate)) if rate > 0.0 => Ok(()),
+            (Some(0), Some(rate)) if rate > 0.0 => match self.count {
+                Some(count) if count >= asked => Ok(match self.validation {
+                    Validation::Passed => Proven::Data,
+                    Validation::Unsaid | Validation::Failed => Proven::Links,
+                }),
+                Some(count) => Err(format!("the test ran {count} of {asked} inferences")),
+                None => Err(format!(
+                    "the test does not say how many of {asked} inferences it ran"
+                )),
+            },
             (Some(0), Some(_) | None) => Err("the test reports no work done".to_owned()),
             (Some(status), _) => Err(format!("the test ended with exit code {status}")),
             (None, _) => Err("the test was killed".to_owned()),
@@ -85,13 +113,16 @@ fn unreached(text: &str) -> Option<String> {
 }
 
 fn rate(output: &str) -> Option<f64> {
-    let (_, rest) = output.rsplit_once("Inf/Sec")?;
-    let word = rest
-        .trim_start_matches([':', '='])
-        .split_whitespace()
-        .next()?;
-    let rate: f64 = word.parse().ok()?;
+    let rate: f64 = after(output, "Inf/Sec")?.parse().ok()?;
     rate.is_finite().then_some(rate)
+}
+
+/// The word behind the last place where a key stands.
+fn after<'a>(output: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = output.rsplit_once(key)?;
+    rest.trim_start_matches([':', '='])
+        .split_whitespace()
+        .next()
 }
 
 #[cfg(test)]
@@ -101,9 +132,9 @@ mod tests {
     const STATS: &str =
         "---- Stats ----\nInferenceCnt 10 TotalDuration 17598us BatchSize 1 Inf/Sec 568.246\n";
 
-    fn check(text: &str, status: Option<i32>, expected: Result<(), &str>) {
+    fn check(text: &str, status: Option<i32>, expected: Result<Proven, &str>) {
         let Ok(report) = text.parse::<RunnerReport>();
-        let judged = report.judge(status, false);
+        let judged = report.judge(10, status, false);
         assert_eq!(
             judged.as_ref().map_err(String::as_str),
             expected.as_ref().map_err(|e| *e),
@@ -114,14 +145,31 @@ mod tests {
     #[test]
     fn a_run_counts_when_everything_speaks_for_it() {
         let with = |line: &str| format!("{line}\n{STATS}");
-        check(STATS, Some(0), Ok(()));
-        check(&with("Output validation passed"), Some(0), Ok(()));
+        // Nothing is said of the data: nothing is known of it.
+        check(STATS, Some(0), Ok(Proven::Links));
+        check(&with("Output validation passed"), Some(0), Ok(Proven::Data));
         check(
             &with("[15:58:55.536][error][LogCommon] Failed to open"),
             Some(0),
-            Ok(()),
+            Ok(Proven::Links),
         );
-        check(&STATS.replace('\n', "\r\n"), Some(0), Ok(()));
+        check(&STATS.replace('\n', "\r\n"), Some(0), Ok(Proven::Links));
+        // What was run is counted against what was asked.
+        check(
+            &STATS.replace("Cnt 10", "Cnt 3"),
+            Some(0),
+            Err("the test ran 3 of 10 inferences"),
+        );
+        check(
+            &with("Output validation passed").replace("Cnt 10", "Cnt 9"),
+            Some(0),
+            Err("the test ran 9 of 10 inferences"),
+        );
+        check(
+            "Output validation passed\nInf/Sec 568.246\n",
+            Some(0),
+            Err("the test does not say how many of 10 inferences it ran"),
+        );
         check(
             &with("Failed to access P2P device"),
             Some(0),
@@ -161,9 +209,9 @@ mod tests {
             Some(0),
             Err("the test reports no work done"),
         );
-        check("Inf/Sec 1\nInf/Sec 2\n", Some(0), Ok(()));
+        check(&format!("{STATS}{STATS}"), Some(0), Ok(Proven::Links));
         let Ok(report) = STATS.parse::<RunnerReport>();
-        assert!(report.judge(Some(0), true).is_err());
+        assert!(report.judge(10, Some(0), true).is_err());
     }
 
     #[test]

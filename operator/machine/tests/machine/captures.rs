@@ -78,7 +78,7 @@ fn query_json(text: &str) -> String {
 
 fn runner(text: &str) -> String {
     let Ok(report) = text.parse::<RunnerReport>();
-    format!("{report:#?}\n{:?}\n", report.judge(Some(0), false))
+    format!("{report:#?}\n{:?}\n", report.judge(10, Some(0), false))
 }
 
 fn captures(adapter: &str) -> Vec<PathBuf> {

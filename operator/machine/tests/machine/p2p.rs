@@ -1,6 +1,6 @@
 //! P2P verification on a rack: it passes where data can go and fails with the vendor tool's words where it cannot.
 use crd::{id::GroupId, snapshot::HardwareSnapshot, step::Action};
-use machine::perform;
+use machine::{StepError, perform};
 
 use crate::room::{Room, TWO_ULTRA, port, soc};
 
@@ -94,6 +94,35 @@ fn p2p_tells_the_truth_about_the_registers() {
             ),
         }
     }
+}
+
+/// A test that brings nothing to compare with proves that links carry it, and no more: asked for data, that is no pass.
+#[test]
+fn where_nothing_was_compared_data_is_not_proven() {
+    let (room, verify) = prepared();
+    perform(room.machine(), &verify).unwrap();
+    let mut recorded = room.probe();
+    let installed = &mut recorded.prerequisites.as_mut().unwrap().installed;
+    let files = installed.value.as_mut().unwrap();
+    assert!(files.iter().any(|file| file.ends_with("/output.bin")));
+    files.retain(|file| !file.ends_with("/output.bin"));
+    let server = serde_json::json!({ "name": "aic-01", "recorded": recorded, "rootPorts": [] });
+    let text = serde_json::json!({
+        "apiVersion": "shardplane.dev/v1alpha1",
+        "kind": "Rack",
+        "metadata": { "name": "twin" },
+        "spec": { "seed": 1, "servers": [server] },
+    });
+    let twin = Room::of(&text.to_string());
+    let error = perform(twin.machine(), &verify).unwrap_err();
+    assert!(
+        matches!(error, StepError::NotCompared { runs: 2, unsaid: 2 }),
+        "{error}"
+    );
+    // What fails is told as that.
+    twin.server().set("0000:24:00.0/acs", "0x001d").unwrap();
+    let error = perform(twin.machine(), &verify).unwrap_err();
+    assert!(matches!(error, StepError::NoP2P { .. }), "{error}");
 }
 
 #[test]

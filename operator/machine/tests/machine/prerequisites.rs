@@ -26,7 +26,7 @@ fn a_healthy_rack_has_everything() {
     assert_eq!(seen.iommus.get(), Some(&1));
     assert_eq!(seen.virtual_machine.get(), Some(&false));
     assert_eq!(seen.modules.get().unwrap(), &["mhi", "qaic", "switchtec"]);
-    assert_eq!(seen.installed.get().unwrap().len(), 6);
+    assert_eq!(seen.installed.get().unwrap().len(), 7);
     assert_eq!(seen.switchtec.get().unwrap(), "/usr/bin/switchtec");
     assert_eq!(seen.vendor_operator.get().unwrap().len(), 0);
     assert_eq!(seen.disk_gib.get(), Some(&4096));

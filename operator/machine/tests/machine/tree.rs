@@ -50,11 +50,12 @@ const AROUND: [&str; 21] = [
     "/sys/module/qaic/version",
 ];
 /// Folders of which only the names matter.
-const NAMED: [&str; 12] = [
+const NAMED: [&str; 13] = [
     "/etc/modprobe.d",
     "/etc/sysctl.d",
     "/opt/qti-aic/exec",
     "/opt/qti-aic/firmware",
+    "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw",
     "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin",
     "/opt/qti-aic/tools",
     "/run/modprobe.d",

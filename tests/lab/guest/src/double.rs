@@ -31,6 +31,9 @@ const ADDRESSES: &str = "/run/addresses";
 const DEVICES: &str = "/sys/bus/pci/devices";
 /// The real tool's port.
 const QMONITOR_PORT: u16 = 62472;
+/// The test of P2P, with what its output is compared with.
+const P2P_TEST: &str =
+    "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw";
 /// A call that the rack lets hang is ended by whoever waits for it, long before this.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -48,6 +51,10 @@ pub(crate) fn install() -> Result<()> {
         for name in machine.list(&format!("/opt/qti-aic/{folder}"))? {
             symlink("/bin/guest", format!("/opt/qti-aic/{folder}/{name}"))?;
         }
+    }
+    fs::create_dir_all(P2P_TEST)?;
+    for name in machine.list(P2P_TEST)? {
+        fs::write(format!("{P2P_TEST}/{name}"), "")?;
     }
     for name in ["switchtec", "systemd-run"] {
         if let Err(ToolError::Missing { .. }) = machine.run(&Invocation::new(name, &[], LONGEST)) {
