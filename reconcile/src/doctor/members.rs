@@ -46,27 +46,27 @@ pub(super) fn whole(patient: &Patient<'_>) -> Vec<Seen> {
             .is_some_and(|sku| sku.0.contains("Ultra"))
     };
     let cards = patient.topology.cards();
-    let ultras = cards.iter().filter(|card| {
-        card.switch.is_some() && card.socs.first().is_some_and(|soc| is_ultra(*soc))
-    });
+    // Whatever they hang on: one that hangs on no switch of a card is the least whole of all.
+    let ultras = cards
+        .iter()
+        .filter(|card| card.socs.iter().any(|soc| is_ultra(*soc)));
     ultras
         .map(|card| {
             let shown = card.socs.len();
-            let seen = if shown >= ULTRA {
-                Seen::pass("four SoCs on each Ultra")
-            } else {
-                Seen::warn(
-                    format!("{} of 4 on the card below {}", counted(shown, "SoC"), named(card.switch)),
+            let seen = match card.switch {
+                Some(_) if shown == ULTRA => Seen::pass("four SoCs on each Ultra"),
+                Some(switch) => Seen::warn(
+                    format!("{} of 4 on the card below {switch}", counted(shown, "SoC")),
                     "a SoC fell off the bus, is hidden, or is given away: see the kernel's log, and cycle the machine's power if it stays",
-                )
+                ),
+                None => Seen::warn(
+                    "a SoC of an Ultra alone: the card's switch and its three others are not above and beside it",
+                    "a virtual machine was given the SoC without its card, or the switch is hidden: give it the whole card; on a physical machine see the kernel's log, and cycle its power",
+                ),
             };
             seen.over(card.socs.iter().copied()).from("/sys/bus/pci/devices")
         })
         .collect()
-}
-
-fn named(switch: Option<crd::id::PciAddress>) -> String {
-    switch.map_or_else(|| "no switch".to_owned(), |switch| switch.to_string())
 }
 
 pub(super) fn holders(patient: &Patient<'_>) -> Vec<Seen> {

@@ -110,6 +110,23 @@ fn cards_and_their_socs() {
         "3 SoCs of 4",
         3,
     );
+    // One that hangs on a root port, whatever other cards are whole.
+    check(
+        |s| {
+            let address = s.socs[0].address;
+            let root = s.functions.iter().find(|f| f.parent.is_none()).unwrap();
+            let (parent, path) = (root.address, format!("{}/00.0", root.path));
+            let function = s.functions.iter_mut().find(|f| f.address == address);
+            let function = function.unwrap();
+            function.parent = Some(parent);
+            function.path.0.clone_from(&path);
+            s.socs[0].path.0 = path;
+        },
+        "card-whole",
+        Warn,
+        "a SoC of an Ultra alone",
+        1,
+    );
     check(
         |s| {
             s.holders.push(Holder {
