@@ -1,6 +1,8 @@
 //! What moved under us since the ledger was written, and its cause where it can be told.
+use std::collections::BTreeMap;
+
 use crd::{
-    id::{PciAddress, Word},
+    id::{MhiSerial, PciAddress, Word},
     plan::ReportReason,
     snapshot::{Acs, HardwareSnapshot, LedgerEntry, LedgerTarget, SocIdentity},
     step::ACS_REDIRECT_MASK,
@@ -19,7 +21,7 @@ pub struct Drift {
     pub message: String,
 }
 
-/// SoCs and ports whose address, path and serial disagree with the ledger. Where there is one, nothing on the node is
+/// SoCs and ports whose address, path and serial disagree with the ledger, and SoCs that are not told apart by theirs. Where there is one, nothing on the node is
 /// touched: an address that names another device is how the wrong one gets reset.
 ///
 /// A SoC that is simply gone does not disagree.
@@ -57,7 +59,32 @@ pub fn renumbered(snapshot: &HardwareSnapshot) -> Vec<Drift> {
             | LedgerTarget::Sysctl { name: _ }
             | LedgerTarget::File { file: _ } => None,
         });
-    socs.chain(ports).collect()
+    socs.chain(ports).chain(shared_serials(snapshot)).collect()
+}
+
+/// SoCs that show one serial: a serial is an identity, so that none of them is known to be the one that the ledger, or a
+/// declaration, means by it.
+pub fn shared_serials(snapshot: &HardwareSnapshot) -> Vec<Drift> {
+    let mut socs_of: BTreeMap<&MhiSerial, Vec<PciAddress>> = BTreeMap::new();
+    for soc in &snapshot.socs {
+        if let Some(serial) = soc.serial.get() {
+            socs_of.entry(serial).or_default().push(soc.address);
+        }
+    }
+    let shared = socs_of.into_iter().filter(|(_, socs)| socs.len() > 1);
+    let drift = |(serial, socs): (&MhiSerial, Vec<PciAddress>)| Drift {
+        reason: ReportReason::Renumbered,
+        message: format!(
+            "serial {serial} is shown by {} SoCs, {}, and must tell one from every other",
+            socs.len(),
+            socs.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        functions: socs,
+    };
+    shared.map(drift).collect()
 }
 
 fn moved_soc(known: &SocIdentity, snapshot: &HardwareSnapshot) -> Option<Drift> {

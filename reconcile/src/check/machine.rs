@@ -274,7 +274,10 @@ impl<'a> Machine<'a> {
             (self.snapshot.functions.iter())
                 .any(|function| (function.address == *port) != (function.path == *path))
         });
+        let serials = || self.snapshot.socs.iter().filter_map(|soc| soc.serial.get());
+        let told_apart: BTreeSet<_> = serials().collect();
         moved
+            || told_apart.len() < serials().count()
             || self.snapshot.ledger.identities.iter().any(|known| {
                 self.snapshot.socs.iter().any(|soc| {
                     let serial = soc.serial.get();

@@ -7,7 +7,7 @@ use super::{
     patient::Patient,
     seen::{Seen, counted},
 };
-use crate::drift::renumbered;
+use crate::drift::{Drift, renumbered, shared_serials};
 
 pub(super) fn identity(patient: &Patient<'_>) -> Vec<Seen> {
     let moved = renumbered(patient.snapshot);
@@ -15,8 +15,13 @@ pub(super) fn identity(patient: &Patient<'_>) -> Vec<Seen> {
         let known = patient.snapshot.ledger.identities.len();
         return vec![Seen::pass(format!("{} as recorded", counted(known, "SoC"))).from("ledger")];
     }
-    let seen = |drift: crate::drift::Drift| {
-        let fix = "put cards back where they were; or put the node's folder in the state directory aside, which gives up what it would restore";
+    let shared = shared_serials(patient.snapshot);
+    let seen = |drift: Drift| {
+        let fix = if shared.contains(&drift) {
+            "nothing is touched while it is so: look again, and ask the vendor if it stays; boards may have been given one serial, or the driver tells a wrong one"
+        } else {
+            "put cards back where they were; or put the node's folder in the state directory aside, which gives up what it would restore"
+        };
         Seen::fail(drift.message, fix)
             .over(drift.functions)
             .from("ledger")

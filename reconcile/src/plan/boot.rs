@@ -84,7 +84,10 @@ pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -
             }
         }
     } else {
-        left_out.push("ports or SoCs are not where the ledger knows them".into());
+        left_out.push(
+            "ports or SoCs are not where the ledger knows them, or not told apart by their serials"
+                .into(),
+        );
     }
     let ports: Vec<BootPort> = ports.into_iter().collect();
     let list = |entry: &dyn Fn(&BootPort) -> String| {

@@ -136,7 +136,7 @@ impl<'a> Report<'a> {
                 first.reason,
                 name,
                 functions.into_iter().collect(),
-                "ports or SoCs are not where the ledger knows them: a card was added, taken out or moved, so nothing on the node is touched"
+                "ports or SoCs are not where the ledger knows them, or not told apart by their serials: a card was added, taken out or moved, or two have one serial, so nothing on the node is touched"
                     .into(),
                 "put the cards back where they were; or put the node's folder in the state directory aside, which gives up what it would restore",
             );

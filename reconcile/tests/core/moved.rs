@@ -179,6 +179,39 @@ fn a_plan_made_before_something_moved_breaks_a_rule_after() {
     }
 }
 
+/// A serial is an identity: with two SoCs of one, nothing says which is meant, and nothing is touched.
+#[test]
+fn two_socs_of_one_serial_stop_the_node() {
+    let mut node = configured();
+    // Also where the ledger knows neither.
+    node.ledger = crd::snapshot::Ledger::default();
+    node.socs[1].serial = node.socs[0].serial.clone();
+    let found = renumbered(&node);
+    let both = vec![node.socs[0].address, node.socs[1].address];
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].functions, both);
+    let case = Case::of(quickstart(), node.clone());
+    let blocked = (case.plan.report.iter())
+        .any(|line| line.kind == ReportKind::Blocked && line.reason == ReportReason::Renumbered);
+    let told = |line: &crd::plan::ReportLine| line.message.contains("is shown by 2 SoCs");
+    assert!(case.plan.report.iter().any(told), "{:#?}", case.plan.report);
+    assert!(blocked, "{:#?}", case.plan.report);
+    assert_eq!(
+        case.plan.nodes.iter().flat_map(|node| &node.steps).count(),
+        0
+    );
+    assert_eq!(case.rules(), Vec::<&str>::new());
+    // The second reader sees it by itself.
+    let mut case = Case::of(quickstart(), configured());
+    case.snapshot.socs[1].serial = case.snapshot.socs[0].serial.clone();
+    assert!(case.rules().contains(&"SP-C14"), "{:?}", case.rules());
+    // Serials that could not be read are nobody's.
+    for soc in &mut node.socs {
+        soc.serial = Fact::unknown(crd::Unknown::NoPermission, "test");
+    }
+    assert_eq!(renumbered(&node), []);
+}
+
 #[test]
 fn what_is_gone_is_missing_and_has_not_moved() {
     let mut node = configured();

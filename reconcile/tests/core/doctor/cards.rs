@@ -128,6 +128,13 @@ fn cards_and_their_socs() {
         1,
     );
     check(
+        |s| s.socs[5].serial = s.socs[2].serial.clone(),
+        "identity",
+        Fail,
+        "is shown by 2 SoCs",
+        2,
+    );
+    check(
         |s| {
             s.holders.push(Holder {
                 soc: s.socs[0].address,
