@@ -2,15 +2,16 @@
 //!
 //! Format: documented (cgroups(7): `hierarchy:controllers:path`, one line on version 2, several on version 1). How a path is
 //! composed is each engine's own: those of kubelet (systemd and cgroupfs drivers), containerd, CRI-O, Docker and Podman are
-//! observed on ordinary hosts. What is not recognised names nothing.
+//! observed on ordinary hosts; those of LXC (`lxc.payload.NAME`, before that `lxc/NAME`) and of systemd-nspawn
+//! (`machine-NAME.scope/payload`) are documented. What is not recognised names nothing.
 use std::{convert::Infallible, str::FromStr};
 
 /// Whose a process is, as far as its control group tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CgroupOwner {
-    /// The innermost systemd unit that is no container's own.
+    /// The innermost systemd unit of the machine itself; none for what runs in a container, whose units are its own.
     pub unit: Option<String>,
-    /// The innermost container's id, of 64 hexadecimal digits as a rule.
+    /// The innermost container's id, of 64 hexadecimal digits as a rule; its name where the engine knows it by that.
     pub container: Option<String>,
     /// The pod's uid, with dashes.
     pub pod: Option<String>,
@@ -51,6 +52,10 @@ impl FromStr for CgroupOwner {
             whole.container = whole.container.or(found.container);
             whole.pod = whole.pod.or(found.pod);
         }
+        // One hierarchy may see a unit where another sees the container that it is in.
+        if whole.container.is_some() || whole.pod.is_some() {
+            whole.unit = None;
+        }
         Ok(whole)
     }
 }
@@ -64,6 +69,7 @@ fn line(line: &str) -> Option<(&str, &str)> {
 
 fn owner(path: &str) -> CgroupOwner {
     let mut found = CgroupOwner::default();
+    let mut above = "";
     for part in path.split('/').filter(|part| !part.is_empty()) {
         // Containerd without systemd's driver writes `SLICE:cri-containerd:ID`.
         for word in part.split(':') {
@@ -72,12 +78,13 @@ fn owner(path: &str) -> CgroupOwner {
                 // What is above a pod is kubelet's or the engine's.
                 found.unit = None;
                 found.container = None;
-            } else if let Some(container) = container(word) {
+            } else if let Some(container) = container(word).or_else(|| payload(above, word)) {
                 found.container = Some(container);
                 found.unit = None;
-            } else if is_unit(word) {
+            } else if is_unit(word) && found.container.is_none() && found.pod.is_none() {
                 found.unit = Some(word.chars().take(LONGEST).collect());
             }
+            above = word;
         }
     }
     found
@@ -92,6 +99,23 @@ fn container(word: &str) -> Option<String> {
         .unwrap_or(bare);
     let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
     (id.len() == 64 && is_hex(id)).then(|| id.to_owned())
+}
+
+/// A container that is known by its name: LXC's, whose processes have a group of their own beside that of its monitor, or
+/// systemd-nspawn's.
+fn payload(above: &str, word: &str) -> Option<String> {
+    let name = match (above, word) {
+        ("lxc" | "lxc.payload", name) => name,
+        (machine, "payload") => machine
+            .strip_prefix("machine-")
+            .and_then(|rest| rest.strip_suffix(".scope"))
+            .or_else(|| {
+                let rest = machine.strip_prefix("systemd-nspawn@")?;
+                rest.strip_suffix(".service")
+            })?,
+        (_, word) => word.strip_prefix("lxc.payload.")?,
+    };
+    (!name.is_empty()).then(|| name.chars().take(LONGEST).collect())
 }
 
 /// A pod's uid: behind `pod` at the start (cgroupfs) or after the slices above it (systemd), where dashes are underscores.
@@ -173,7 +197,32 @@ mod tests {
         // A service inside a container is the container's own.
         check(
             "0::/system.slice/docker-ID.scope/init.scope/a.service\n",
-            "a.service ID -",
+            "- ID -",
+        );
+        check(
+            "0::/system.slice/docker-ID.scope/system.slice/a.service\n",
+            "- ID -",
+        );
+        check("0::/kubepods/podUID/system.slice/a.service\n", "- - UID");
+        for path in [
+            "/lxc.payload.web/system.slice/a.service",
+            "/lxc.payload/web/system.slice/a.service",
+            "/lxc/web/init.scope",
+            "/machine.slice/machine-web.scope/payload/system.slice/a.service",
+            "/machine.slice/systemd-nspawn@web.service/payload/system.slice/a.service",
+            "/system.slice/lxd.service/lxc.payload.web/user.slice/user-0.slice/session-1.scope",
+        ] {
+            check(&format!("0::{path}\n"), "- web -");
+        }
+        check(
+            "0::/lxc.payload.web/system.slice/docker-ID.scope/a.service\n",
+            "- ID -",
+        );
+        // What runs beside a container, or is a virtual machine, is the host's.
+        check("0::/lxc.monitor.web\n", "- - -");
+        check(
+            "0::/machine.slice/machine-qemu.scope/libvirt/emulator\n",
+            "machine-qemu.scope - -",
         );
         check("0::/\n", "- - -");
         check("0::/../..\n", "- - -");
@@ -190,6 +239,10 @@ mod tests {
             "a.service - -",
         );
         check("11:devices:/docker/ID\n1:name=systemd:/\n", "- ID -");
+        check(
+            "11:devices:/docker/ID\n1:name=systemd:/system.slice/a.service\n",
+            "- ID -",
+        );
         check(
             "3:pids:/system.slice/containerd.service/kubepods-besteffort-pod_UID_.slice:cri-containerd:ID\n",
             "- ID UID",
