@@ -1,4 +1,6 @@
 //! The one writer of YAML: what it writes, YAML 1.1 and 1.2 readers read alike.
+use std::ops::Range;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,8 +40,8 @@ fn misleads(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The same text with every value that holds such a character escaped: readers would fold it differently, and a terminal
-/// would show something else.
+/// The same text with every key and value that holds such a character escaped: readers would fold it differently, and a
+/// terminal would show something else.
 fn escaped(text: String, value: &Value) -> String {
     if !text.contains(misleads) {
         return text;
@@ -47,41 +49,57 @@ fn escaped(text: String, value: &Value) -> String {
     let Ok(places) = Places::read(&text, 0) else {
         return text;
     };
+    let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
+    for (pointer, place) in &places.by_pointer {
+        let last = pointer.rsplit('/').next().unwrap_or_default();
+        let key = last.replace("~1", "/").replace("~0", "~");
+        let keyed = place.key.clone().zip(Some(key.as_str()));
+        let held = value.pointer(pointer).and_then(Value::as_str);
+        let written = keyed.into_iter().chain(Some(place.value.clone()).zip(held));
+        replaced.extend(
+            written
+                .filter(|(_, held)| held.contains(misleads))
+                .map(|(at, held)| (whole(&text, at), in_quotes(held))),
+        );
+    }
     let mut out = text;
-    let mut found: Vec<_> = places.by_pointer.iter().collect();
-    found.sort_by_key(|(_, place)| std::cmp::Reverse(place.value.start));
-    for (pointer, place) in found {
-        let Some(held) = value.pointer(pointer).and_then(Value::as_str) else {
-            continue;
-        };
-        if held.contains(misleads) {
-            let mut quoted = String::new();
-            for c in Value::from(held).to_string().chars() {
-                match u32::from(c) {
-                    _ if !misleads(c) => quoted.push(c),
-                    code @ ..=0xffff => quoted.extend(format!("\\u{code:04x}").chars()),
-                    code => quoted.extend(format!("\\U{code:08x}").chars()),
-                }
-            }
-            // A block reaches over its last line's end to where the next line begins.
-            let block = &out[place.value.clone()];
-            let rest = block
-                .rfind('\n')
-                .filter(|&at| block[at..].trim().is_empty());
-            let end = rest.map_or(place.value.end, |at| place.value.start + at);
-            // Its mark stands before it, on the line above.
-            let head = out[..place.value.start].trim_end();
-            let mark =
-                head.trim_end_matches(|c: char| matches!(c, '+' | '-') || c.is_ascii_digit());
-            let start = if mark.ends_with(['|', '>']) {
-                mark.len() - 1
-            } else {
-                place.value.start
-            };
-            out.replace_range(start..end, &quoted);
-        }
+    // From the end on, so that what is replaced leaves the places of the rest where they are.
+    replaced.sort_by_key(|(at, _)| std::cmp::Reverse(at.start));
+    for (at, quoted) in replaced {
+        out.replace_range(at, &quoted);
     }
     out
+}
+
+/// A text in quotes, with an escape for every character that misleads.
+fn in_quotes(held: &str) -> String {
+    let mut quoted = String::new();
+    for c in Value::from(held).to_string().chars() {
+        match u32::from(c) {
+            _ if !misleads(c) => quoted.push(c),
+            code @ ..=0xffff => quoted.extend(format!("\\u{code:04x}").chars()),
+            code => quoted.extend(format!("\\U{code:08x}").chars()),
+        }
+    }
+    quoted
+}
+
+/// All that a scalar is written with: of a block its mark too, which stands before it on the line above, and not the end
+/// of its last line, over which it reaches to where the next begins.
+fn whole(text: &str, at: Range<usize>) -> Range<usize> {
+    let block = &text[at.clone()];
+    let rest = block
+        .rfind('\n')
+        .filter(|&from| block[from..].trim().is_empty());
+    let end = rest.map_or(at.end, |from| at.start + from);
+    let head = text[..at.start].trim_end();
+    let mark = head.trim_end_matches(|c: char| matches!(c, '+' | '-') || c.is_ascii_digit());
+    let start = if mark.ends_with(['|', '>']) {
+        mark.len() - 1
+    } else {
+        at.start
+    };
+    start..end
 }
 
 /// Writes a value as canonical JSON (RFC 8785), the form that hashes are over: one line, keys in order.

@@ -112,6 +112,35 @@ fn what_a_terminal_would_show_otherwise_is_written_out() {
     }
 }
 
+/// Keys mislead as values do: labels and annotations are keyed by whatever somebody wrote.
+#[test]
+fn what_misleads_is_escaped_in_keys_too() {
+    for c in [
+        '\u{202e}',
+        '\u{200b}',
+        '\u{2066}',
+        '\u{feff}',
+        '\u{ad}',
+        '\u{85}',
+        '\u{e0041}',
+    ] {
+        let long = "long ".repeat(30);
+        for key in [
+            format!("{c}"),
+            format!("a{c}b: #/~1"),
+            format!("one\n\"two\"\\{c}\n"),
+            format!("{long}{c}"),
+            format!("\t{c}é😀"),
+        ] {
+            let value = json!({ "before": "x", "in": { key.clone(): { key.clone(): [key.clone(), { key.clone(): 1 }] } }, key.clone(): format!("v{c}"), "z": [1] });
+            let written = write::to_yaml(&value).expect("text has a YAML form");
+            assert!(!written.contains(c), "{c:?} {key:?}: {written:?}");
+            let read: serde_json::Value = serde_yaml::from_str(&written).expect("it is YAML");
+            assert_eq!(read, value, "{written}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(config(256))]
 
