@@ -175,9 +175,20 @@ pub enum Happening {
         device: String,
         /// Words about others, or further ones about it.
         more: usize,
+        /// What they speak of.
+        about: KernelWords,
         /// The functions whose devices they all are, in order; empty where a word is about none, or words were lost.
         functions: Vec<PciAddress>,
     },
+}
+
+/// What words of the kernel speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelWords {
+    /// All of channels that a SoC's program takes, gives back or loses (`DBC_STATE`, from Linux 6.19 on): the SoC is as it was.
+    Channels,
+    /// Of devices that come, go or change.
+    Devices,
 }
 
 /// Where a reader stands in a machine's events; zero means before the first.

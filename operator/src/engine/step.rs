@@ -171,6 +171,12 @@ impl Engine<'_> {
                     machine::perform(&node.machine, &step.action).map(|_| ()),
                 ))
             }
+            Action::VerifyP2P { members, .. } => {
+                self.crew.proves(&node.name, members, node.machine.now());
+                Ok(acted(
+                    machine::perform(&node.machine, &step.action).map(|_| ()),
+                ))
+            }
             Action::ClearAcs { .. }
             | Action::RestoreAcs { .. }
             | Action::StartQmonitor {}
@@ -179,8 +185,7 @@ impl Engine<'_> {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
-            | Action::WriteFile { .. }
-            | Action::VerifyP2P { .. } => Ok(acted(
+            | Action::WriteFile { .. } => Ok(acted(
                 machine::perform(&node.machine, &step.action).map(|_| ()),
             )),
             // The planner lists them apart, and the supervisor carries them out.

@@ -120,6 +120,14 @@ impl Crew<'_> {
         }
     }
 
+    /// A proof of P2P over these SoCs begins.
+    pub fn proves(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
+        match self {
+            Self::Supervised(supervisor) => supervisor.resets.prove(node, socs, now),
+            Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
+        }
+    }
+
     /// A run on this node is over.
     pub fn rests(&mut self, node: &NodeName, now: Timestamp) {
         match self {

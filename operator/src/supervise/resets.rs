@@ -1,7 +1,9 @@
 //! Resets that we carry out ourselves: what a machine tells of them is no news.
 //!
 //! A rack tells of a reset in one word. A kernel tells of every device of the SoC that goes and comes back, for as long as
-//! it boots: what it says of the SoC before our run is over is that reset's, for the run looks for itself as it goes on.
+//! it boots: what it says of the SoC before our run is over is that reset's, for the run looks for itself as it goes on. So it
+//! is with a proof of P2P, of which a kernel tells by the channels of its SoCs that the vendor's test takes and gives back;
+//! of these alone, for a SoC that goes meanwhile is news.
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -11,7 +13,7 @@ use crd::{
     id::{NodeName, PciAddress, PciPath},
     snapshot::SocIdentity,
 };
-use machine::{Happening, Timestamp};
+use machine::{Happening, KernelWords, Timestamp};
 
 /// How much later than our run's end its last words may be heard: they are gathered for a tenth of a second, and a SoC is
 /// seen to be Ready while its last devices come.
@@ -24,6 +26,8 @@ pub struct OwnResets {
     untold: BTreeSet<(NodeName, PciPath)>,
     /// Since when each SoC is at work, and until when what is heard of it is ours.
     spans: BTreeMap<(NodeName, PciAddress), Span>,
+    /// The same of proofs.
+    proofs: BTreeMap<(NodeName, PciAddress), Span>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +50,20 @@ impl OwnResets {
         }
     }
 
+    /// A proof over these SoCs begins.
+    pub fn prove(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
+        for soc in socs {
+            let span = Span {
+                from: now,
+                until: None,
+            };
+            self.proofs.insert((node.clone(), soc.address), span);
+        }
+    }
+
     /// The run on this node is over.
     pub fn over(&mut self, node: &NodeName, now: Timestamp) {
-        for ((at, _), span) in &mut self.spans {
+        for ((at, _), span) in self.spans.iter_mut().chain(&mut self.proofs) {
             if at == node {
                 span.until.get_or_insert(now.plus(LATE));
             }
@@ -59,10 +74,17 @@ impl OwnResets {
     pub fn explain(&mut self, node: &NodeName, what: &Happening, heard: Timestamp) -> bool {
         match what {
             Happening::SocReset { path } => self.untold.remove(&(node.clone(), path.clone())),
-            Happening::Kernel { functions, .. } => {
+            Happening::Kernel {
+                functions, about, ..
+            } => {
+                let proofs = match about {
+                    KernelWords::Channels => Some(&self.proofs),
+                    KernelWords::Devices => None,
+                };
                 let ours = |soc: &PciAddress| {
-                    let span = self.spans.get(&(node.clone(), *soc));
-                    span.is_some_and(|span| {
+                    let at = (node.clone(), *soc);
+                    let spans = [Some(&self.spans), proofs].into_iter().flatten();
+                    spans.filter_map(|spans| spans.get(&at)).any(|span| {
                         span.from <= heard && span.until.is_none_or(|until| heard <= until)
                     })
                 };
@@ -126,6 +148,7 @@ mod tests {
             action: "remove".into(),
             device: "mhi0_QAIC_CONTROL".into(),
             more: 3,
+            about: KernelWords::Devices,
             functions: functions.iter().map(|soc| address(soc)).collect(),
         };
         let ours = told(&["0000:25:00.0"]);
@@ -149,5 +172,45 @@ mod tests {
         resets.over(&node(), Timestamp(950_000));
         assert!(resets.explain(&node(), &ours, Timestamp(902_000)));
         assert!(!resets.explain(&node(), &ours, Timestamp(902_001)));
+    }
+
+    #[test]
+    fn of_a_proof_of_ours_the_channels_are_no_news_and_all_else_is() {
+        let told = |about: KernelWords, soc: &str| Happening::Kernel {
+            action: "change".into(),
+            device: "accel0".into(),
+            more: 1,
+            about,
+            functions: vec![address(soc)],
+        };
+        let soc = SocIdentity {
+            address: address("0000:25:00.0"),
+            path: at("0000:20:01.0/00.0"),
+            serial: None,
+        };
+        let mut proofs = OwnResets::default();
+        proofs.prove(&node(), &[soc], BEGUN);
+        let channels = told(KernelWords::Channels, "0000:25:00.0");
+        let mut explains =
+            |what: &Happening, heard: u64| proofs.explain(&node(), what, Timestamp(heard));
+        assert!(explains(&channels, 10_000));
+        assert!(explains(&channels, 10_500));
+        assert!(!explains(&channels, 9_999));
+        assert!(!explains(
+            &told(KernelWords::Devices, "0000:25:00.0"),
+            10_500
+        ));
+        assert!(!explains(
+            &told(KernelWords::Channels, "0000:26:00.0"),
+            10_500
+        ));
+        // Nor is a reset of the SoC, which a proof does not do.
+        let reset = Happening::SocReset {
+            path: at("0000:20:01.0/00.0"),
+        };
+        assert!(!explains(&reset, 10_500));
+        proofs.over(&node(), Timestamp(20_000));
+        assert!(proofs.explain(&node(), &channels, Timestamp(22_000)));
+        assert!(!proofs.explain(&node(), &channels, Timestamp(22_001)));
     }
 }

@@ -1,6 +1,7 @@
 //! What the kernel tells of by itself: devices that come, go, get another driver or report an error.
 //!
-//! Format: documented in the kernel's `lib/kobject_uevent.c`; seen in the kernel lab. A register that changes raises none.
+//! Format: documented in the kernel's `lib/kobject_uevent.c`; seen in the kernel lab. A register that changes raises none. What is
+//! told of channels (`DBC_STATE`) is documented in the driver's source alone.
 use std::{
     collections::BTreeSet,
     io,
@@ -17,7 +18,7 @@ use nix::{
     },
 };
 
-use crate::access::Happening;
+use crate::access::{Happening, KernelWords};
 
 /// Subsystems whose devices matter to a probe: functions and ports, the cards' control channels, their device nodes.
 const SUBSYSTEMS: [&str; 3] = ["pci", "mhi", "accel"];
@@ -39,6 +40,8 @@ pub(crate) struct Uevent {
     pub(crate) device: String,
     /// The function that it is, or that it belongs to.
     pub(crate) function: Option<PciAddress>,
+    /// What it speaks of.
+    pub(crate) about: KernelWords,
     /// The kernel's own count.
     pub(crate) sequence: u64,
 }
@@ -51,6 +54,11 @@ pub(crate) fn happening(told: &[Uevent]) -> Option<Happening> {
         action: first.action.clone(),
         device: first.device.clone(),
         more: told.len() - 1,
+        about: if told.iter().all(|word| word.about == KernelWords::Channels) {
+            KernelWords::Channels
+        } else {
+            KernelWords::Devices
+        },
         functions: functions.unwrap_or_default().into_iter().collect(),
     })
 }
@@ -89,6 +97,7 @@ impl Uevents {
                     action: "lost".to_owned(),
                     device: "some".to_owned(),
                     function: None,
+                    about: KernelWords::Devices,
                     sequence: 0,
                 }),
                 Err(_) => break,
@@ -121,11 +130,13 @@ fn parse(message: &[u8]) -> Option<Uevent> {
     // `add@/devices/…`; udev's begin with `libudev`.
     parts.next()?.split_once('@')?;
     let (mut action, mut path, mut subsystem, mut sequence) = (None, None, None, 0);
+    let mut about = KernelWords::Devices;
     for (name, value) in parts.filter_map(|part| part.split_once('=')) {
         match name {
             "ACTION" => action = Some(value),
             "DEVPATH" => path = Some(value),
             "SUBSYSTEM" => subsystem = Some(value),
+            "DBC_STATE" => about = KernelWords::Channels,
             "SEQNUM" => sequence = value.parse().unwrap_or_default(),
             _ => {}
         }
@@ -137,6 +148,12 @@ fn parse(message: &[u8]) -> Option<Uevent> {
         action: action.unwrap_or_default().to_owned(),
         device: device.to_owned(),
         function,
+        // Only a change of the node is about its channels: one that goes takes them along.
+        about: if action == Some("change") {
+            about
+        } else {
+            KernelWords::Devices
+        },
         sequence,
     })
 }
@@ -153,6 +170,7 @@ mod tests {
                 action: action.to_owned(),
                 device: device.to_owned(),
                 function: function.parse().ok(),
+                about: KernelWords::Devices,
                 sequence,
             })
         };
@@ -209,6 +227,40 @@ mod tests {
         let none = [channel, word("/devices/virtual/accel/accel9", "accel")];
         assert_eq!(functions(&none), Vec::<String>::new());
         assert_eq!(happening(&[]), None);
+    }
+
+    #[test]
+    fn words_of_channels_alone_are_told_apart() {
+        let word = |action: &str, more: &str| {
+            let path = "/devices/pci0000:20/0000:20:01.0/0000:23:00.0/accel/accel3";
+            let text = format!(
+                "{action}@{path}\0ACTION={action}\0DEVPATH={path}\0SUBSYSTEM=accel\0{more}SEQNUM=7\0"
+            );
+            parse(text.as_bytes()).expect("it matters")
+        };
+        let taken = word("change", "DBC_ID=3\0DBC_STATE=1\0");
+        let given = word("change", "DBC_ID=3\0DBC_STATE=0\0");
+        let gone = word("offline", "");
+        for (told, expected) in [
+            (vec![taken.clone(), given.clone()], KernelWords::Channels),
+            (vec![taken.clone(), gone.clone()], KernelWords::Devices),
+            (vec![gone], KernelWords::Devices),
+            (
+                vec![word("remove", "DBC_ID=3\0DBC_STATE=0\0")],
+                KernelWords::Devices,
+            ),
+            (vec![word("change", "")], KernelWords::Devices),
+        ] {
+            match happening(&told) {
+                Some(Happening::Kernel {
+                    about, functions, ..
+                }) => {
+                    assert_eq!(about, expected, "{told:?}");
+                    assert_eq!(functions.len(), 1);
+                }
+                other => unreachable!("{other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -46,12 +46,14 @@ pub(super) fn happening(what: &Happening) -> String {
             action,
             device,
             more: 0,
+            about: _,
             functions: _,
         } => format!("the kernel told of {device} ({action})"),
         Happening::Kernel {
             action,
             device,
             more,
+            about: _,
             functions: _,
         } => format!("the kernel told of {device} ({action}), and {more} times more"),
     }
