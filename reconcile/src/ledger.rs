@@ -196,6 +196,22 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
     next
 }
 
+/// The ledger where a step was found done before it began; `snapshot` is the machine as it was found.
+///
+/// What only looks has seen what it looks for, and what goes back is back, whoever saw to it. An effect that somebody else
+/// brought about is not ours to take back.
+pub fn found(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
+    let goes_back = step
+        .record
+        .as_ref()
+        .is_some_and(|record| record.owners.is_empty());
+    if goes_back || matches!(step.action, Action::VerifyMdp { .. }) {
+        after(ledger, step, snapshot)
+    } else {
+        ledger.clone()
+    }
+}
+
 /// The ledger with the approval that governs what it holds: that of the policies in force, else what it kept; none where
 /// it holds nothing and nothing is about to be done.
 pub fn governed(ledger: &Ledger, plan: &NodePlan) -> Ledger {

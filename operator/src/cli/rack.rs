@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use crd::kind::rack::FAULTS;
 
 use super::{Place, Printing};
 
@@ -155,13 +156,21 @@ pub struct HoldArgs {
 
 /// `rack fault`
 #[derive(Debug, Args)]
+#[command(after_long_help = faults())]
 pub struct FaultArgs {
     #[command(flatten)]
     #[doc = "Which rack."]
     pub place: Place,
-    /// The fault, such as `kill:7:torn`, `power:3:after`; absent with --clear.
+    /// The fault, such as `kill:7:torn`, `power:3:after`; absent with --clear. Those listed below stay until they are cleared,
+    /// but for kill and power, which strike once.
     pub fault: Option<String>,
     /// Forget every fault.
     #[arg(long)]
     pub clear: bool,
+}
+
+/// The faults, for the end of the help.
+fn faults() -> String {
+    let lines = FAULTS.map(|(form, what)| format!("\n  {form:<35} {what}"));
+    format!("Faults:{}", lines.concat())
 }

@@ -65,9 +65,16 @@ impl Engine<'_> {
         step: &Step,
         begun: &mut u32,
     ) -> Result<Stepped, Failure> {
-        let snapshot = observe::node(self.room, node, &self.surroundings())?;
+        let mut snapshot = observe::node(self.room, node, &self.surroundings())?;
         match reconcile::judge(step, &snapshot) {
-            Judgement::Done => return Ok(Stepped::Already),
+            Judgement::Done => {
+                let known = snapshot.ledger.clone();
+                snapshot.ledger = reconcile::ledger::found(&known, step, &snapshot);
+                if snapshot.ledger != known {
+                    keep(self.room, node, &snapshot)?;
+                }
+                return Ok(Stepped::Already);
+            }
             Judgement::Ready => {}
             Judgement::Void { expected, found } => {
                 journal.record(Event::Void {

@@ -4,7 +4,7 @@ use std::fs;
 use crate::lab::{Ended, Lab};
 
 /// A laboratory that was configured under this approval.
-fn configured(approval: &str, deletion: &str) -> Lab {
+pub fn configured(approval: &str, deletion: &str) -> Lab {
     let lab = Lab::new();
     let policy = lab.path("declared/policy.yaml");
     let text = fs::read_to_string(&policy).unwrap();
@@ -24,7 +24,7 @@ fn configured(approval: &str, deletion: &str) -> Lab {
 }
 
 /// The digest that a refusal asks to be approved.
-fn digest(refused: &Ended) -> String {
+pub fn digest(refused: &Ended) -> String {
     let (_, digest) = refused.stderr.split_once("--approve-digest ").unwrap();
     digest.split_whitespace().next().unwrap().to_owned()
 }

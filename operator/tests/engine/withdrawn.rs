@@ -2,6 +2,7 @@
 use crate::{
     lab::Lab,
     left_alone::{edit, planned},
+    removal::{configured, digest},
 };
 
 /// A run that ended between a request and its reset; returns the SoCs that would have been reset.
@@ -36,4 +37,19 @@ fn a_strangers_reset_after_down_turns_nothing_on() {
         lab.run("state", &["rack", "reset-soc", soc]).expect(0);
     }
     assert!(!shown(&lab).contains("MDP+"), "{}", shown(&lab));
+}
+
+/// Nothing waits once the SoCs were reset and seen: what was approved is all there is to do.
+#[test]
+fn a_whole_removal_is_one_plan_and_leaves_no_request() {
+    let lab = configured("Manual", "rule: Revert\n    mdp: true");
+    let before = lab.registers("calm").words;
+    let approved = digest(&lab.run("state", &["down"]).expect(12));
+    let down = ["down", "--approve-digest", &approved];
+    let said = lab.run("state", &down).expect(0).stdout;
+    assert!(!said.contains("stays off"), "{said}");
+    assert_eq!(lab.registers("state").words, before);
+    assert!(!shown(&lab).contains("after its reset"), "{}", shown(&lab));
+    let again = lab.run("state", &["down"]).expect(0).stdout;
+    assert!(!again.contains("mdp."), "{again}");
 }

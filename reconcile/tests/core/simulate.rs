@@ -72,7 +72,10 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
                 break;
             }
             match judge(step, snapshot) {
-                Judgement::Done => {}
+                Judgement::Done => {
+                    snapshot.ledger = ledger::found(&snapshot.ledger, step, snapshot);
+                    continue;
+                }
                 Judgement::Ready => carry_out(step, snapshot, &mut asked),
                 Judgement::Void { expected, found } => {
                     wrong.push(format!("{}: expected {expected}, found {found}", step.id));

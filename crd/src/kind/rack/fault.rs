@@ -77,12 +77,79 @@ impl Moment {
     }
 }
 
+/// Each form of a fault, and what it makes the rack do; `<…>` stands for what is filled in.
+pub const FAULTS: [(&str, &str); 16] = [
+    (
+        "write-ignored:<address>",
+        "configuration writes to this function seem to succeed and change nothing",
+    ),
+    (
+        "config-writes-dropped:<address>",
+        "the same, but the switch's own management interface still works",
+    ),
+    (
+        "write-refused:<address>",
+        "configuration writes to this function fail",
+    ),
+    (
+        "write-forbidden:<address>",
+        "configuration writes to this function are not permitted",
+    ),
+    (
+        "setting-forbidden:<name>",
+        "writes to this driver or kernel setting find a read-only mount",
+    ),
+    (
+        "short-reads:<address>",
+        "configuration reads of this function stop at 64 bytes",
+    ),
+    (
+        "reset-hangs:<address>",
+        "the SoC never leaves Initializing after its next resets",
+    ),
+    (
+        "reset-fails:<address>",
+        "the tool refuses to reset the SoC, with an exit code of 0",
+    ),
+    (
+        "falls-off:<address>",
+        "the SoC vanishes from the bus at its next reset",
+    ),
+    (
+        "mdp-missing:<address>",
+        "a partitioning request for the SoC is accepted and lost",
+    ),
+    (
+        "p2p-corrupt:<address>",
+        "transfers to this SoC are fast and wrong",
+    ),
+    (
+        "tool-killed:<tool>",
+        "the tool is killed before it prints anything",
+    ),
+    ("tool-hangs:<tool>", "the tool never ends"),
+    (
+        "tool-idle:<tool>",
+        "the tool ends with 0, says nothing and does nothing",
+    ),
+    (
+        "kill:<record>:<before|after|torn>",
+        "our process is killed at this journal record",
+    ),
+    (
+        "power:<record>:<before|after|torn>",
+        "the server loses power at this journal record",
+    ),
+];
+
 /// A text that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no fault; faults are write-ignored, config-writes-dropped, write-refused, write-forbidden, short-reads, reset-hangs, reset-fails, falls-off, mdp-missing or p2p-corrupt:<pci address>, setting-forbidden:<name>, tool-killed, tool-hangs or tool-idle:<tool>, kill or power:<record>:<before|after|torn>"
-)]
+#[error("`{0}` is no fault; faults are {forms}", forms = forms())]
 pub struct FaultError(String);
+
+fn forms() -> String {
+    FAULTS.map(|(form, _)| form).join(", ")
+}
 
 impl FromStr for Fault {
     type Err = FaultError;
@@ -196,6 +263,15 @@ mod tests {
             "kill:0:before",
             "power:18446744073709551615:torn",
         ] {
+            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+        }
+        for (form, _) in FAULTS {
+            let text = form
+                .replace("<address>", "0000:21:00.0")
+                .replace("<name>", "vm.max_map_count")
+                .replace("<tool>", "qaic-util")
+                .replace("<record>", "7")
+                .replace("<before|after|torn>", "torn");
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
         for text in [

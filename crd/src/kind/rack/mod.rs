@@ -6,7 +6,7 @@ mod tree;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use fault::{Fault, FaultError, Moment};
+pub use fault::{FAULTS, Fault, FaultError, Moment};
 pub use server::{
     Access, Durations, NodeSettings, QidOrder, Sdk, Server, Tenant, VendorAgent, VendorTool,
     VirtualHost,
