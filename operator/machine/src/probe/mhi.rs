@@ -76,6 +76,10 @@ impl Controllers {
                 if serial.is_empty() || serial.len() > 64 {
                     return Fact::unknown(Unknown::Malformed, path);
                 }
+                // What the kernel shows before firmware has told one, and for firmware that never does: no two SoCs are one for it.
+                if serial.bytes().all(|digit| digit == b'0') {
+                    return Fact::unknown(Unknown::Absent, path);
+                }
                 Fact::known(MhiSerial(serial.to_owned()), path)
             }
             Err(error) => Fact::unknown(reason(&error), path),

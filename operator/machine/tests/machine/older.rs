@@ -1,6 +1,7 @@
 //! Drivers from before the accel class: their nodes, and their names for what the kernel shows of a SoC.
 use std::fs;
 
+use crd::Unknown;
 use machine::probe;
 
 use crate::{
@@ -50,4 +51,23 @@ fn a_controller_is_known_by_the_function_that_it_hangs_below() {
         "Serial Number: 1\n",
     );
     assert_eq!(probe(&fixture(root), &known()).socs, after.socs);
+}
+
+#[test]
+fn a_serial_of_zero_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    whole(Room::of(TWO_ULTRA).machine(), root);
+    for entry in fs::read_dir(root.join(MHI)).unwrap() {
+        fs::write(
+            entry.unwrap().path().join("serialnumber"),
+            "Serial Number: 0\n",
+        )
+        .unwrap();
+    }
+    let seen = probe(&fixture(root), &known());
+    assert_eq!(seen.socs.len(), 8);
+    for soc in &seen.socs {
+        assert_eq!(soc.serial.unknown, Some(Unknown::Absent), "{}", soc.address);
+    }
 }
