@@ -112,8 +112,9 @@ pub fn after(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
                 snapshot,
             );
         }
-        Action::Reset { scope: _, socs } => {
+        Action::Reset { scope, socs } => {
             recognise(&mut next, socs);
+            next.reset_scope = Some(*scope);
             // What was proven before a reset is not proven after it.
             for record in &mut next.groups {
                 let reset = |m: &SocIdentity| socs.iter().any(|soc| soc.address == m.address);
@@ -248,10 +249,12 @@ fn is_idle(ledger: &Ledger) -> bool {
     ledger.entries.is_empty() && ledger.groups.is_empty()
 }
 
-/// Identities matter only while something of ours is on the machine: a ledger that has nothing to undo lets cards move.
+/// Identities and the way of resets matter only while something of ours is on the machine: a ledger that has nothing to undo
+/// lets cards move.
 fn forget_idle(ledger: &mut Ledger) {
     if is_idle(ledger) {
         ledger.identities.clear();
+        ledger.reset_scope = None;
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::SettingsFile;
 use crate::{
     id::{BootId, GroupId, MhiSerial, ObjectRef, PciAddress, PciPath, Word},
-    kind::{ApprovalMode, DeletionRule},
+    kind::{ApprovalMode, DeletionRule, ResetScope},
 };
 
 /// Everything we changed on one node. Kept by the node, read by the planner, so that a removal can be planned in CI.
@@ -25,6 +25,10 @@ pub struct Ledger {
     /// they left, once none of them is declared any more. Absent while nothing is left of us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalMode>,
+    /// How far our last reset reached: what it brought about goes back the same way, once no policy says how. Absent while
+    /// nothing is left of us, and where nothing was reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_scope: Option<ResetScope>,
     /// The boot on which we started qmonitor. Nothing stops it again: whoever removes the rest is told that it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qmonitor_started: Option<BootId>,
@@ -40,7 +44,7 @@ pub struct LedgerEntry {
     pub owners: Vec<ObjectRef>,
     /// What happens when no owner is left.
     pub deletion: DeletionRule,
-    /// What stood there before our first write: a word (`0x001d`) for ACS, `true`/`false` for MDP, a number for a setting,
+    /// What goes back: what stood there before our first write, or what a boot itself set since. A word (`0x001d`) for ACS, `true`/`false` for MDP, a number for a setting,
     /// `absent` or `text:` and the whole text for a settings file.
     pub pre_image: String,
     /// What we left there.

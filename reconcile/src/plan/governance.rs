@@ -89,14 +89,15 @@ pub(super) fn drain_seconds(view: &View<'_>) -> u32 {
         .unwrap_or(DRAIN_SECONDS)
 }
 
-/// How far a reset reaches: the whole machine where a policy does not trust one SoC's.
+/// How far a reset reaches: the whole machine where a policy does not trust one SoC's. Without a policy, as far as the last one
+/// did, whose work is taken back.
 pub(super) fn reset_scope(view: &View<'_>) -> ResetScope {
-    let whole = view
-        .selection
-        .policies
-        .iter()
-        .any(|policy| policy.spec.reset_scope == Some(ResetScope::Host));
-    if whole {
+    let policies = &view.selection.policies;
+    let kept = view.snapshot.ledger.reset_scope;
+    let kept = kept.filter(|_| policies.is_empty());
+    let stated = policies.iter().filter_map(|policy| policy.spec.reset_scope);
+    let mut scopes = stated.chain(kept);
+    if scopes.any(|scope| scope == ResetScope::Host) {
         ResetScope::Host
     } else {
         ResetScope::SoC

@@ -294,6 +294,7 @@ impl Pseudonyms {
             groups,
             approval,
             qmonitor_started,
+            reset_scope,
         } = ledger;
         Ledger {
             entries: entries.into_iter().map(|e| self.entry(e)).collect(),
@@ -301,6 +302,7 @@ impl Pseudonyms {
             groups: groups.into_iter().map(|g| self.record(g)).collect(),
             approval,
             qmonitor_started: qmonitor_started.map(|boot| self.boot(&boot)),
+            reset_scope,
         }
     }
 

@@ -29,6 +29,7 @@ mod proofs;
 mod properties;
 mod quickstart;
 mod random;
+mod reach;
 mod recordings;
 mod rollout;
 mod said;
