@@ -241,10 +241,17 @@ fn totals(out: &mut String, plan: &Plan, frame: &Frame<'_>, paint: Paint) {
         (sum.gates, words::counted(sum.gates as usize, "check")),
         (sum.blocked, format!("{} blocked", sum.blocked)),
     ];
-    let parts: Vec<String> = counts
+    let mut parts: Vec<String> = counts
         .into_iter()
         .filter_map(|(count, text)| (count > 0).then_some(text))
         .collect();
+    if parts.is_empty() {
+        let steps = plan.nodes.iter().map(|node| node.steps.len()).sum();
+        parts.push(format!(
+            "{} in our own books, none on the machine",
+            words::counted(steps, "step")
+        ));
+    }
     line(
         out,
         &format!(

@@ -92,3 +92,15 @@ fn what_disturbs_nobody_goes_ahead_and_resets_want_leave() {
     let lab = configured("Automatic", resets);
     lab.run("state", &["down"]).expect(0);
 }
+
+#[test]
+fn what_stays_is_forgotten_in_a_plan_that_says_so() {
+    let lab = configured("Automatic", "rule: Retain");
+    let left = lab.registers("state");
+    let said = lab.run("state", &["down"]).expect(0).stdout;
+    assert!(
+        said.contains("steps in our own books, none on the machine."),
+        "{said}"
+    );
+    assert_eq!(lab.registers("state"), left);
+}
