@@ -147,6 +147,10 @@ fn as_declared(root: &Path, limit: Duration, console: &Console) -> Result<(), Fa
             "start it, or its unit: systemctl start shardplane",
         )),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            let matter = match matter.as_str() {
+                "" => "the `shardplane up` that works here is busy and has not yet said why",
+                said => said,
+            };
             Err(Failure::said(
                 Exit::Blocked,
                 format!(
