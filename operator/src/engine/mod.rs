@@ -5,6 +5,7 @@
 //! the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod build;
+mod exactly;
 mod failed_builds;
 mod failed_steps;
 mod granted;
@@ -85,6 +86,8 @@ pub struct Engine<'a> {
     pub asking: Asking,
     /// Who runs our workers.
     pub crew: Crew<'a>,
+    /// A saved plan, besides which nothing is carried out.
+    pub saved: Option<&'a Plan>,
 }
 
 /// How a run of the engine ended.
@@ -184,6 +187,17 @@ impl Engine<'_> {
                     nodes,
                     steps,
                     why: "stopped before anything was begun".to_owned(),
+                    without: Unbuilt::new(),
+                    failed: Vec::new(),
+                });
+            }
+            if let Some(why) = self.saved.and_then(|saved| exactly::beyond(saved, &plan)) {
+                return Ok(Settled {
+                    exit: Exit::Stale,
+                    plan,
+                    nodes,
+                    steps,
+                    why,
                     without: Unbuilt::new(),
                     failed: Vec::new(),
                 });

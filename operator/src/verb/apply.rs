@@ -64,6 +64,7 @@ pub fn run(
         leave: &args.leave,
         asking: Asking::Apply,
         crew: Crew::Nobody,
+        saved: saved.as_ref().map(|saved| &saved.plan),
     };
     if let Some(saved) = &saved {
         refuse_other(saved, &engine)?;

@@ -317,6 +317,7 @@ impl Agent<'_> {
             stop,
             leave: &leave,
             asking: Asking::Timer,
+            saved: None,
             builds: FailedBuilds::default(),
             aside: SetAside::default(),
             crew,

@@ -28,7 +28,7 @@ mod sheet;
 mod stores;
 mod survey;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 mod verdict;
 mod world;
 mod writes;

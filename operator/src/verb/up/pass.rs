@@ -266,6 +266,7 @@ impl Up<'_> {
             leave: &leave,
             asking: if first { Asking::Up } else { Asking::Timer },
             crew: Crew::Supervised(&mut self.supervisor),
+            saved: None,
         };
         let settled = engine.converge(|plan: &Plan| {
             if first || plan.applyable {

@@ -102,6 +102,7 @@ impl Up<'_> {
             leave,
             asking: Asking::Timer,
             crew: Crew::Supervised(&mut self.supervisor),
+            saved: None,
         }
     }
 }
