@@ -74,10 +74,9 @@ impl ConfigSpace<'_> {
         Err(Unknown::Malformed)
     }
 
-    /// Offset of an extended capability. The list is a chain in any order; it is followed, never searched, and it ends where
-    /// Linux takes it to end (`pci_find_next_ext_capability`): at a header of zeroes, which says that nothing comes next, at a
-    /// next one that lies before extended space, and after as many steps as there is room for. What ends so was read to its
-    /// end, so that what is not in it is absent. Unlike Linux, bytes that did not come, or came as ones, leave it unknown.
+    /// Offset of an extended capability. The list is a chain in any order; it is followed, never searched. As for Linux
+    /// (`pci_find_next_ext_capability`) it ends where none comes next, and at a header of zeroes. Linux takes a next one inside the header, and a list that leads round, for ends as well; such a list was
+    /// not read to its end, so that what is not in it is unknown here, and so are bytes that did not come or came as ones.
     fn extended(self, id: u16) -> Result<Option<usize>, Unknown> {
         let mut at = CONVENTIONAL;
         for _ in 0..MOST_STEPS {
@@ -89,11 +88,14 @@ impl ConfigSpace<'_> {
                 return Ok(Some(at));
             }
             at = (header >> 20) as usize & 0xffc;
-            if at < CONVENTIONAL {
+            if at == 0 {
                 return Ok(None);
             }
+            if at < CONVENTIONAL {
+                return Err(Unknown::Malformed);
+            }
         }
-        Ok(None)
+        Err(Unknown::Malformed)
     }
 
     /// Why bytes are missing. The kernel gives readers without `CAP_SYS_ADMIN` exactly the header.

@@ -72,13 +72,17 @@ fn acs_is_found_wherever_the_list_leads() {
         (
             "a loop",
             port(6, &[(0x100, 1, 0x200), (0x200, 3, 0x100)]),
-            Ok(Acs::None),
+            Err(Unknown::Malformed),
         ),
-        ("to itself", port(6, &[(0x100, 1, 0x100)]), Ok(Acs::None)),
+        (
+            "to itself",
+            port(6, &[(0x100, 1, 0x100)]),
+            Err(Unknown::Malformed),
+        ),
         (
             "back into the header",
             port(6, &[(0x100, 1, 0x40)]),
-            Ok(Acs::None),
+            Err(Unknown::Malformed),
         ),
         (
             "at the very end",
@@ -177,7 +181,7 @@ fn acs_is_found_wherever_the_list_leads() {
                 bytes[0x104..0x108].copy_from_slice(&0x0001_000d_u32.to_le_bytes());
                 bytes
             },
-            Ok(Acs::None),
+            Err(Unknown::Malformed),
         ),
         (
             "two of them",
@@ -200,7 +204,7 @@ fn acs_is_found_wherever_the_list_leads() {
                 6,
                 &[(0x100, 1, 0x200), (0x200, 3, 0x300), (0x300, 4, 0x200)],
             ),
-            Ok(Acs::None),
+            Err(Unknown::Malformed),
         ),
         (
             "a list that ends between two dwords",

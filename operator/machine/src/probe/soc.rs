@@ -50,8 +50,9 @@ pub(crate) fn query(machine: &Machine) -> Answer {
                 &output.stdout,
                 file.map(|(_, text)| text.as_str()),
             );
-            // A version that does not know the flag refuses the call, and shows nothing.
-            (output.status == Some(0) || !joined.devices.is_empty()).then_some(joined)
+            // A version that does not know the flag refuses the call, or prints its help and ends with 0. There are SoCs: an
+            // answer that shows none is not the answer.
+            (!joined.devices.is_empty()).then_some(joined)
         }
         Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
         // Where no file can be written, there is the text.

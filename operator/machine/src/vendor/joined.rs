@@ -10,6 +10,8 @@ use super::{Device, QueryJson, QueryText};
 
 /// Keys that both forms have, and that say the same or nothing.
 const SHARED: [&str; 3] = ["Status", "Nsp Total", "Nsp Free"];
+/// Of this one both must say the same of partitioning; other words of it come and go.
+const CAPABILITIES: &str = "Device Capabilities";
 
 /// What became of the JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,14 @@ pub fn join(status: Option<i32>, text: &str, json: Option<&str>) -> Joined {
         for (key, value) in filed.remove(&device.qid).into_iter().flat_map(|d| d.fields) {
             let place = (at, key.clone());
             match device.field(&key) {
+                // What the text says twice is not known from anywhere else either.
+                _ if device.is_ambiguous(&key) => {
+                    joined.contradicted.insert(place);
+                }
+                Some(said) if key == CAPABILITIES && partitioned(said) != partitioned(&value) => {
+                    device.fields.remove(&key);
+                    joined.contradicted.insert(place);
+                }
                 // Words and numbers may be written otherwise in the file; where both can be read they must be the same.
                 Some(said) if SHARED.contains(&key.as_str()) && differ(said, &value) => {
                     device.fields.remove(&key);
@@ -116,6 +126,16 @@ fn differ(said: &str, filed: &str) -> bool {
         (Err(_), Err(_)) => !said.eq_ignore_ascii_case(filed),
         (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
     }
+}
+
+/// What a line of capabilities says of partitioning.
+fn partitioned(capabilities: &str) -> Option<bool> {
+    let fields = BTreeMap::from([(CAPABILITIES.to_owned(), capabilities.to_owned())]);
+    Device {
+        qid: Qid(0),
+        fields,
+    }
+    .mdp()
 }
 
 /// Devices by their addresses; what two of them claim belongs to neither.
@@ -214,6 +234,26 @@ mod tests {
         check(Some(0), TEXT, Some(&other), expected);
         let joined = join(Some(0), TEXT, Some(&other));
         assert_eq!(joined.contradicted.len(), 2);
+        let capable = |words: &str| {
+            let both = format!("\"nsp_total\":16,\"device_capabilities\":\"{words}\"");
+            JSON.replace("\"nsp_total\":16", &both)
+        };
+        let full = "Some(Ready) Some(16) Some(\"PCIe Ultra\") Some(true)";
+        let expected = (JsonUse::Used, full);
+        check(Some(0), TEXT, Some(&capable("MDP+ Other-")), expected);
+        let expected = (
+            JsonUse::Used,
+            "Some(Ready) Some(16) Some(\"PCIe Ultra\") None",
+        );
+        check(Some(0), TEXT, Some(&capable("HybridBoot+ MDP-")), expected);
+        check(Some(0), TEXT, Some(&capable("HybridBoot+")), expected);
+        // What the text itself says in two ways is not known by the file.
+        let torn = TEXT.replacen("Status:Ready", "Status:Ready\n\tStatus:Error", 1);
+        let expected = (
+            JsonUse::Used,
+            "None Some(16) Some(\"PCIe Ultra\") Some(true)",
+        );
+        check(Some(0), &torn, Some(JSON), expected);
     }
 
     #[test]

@@ -135,16 +135,24 @@ impl Device {
         self.field(key).filter(|value| is_word(value))
     }
 
+    /// Whether a key was printed with two values.
+    pub fn is_ambiguous(&self, key: &str) -> bool {
+        self.raw(key) == Some(TWO)
+    }
+
     /// As [`Device::field`], empty values too.
     fn text(&self, key: &str) -> Option<&str> {
+        self.raw(key).filter(|value| *value != TWO)
+    }
+
+    fn raw(&self, key: &str) -> Option<&str> {
         let exact = self.fields.get(key);
         let alike = || {
             let folded = fold(key);
             let found = self.fields.iter().find(|(known, _)| fold(known) == folded);
             found.map(|(_, value)| value)
         };
-        let value = exact.or_else(alike).map(String::as_str);
-        value.filter(|value| *value != TWO)
+        exact.or_else(alike).map(String::as_str)
     }
 
     /// Its PCI address, by which it is joined with everything else.

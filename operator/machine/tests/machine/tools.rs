@@ -72,8 +72,10 @@ fn json_is_asked_for_and_believed_where_nothing_speaks_against_it() {
         &[("stdout", TEXT), ("json", JSON), ("refused", "-j")],
         (plain, 2),
     );
-    // An exit code of 0 and nothing said is an answer: no SoC is known to the tool.
-    check(&[], ("None None None", 1));
+    // So is one that takes the flag for a wish for help, which is no error to it: it is SoCs that are asked for.
+    let helpful = [("stdout", TEXT), ("json", JSON), ("helped", "-j")];
+    check(&helpful, (plain, 2));
+    check(&[], ("None None None", 2));
     check(&[("status", "255")], ("None None None", 2));
 }
 
