@@ -72,7 +72,7 @@ fn by_number(error: &io::Error) -> &'static str {
         }
         nix::errno::Errno::ENOMEM => "the system is out of memory: free some and run again",
         nix::errno::Errno::EIO => {
-            "the disk or its connection fails: look at the kernel's log before anything else"
+            "what is behind the file, a disk or a device, fails: look at the kernel's log before anything else"
         }
         nix::errno::Errno::ENXIO => {
             "nobody is at its other end: name a file, or have it read first"

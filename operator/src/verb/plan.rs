@@ -222,5 +222,8 @@ fn placed(args: &PlanArgs) -> String {
     if let Some(node) = &args.place.node {
         let _ = write!(text, " --node {node}");
     }
+    if let Some(roots) = &args.place.roots {
+        let _ = write!(text, " --roots {}", roots.display());
+    }
     text
 }
