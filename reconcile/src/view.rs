@@ -81,12 +81,15 @@ impl<'a> View<'a> {
         self.soc(soc).map(identity)
     }
 
-    /// Size of a SoC's BAR 4 in KiB, 0 where it decodes nothing.
-    pub fn bar4_kib(&self, soc: PciAddress) -> u64 {
-        let function = self.topology.function(soc);
-        function
-            .and_then(|function| function.bar(BAR4))
-            .map_or(0, |bar| bar.size_kib)
+    /// Size of a SoC's BAR 4 in KiB, 0 where it decodes nothing; where its BARs are not known, what could not be read and why.
+    pub fn bar4_kib(&self, soc: PciAddress) -> Result<u64, String> {
+        let Some(function) = self.topology.function(soc) else {
+            return Err("it is not on the bus".into());
+        };
+        if let Some(why) = function.bars.unknown {
+            return Err(format!("{}: {why:?}", function.bars.source));
+        }
+        Ok(function.bar(BAR4).map_or(0, |bar| bar.size_kib))
     }
 }
 

@@ -10,6 +10,7 @@ use crd::{
 };
 
 use super::{
+    bars::{self, Unfit},
     groups::{Obstacle, PlacedGroup, Placement, Taken, is_unread, structural},
     strangers::disturbs,
 };
@@ -240,7 +241,7 @@ fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
 
 /// Whether a SoC can be a member at all.
 fn fits(view: &View<'_>, soc: PciAddress, size: usize) -> bool {
-    view.policy(soc).is_some() && (size == 1 || view.bar4_kib(soc) == P2P_BAR_KIB)
+    view.policy(soc).is_some() && (size == 1 || view.bar4_kib(soc) == Ok(P2P_BAR_KIB))
 }
 
 fn inside(view: &View<'_>, per: SpreadOver, socs: &[PciAddress]) -> bool {
@@ -262,26 +263,21 @@ fn inside(view: &View<'_>, per: SpreadOver, socs: &[PciAddress]) -> bool {
 
 /// SoCs in no set that a fault keeps out.
 fn left_out(view: &View<'_>, group: &Declared<P2PGroupSpec>, taken: &Taken) -> Vec<Obstacle> {
-    let small: Vec<PciAddress> = view
-        .addresses()
-        .filter(|soc| !taken.0.contains(soc) && view.policy(*soc).is_some())
-        .filter(|soc| group.spec.size > 1 && view.bar4_kib(*soc) != P2P_BAR_KIB)
-        .collect();
-    if small.is_empty() {
+    if group.spec.size == 1 {
         return Vec::new();
     }
-    let sizes: Vec<String> = small
-        .iter()
-        .map(|soc| format!("{soc} has {} KiB", view.bar4_kib(*soc)))
-        .collect();
-    vec![Obstacle {
-        reason: ReportReason::BarTooSmall,
+    let left = view
+        .addresses()
+        .filter(|soc| !taken.0.contains(soc) && view.policy(*soc).is_some());
+    let obstacle = |unfit: Unfit| Obstacle {
+        reason: unfit.reason,
         object: group.object.clone(),
         pointer: "/spec/automatic".into(),
-        functions: small,
-        message: format!("P2P needs BAR 4 of 2 GiB on every member: {}", sizes.join(", ")),
-        hint: "ask the system integrator for firmware with a 2 GiB BAR 4; no setting of the machine changes it".into(),
-    }]
+        functions: unfit.socs,
+        message: unfit.message,
+        hint: unfit.hint.into(),
+    };
+    bars::unfit(view, left).into_iter().map(obstacle).collect()
 }
 
 fn not_enough(
@@ -353,7 +349,7 @@ fn in_conflict(
         .conflicts
         .iter()
         .filter(|(soc, _)| !taken.0.contains(soc))
-        .filter(|(soc, _)| size == 1 || view.bar4_kib(**soc) == P2P_BAR_KIB)
+        .filter(|(soc, _)| size == 1 || view.bar4_kib(**soc) == Ok(P2P_BAR_KIB))
         .collect();
     if conflicts.is_empty() || conflicts.len() + free < size {
         return None;

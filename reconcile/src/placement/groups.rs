@@ -9,11 +9,8 @@ use crd::{
     snapshot::{GroupRecord, PortKind},
 };
 
-use super::{automatic, explicit};
-use crate::{
-    topology::Apart,
-    view::{P2P_BAR_KIB, View},
-};
+use super::{automatic, bars, explicit};
+use crate::{topology::Apart, view::View};
 
 /// The most SoCs that reach each other directly (vendor's limit).
 const MOST_MEMBERS: usize = 16;
@@ -157,25 +154,10 @@ pub(super) fn structural(
             );
         }
     }
-    let small: Vec<PciAddress> = members
-        .iter()
-        .copied()
-        .filter(|soc| view.bar4_kib(*soc) != P2P_BAR_KIB)
-        .collect();
-    if members.len() > 1 && !small.is_empty() {
-        let sizes: Vec<String> = small
-            .iter()
-            .map(|soc| format!("{soc} has {} KiB", view.bar4_kib(*soc)))
-            .collect();
-        add(
-            ReportReason::BarTooSmall,
-            small,
-            format!(
-                "P2P needs BAR 4 of 2 GiB on every member: {}",
-                sizes.join(", ")
-            ),
-            "ask the system integrator for firmware with a 2 GiB BAR 4; no setting of the machine changes it",
-        );
+    if members.len() > 1 {
+        for unfit in bars::unfit(view, members.iter().copied()) {
+            add(unfit.reason, unfit.socs, unfit.message, unfit.hint);
+        }
     }
     if let Err((first, second, apart)) = view.topology.divergence(members) {
         let why = match apart {

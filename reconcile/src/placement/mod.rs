@@ -1,5 +1,6 @@
 //! Which SoCs form which group, and which model runs where.
 mod automatic;
+mod bars;
 mod explicit;
 mod groups;
 mod models;

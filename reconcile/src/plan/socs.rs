@@ -104,15 +104,22 @@ pub(super) fn requirement_obstacles(
     };
     let mut obstacles = Vec::new();
     if let Some(gib) = require.bar4_gib {
-        let kib = view.bar4_kib(soc);
-        if kib != u64::from(gib) * 1024 * 1024 {
-            obstacles.push(of(
-                object,
+        let needed = u64::from(gib) * 1024 * 1024;
+        let (reason, found, hint) = match view.bar4_kib(soc) {
+            Ok(kib) => (
                 ReportReason::BarTooSmall,
-                soc,
-                format!("the policy requires BAR 4 of {gib} GiB and {soc} has {kib} KiB"),
+                format!("{soc} has {kib} KiB"),
                 "ask the system integrator for firmware with a larger BAR 4",
-            ));
+            ),
+            Err(why) => (
+                ReportReason::Unread,
+                format!("how large it is could not be read of {soc} ({why})"),
+                "look again; if it stays, look at the kernel's log for what is wrong with the device",
+            ),
+        };
+        if view.bar4_kib(soc) != Ok(needed) {
+            let message = format!("the policy requires BAR 4 of {gib} GiB and {found}");
+            obstacles.push(of(object, reason, soc, message, hint));
         }
     }
     if let Some(least) = &require.min_sdk {

@@ -152,6 +152,20 @@ fn one_thing_out_of_the_ordinary_on_the_machine() {
             },
         ),
         (
+            "BARs that could not be read",
+            |_, node| {
+                let soc = node.socs[0].address;
+                for function in node.functions.iter_mut().filter(|f| f.address == soc) {
+                    function.bars = Fact::unknown(Unknown::ReadFailed, "resource");
+                }
+            },
+            Expected {
+                says: vec!["could not be read of", "(resource: ReadFailed)"],
+                resets: Some(4),
+                ..Expected::default()
+            },
+        ),
+        (
             "a VFIO neighbour of the card's switch",
             |_, node| {
                 let soc = node.socs[0].clone();
