@@ -1,5 +1,5 @@
 //! What passes between a machine and whoever asks it: errors, tool calls and their outcomes, holders, events, crashes.
-use std::{io, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, io, path::PathBuf, time::Duration};
 
 use crd::{
     id::{PciAddress, PciPath, WorkerId},
@@ -112,6 +112,8 @@ pub struct OpenHandles {
     pub open: Vec<OpenHandle>,
     /// The first thing that could not be looked into: whoever is behind it may hold any of them.
     pub unseen: Option<AccessError>,
+    /// The first thing of each SoC that could not be looked into: what its nodes are is not known, and so not who has them open.
+    pub unseen_of: BTreeMap<PciAddress, AccessError>,
 }
 
 /// Somebody who listens on a port; whose it is tells the control group.

@@ -157,6 +157,14 @@ impl Machine {
         }
     }
 
+    /// Everything that has the node of one of these SoCs mapped, ordered, as far as that is seen; on a rack nobody has.
+    pub fn mapped(&self, socs: &[PciAddress]) -> OpenHandles {
+        match self {
+            Self::Linux(linux) => linux.mapped(socs),
+            Self::Rack(_) => OpenHandles::default(),
+        }
+    }
+
     /// Who listens on a TCP port; nothing where nobody does. An error where somebody does and cannot be seen.
     pub fn listener(&self, port: u16) -> Result<Option<Listener>, AccessError> {
         match self {

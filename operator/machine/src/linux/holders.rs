@@ -18,16 +18,13 @@ const ALL_PROCESSES: &str = "pid:[4026531836]";
 
 pub(crate) fn holders(linux: &Linux, socs: &[PciAddress]) -> OpenHandles {
     let mut seen = OpenHandles::default();
-    let nodes = Nodes::of(linux, socs, &mut seen.unseen);
+    let nodes = Nodes::of(linux, socs, &mut seen.unseen_of);
     if nodes.is_empty() {
         return seen;
     }
-    let pids = present(linux.list("/proc"), &mut seen.unseen, Gone::Counts);
     let mut mounts = Mounts::default();
-    for pid in pids.unwrap_or_default() {
-        if let Ok(number) = pid.parse() {
-            of_process(linux, number, &nodes, &mut mounts, &mut seen);
-        }
+    for pid in processes(linux, &mut seen.unseen) {
+        of_process(linux, pid, &nodes, &mut mounts, &mut seen);
     }
     // Asked last: what one process denies tells more.
     let whole = all_processes(linux);
@@ -52,10 +49,42 @@ fn all_processes(linux: &Linux) -> Result<(), AccessError> {
     ))
 }
 
+/// The processes that `/proc` shows.
+pub(super) fn processes(linux: &Linux, unseen: &mut Option<AccessError>) -> Vec<u32> {
+    let names = present(linux.list("/proc"), unseen, Gone::Counts);
+    let numbers = names.into_iter().flatten();
+    numbers.filter_map(|name| name.parse().ok()).collect()
+}
+
 fn of_process(linux: &Linux, pid: u32, nodes: &Nodes, mounts: &mut Mounts, seen: &mut OpenHandles) {
     let folder = format!("/proc/{pid}/fd");
-    let descriptors = present(linux.list(&folder), &mut seen.unseen, Gone::Ended);
-    for descriptor in descriptors.unwrap_or_default() {
+    let Some(descriptors) = present(linux.list(&folder), &mut seen.unseen, Gone::Ended) else {
+        return;
+    };
+    if !descriptors.is_empty() {
+        of_descriptors(linux, (pid, &folder), &descriptors, nodes, mounts, seen);
+        return;
+    }
+    // A first thread that has ended shows none, and the process lives on in its other threads, with all that it has open.
+    let tasks = format!("/proc/{pid}/task");
+    let threads = present(linux.list(&tasks), &mut seen.unseen, Gone::Ended).unwrap_or_default();
+    for thread in threads.iter().filter(|thread| **thread != pid.to_string()) {
+        let folder = format!("{tasks}/{thread}/fd");
+        let descriptors = present(linux.list(&folder), &mut seen.unseen, Gone::Ended);
+        let descriptors = descriptors.unwrap_or_default();
+        of_descriptors(linux, (pid, &folder), &descriptors, nodes, mounts, seen);
+    }
+}
+
+fn of_descriptors(
+    linux: &Linux,
+    (pid, folder): (u32, &str),
+    descriptors: &[String],
+    nodes: &Nodes,
+    mounts: &mut Mounts,
+    seen: &mut OpenHandles,
+) {
+    for descriptor in descriptors {
         let link = format!("{folder}/{descriptor}");
         let target = present(linux.readlink(&link), &mut seen.unseen, Gone::Ended);
         // Sockets, pipes and what else has no path are no devices.
@@ -65,24 +94,29 @@ fn of_process(linux: &Linux, pid: u32, nodes: &Nodes, mounts: &mut Mounts, seen:
         let local = mounts.is_local(linux, pid, &target);
         let number = local.then(|| linux.device_number(&link)).flatten();
         if let Some(soc) = nodes.soc(&target, number) {
-            let text = |file: &str| {
-                let bytes = linux.read(&format!("/proc/{pid}/{file}"));
-                bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
-            };
-            let Ok(CgroupOwner {
-                unit,
-                container,
-                pod,
-            }) = text("cgroup").unwrap_or_default().parse();
-            seen.open.push(OpenHandle {
-                soc,
-                pid: Some(pid),
-                name: text("comm").unwrap_or_default(),
-                unit,
-                container,
-                pod,
-            });
+            seen.open.push(handle(linux, pid, soc));
         }
+    }
+}
+
+/// A process that has a SoC open, and whose it is.
+pub(super) fn handle(linux: &Linux, pid: u32, soc: PciAddress) -> OpenHandle {
+    let text = |file: &str| {
+        let bytes = linux.read(&format!("/proc/{pid}/{file}"));
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    let Ok(CgroupOwner {
+        unit,
+        container,
+        pod,
+    }) = text("cgroup").unwrap_or_default().parse();
+    OpenHandle {
+        soc,
+        pid: Some(pid),
+        name: text("comm").unwrap_or_default(),
+        unit,
+        container,
+        pod,
     }
 }
 

@@ -2,6 +2,7 @@
 pub(crate) mod clock;
 mod holders;
 mod listener;
+mod mapped;
 mod mounts;
 mod nodes;
 pub mod opened;
@@ -251,6 +252,10 @@ impl Linux {
 
     pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {
         holders::holders(self, socs)
+    }
+
+    pub(crate) fn mapped(&self, socs: &[PciAddress]) -> OpenHandles {
+        mapped::mapped(self, socs)
     }
 
     #[expect(

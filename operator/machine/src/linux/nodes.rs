@@ -28,10 +28,15 @@ struct Node {
 }
 
 impl Nodes {
-    /// Reads from sysfs which nodes stand for these SoCs.
-    pub(super) fn of(linux: &Linux, socs: &[PciAddress], unseen: &mut Option<AccessError>) -> Self {
+    /// Reads from sysfs which nodes stand for these SoCs; those of which it does not say are left in `unseen_of`.
+    pub(super) fn of(
+        linux: &Linux,
+        socs: &[PciAddress],
+        unseen_of: &mut BTreeMap<PciAddress, AccessError>,
+    ) -> Self {
         let mut nodes = Self::default();
         for &soc in socs {
+            let mut unseen = None;
             let folder = format!("/sys/bus/pci/devices/{soc}");
             for (class, prefix) in [
                 ("accel", "/dev/accel/"),
@@ -39,14 +44,14 @@ impl Nodes {
                 ("vfio-dev", "/dev/vfio/devices/"),
             ] {
                 let class = format!("{folder}/{class}");
-                let names = present(linux.list(&class), unseen, Gone::Ended);
+                let names = present(linux.list(&class), &mut unseen, Gone::Ended);
                 for name in names.unwrap_or_default() {
                     let number = number(linux, &format!("{class}/{name}"));
                     nodes.put(format!("{prefix}{name}"), soc, number);
                 }
             }
             let link = linux.readlink(&format!("{folder}/iommu_group"));
-            let target = present(link, unseen, Gone::Ended);
+            let target = present(link, &mut unseen, Gone::Ended);
             if let Some(group) = target
                 .as_deref()
                 .and_then(|target| target.rsplit('/').next())
@@ -54,6 +59,7 @@ impl Nodes {
                 let number = number(linux, &format!("/sys/class/vfio/{group}"));
                 nodes.put(format!("/dev/vfio/{group}"), soc, number);
             }
+            unseen_of.extend(unseen.map(|error| (soc, error)));
         }
         nodes
     }

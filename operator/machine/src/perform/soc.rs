@@ -163,8 +163,13 @@ fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> 
 
 /// Fails where anybody holds one of these SoCs, or VFIO has it.
 pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepError> {
-    let OpenHandles { open, unseen } = machine.holders(socs)?;
-    if let Some(open) = open.into_iter().next() {
+    let OpenHandles {
+        open,
+        unseen,
+        unseen_of,
+    } = machine.holders(socs)?;
+    let mapped = machine.mapped(socs);
+    if let Some(open) = open.into_iter().chain(mapped.open).next() {
         let pid = open
             .pid
             .map_or_else(String::new, |pid| format!(" (pid {pid})"));
@@ -174,7 +179,8 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
         });
     }
     // Who cannot be seen may hold them.
-    if let Some(error) = unseen {
+    let unseen = unseen.or(mapped.unseen);
+    if let Some(error) = unseen.or_else(|| unseen_of.into_values().next()) {
         return Err(error.into());
     }
     for &soc in socs {

@@ -67,13 +67,15 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
 /// anybody has them open or not.
 fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holder> {
     let addresses: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-    let OpenHandles { open, unseen } = match machine.holders(&addresses) {
-        Ok(seen) => seen,
-        Err(error) => OpenHandles {
-            open: Vec::new(),
-            unseen: Some(error),
-        },
-    };
+    let seen = machine.holders(&addresses);
+    let OpenHandles {
+        open,
+        unseen,
+        unseen_of,
+    } = seen.unwrap_or_else(|error| OpenHandles {
+        unseen: Some(error),
+        ..OpenHandles::default()
+    });
     let mut holders: Vec<Holder> = open
         .into_iter()
         .map(|open| {
@@ -98,12 +100,11 @@ fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holde
         })
         .collect();
     // Nobody seen is not nobody there: each SoC may be held by whoever could not be looked into.
-    if let Some(error) = unseen {
-        holders.extend(addresses.iter().map(|&soc| Holder {
+    for &soc in &addresses {
+        let of_all_or_its_own = unseen.as_ref().or_else(|| unseen_of.get(&soc));
+        holders.extend(of_all_or_its_own.map(|error| Holder {
             soc,
-            kind: HolderKind::Unseen {
-                why: reason(&error),
-            },
+            kind: HolderKind::Unseen { why: reason(error) },
             pid: None,
             name: error.path.clone(),
             unit: None,

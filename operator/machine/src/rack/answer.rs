@@ -243,7 +243,11 @@ impl RackServer {
             // Descriptors of other people's processes are root's to see.
             let unseen = (!view.is_root() && !socs.is_empty())
                 .then(|| failed("listing", "/proc/1/fd", errno(Errno::EACCES)));
-            OpenHandles { open: held, unseen }
+            OpenHandles {
+                open: held,
+                unseen,
+                ..OpenHandles::default()
+            }
         })
         .map_err(|error| failed("listing", "/proc", io::Error::other(error)))
     }

@@ -236,3 +236,85 @@ fn a_channel_that_is_taken_is_held() {
     assert_eq!(read.holders.len(), 1);
     assert_eq!(read.holders[0].pid, Some(77));
 }
+
+/// Resets the first SoC of a tree; why that was refused.
+fn refused(root: &Path) -> Option<String> {
+    let read = probe(&fixture(root), &known());
+    let reset = Action::Reset {
+        scope: ResetScope::SoC,
+        socs: vec![soc(&read, "0000:25:00.0")],
+    };
+    match perform(&fixture(root), &reset) {
+        Err(StepError::Held { soc, by }) => Some(format!("{soc} {by}")),
+        Err(_) | Ok(_) => None,
+    }
+}
+
+/// Its first thread has ended, and the others have the node open.
+#[test]
+fn a_process_without_its_first_thread_holds() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    process(root, 77, "bench", "0::/\n", "/dev/accel/accel5");
+    for (thread, descriptors) in [(77, false), (78, true)] {
+        let place = root.join(format!("proc/77/task/{thread}/fd"));
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        if descriptors {
+            fs::rename(root.join("proc/77/fd"), place).unwrap();
+        } else {
+            fs::create_dir(place).unwrap();
+        }
+    }
+    fs::create_dir(root.join("proc/77/fd")).unwrap();
+    let read = probe(&fixture(root), &known());
+    let found: Vec<_> = read
+        .holders
+        .iter()
+        .map(|held| (held.soc, held.pid))
+        .collect();
+    assert_eq!(found, [(at("0000:25:00.0"), Some(77))]);
+    assert_eq!(
+        refused(root).as_deref(),
+        Some("0000:25:00.0 bench (pid 77)")
+    );
+}
+
+/// The file is closed and its mapping stays: the device is open, and its SoC is not reset.
+#[test]
+fn a_mapping_holds() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    process(root, 77, "bench", "0::/\n", "/dev/null");
+    put(
+        root,
+        "proc/77/maps",
+        "7f00-7f10 r-xp 0 08:02 1 /usr/bin/bench\n7f20-7f30 rw-s 0 00:06 612 /dev/accel/accel5\n",
+    );
+    assert_eq!(
+        refused(root).as_deref(),
+        Some("0000:25:00.0 bench (pid 77)")
+    );
+    put(
+        root,
+        "proc/77/maps",
+        "7f00-7f10 r-xp 0 08:02 1 /usr/bin/bench\n",
+    );
+    assert_eq!(refused(root), None);
+}
+
+/// One SoC whose nodes are not known is held by whoever; its neighbours are as they are.
+#[test]
+fn what_is_not_known_of_one_soc_is_its_own() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    let nodes = root.join(SOC).join("accel");
+    fs::remove_dir_all(&nodes).unwrap();
+    fs::write(&nodes, "no folder").unwrap();
+    let read = probe(&fixture(root), &known());
+    let [held] = read.holders.as_slice() else {
+        panic!("{:?}", read.holders)
+    };
+    assert_eq!(held.soc, at("0000:25:00.0"));
+    assert!(matches!(held.kind, HolderKind::Unseen { .. }), "{held:?}");
+    assert!(held.name.ends_with("/0000:25:00.0/accel"), "{}", held.name);
+}
