@@ -44,7 +44,7 @@ pub(crate) fn a_rank_that_is_killed_is_started_anew(cluster: &Cluster) -> Result
     is_as_declared(cluster)
 }
 
-/// A program does not fit on its claim. What becomes of that takes a minute, in which others have their turn.
+/// A program does not fit on its claim. What becomes of that takes minutes, in which others have their turn.
 pub(crate) fn a_full_disk_is_met(cluster: &Cluster) -> Result<()> {
     serves(cluster, 2)?;
     let folder = cluster.volume("cramped");

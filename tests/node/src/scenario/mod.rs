@@ -49,7 +49,6 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         "a rank that is killed is started anew",
         failures::a_rank_that_is_killed_is_started_anew,
     ),
-    ("a full disk is said", failures::a_full_disk_is_said),
     (
         "a registry that vanishes is waited for",
         failures::a_registry_that_vanishes_is_waited_for,
@@ -58,6 +57,7 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
         "a silent node comes back",
         failures::a_silent_node_comes_back,
     ),
+    ("a full disk is said", failures::a_full_disk_is_said),
     (
         "uninstall is refused while something would stay",
         uninstall::it_is_refused_while_something_would_stay,
