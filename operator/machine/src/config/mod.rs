@@ -16,7 +16,10 @@ const PCIE: u8 = 0x10;
 /// Access Control Services extended capability id.
 const ACS: u16 = 0x000d;
 /// Extended capabilities that Linux looks at (`pci_find_next_ext_capability`): eight bytes each is the least.
-const MOST_STEPS: usize = (4096 - CONVENTIONAL) / 8;
+const MOST_STEPS: usize = (WHOLE - CONVENTIONAL) / 8;
+
+/// Bytes of a configuration space; more is none of it.
+const WHOLE: usize = 4096;
 
 /// One function's configuration space as far as it could be read.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +27,7 @@ pub struct ConfigSpace<'a>(pub &'a [u8]);
 
 impl ConfigSpace<'_> {
     fn byte(self, at: usize) -> Option<u8> {
-        self.0.get(at).copied()
+        self.0.get(at).filter(|_| at < WHOLE).copied()
     }
 
     fn word(self, at: usize) -> Option<u16> {

@@ -233,6 +233,9 @@ fn acs_at_the_last_possible_place_is_cut_short() {
     let mut bytes = port(6, &[(0x100, 1, 0xffc)]);
     bytes[0xffc..].copy_from_slice(&0x0001_000d_u32.to_le_bytes());
     assert_eq!(ConfigSpace(&bytes).acs(), Err(Unknown::ShortRead));
+    // What stands behind the space is none of it.
+    bytes.extend([0x5f, 0, 0x1d, 0]);
+    assert_eq!(ConfigSpace(&bytes).acs(), Err(Unknown::ShortRead));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Who has a SoC's node mapped, though the file that was mapped is closed: the mapping keeps the device open all the same.
 //!
 //! Every mapping of every process is read for it, which takes too long to be done at each look. It is done before a SoC is reset.
+//!
+//! Format: documented (`maps` and `map_files`, proc(5)); seen as files alone.
 use crd::id::PciAddress;
 
 use super::{

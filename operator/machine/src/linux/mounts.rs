@@ -1,4 +1,6 @@
 //! Which open files may be looked at: to ask a file system on another server that does not answer is to wait for ever.
+//!
+//! Format: documented (`mountinfo`, proc(5)); seen on real kernels.
 use std::collections::HashMap;
 
 use super::Linux;

@@ -1,5 +1,8 @@
 //! Device nodes that stand for a SoC: `/dev/accel/accelN`, `/dev/qaic_aic100_N`, `/dev/vfio/GROUP`, and the numbers by which the
 //! kernel knows them. A path is one mount namespace's name for a node; its number is the same in all of them.
+//!
+//! Format: documented (the kernel's accel, DRM and VFIO interfaces; `dev` files, sysfs(5)); the node of drivers before the accel
+//! class is inferred. Seen as files alone.
 use std::collections::BTreeMap;
 
 use crd::id::PciAddress;

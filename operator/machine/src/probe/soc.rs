@@ -180,8 +180,10 @@ impl Said<'_> {
             Err(why) => Fact::unknown(why, source),
             // The function is on the bus and the tool left it out: it is not ready, or not ours to open.
             Ok(None) => Fact::unknown(Unknown::ToolFailed, source),
-            // Its text and its file say different things: neither is believed.
-            Ok(Some(_)) if contradicted => Fact::unknown(Unknown::Malformed, source),
+            // Its text and its file say different things, or the text does: none is believed.
+            Ok(Some(device)) if contradicted || device.is_ambiguous(key) => {
+                Fact::unknown(Unknown::Malformed, source)
+            }
             Ok(Some(device)) => match field(device) {
                 Some(value) => Fact::known(value, source),
                 // It says something there, of which nothing can be made.

@@ -264,11 +264,13 @@ impl Device {
 
 /// Four times the 16 cores of a SoC of today.
 const MOST_CORES: u32 = 64;
+/// Bytes of a name, a version or a line of capabilities: many times what any version prints.
+const MOST_WORD: usize = 1024;
 /// Of a SoC; those of today have 32 GiB at most.
 const MOST_MIB: u64 = 1 << 20;
 
 fn is_word(value: &str) -> bool {
-    !value.contains([':', '[', ']'])
+    value.len() <= MOST_WORD && !value.contains([':', '[', ']'])
 }
 
 /// A key without what versions write differently: case, spaces, dashes and underscores.

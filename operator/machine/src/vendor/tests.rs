@@ -283,3 +283,14 @@ proptest! {
         let _ = join(Some(0), &text, Some(&rest));
     }
 }
+
+#[test]
+fn a_word_that_no_version_prints_is_none() {
+    let of = |length: usize| {
+        let version = "1".repeat(length);
+        let text = format!("QID 0\n\tPCI Address:0000:81:00.0\n\tFW Version:{version}\n");
+        let Ok(QueryText { devices, .. }) = text.parse();
+        devices[0].firmware().map(str::len)
+    };
+    assert_eq!((of(64), of(1025)), (Some(64), None));
+}
