@@ -23,6 +23,8 @@ pub const WORKER: &str = "shardplane-worker";
 
 /// How often a running build is looked at for its end and for Ctrl-C.
 const LOOK: Duration = Duration::from_millis(50);
+/// And at first, once it has closed its standard error: it is about to end.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 /// A worker that is asked what it is answers at once; one that does not is broken.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
@@ -213,7 +215,7 @@ fn call(
         text
     });
     let mut kept: Vec<String> = Vec::new();
-    let mut waited = Duration::ZERO;
+    let (mut waited, mut look) = (Duration::ZERO, FIRST_LOOK);
     let status = loop {
         match said.recv_timeout(LOOK) {
             Ok(line) => {
@@ -226,8 +228,9 @@ fn call(
             }
             Err(mpsc::RecvTimeoutError::Timeout) => waited += LOOK,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                thread::sleep(LOOK);
-                waited += LOOK;
+                thread::sleep(look);
+                waited += look;
+                look = LOOK.min(look * 2);
             }
         }
         if let Some(status) = child.try_wait()? {
