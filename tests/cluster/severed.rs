@@ -66,6 +66,16 @@ pub fn a_watch_that_is_cut_or_outlived_is_begun_anew(plane: &mut ControlPlane) {
         |now| *now == before,
     );
 
+    // What is declared while its forerunner goes would go with it.
+    let gone = [
+        "wait",
+        "--for=delete",
+        "--timeout=60s",
+        OBJECTS[0],
+        OBJECTS[1],
+    ];
+    plane.kubectl(&gone).expected();
+
     // And once more, where the server dies as soon as it has taken what is declared.
     apply(plane);
     plane.restart_server();
