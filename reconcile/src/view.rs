@@ -91,6 +91,11 @@ impl<'a> View<'a> {
         }
         Ok(function.bar(BAR4).map_or(0, |bar| bar.size_kib))
     }
+
+    /// Whether a SoC's BAR 4 is known to be large enough for P2P.
+    pub fn has_p2p_bar(&self, soc: PciAddress) -> bool {
+        self.bar4_kib(soc).is_ok_and(|kib| kib >= P2P_BAR_KIB)
+    }
 }
 
 /// A snapshot as decisions are made by it: in order, and with ports named that an older version of the probe could not.

@@ -128,7 +128,7 @@ pub struct DeviceSelector {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CardRequirements {
-    /// Size of BAR 4 in GiB, 1 to 1024. P2P needs 2 whatever is written here.
+    /// Least size of BAR 4 in GiB, 1 to 1024. P2P needs 2 whatever is written here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub bar4_gib: Option<u32>,

@@ -14,10 +14,7 @@ use super::{
     groups::{Obstacle, PlacedGroup, Placement, Taken, is_unread, structural},
     strangers::disturbs,
 };
-use crate::{
-    judge::foreign_holders,
-    view::{P2P_BAR_KIB, View},
-};
+use crate::{judge::foreign_holders, view::View};
 
 /// Keeps a set that the ledger remembers, with what stands against it now.
 ///
@@ -241,7 +238,7 @@ fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
 
 /// Whether a SoC can be a member at all.
 fn fits(view: &View<'_>, soc: PciAddress, size: usize) -> bool {
-    view.policy(soc).is_some() && (size == 1 || view.bar4_kib(soc) == Ok(P2P_BAR_KIB))
+    view.policy(soc).is_some() && (size == 1 || view.has_p2p_bar(soc))
 }
 
 fn inside(view: &View<'_>, per: SpreadOver, socs: &[PciAddress]) -> bool {
@@ -349,7 +346,7 @@ fn in_conflict(
         .conflicts
         .iter()
         .filter(|(soc, _)| !taken.0.contains(soc))
-        .filter(|(soc, _)| size == 1 || view.bar4_kib(**soc) == Ok(P2P_BAR_KIB))
+        .filter(|(soc, _)| size == 1 || view.has_p2p_bar(**soc))
         .collect();
     if conflicts.is_empty() || conflicts.len() + free < size {
         return None;

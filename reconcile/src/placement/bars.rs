@@ -3,6 +3,10 @@ use crd::{id::PciAddress, plan::ReportReason};
 
 use crate::view::{P2P_BAR_KIB, View};
 
+/// What to do about a BAR that could not be read.
+pub(crate) const LOOK_AGAIN: &str =
+    "look again; if it stays, look at the kernel's log for what is wrong with the device";
+
 /// SoCs that are no members for one reason, and how that is told.
 pub(super) struct Unfit {
     pub(super) reason: ReportReason,
@@ -11,12 +15,12 @@ pub(super) struct Unfit {
     pub(super) hint: &'static str,
 }
 
-/// Those of the given SoCs whose BAR 4 is not known to be of 2 GiB; what cannot be read is not told as none.
+/// Those of the given SoCs whose BAR 4 is not known to be of 2 GiB or more; what cannot be read is not told as none.
 pub(super) fn unfit(view: &View<'_>, socs: impl Iterator<Item = PciAddress>) -> Vec<Unfit> {
     let (mut small, mut unread) = (Vec::new(), Vec::new());
     for soc in socs {
         match view.bar4_kib(soc) {
-            Ok(P2P_BAR_KIB) => {}
+            Ok(kib) if kib >= P2P_BAR_KIB => {}
             Ok(size) => small.push((soc, format!("{soc} has {size} KiB"))),
             Err(why) => unread.push((soc, format!("{soc} ({why})"))),
         }
@@ -43,7 +47,7 @@ pub(super) fn unfit(view: &View<'_>, socs: impl Iterator<Item = PciAddress>) -> 
         ReportReason::Unread,
         unread,
         "how large it is could not be read of ",
-        "look again; if it stays, look at the kernel's log for what is wrong with the device",
+        LOOK_AGAIN,
     );
     small.into_iter().chain(unread).collect()
 }

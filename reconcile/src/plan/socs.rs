@@ -11,7 +11,7 @@ use super::governance;
 use crate::{
     Concern,
     judge::{foreign_holders, resets_too},
-    placement::Obstacle,
+    placement::{LOOK_AGAIN, Obstacle},
     selection::version,
     view::{Spared, View},
 };
@@ -105,22 +105,23 @@ pub(super) fn requirement_obstacles(
     let mut obstacles = Vec::new();
     if let Some(gib) = require.bar4_gib {
         let needed = u64::from(gib) * 1024 * 1024;
-        let (reason, found, hint) = match view.bar4_kib(soc) {
-            Ok(kib) => (
+        let short = match view.bar4_kib(soc) {
+            Ok(kib) if kib >= needed => None,
+            Ok(kib) => Some((
                 ReportReason::BarTooSmall,
                 format!("{soc} has {kib} KiB"),
                 "ask the system integrator for firmware with a larger BAR 4",
-            ),
-            Err(why) => (
+            )),
+            Err(why) => Some((
                 ReportReason::Unread,
                 format!("how large it is could not be read of {soc} ({why})"),
-                "look again; if it stays, look at the kernel's log for what is wrong with the device",
-            ),
+                LOOK_AGAIN,
+            )),
         };
-        if view.bar4_kib(soc) != Ok(needed) {
+        obstacles.extend(short.map(|(reason, found, hint)| {
             let message = format!("the policy requires BAR 4 of {gib} GiB and {found}");
-            obstacles.push(of(object, reason, soc, message, hint));
-        }
+            of(object, reason, soc, message, hint)
+        }));
     }
     if let Some(least) = &require.min_sdk {
         obstacles.extend(sdk_obstacle(view, soc, object, least));

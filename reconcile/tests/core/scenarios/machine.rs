@@ -1,6 +1,7 @@
 //! One thing out of the ordinary on the machine.
 use crd::{
     Fact, Unknown,
+    kind::{CardRequirements, MdpMode},
     plan::ReportReason,
     snapshot::{HardwareSnapshot, Holder, HolderKind, Lockdown, SocStatus, Unread},
 };
@@ -162,6 +163,56 @@ fn one_thing_out_of_the_ordinary_on_the_machine() {
             Expected {
                 says: vec!["could not be read of", "(resource: ReadFailed)"],
                 resets: Some(4),
+                ..Expected::default()
+            },
+        ),
+        (
+            "BARs that could not be read, and a policy that wants them so large",
+            |declared, node| {
+                declared.groups.clear();
+                declared.policies[0].spec.mdp = Some(MdpMode::Enabled);
+                declared.policies[0].spec.require = Some(CardRequirements {
+                    bar4_gib: Some(2),
+                    min_sdk: None,
+                });
+                let soc = node.socs[0].address;
+                for function in node.functions.iter_mut().filter(|f| f.address == soc) {
+                    function.bars = Fact::unknown(Unknown::ReadFailed, "resource");
+                }
+            },
+            Expected {
+                blocked: vec![ReportReason::Unread],
+                says: vec![
+                    "the policy requires BAR 4 of 2 GiB and how large it is could not be read of",
+                ],
+                resets: Some(7),
+                ..Expected::default()
+            },
+        ),
+        (
+            "BARs larger than P2P needs and the policy wants",
+            |declared, node| {
+                declared.policies[0].spec.require = Some(CardRequirements {
+                    bar4_gib: Some(1),
+                    min_sdk: None,
+                });
+                let socs: Vec<_> = node.socs.iter().map(|soc| soc.address).collect();
+                for function in &mut node.functions {
+                    if let Some(bars) = function
+                        .bars
+                        .value
+                        .as_mut()
+                        .filter(|_| socs.contains(&function.address))
+                    {
+                        bars.iter_mut()
+                            .filter(|bar| bar.index == 4)
+                            .for_each(|bar| bar.size_kib *= 2);
+                    }
+                }
+            },
+            Expected {
+                resets: Some(8),
+                clears: Some(8),
                 ..Expected::default()
             },
         ),
