@@ -105,6 +105,15 @@ pub struct OpenHandle {
     pub pod: Option<String>,
 }
 
+/// How far to look for who has a SoC open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Open files. Each look affords that.
+    Files,
+    /// Mappings too, whose files may be closed: every one of every process is read for it. Before a SoC is reset.
+    Mappings,
+}
+
 /// Everything that was seen to have SoCs open, and whether that is everybody.
 #[derive(Debug, Default)]
 pub struct OpenHandles {

@@ -19,8 +19,8 @@ mod time;
 pub mod vendor;
 
 pub use access::{
-    AccessError, Claim, CrashKind, CrashPoint, EventCursor, Happening, Invocation, KernelWords,
-    Listener, MachineEvent, OpenHandle, OpenHandles, ToolError, ToolOutput,
+    AccessError, Claim, CrashKind, CrashPoint, Depth, EventCursor, Happening, Invocation,
+    KernelWords, Listener, MachineEvent, OpenHandle, OpenHandles, ToolError, ToolOutput,
 };
 pub use linux::{Linux, Roots, opened, running::end_programs};
 pub use machine::Machine;

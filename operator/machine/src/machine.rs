@@ -8,7 +8,7 @@ use crd::{
 
 use crate::{
     access::{
-        AccessError, Claim, CrashPoint, EventCursor, Invocation, Listener, MachineEvent,
+        AccessError, Claim, CrashPoint, Depth, EventCursor, Invocation, Listener, MachineEvent,
         OpenHandles, ToolError, ToolOutput,
     },
     linux::{Linux, Roots},
@@ -149,19 +149,12 @@ impl Machine {
         }
     }
 
-    /// Everything that has one of these SoCs open, ordered. On Linux: processes with its accel node or VFIO group open.
-    pub fn holders(&self, socs: &[PciAddress]) -> Result<OpenHandles, AccessError> {
+    /// Everything that has one of these SoCs open, ordered. On Linux: processes with its accel node or VFIO group open, or
+    /// mapped; on a rack nobody maps anything.
+    pub fn holders(&self, socs: &[PciAddress], depth: Depth) -> Result<OpenHandles, AccessError> {
         match self {
-            Self::Linux(linux) => Ok(linux.holders(socs)),
+            Self::Linux(linux) => Ok(linux.holders(socs, depth)),
             Self::Rack(server) => server.holders(socs),
-        }
-    }
-
-    /// Everything that has the node of one of these SoCs mapped, ordered, as far as that is seen; on a rack nobody has.
-    pub fn mapped(&self, socs: &[PciAddress]) -> OpenHandles {
-        match self {
-            Self::Linux(linux) => linux.mapped(socs),
-            Self::Rack(_) => OpenHandles::default(),
         }
     }
 

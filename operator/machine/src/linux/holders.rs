@@ -1,4 +1,5 @@
-//! Who holds a SoC on Linux: processes with its node or its VFIO group open, found in `/proc/*/fd`, and whose they are.
+//! Who holds a SoC on Linux: processes with its node or its VFIO group open, found in `/proc/*/fd` and, where that is asked
+//! (`mapped`), by their mappings, and whose they are.
 //!
 //! What cannot be looked into is told: a process of somebody else shows its descriptors to root alone, and `/proc` of a PID
 //! namespace shows no process outside it.
@@ -11,29 +12,107 @@ use nix::errno::Errno;
 
 use super::{Linux, failed, mounts::Mounts, nodes::Nodes};
 use crate::{
-    access::{AccessError, OpenHandle, OpenHandles},
+    access::{AccessError, Depth, OpenHandle, OpenHandles},
     vendor::CgroupOwner,
 };
 
 /// What the first PID namespace is called (`PROC_PID_INIT_INO` in include/linux/proc_ns.h): all processes are in it.
 const ALL_PROCESSES: &str = "pid:[4026531836]";
 
-pub(crate) fn holders(linux: &Linux, socs: &[PciAddress]) -> OpenHandles {
+pub(crate) fn holders(linux: &Linux, socs: &[PciAddress], depth: Depth) -> OpenHandles {
     let mut seen = OpenHandles::default();
     let nodes = Nodes::of(linux, socs, &mut seen.unseen_of);
     if nodes.is_empty() {
         return seen;
     }
-    let mut mounts = Mounts::default();
-    for pid in processes(linux, &mut seen.unseen) {
-        of_process(linux, pid, &nodes, &mut mounts, &mut seen);
+    let mut search = Search {
+        linux,
+        nodes,
+        mounts: Mounts::default(),
+        seen,
+    };
+    for pid in search.processes() {
+        search.descriptors(pid);
+        if depth == Depth::Mappings {
+            search.mappings(pid);
+        }
     }
+    let mut seen = search.seen;
     // Asked last: what one process denies tells more.
     let whole = all_processes(linux);
     present(whole, &mut seen.unseen, Gone::Counts);
     seen.open.sort();
     seen.open.dedup();
     seen
+}
+
+/// A search through all processes.
+pub(super) struct Search<'a> {
+    pub(super) linux: &'a Linux,
+    nodes: Nodes,
+    mounts: Mounts,
+    pub(super) seen: OpenHandles,
+}
+
+impl Search<'_> {
+    /// The processes that `/proc` shows.
+    fn processes(&mut self) -> Vec<u32> {
+        let names = present(
+            self.linux.list("/proc"),
+            &mut self.seen.unseen,
+            Gone::Counts,
+        );
+        let numbers = names.into_iter().flatten();
+        numbers.filter_map(|name| name.parse().ok()).collect()
+    }
+
+    fn descriptors(&mut self, pid: u32) {
+        if self.descriptors_of(pid, &format!("/proc/{pid}")) == Some(0) {
+            for thread in self.threads(pid) {
+                self.descriptors_of(pid, &thread);
+            }
+        }
+    }
+
+    /// What one thread has open, and how much that is, where it can be seen.
+    fn descriptors_of(&mut self, pid: u32, thread: &str) -> Option<usize> {
+        let folder = format!("{thread}/fd");
+        let descriptors = present(self.linux.list(&folder), &mut self.seen.unseen, Gone::Ended)?;
+        for descriptor in &descriptors {
+            let link = format!("{folder}/{descriptor}");
+            let target = self.linux.readlink(&link);
+            if let Some(target) = present(target, &mut self.seen.unseen, Gone::Ended) {
+                self.file(pid, &target, &link);
+            }
+        }
+        Some(descriptors.len())
+    }
+
+    /// The other threads of a process whose first one shows nothing: it may have ended, and the process lives on in them with
+    /// all that it has open.
+    pub(super) fn threads(&mut self, pid: u32) -> Vec<String> {
+        let folder = format!("/proc/{pid}/task");
+        let threads = present(self.linux.list(&folder), &mut self.seen.unseen, Gone::Ended);
+        let first = pid.to_string();
+        let others = threads.into_iter().flatten();
+        others
+            .filter(|thread| *thread != first)
+            .map(|thread| format!("{folder}/{thread}"))
+            .collect()
+    }
+
+    /// A file that a process has open: its name there, and a link that leads to it.
+    pub(super) fn file(&mut self, pid: u32, path: &str, link: &str) {
+        // Sockets, pipes and what else has no path are no devices.
+        if !path.starts_with('/') {
+            return;
+        }
+        let local = self.mounts.is_local(self.linux, pid, path);
+        let number = local.then(|| self.linux.device_number(link)).flatten();
+        if let Some(soc) = self.nodes.soc(path, number) {
+            self.seen.open.push(handle(self.linux, pid, soc));
+        }
+    }
 }
 
 /// Whether `/proc` shows every process of the machine: its first one is that of the first namespace.
@@ -51,58 +130,8 @@ fn all_processes(linux: &Linux) -> Result<(), AccessError> {
     ))
 }
 
-/// The processes that `/proc` shows.
-pub(super) fn processes(linux: &Linux, unseen: &mut Option<AccessError>) -> Vec<u32> {
-    let names = present(linux.list("/proc"), unseen, Gone::Counts);
-    let numbers = names.into_iter().flatten();
-    numbers.filter_map(|name| name.parse().ok()).collect()
-}
-
-fn of_process(linux: &Linux, pid: u32, nodes: &Nodes, mounts: &mut Mounts, seen: &mut OpenHandles) {
-    let folder = format!("/proc/{pid}/fd");
-    let Some(descriptors) = present(linux.list(&folder), &mut seen.unseen, Gone::Ended) else {
-        return;
-    };
-    if !descriptors.is_empty() {
-        of_descriptors(linux, (pid, &folder), &descriptors, nodes, mounts, seen);
-        return;
-    }
-    // A first thread that has ended shows none, and the process lives on in its other threads, with all that it has open.
-    let tasks = format!("/proc/{pid}/task");
-    let threads = present(linux.list(&tasks), &mut seen.unseen, Gone::Ended).unwrap_or_default();
-    for thread in threads.iter().filter(|thread| **thread != pid.to_string()) {
-        let folder = format!("{tasks}/{thread}/fd");
-        let descriptors = present(linux.list(&folder), &mut seen.unseen, Gone::Ended);
-        let descriptors = descriptors.unwrap_or_default();
-        of_descriptors(linux, (pid, &folder), &descriptors, nodes, mounts, seen);
-    }
-}
-
-fn of_descriptors(
-    linux: &Linux,
-    (pid, folder): (u32, &str),
-    descriptors: &[String],
-    nodes: &Nodes,
-    mounts: &mut Mounts,
-    seen: &mut OpenHandles,
-) {
-    for descriptor in descriptors {
-        let link = format!("{folder}/{descriptor}");
-        let target = present(linux.readlink(&link), &mut seen.unseen, Gone::Ended);
-        // Sockets, pipes and what else has no path are no devices.
-        let Some(target) = target.filter(|target| target.starts_with('/')) else {
-            continue;
-        };
-        let local = mounts.is_local(linux, pid, &target);
-        let number = local.then(|| linux.device_number(&link)).flatten();
-        if let Some(soc) = nodes.soc(&target, number) {
-            seen.open.push(handle(linux, pid, soc));
-        }
-    }
-}
-
 /// A process that has a SoC open, and whose it is.
-pub(super) fn handle(linux: &Linux, pid: u32, soc: PciAddress) -> OpenHandle {
+fn handle(linux: &Linux, pid: u32, soc: PciAddress) -> OpenHandle {
     let text = |file: &str| {
         let bytes = linux.read(&format!("/proc/{pid}/{file}"));
         bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())

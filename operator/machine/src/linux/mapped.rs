@@ -1,59 +1,37 @@
 //! Who has a SoC's node mapped, though the file that was mapped is closed: the mapping keeps the device open all the same.
 //!
-//! Every mapping of every process is read for it, which takes too long to be done at each look. It is done before a SoC is reset.
-//!
 //! Format: documented (`maps` and `map_files`, proc(5)); seen as files alone.
-use crd::id::PciAddress;
+use super::holders::{Gone, Search, present};
 
-use super::{
-    Linux,
-    holders::{Gone, handle, present, processes},
-    mounts::Mounts,
-    nodes::Nodes,
-};
-use crate::access::OpenHandles;
-
-pub(crate) fn mapped(linux: &Linux, socs: &[PciAddress]) -> OpenHandles {
-    let mut seen = OpenHandles::default();
-    let nodes = Nodes::of(linux, socs, &mut seen.unseen_of);
-    if nodes.is_empty() {
-        return seen;
-    }
-    let mut mounts = Mounts::default();
-    for pid in processes(linux, &mut seen.unseen) {
-        let path = format!("/proc/{pid}/maps");
-        let Some(bytes) = present(linux.read(&path), &mut seen.unseen, Gone::Ended) else {
-            continue;
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let mut last = "";
-        for (range, path) in text.lines().filter_map(shared) {
-            // One file is mapped in many pieces, one after another.
-            if path == last {
-                continue;
-            }
-            last = path;
-            let local = mounts.is_local(linux, pid, path);
-            let link = format!("/proc/{pid}/map_files/{range}");
-            let number = local.then(|| linux.device_number(&link)).flatten();
-            if let Some(soc) = nodes.soc(path, number) {
-                seen.open.push(handle(linux, pid, soc));
+impl Search<'_> {
+    pub(super) fn mappings(&mut self, pid: u32) {
+        if self.mappings_of(pid, &format!("/proc/{pid}")) == Some(0) {
+            for thread in self.threads(pid) {
+                self.mappings_of(pid, &thread);
             }
         }
     }
-    seen.open.sort();
-    seen.open.dedup();
-    seen
+
+    /// What one thread has mapped, and how much that is, where it can be seen.
+    fn mappings_of(&mut self, pid: u32, thread: &str) -> Option<usize> {
+        let maps = self.linux.read(&format!("{thread}/maps"));
+        let bytes = present(maps, &mut self.seen.unseen, Gone::Ended)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut last = "";
+        for (range, path) in text.lines().filter_map(mapping) {
+            // One file is mapped in many pieces, one after another.
+            if path != last {
+                last = path;
+                self.file(pid, path, &format!("/proc/{pid}/map_files/{range}"));
+            }
+        }
+        Some(text.len())
+    }
 }
 
-/// The range and the path of a line of `maps` (proc(5)) that maps a file for others to see; a device lets itself be mapped in no
-/// other way, and libraries are mapped otherwise.
-fn shared(line: &str) -> Option<(String, &str)> {
+/// The range and the path of a line of `maps` (proc(5)) that maps a file.
+fn mapping(line: &str) -> Option<(String, &str)> {
     let (range, rest) = line.split_once(' ')?;
-    let (rights, rest) = rest.split_once(' ')?;
-    if rights.as_bytes().get(3) != Some(&b's') {
-        return None;
-    }
     let path = &rest[rest.find('/')?..];
     let (from, to) = range.split_once('-')?;
     // The names in `map_files` are not filled up with zeroes.
@@ -66,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_mappings_of_files_count() {
+    fn mappings_of_files_count() {
         for (line, expected) in [
             (
                 "7f10a0000000-7f10a0100000 rw-s 100000000 00:06 612                        /dev/accel/accel4",
@@ -78,14 +56,14 @@ mod tests {
             ),
             (
                 "00400000-00452000 r-xp 00000000 08:02 173521 /usr/bin/dbus",
-                None,
+                Some(("400000-452000", "/usr/bin/dbus")),
             ),
             ("7f10a0000000-7f10a0100000 rw-s 00000000 00:01 5", None),
             ("7ffd1000-7ffd2000 rw-p 00000000 00:00 0 [stack]", None),
             ("garbage", None),
             ("", None),
         ] {
-            let found = shared(line);
+            let found = mapping(line);
             let found = found.as_ref().map(|(range, path)| (range.as_str(), *path));
             assert_eq!(found, expected, "{line}");
         }

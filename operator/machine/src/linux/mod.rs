@@ -26,8 +26,8 @@ use nix::sys::{
 
 use crate::{
     access::{
-        AccessError, EventCursor, Invocation, Listener, MachineEvent, OpenHandles, ToolError,
-        ToolOutput,
+        AccessError, Depth, EventCursor, Invocation, Listener, MachineEvent, OpenHandles,
+        ToolError, ToolOutput,
     },
     time::Timestamp,
 };
@@ -250,12 +250,8 @@ impl Linux {
         (is_device == SFlag::S_IFCHR).then(|| (major(found.st_rdev), minor(found.st_rdev)))
     }
 
-    pub(crate) fn holders(&self, socs: &[PciAddress]) -> OpenHandles {
-        holders::holders(self, socs)
-    }
-
-    pub(crate) fn mapped(&self, socs: &[PciAddress]) -> OpenHandles {
-        mapped::mapped(self, socs)
+    pub(crate) fn holders(&self, socs: &[PciAddress], depth: Depth) -> OpenHandles {
+        holders::holders(self, socs, depth)
     }
 
     #[expect(

@@ -17,7 +17,7 @@ use super::{
     identity::{Roll, confirm},
 };
 use crate::{
-    access::{Invocation, OpenHandles, ToolOutput},
+    access::{Depth, Invocation, OpenHandles, ToolOutput},
     machine::Machine,
     probe::{
         asked::{channels, taken},
@@ -167,9 +167,8 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
         open,
         unseen,
         unseen_of,
-    } = machine.holders(socs)?;
-    let mapped = machine.mapped(socs);
-    if let Some(open) = open.into_iter().chain(mapped.open).next() {
+    } = machine.holders(socs, Depth::Mappings)?;
+    if let Some(open) = open.into_iter().next() {
         let pid = open
             .pid
             .map_or_else(String::new, |pid| format!(" (pid {pid})"));
@@ -179,7 +178,6 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
         });
     }
     // Who cannot be seen may hold them.
-    let unseen = unseen.or(mapped.unseen);
     if let Some(error) = unseen.or_else(|| unseen_of.into_values().next()) {
         return Err(error.into());
     }
@@ -206,7 +204,7 @@ pub(super) fn drain(
     timeout: Duration,
 ) -> Result<Performed, StepError> {
     let came = wait_for(machine, timeout, || {
-        Ok(machine.holders(socs)?.open.is_empty())
+        Ok(machine.holders(socs, Depth::Mappings)?.open.is_empty())
     })?;
     if !came {
         free(machine, socs)?;

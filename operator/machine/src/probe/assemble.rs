@@ -9,7 +9,11 @@ use crd::{
 };
 
 use super::{Known, asked, host, pci, prerequisites, reach, reach::reason, soc};
-use crate::{access::OpenHandles, machine::Machine, vendor::join};
+use crate::{
+    access::{Depth, OpenHandles},
+    machine::Machine,
+    vendor::join,
+};
 
 pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     let host = host::host(machine);
@@ -67,7 +71,7 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
 /// anybody has them open or not.
 fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holder> {
     let addresses: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-    let seen = machine.holders(&addresses);
+    let seen = machine.holders(&addresses, Depth::Files);
     let OpenHandles {
         open,
         unseen,

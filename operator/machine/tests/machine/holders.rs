@@ -2,8 +2,9 @@
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use crd::{
+    id::PciAddress,
     kind::ResetScope,
-    snapshot::{Holder, HolderKind},
+    snapshot::{HardwareSnapshot, Holder, HolderKind},
     step::Action,
 };
 use machine::{Known, KnownWorker, StepError, perform, probe};
@@ -36,6 +37,12 @@ fn process(root: &Path, pid: u32, name: &str, cgroup: &str, open: &str) {
     for descriptor in ["7", "8"] {
         symlink(open, folder.join(descriptor)).unwrap();
     }
+}
+
+/// Who holds what.
+fn held(read: &HardwareSnapshot) -> Vec<(PciAddress, Option<u32>)> {
+    let holders = read.holders.iter();
+    holders.map(|held| (held.soc, held.pid)).collect()
 }
 
 #[test]
@@ -112,11 +119,7 @@ fn each_drivers_node_and_vfio_are_known() {
         let folder = machine(class, node);
         process(folder.path(), 77, "qemu", "0::/\n", open);
         let read = probe(&fixture(folder.path()), &known());
-        let found: Vec<_> = read
-            .holders
-            .iter()
-            .map(|held| (held.soc, held.pid))
-            .collect();
+        let found = held(&read);
         assert_eq!(found, [(at("0000:25:00.0"), Some(77))], "{open}");
         let asked = read.prerequisites.unwrap();
         let told = asked.socs[0].node.as_ref().unwrap().get();
@@ -173,11 +176,7 @@ fn a_holder_is_known_by_the_number_of_what_it_has_open() {
         put(root, &format!("{SOC}/accel/accel5/dev"), number);
         process(root, 77, "bench", "0::/\n", open);
         let read = probe(&fixture(root), &known());
-        let found: Vec<_> = read
-            .holders
-            .iter()
-            .map(|held| (held.soc, held.pid))
-            .collect();
+        let found = held(&read);
         let expected: Vec<_> = expected
             .iter()
             .map(|pid| (at("0000:25:00.0"), Some(*pid)))
@@ -237,15 +236,16 @@ fn a_channel_that_is_taken_is_held() {
     assert_eq!(read.holders[0].pid, Some(77));
 }
 
-/// Resets the first SoC of a tree; why that was refused.
-fn refused(root: &Path) -> Option<String> {
+/// Resets a SoC of a tree; why that was refused, if it was for who holds it.
+fn refused(root: &Path, address: &str) -> Option<String> {
     let read = probe(&fixture(root), &known());
     let reset = Action::Reset {
         scope: ResetScope::SoC,
-        socs: vec![soc(&read, "0000:25:00.0")],
+        socs: vec![soc(&read, address)],
     };
     match perform(&fixture(root), &reset) {
         Err(StepError::Held { soc, by }) => Some(format!("{soc} {by}")),
+        Err(StepError::Access(error)) => Some(error.to_string()),
         Err(_) | Ok(_) => None,
     }
 }
@@ -267,39 +267,40 @@ fn a_process_without_its_first_thread_holds() {
     }
     fs::create_dir(root.join("proc/77/fd")).unwrap();
     let read = probe(&fixture(root), &known());
-    let found: Vec<_> = read
-        .holders
-        .iter()
-        .map(|held| (held.soc, held.pid))
-        .collect();
-    assert_eq!(found, [(at("0000:25:00.0"), Some(77))]);
+    assert_eq!(held(&read), [(at("0000:25:00.0"), Some(77))]);
     assert_eq!(
-        refused(root).as_deref(),
+        refused(root, "0000:25:00.0").as_deref(),
         Some("0000:25:00.0 bench (pid 77)")
     );
 }
 
-/// The file is closed and its mapping stays: the device is open, and its SoC is not reset.
+/// The file is closed and its mapping stays, however it was made and whichever thread is left: the device is open.
 #[test]
 fn a_mapping_holds() {
-    let folder = machine("accel", "accel5");
-    let root = folder.path();
-    process(root, 77, "bench", "0::/\n", "/dev/null");
-    put(
-        root,
-        "proc/77/maps",
-        "7f00-7f10 r-xp 0 08:02 1 /usr/bin/bench\n7f20-7f30 rw-s 0 00:06 612 /dev/accel/accel5\n",
-    );
-    assert_eq!(
-        refused(root).as_deref(),
-        Some("0000:25:00.0 bench (pid 77)")
-    );
-    put(
-        root,
-        "proc/77/maps",
-        "7f00-7f10 r-xp 0 08:02 1 /usr/bin/bench\n",
-    );
-    assert_eq!(refused(root), None);
+    const LIBRARY: &str = "7f00-7f10 r-xp 0 08:02 1 /usr/bin/bench\n";
+    let node =
+        |rights: &str| format!("{LIBRARY}7f20-7f30 {rights} 0 00:06 612 /dev/accel/accel5\n");
+    let check = |files: &[(&str, &str)], held: bool| {
+        let folder = machine("accel", "accel5");
+        let root = folder.path();
+        process(root, 77, "bench", "0::/\n", "/dev/null");
+        for (file, text) in files {
+            put(root, &format!("proc/77/{file}"), text);
+        }
+        let expected = held.then_some("0000:25:00.0 bench (pid 77)");
+        assert_eq!(
+            refused(root, "0000:25:00.0").as_deref(),
+            expected,
+            "{files:?}"
+        );
+    };
+    check(&[("maps", LIBRARY)], false);
+    check(&[("maps", &node("rw-s"))], true);
+    check(&[("maps", &node("rw-p"))], true);
+    // The first thread has ended, and its memory lives on in another.
+    let other = ("task/78/maps", &*node("rw-s"));
+    check(&[("maps", ""), ("task/77/maps", ""), other], true);
+    check(&[("maps", ""), ("task/77/maps", "")], false);
 }
 
 /// One SoC whose nodes are not known is held by whoever; its neighbours are as they are.
@@ -317,4 +318,7 @@ fn what_is_not_known_of_one_soc_is_its_own() {
     assert_eq!(held.soc, at("0000:25:00.0"));
     assert!(matches!(held.kind, HolderKind::Unseen { .. }), "{held:?}");
     assert!(held.name.ends_with("/0000:25:00.0/accel"), "{}", held.name);
+    let said = refused(root, "0000:25:00.0").unwrap();
+    assert!(said.contains("/0000:25:00.0/accel"), "{said}");
+    assert_eq!(refused(root, "0000:26:00.0"), None);
 }

@@ -100,15 +100,21 @@ fn facts_say_which_of_the_two_they_come_from() {
     assert_ne!(soc.status.get(), Some(&SocStatus::Ready));
 }
 
-/// Starts qmonitor where its unit is in some state; gives the calls that it took.
-fn started(unit: &str) -> (Result<Performed, StepError>, Vec<String>) {
+/// A machine on which nobody listens anywhere.
+fn unheard() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let root = folder.path();
     put(
-        root,
+        folder.path(),
         "proc/net/tcp",
         "  sl  local_address rem_address   st\n",
     );
+    folder
+}
+
+/// Starts qmonitor where its unit is in some state; gives the calls that it took.
+fn started(unit: &str) -> (Result<Performed, StepError>, Vec<String>) {
+    let folder = unheard();
+    let root = folder.path();
     put(root, "bin/unit", unit);
     put(root, "bin/calls", "");
     for tool in ["systemctl", "systemd-run"] {
@@ -157,13 +163,8 @@ fn qmonitor_is_started_whatever_its_unit_is() {
 /// Words of a tool that it was not permitted are a refusal, as an error number of the system is, and end the wait.
 #[test]
 fn a_tool_that_was_not_permitted_says_so() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = unheard();
     let root = folder.path();
-    put(
-        root,
-        "proc/net/tcp",
-        "  sl  local_address rem_address   st\n",
-    );
     for (tool, said, status) in [
         ("systemctl", "", "0"),
         (
