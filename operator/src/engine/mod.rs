@@ -86,8 +86,6 @@ pub struct Engine<'a> {
     pub asking: Asking,
     /// Who runs our workers.
     pub crew: Crew<'a>,
-    /// A saved plan, besides which nothing is carried out.
-    pub saved: Option<&'a Plan>,
 }
 
 /// How a run of the engine ended.
@@ -107,6 +105,26 @@ pub struct Settled {
     pub without: Unbuilt,
     /// Steps that failed on something in particular, which the next pass can leave alone.
     pub failed: Vec<StepFailure>,
+}
+
+impl Settled {
+    /// Ended so, with nothing to be left out or alone.
+    fn so(
+        exit: Exit,
+        (plan, nodes): (Plan, Vec<NodeInput>),
+        steps: u32,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            exit,
+            plan,
+            nodes,
+            steps,
+            why: why.into(),
+            without: Unbuilt::new(),
+            failed: Vec::new(),
+        }
+    }
 }
 
 impl Engine<'_> {
@@ -140,14 +158,24 @@ impl Engine<'_> {
         &mut self,
         first: impl FnOnce(&Plan) -> Result<(), Failure>,
     ) -> Result<Settled, Failure> {
+        self.within(None, first)
+    }
+
+    /// The same for a saved plan, if there is one: nothing besides it is carried out.
+    pub fn within(
+        &mut self,
+        saved: Option<&Plan>,
+        first: impl FnOnce(&Plan) -> Result<(), Failure>,
+    ) -> Result<Settled, Failure> {
         let mut begun = 0;
-        self.rounds(first, &mut begun)
+        self.rounds(saved, first, &mut begun)
             .map_err(|failure| failure.after(begun))
     }
 
-    /// The rounds of [`Self::converge`]; `begun` counts steps that change the machine from before each acts.
+    /// The rounds of [`Self::within`]; `begun` counts steps that change the machine from before each acts.
     fn rounds(
         &mut self,
+        saved: Option<&Plan>,
         first: impl FnOnce(&Plan) -> Result<(), Failure>,
         begun: &mut u32,
     ) -> Result<Settled, Failure> {
@@ -170,37 +198,15 @@ impl Engine<'_> {
                 } else {
                     Exit::Blocked
                 };
-                return Ok(Settled {
-                    exit,
-                    plan,
-                    nodes,
-                    steps,
-                    why: String::new(),
-                    without: Unbuilt::new(),
-                    failed: Vec::new(),
-                });
+                return Ok(Settled::so(exit, (plan, nodes), steps, ""));
             }
             if let Some(stop) = self.stop.asked() {
-                return Ok(Settled {
-                    exit: stop_exit(stop.exit(), steps),
-                    plan,
-                    nodes,
-                    steps,
-                    why: "stopped before anything was begun".to_owned(),
-                    without: Unbuilt::new(),
-                    failed: Vec::new(),
-                });
+                let exit = stop_exit(stop.exit(), steps);
+                let why = "stopped before anything was begun";
+                return Ok(Settled::so(exit, (plan, nodes), steps, why));
             }
-            if let Some(why) = self.saved.and_then(|saved| exactly::beyond(saved, &plan)) {
-                return Ok(Settled {
-                    exit: Exit::Stale,
-                    plan,
-                    nodes,
-                    steps,
-                    why,
-                    without: Unbuilt::new(),
-                    failed: Vec::new(),
-                });
+            if let Some(why) = saved.and_then(|saved| exactly::beyond(saved, &plan)) {
+                return Ok(Settled::so(Exit::Stale, (plan, nodes), steps, why));
             }
             self.approve(&plan)?;
             self.govern(&plan)?;
@@ -225,13 +231,8 @@ impl Engine<'_> {
                         exit
                     };
                     return Ok(Settled {
-                        exit,
-                        plan,
-                        nodes,
-                        steps,
-                        why,
-                        without: Unbuilt::new(),
                         failed: std::mem::take(&mut self.aside.since),
+                        ..Settled::so(exit, (plan, nodes), steps, why)
                     });
                 }
             }

@@ -2,11 +2,11 @@
 mod answers;
 pub mod ask;
 pub mod control;
+mod own_work;
 pub mod process;
 mod readiness;
 mod refusal;
 mod report;
-mod resets;
 pub mod running;
 mod speech;
 mod supervisor;
@@ -22,8 +22,8 @@ use crd::{
 };
 use machine::{KnownWorker, MachineEvent, Timestamp};
 
+pub use own_work::OwnWork;
 pub use report::{Trouble, WorkerReport};
-pub use resets::OwnResets;
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 
 pub use crate::cluster::agent::drains::Freed;
@@ -114,7 +114,7 @@ impl Crew<'_> {
     /// A reset of these SoCs begins.
     pub fn resets(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
         match self {
-            Self::Supervised(supervisor) => supervisor.resets.begin(node, socs, now),
+            Self::Supervised(supervisor) => supervisor.own_work.reset(node, socs, now),
             // Nobody listens to what the machine tells, or tells nobody of it.
             Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
         }
@@ -123,7 +123,7 @@ impl Crew<'_> {
     /// A proof of P2P over these SoCs begins.
     pub fn proves(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
         match self {
-            Self::Supervised(supervisor) => supervisor.resets.prove(node, socs, now),
+            Self::Supervised(supervisor) => supervisor.own_work.prove(node, socs, now),
             Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
         }
     }
@@ -131,7 +131,7 @@ impl Crew<'_> {
     /// A run on this node is over.
     pub fn rests(&mut self, node: &NodeName, now: Timestamp) {
         match self {
-            Self::Supervised(supervisor) => supervisor.resets.over(node, now),
+            Self::Supervised(supervisor) => supervisor.own_work.over(node, now),
             Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
         }
     }

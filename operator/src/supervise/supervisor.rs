@@ -12,7 +12,7 @@ use machine::{KnownWorker, Machine, Roots, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::{
-    Event, OwnResets, WorkerReport, process,
+    Event, OwnWork, WorkerReport, process,
     speech::{arguments, last_line, listen, open_log},
     worker::{Running, Worker, claim, end, present, release},
 };
@@ -49,7 +49,7 @@ pub struct Supervisor {
     generation: u64,
     drain_seconds: u32,
     /// Resets of ours that the machine has not told of yet.
-    pub resets: OwnResets,
+    pub own_work: OwnWork,
 }
 
 impl Supervisor {
@@ -63,7 +63,7 @@ impl Supervisor {
             workers: BTreeMap::new(),
             generation: 0,
             drain_seconds: DRAIN_SECONDS,
-            resets: OwnResets::default(),
+            own_work: OwnWork::default(),
         }
     }
 

@@ -64,7 +64,6 @@ pub fn run(
         leave: &args.leave,
         asking: Asking::Apply,
         crew: Crew::Nobody,
-        saved: saved.as_ref().map(|saved| &saved.plan),
     };
     if let Some(saved) = &saved {
         refuse_other(saved, &engine)?;
@@ -91,7 +90,9 @@ pub fn run(
         // What nobody could read is not carried out.
         console.delivered()
     };
-    let settled = engine.converge(show)?.but(&engine.builds);
+    let settled = engine
+        .within(saved.as_ref().map(|saved| &saved.plan), show)?
+        .but(&engine.builds);
     if people {
         console.result(&outcome(&settled, console));
     } else {

@@ -62,7 +62,6 @@ pub fn run(
         leave: &args.leave,
         asking: Asking::Apply,
         crew: Crew::Nobody,
-        saved: None,
     };
     let people = matches!(args.printing.output, Format::Text | Format::Wide);
     let settled = engine.converge(|plan: &Plan| {

@@ -47,7 +47,6 @@ pub fn run(
             leave: &Leave::default(),
             asking: Asking::Apply,
             crew: Crew::Elsewhere(running::alive(&setting.room.state)?),
-            saved: None,
         };
         for node in &setting.room.nodes {
             // apply could not go on after a damaged journal: whoever plans learns it now.

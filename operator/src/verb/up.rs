@@ -292,7 +292,7 @@ impl Up<'_> {
                 Ok(Next::Wait)
             }
             Event::Machine { node, event, heard }
-                if self.supervisor.resets.explain(&node, &event.what, heard) =>
+                if self.supervisor.own_work.explain(&node, &event.what, heard) =>
             {
                 Ok(Next::Wait)
             }

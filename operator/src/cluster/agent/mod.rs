@@ -317,7 +317,6 @@ impl Agent<'_> {
             stop,
             leave: &leave,
             asking: Asking::Timer,
-            saved: None,
             builds: FailedBuilds::default(),
             aside: SetAside::default(),
             crew,

@@ -266,7 +266,6 @@ impl Up<'_> {
             leave: &leave,
             asking: if first { Asking::Up } else { Asking::Timer },
             crew: Crew::Supervised(&mut self.supervisor),
-            saved: None,
         };
         let settled = engine.converge(|plan: &Plan| {
             if first || plan.applyable {

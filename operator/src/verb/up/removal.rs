@@ -102,7 +102,6 @@ impl Up<'_> {
             leave,
             asking: Asking::Timer,
             crew: Crew::Supervised(&mut self.supervisor),
-            saved: None,
         }
     }
 }

@@ -70,23 +70,20 @@ fn no_unknown_fact_gets_a_value_in_silence() {
     assert!(made_up > 0, "the table finds nothing to tell");
 }
 
+/// Makes twin.yaml of one.yaml; the report, and what is said beside it.
+fn twin(lab: &Lab) -> (RackReplica, String) {
+    let made = ["rack", "from-snapshot", "one.yaml", "--out", "twin.yaml"];
+    let made = lab.plain(&[&made[..], &["-o", "json"]].concat()).expect(0);
+    (serde_json::from_str(&made.stdout).unwrap(), made.stderr)
+}
+
 #[test]
 fn a_healthy_server_comes_back_as_it_was_and_nothing_is_told() {
     let lab = Lab::new();
     lab.run("state", &["snapshot", "--out", "one.yaml"])
         .expect(0);
-    let made = [
-        "rack",
-        "from-snapshot",
-        "one.yaml",
-        "--out",
-        "twin.yaml",
-        "-o",
-        "json",
-    ];
-    let made = lab.plain(&made).expect(0);
-    assert!(!made.stderr.contains("note:"), "{}", made.stderr);
-    let report: RackReplica = serde_json::from_str(&made.stdout).unwrap();
+    let (report, said) = twin(&lab);
+    assert!(!said.contains("note:"), "{said}");
     assert_eq!(report.nodes[0].facts, Vec::new());
     let twin = ["--rack", "twin.yaml", "--state-dir", "twin"];
     lab.plain(&[&["snapshot", "--out", "two.yaml"], &twin[..]].concat())
@@ -105,19 +102,9 @@ fn what_a_soc_that_is_not_ready_will_say_is_told_once_with_its_places() {
     }
     lab.run("state", &["snapshot", "--out", "one.yaml"])
         .expect(0);
-    let made = [
-        "rack",
-        "from-snapshot",
-        "one.yaml",
-        "--out",
-        "twin.yaml",
-        "-o",
-        "json",
-    ];
-    let made = lab.plain(&made).expect(0);
+    let (report, said) = twin(&lab);
     let line = "/socs/*/cores (SoC 0000:25:00.0, SoC 0000:26:00.0) is unknown (NotReady) in the recording; after a reset and a boot the rack shows 16";
-    assert_eq!(made.stderr.matches(line).count(), 1, "{}", made.stderr);
-    let report: RackReplica = serde_json::from_str(&made.stdout).unwrap();
+    assert_eq!(said.matches(line).count(), 1, "{said}");
     let facts = &report.nodes[0].facts;
     let of = |field: &str| facts.iter().filter(|fact| fact.field == field).count();
     for field in ["cores", "dramMib", "firmware", "mdp"] {

@@ -1,4 +1,4 @@
-//! Resets that we carry out ourselves: what a machine tells of them is no news.
+//! What we do to SoCs ourselves, resets and proofs of P2P: what a machine tells of it is no news.
 //!
 //! A rack tells of a reset in one word. A kernel tells of every device of the SoC that goes and comes back, for as long as
 //! it boots: what it says of the SoC before our run is over is that reset's, for the run looks for itself as it goes on. So it
@@ -19,15 +19,20 @@ use machine::{Happening, KernelWords, Timestamp};
 /// seen to be Ready while its last devices come.
 const LATE: Duration = Duration::from_secs(2);
 
-/// Resets that were begun.
+/// What was begun.
 #[derive(Debug, Default)]
-pub struct OwnResets {
-    /// Those of which the machine has not told yet in a word of its own.
+pub struct OwnWork {
+    /// Resets of which the machine has not told yet in a word of its own.
     untold: BTreeSet<(NodeName, PciPath)>,
     /// Since when each SoC is at work, and until when what is heard of it is ours.
-    spans: BTreeMap<(NodeName, PciAddress), Span>,
-    /// The same of proofs.
-    proofs: BTreeMap<(NodeName, PciAddress), Span>,
+    spans: BTreeMap<(NodeName, PciAddress, Work), Span>,
+}
+
+/// What a SoC is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    Reset,
+    Proof,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,33 +42,32 @@ struct Span {
     until: Option<Timestamp>,
 }
 
-impl OwnResets {
+impl OwnWork {
     /// A reset of these SoCs begins.
-    pub fn begin(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
-        for soc in socs {
-            self.untold.insert((node.clone(), soc.path.clone()));
-            let span = Span {
-                from: now,
-                until: None,
-            };
-            self.spans.insert((node.clone(), soc.address), span);
-        }
+    pub fn reset(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
+        let paths = socs.iter().map(|soc| (node.clone(), soc.path.clone()));
+        self.untold.extend(paths);
+        self.begin(node, socs, Work::Reset, now);
     }
 
     /// A proof over these SoCs begins.
     pub fn prove(&mut self, node: &NodeName, socs: &[SocIdentity], now: Timestamp) {
+        self.begin(node, socs, Work::Proof, now);
+    }
+
+    fn begin(&mut self, node: &NodeName, socs: &[SocIdentity], work: Work, now: Timestamp) {
         for soc in socs {
             let span = Span {
                 from: now,
                 until: None,
             };
-            self.proofs.insert((node.clone(), soc.address), span);
+            self.spans.insert((node.clone(), soc.address, work), span);
         }
     }
 
     /// The run on this node is over.
     pub fn over(&mut self, node: &NodeName, now: Timestamp) {
-        for ((at, _), span) in self.spans.iter_mut().chain(&mut self.proofs) {
+        for ((at, _, _), span) in &mut self.spans {
             if at == node {
                 span.until.get_or_insert(now.plus(LATE));
             }
@@ -77,15 +81,16 @@ impl OwnResets {
             Happening::Kernel {
                 functions, about, ..
             } => {
-                let proofs = match about {
-                    KernelWords::Channels => Some(&self.proofs),
-                    KernelWords::Devices => None,
+                let works: &[Work] = match about {
+                    KernelWords::Channels => &[Work::Reset, Work::Proof],
+                    KernelWords::Devices => &[Work::Reset],
                 };
                 let ours = |soc: &PciAddress| {
-                    let at = (node.clone(), *soc);
-                    let spans = [Some(&self.spans), proofs].into_iter().flatten();
-                    spans.filter_map(|spans| spans.get(&at)).any(|span| {
-                        span.from <= heard && span.until.is_none_or(|until| heard <= until)
+                    works.iter().any(|work| {
+                        let span = self.spans.get(&(node.clone(), *soc, *work));
+                        span.is_some_and(|span| {
+                            span.from <= heard && span.until.is_none_or(|until| heard <= until)
+                        })
                     })
                 };
                 !functions.is_empty() && functions.iter().all(ours)
@@ -116,14 +121,14 @@ mod tests {
     }
 
     /// One SoC's reset, begun.
-    fn begun() -> OwnResets {
+    fn begun() -> OwnWork {
         let soc = SocIdentity {
             address: address("0000:25:00.0"),
             path: at("0000:20:01.0/00.0"),
             serial: None,
         };
-        let mut resets = OwnResets::default();
-        resets.begin(&node(), &[soc], BEGUN);
+        let mut resets = OwnWork::default();
+        resets.reset(&node(), &[soc], BEGUN);
         resets
     }
 
@@ -188,7 +193,7 @@ mod tests {
             path: at("0000:20:01.0/00.0"),
             serial: None,
         };
-        let mut proofs = OwnResets::default();
+        let mut proofs = OwnWork::default();
         proofs.prove(&node(), &[soc], BEGUN);
         let channels = told(KernelWords::Channels, "0000:25:00.0");
         let mut explains =
