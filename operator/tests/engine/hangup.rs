@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     lab::{Lab, ended},
-    left_alone::{edit, fault},
+    left_alone::fault,
     supervision::Up,
 };
 
@@ -54,11 +54,7 @@ fn a_hangup_stops_apply_as_a_termination_does() {
 #[test]
 fn without_a_terminal_a_hangup_ends_the_pause_of_what_failed() {
     let lab = Lab::new();
-    edit(
-        &lab.path("rack.yaml"),
-        "seed: 7",
-        "seed: 7\n  speedup: 1000",
-    );
+    lab.speed_up(1000);
     fault(&lab, "setting-forbidden:vm.max_map_count");
     let up = lab.command(&["up", "-f", "declared", "--interval", "300"], "state");
     #[expect(

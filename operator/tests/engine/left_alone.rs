@@ -14,11 +14,7 @@ const FIRST: &str = "0000:24:00.0";
 /// Two cards with a set of the group each, whose resets are watched and not waited for.
 pub fn two_cards() -> Lab {
     let lab = Lab::new();
-    edit(
-        &lab.path("rack.yaml"),
-        "seed: 7",
-        "seed: 7\n  speedup: 1000",
-    );
+    lab.speed_up(1000);
     let card = "              - { slot: \"00.0\", card: { sku: Ultra } }";
     let other = card.replace("00.0", "01.0");
     edit(&lab.path("rack.yaml"), card, &format!("{card}\n{other}"));

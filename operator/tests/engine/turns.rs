@@ -21,7 +21,7 @@ use crate::{
 fn lab(replicas: u32, rollout: &str) -> Lab {
     let lab = Lab::new();
     // Resets are watched, not waited for.
-    edit(&lab, "../rack.yaml", "seed: 7", "seed: 7\n  speedup: 200");
+    lab.speed_up(200);
     edit(&lab, "group.yaml", "count: 1", "count: 2");
     let lines = format!("groupRef: pair\n  replicas: {replicas}\n{rollout}");
     edit(&lab, "model.yaml", "groupRef: pair\n", &lines);

@@ -36,7 +36,7 @@ pub fn lab() -> Lab {
     checkpoint(&lab, "truncated");
     fs::write(lab.path("declared/ailing.yaml"), AILING).unwrap();
     // Resets are watched, not waited for.
-    edit(&lab, "../rack.yaml", "seed: 7", "seed: 7\n  speedup: 200");
+    lab.speed_up(200);
     lab
 }
 
