@@ -3,7 +3,6 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -15,8 +14,6 @@ use crate::{
     ours::{self, Clock},
 };
 
-/// How long anything may take that takes seconds on a quiet machine.
-pub const LIMIT: Duration = Duration::from_mins(2);
 /// The image of worker pods: none is ever pulled.
 pub const IMAGE: &str = "example.invalid/shardplane@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// Seconds of the lease in tests.
@@ -379,21 +376,10 @@ pub fn token(plane: &ControlPlane, account: &str, more: &[&str]) -> String {
 
 /// Asks again and again until `is` says so, or fails with what was said last.
 #[track_caller]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what is waited for are real processes, so the deadline is wall clock"
-)]
 pub fn until<T: std::fmt::Debug>(
     what: &str,
     mut ask: impl FnMut() -> T,
     is: impl Fn(&T) -> bool,
 ) -> T {
-    let end = Instant::now() + LIMIT;
-    loop {
-        let answer = ask();
-        if is(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < end, "{what}: still {answer:?}");
-    }
+    host::until(what, || Ok(ask()), is).unwrap_or_else(|late| panic!("{late}"))
 }
