@@ -49,16 +49,39 @@ pub fn order(nodes: &[NodePlan]) -> Vec<NodeName> {
     order.into_iter().map(|node| node.node.clone()).collect()
 }
 
-/// Decides what may begin, from what was begun so far; failures of an earlier round count.
+/// Decides what may begin, from what was begun so far and which nodes wait for something of their own, as for leave;
+/// failures of an earlier round count.
 ///
 /// Others wait until every canary of the plan has converged. Failures count together, against the smallest threshold of
 /// the nodes that failed; nodes at work count against the smallest limit among them and the one that would join.
-pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>) -> Next {
+pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>, waits: &BTreeSet<NodeName>) -> Next {
     let nodes = plan.nodes.iter();
     let governed = nodes.map(|node| (&node.node, &node.governance)).collect();
     let open = |name: &NodeName| matches!(begun.get(name), None | Some(Progress::Working));
     let later = later(&plan.order, &governed, open);
-    next_of(&plan.order, &governed, begun, &later)
+    let order = without_waiting(&plan.order, &governed, begun, |name| waits.contains(name));
+    next_of(&order, &governed, begun, &later)
+}
+
+/// An order without the nodes that wait and were not begun. Nobody goes before a canary, whatever that one waits for.
+pub fn without_waiting(
+    order: &[NodeName],
+    governed: &BTreeMap<&NodeName, &Governance>,
+    begun: &BTreeMap<NodeName, Progress>,
+    waits: impl Fn(&NodeName) -> bool,
+) -> Vec<NodeName> {
+    let canary = |name: &NodeName| governed.get(name).is_some_and(|found| found.canary);
+    let left = |name: &&NodeName| !begun.contains_key(*name);
+    let held = order
+        .iter()
+        .filter(left)
+        .any(|name| waits(name) && canary(name));
+    let may = |name: &NodeName| !waits(name) && (!held || canary(name));
+    order
+        .iter()
+        .filter(|name| !left(name) || may(name))
+        .cloned()
+        .collect()
 }
 
 /// The same of a plan of which only the order and what governs each node are at hand, and which nodes' batch has not come.

@@ -19,11 +19,12 @@ mod step;
 
 mod undo;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     Fact,
     declaration::Declaration,
+    id::NodeName,
     kind::ApprovalMode,
     plan::Plan,
     snapshot::{HardwareSnapshot, WorkerToolchain},
@@ -183,6 +184,7 @@ impl Engine<'_> {
         let mut first = Some(first);
         let mut steps = 0;
         let mut failures = Failures::default();
+        let mut seen = approve::Seen::new();
         for round in 0..ROUNDS {
             let nodes = self.observe()?;
             let plan = self.plan(&nodes, Effort::Read)?;
@@ -192,7 +194,7 @@ impl Engine<'_> {
                 None => {}
             }
             if !plan.applyable {
-                self.govern(&plan)?;
+                self.govern(&plan, &BTreeSet::new())?;
                 let exit = if plan.complete && !plan.errored {
                     Exit::Ok
                 } else {
@@ -208,9 +210,31 @@ impl Engine<'_> {
             if let Some(why) = saved.and_then(|saved| exactly::beyond(saved, &plan)) {
                 return Ok(Settled::so(Exit::Stale, (plan, nodes), steps, why));
             }
-            self.approve(&plan)?;
-            self.govern(&plan)?;
-            match self.run(&plan, &mut failures, begun)? {
+            let waiting = match self.leave_for(&plan, &seen) {
+                Ok(waiting) => waiting,
+                // Others went ahead, and what they did is told with it.
+                Err(failure) if steps > 0 && failure.exit() == Exit::Blocked => {
+                    return Ok(Settled::so(
+                        Exit::Blocked,
+                        (plan, nodes),
+                        steps,
+                        approve::told(&failure),
+                    ));
+                }
+                Err(failure) => return Err(failure),
+            };
+            let digests = plan.nodes.iter();
+            seen.extend(digests.map(|node| (node.digest.0.clone(), node.node.clone())));
+            self.govern(&plan, &waiting.nodes)?;
+            match self.run(&plan, &waiting.nodes, &mut failures, begun)? {
+                Ran::All { steps: 0 } if let Some(why) = &waiting.why => {
+                    return Ok(Settled::so(
+                        Exit::Blocked,
+                        (plan, nodes),
+                        steps,
+                        approve::told(why),
+                    ));
+                }
                 Ran::All { steps: ran } => steps += ran,
                 Ran::Void { steps: ran, why } => {
                     steps += ran;
@@ -244,20 +268,10 @@ impl Engine<'_> {
         ))
     }
 
-    /// Whether a plan may go ahead now; an error says what is missing.
-    pub fn approve(&self, plan: &Plan) -> Result<(), Failure> {
-        approve::approve(
-            plan,
-            self.asking,
-            self.leave,
-            self.console,
-            (self.now(), self.declaration),
-        )
-    }
-
-    /// Keeps in each node's ledger what governs the removal of what it holds.
-    fn govern(&self, plan: &Plan) -> Result<(), Failure> {
-        for node_plan in &plan.nodes {
+    /// Keeps in each node's ledger what governs the removal of what it holds; of a node that waits for leave, what did.
+    fn govern(&self, plan: &Plan, waits: &BTreeSet<NodeName>) -> Result<(), Failure> {
+        let nodes = plan.nodes.iter();
+        for node_plan in nodes.filter(|node| !waits.contains(&node.node)) {
             let folder = self.room.state.node(&node_plan.node)?;
             let kept = ledger::read(&folder)?;
             let governed = reconcile::ledger::governed(&kept, node_plan);

@@ -66,10 +66,11 @@ impl Failures {
 }
 
 impl Engine<'_> {
-    /// Carries out a plan, one node after the other in the order and as far as the core says.
+    /// Carries out a plan, one node after the other in the order and as far as the core says, without those that wait.
     pub(super) fn run(
         &mut self,
         plan: &Plan,
+        waits: &BTreeSet<NodeName>,
         failures: &mut Failures,
         touched: &mut u32,
     ) -> Result<Ran, Failure> {
@@ -79,7 +80,7 @@ impl Engine<'_> {
         let mut begun: BTreeMap<NodeName, Progress> =
             earlier.map(|node| (node, Progress::Failed)).collect();
         loop {
-            let name = match rollout::next(plan, &begun) {
+            let name = match rollout::next(plan, &begun, waits) {
                 // One at a time: whoever may begin beside it begins after it.
                 Next::Begin(nodes) => nodes.into_iter().next(),
                 Next::Stop { why } => {
@@ -119,7 +120,7 @@ impl Engine<'_> {
                     if exit == Exit::Partial {
                         return Ok(failures.ended(steps, None).unwrap_or(Ran::All { steps }));
                     }
-                    if let Next::Begin(_) = rollout::next(plan, &begun) {
+                    if let Next::Begin(_) = rollout::next(plan, &begun, waits) {
                         let last = failures.said.last().map_or("", String::as_str);
                         self.console
                             .note(&format!("{last}; going on with the next node"));

@@ -137,14 +137,16 @@ pub fn outcome(settled: &Settled, console: &Console) -> String {
             };
             paint.tone(Tone::Create, format!("{done}."))
         }
-        Exit::Blocked => paint.tone(
-            Tone::Update,
-            format!(
-                "{} carried out; {} blocked, see above.",
-                counted(settled.steps as usize, "step"),
-                counted(settled.plan.summary.blocked as usize, "goal")
-            ),
-        ),
+        Exit::Blocked => {
+            let rest = if settled.why.is_empty() {
+                let blocked = counted(settled.plan.summary.blocked as usize, "goal");
+                format!("{blocked} blocked, see above.")
+            } else {
+                settled.why.clone()
+            };
+            let steps = counted(settled.steps as usize, "step");
+            paint.tone(Tone::Update, format!("{steps} carried out; {rest}"))
+        }
         exit => paint.tone(
             Tone::Delete,
             format!(

@@ -187,3 +187,88 @@ fn batches_are_said_and_each_waits_for_the_one_before() {
     // One failure is allowed, so the next batch came.
     assert!(begun(&lab, "aic-02") && begun(&lab, "aic-03"));
 }
+
+#[test]
+fn a_nodes_digest_lets_that_node_go_ahead_and_the_others_wait() {
+    let lab = servers("{ maxUnavailableNodes: 1 }");
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    assert!(text.contains("mode: Automatic"), "{text}");
+    fs::write(&policy, text.replace("mode: Automatic", "mode: Manual")).unwrap();
+    let digest = |node: &str| {
+        let plan = lab
+            .run("state", &["plan", "-f", "declared", "-o", "json"])
+            .expect(0)
+            .stdout;
+        let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+        let nodes = plan["nodes"].as_array().unwrap();
+        let of = nodes.iter().find(|found| found["node"] == node).unwrap();
+        of["digest"].as_str().unwrap().to_owned()
+    };
+    let second = digest("aic-02");
+    let approved = ["apply", "-f", "declared", "--approve-digest", &second];
+    let ended = lab.run("state", &approved).expect(12);
+    assert!(begun(&lab, "aic-02") && !begun(&lab, "aic-01") && !begun(&lab, "aic-03"));
+    for said in [
+        "a policy of aic-01 wants its plans approved by digest; nothing was touched there",
+        "--approve-digest rollout:b3:",
+    ] {
+        assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    }
+
+    // It was good for those steps alone.
+    let again = lab.run("state", &approved).expect(11);
+    assert!(
+        again.stderr.contains("was approved, but the plan is now"),
+        "{}",
+        again.stderr
+    );
+    let both = [digest("aic-01"), digest("aic-03")];
+    let rest = [
+        "apply",
+        "-f",
+        "declared",
+        "--approve-digest",
+        &both[0],
+        "--approve-digest",
+        &both[1],
+    ];
+    lab.run("state", &rest).expect(0);
+    lab.run("state", &["plan", "-f", "declared", "--detailed-exitcode"])
+        .expect(0);
+}
+
+#[test]
+fn nobody_goes_before_a_canary_without_leave() {
+    let lab = servers("{ canary: { matchLabels: { stage: canary } } }");
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("mode: Automatic", "mode: Manual")).unwrap();
+    let plan = lab
+        .run("state", &["plan", "-f", "declared"])
+        .expect(0)
+        .stdout;
+    let line = plan
+        .lines()
+        .find(|line| line.ends_with("aic-01") && line.contains("node:b3:"));
+    let digest = line
+        .unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .trim_start_matches("Digest:");
+    let ended = lab
+        .run(
+            "state",
+            &["apply", "-f", "declared", "--approve-digest", digest],
+        )
+        .expect(12);
+    assert!(
+        ended
+            .stdout
+            .contains("a policy of aic-03 wants its plans approved"),
+        "{}",
+        ended.stdout
+    );
+    assert!(!begun(&lab, "aic-01") && !begun(&lab, "aic-03"));
+}

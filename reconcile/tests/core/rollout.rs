@@ -50,11 +50,17 @@ fn rules(plan: &Plan, declaration: &Declaration) -> Vec<&'static str> {
 
 /// What comes next, in short: the nodes that may begin, or why it stops.
 fn after(plan: &Plan, begun: &[(&str, Progress)]) -> String {
+    after_and_waiting(plan, begun, &[])
+}
+
+/// The same where some nodes wait for leave.
+fn after_and_waiting(plan: &Plan, begun: &[(&str, Progress)], waits: &[&str]) -> String {
+    let waits = waits.iter().map(|name| NodeName((*name).into())).collect();
     let begun = begun
         .iter()
         .map(|(name, progress)| (NodeName((*name).into()), *progress))
         .collect();
-    match next(plan, &begun) {
+    match next(plan, &begun, &waits) {
         Next::Begin(nodes) => nodes
             .iter()
             .map(ToString::to_string)
@@ -62,6 +68,26 @@ fn after(plan: &Plan, begun: &[(&str, Progress)]) -> String {
             .join(" "),
         Next::Stop { why } => why,
         Next::Done => "done".into(),
+    }
+}
+
+#[test]
+fn a_node_without_leave_holds_nobody_unless_it_is_a_canary() {
+    use Progress::Converged;
+    let plan = plan_of(&declared(true, None, None), &nodes());
+    let canaries = [("n3", Converged), ("n5", Converged)];
+    for (begun, waits, want) in [
+        (&[][..], &["n1", "n2"][..], "n3"),
+        (&[], &["n3"], "n5"),
+        (&[("n5", Converged)], &["n3"], "done"),
+        (&canaries, &["n1"], "n2"),
+        (&canaries, &["n1", "n2", "n4"], "done"),
+    ] {
+        assert_eq!(
+            after_and_waiting(&plan, begun, waits),
+            want,
+            "{begun:?} {waits:?}"
+        );
     }
 }
 

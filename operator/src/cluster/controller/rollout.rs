@@ -212,23 +212,21 @@ fn next(
             ((*name).clone(), stand.unwrap_or(Stand::Queued))
         })
         .collect();
-    let canary = |name: &NodeName| left.get(name).is_some_and(|sheet| sheet.governance.canary);
-    // Nobody goes before a canary, whatever that one waits for.
-    let held = stands
-        .iter()
-        .any(|(name, stand)| *stand != Stand::Queued && canary(name));
-    let order: Vec<NodeName> = current
-        .spec
-        .order
-        .iter()
-        .filter(|name| begun.contains_key(*name) || stands.get(*name) == Some(&Stand::Queued))
-        .filter(|name| begun.contains_key(*name) || !held || canary(name))
-        .cloned()
-        .collect();
     let sheets = survey.sheets.iter();
     let governed = sheets
         .map(|(name, sheet)| (name, &sheet.governance))
         .collect();
+    let concerned = |name: &&NodeName| begun.contains_key(*name) || stands.contains_key(*name);
+    let order: Vec<NodeName> = current
+        .spec
+        .order
+        .iter()
+        .filter(concerned)
+        .cloned()
+        .collect();
+    let order = rollout::without_waiting(&order, &governed, &begun, |name| {
+        stands.get(name) != Some(&Stand::Queued)
+    });
     // Whatever a node of an earlier batch waits for, the next one waits for it too; but not for one that is not there.
     let open = |name: &NodeName| match stands.get(name) {
         Some(Stand::Away(_)) => false,
