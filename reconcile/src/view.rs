@@ -15,6 +15,8 @@ use crate::{
 
 /// BAR 4 must be this big on every member of a group (vendor pre-requisite), in KiB.
 pub const P2P_BAR_KIB: u64 = 2 * 1024 * 1024;
+/// Below this the probe reads what is wired where.
+const BUS: &str = "/sys/bus/pci/";
 
 /// One node as the planner sees it.
 #[derive(Clone, Debug)]
@@ -90,6 +92,26 @@ impl<'a> View<'a> {
             return Err(format!("{}: {why:?}", function.bars.source));
         }
         Ok(function.bar(BAR4).map_or(0, |bar| bar.size_kib))
+    }
+
+    /// What keeps the bus where a function is, or was, from being known whole: what is not seen there is not gone for
+    /// that. A function that cannot be read hides whatever is wired below it, so that its whole domain is in doubt.
+    pub fn in_doubt(&self, function: PciAddress) -> Option<String> {
+        let named = |path: &str| {
+            path.split('/')
+                .find_map(|part| part.parse::<PciAddress>().ok())
+        };
+        let near = |path: &str| {
+            path.starts_with(BUS) && named(path).is_none_or(|found| found.domain == function.domain)
+        };
+        let mut unread = self.snapshot.unread.iter();
+        if let Some(unread) = unread.find(|unread| near(&unread.path)) {
+            return Some(format!("{}: {:?}", unread.path, unread.why));
+        }
+        self.snapshot
+            .functions
+            .is_empty()
+            .then(|| "the kernel lists no PCI function at all".to_owned())
     }
 
     /// Whether a SoC's BAR 4 is known to be large enough for P2P.

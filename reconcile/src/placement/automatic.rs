@@ -37,7 +37,9 @@ pub(super) fn keep<'a>(
         .iter()
         .map(|member| member.address)
         .partition(|address| view.soc(*address).is_some());
-    if here.iter().any(|soc| taken.0.contains(soc)) || !inside(view, rules.per, &here) {
+    // What could not be read of the wiring moves nothing.
+    let stays = || inside(view, rules.per, &here) || in_doubt(view, record);
+    if here.iter().any(|soc| taken.0.contains(soc)) || !stays() {
         return None;
     }
     let mut obstacles = structural(view, group, &here);
@@ -64,6 +66,11 @@ pub(super) fn keep<'a>(
         members: here,
         obstacles,
     })
+}
+
+fn in_doubt(view: &View<'_>, record: &GroupRecord) -> bool {
+    let mut members = record.members.iter();
+    members.any(|member| view.in_doubt(member.address).is_some())
 }
 
 /// Forms the sets that are still missing.

@@ -59,6 +59,11 @@ pub(super) fn plan<'a>(
         if cancelled || entry.owners.iter().any(|owner| in_conflict(view, owner)) {
             continue;
         }
+        if let Some(obstacle) = in_doubt(view, entry) {
+            kept.extend(entry.owners.iter().cloned());
+            needs.obstacles.push(obstacle);
+            continue;
+        }
         let work = if enforced {
             &mut needs.enforced
         } else {
@@ -127,6 +132,31 @@ pub(super) fn plan<'a>(
     work.units.extend(units);
 }
 
+/// What a register's entry waits for where the bus around it could not be read whole: nothing there is known to be gone.
+fn in_doubt(view: &View<'_>, entry: &LedgerEntry) -> Option<Obstacle> {
+    let at = match &entry.target {
+        LedgerTarget::Acs { port: at, path: _ } | LedgerTarget::Mdp { soc: at } => *at,
+        LedgerTarget::Driver { name: _ }
+        | LedgerTarget::Sysctl { name: _ }
+        | LedgerTarget::File { file: _ } => return None,
+    };
+    let why = view.in_doubt(at)?;
+    Some(unseen(owner(entry), vec![at], &what(entry), &why))
+}
+
+fn unseen(object: ObjectRef, functions: Vec<PciAddress>, what: &str, why: &str) -> Obstacle {
+    Obstacle {
+        reason: ReportReason::Unread,
+        object,
+        pointer: "/spec".into(),
+        functions,
+        message: format!(
+            "{what} is neither put back nor forgotten while the bus could not be read whole ({why})"
+        ),
+        hint: "look again, as root; if it stays so, see the kernel's log".into(),
+    }
+}
+
 /// The unit that undoes what a group that is no more, or has other members now, left behind.
 fn dissolve(
     view: &View<'_>,
@@ -145,6 +175,12 @@ fn dissolve(
         name: record.group.name.clone(),
     };
     if placed.is_some_and(|group| group.continues(record)) {
+        return None;
+    }
+    if let Some(why) = members.iter().find_map(|soc| view.in_doubt(*soc)) {
+        needs
+            .obstacles
+            .push(unseen(object, members, &record.group.to_string(), &why));
         return None;
     }
     let ports = view.topology.recorded_divergence(&record.members);

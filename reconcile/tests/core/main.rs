@@ -41,5 +41,6 @@ mod taken;
 mod turns;
 mod twist;
 mod undoing;
+mod unread;
 mod withdrawn;
 mod world;

@@ -1,0 +1,95 @@
+//! What could not be read of the bus is not gone: nothing is dissolved, put back or forgotten for it.
+use crd::{
+    Unknown,
+    declaration::Declaration,
+    id::PciAddress,
+    plan::{Plan, ReportReason},
+    snapshot::{HardwareSnapshot, Unread},
+};
+
+use crate::{cases::Case, proofs::proven, simulate::plan_of};
+
+/// The node without these functions, which are gone, or could not be read for this path.
+fn without(gone: impl Fn(PciAddress) -> bool, unread: Option<&str>) -> HardwareSnapshot {
+    let mut node = proven();
+    node.functions.retain(|function| !gone(function.address));
+    node.socs.retain(|soc| !gone(soc.address));
+    node.unread.extend(unread.map(|path| Unread {
+        path: path.into(),
+        why: Unknown::ReadFailed,
+    }));
+    node
+}
+
+fn steps(plan: &Plan) -> Vec<String> {
+    let steps = plan.nodes.iter().flat_map(|node| &node.steps);
+    steps.map(|step| step.id.0.clone()).collect()
+}
+
+#[test]
+fn a_function_that_cannot_be_read_dissolves_nothing() {
+    let declared = Case::fresh().declaration;
+    let nothing = Declaration::default();
+    let node = proven();
+    assert_eq!(
+        steps(&plan_of(&declared, std::slice::from_ref(&node))),
+        Vec::<String>::new()
+    );
+    let mut differs = 0;
+    for function in &node.functions {
+        let at = function.address;
+        let path = format!("/sys/bus/pci/devices/{at}/class");
+        for declaration in [&declared, &nothing] {
+            let plan = plan_of(declaration, &[without(|other| other == at, Some(&path))]);
+            let moved: Vec<String> = (steps(&plan).into_iter())
+                .filter(|step| {
+                    !step.contains("/sysctl.")
+                        && !step.contains("/driver.")
+                        && !step.contains("/file.")
+                })
+                .collect();
+            assert_eq!(moved, Vec::<String>::new(), "{at}: {:#?}", plan.report);
+            assert!(
+                plan.report
+                    .iter()
+                    .any(|line| line.reason == ReportReason::Unread),
+                "{at}: {:#?}",
+                plan.report
+            );
+        }
+        let gone = plan_of(&declared, &[without(|other| other == at, None)]);
+        differs += usize::from(!steps(&gone).is_empty());
+    }
+    assert!(
+        differs > 0,
+        "what is gone is dealt with, or this proves nothing"
+    );
+}
+
+#[test]
+fn a_bus_that_cannot_be_read_is_not_empty() {
+    for declaration in [Case::fresh().declaration, Declaration::default()] {
+        for unread in [Some("/sys/bus/pci/devices"), None] {
+            let node = without(|_| true, unread);
+            let plan = plan_of(&declaration, std::slice::from_ref(&node));
+            let touched = |step: &String| {
+                ["/ledger.", "/group.", "/acs.", "/mdp."]
+                    .iter()
+                    .any(|kind| step.contains(kind))
+            };
+            assert!(!steps(&plan).iter().any(touched), "{:?}", steps(&plan));
+            assert!(plan.summary.blocked > 0, "{:#?}", plan.report);
+        }
+    }
+}
+
+#[test]
+fn what_could_not_be_read_elsewhere_keeps_nothing() {
+    let nothing = Declaration::default();
+    let plain = steps(&plan_of(&nothing, &[proven()]));
+    assert!(plain.iter().any(|step| step.contains("/acs.")), "{plain:?}");
+    for elsewhere in ["/sys/bus/pci/devices/00ff:01:00.0/class", "/proc/700/fd"] {
+        let node = without(|_| false, Some(elsewhere));
+        assert_eq!(steps(&plan_of(&nothing, &[node])), plain, "{elsewhere}");
+    }
+}
