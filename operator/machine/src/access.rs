@@ -110,8 +110,9 @@ pub struct OpenHandle {
 pub enum Depth {
     /// Open files. Each look affords that.
     Files,
-    /// Mappings too, whose files may be closed: every one of every process is read for it. Before a SoC is reset.
-    Mappings,
+    /// Mappings too, whose files may be closed, and what single threads have open: every one of every process is read for it.
+    /// Before a SoC is reset.
+    Whole,
 }
 
 /// Everything that was seen to have SoCs open, and whether that is everybody.

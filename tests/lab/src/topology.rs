@@ -124,7 +124,8 @@ fn possible(server: &Server) -> Result<()> {
             | Fault::P2pCorrupt(_)
             | Fault::ToolKilled(_)
             | Fault::ToolHangs(_)
-            | Fault::ToolIdle(_) => {}
+            | Fault::ToolIdle(_)
+            | Fault::ToolEndsBadly(_) => {}
             Fault::WriteIgnored(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)

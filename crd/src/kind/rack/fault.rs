@@ -37,6 +37,8 @@ pub enum Fault {
     ToolHangs(String),
     /// `tool-idle:<tool>`: the tool ends with 0, says nothing and does nothing.
     ToolIdle(String),
+    /// `tool-ends-badly:<tool>`: the tool does what it is asked for, and ends with 3.
+    ToolEndsBadly(String),
     /// `kill:<record>:<moment>`: our process is killed at this journal record.
     Kill {
         /// The record's sequence number.
@@ -78,7 +80,7 @@ impl Moment {
 }
 
 /// Each form of a fault, and what it makes the rack do; `<…>` stands for what is filled in.
-pub const FAULTS: [(&str, &str); 16] = [
+pub const FAULTS: [(&str, &str); 17] = [
     (
         "write-ignored:<address>",
         "configuration writes to this function seem to succeed and change nothing",
@@ -131,6 +133,10 @@ pub const FAULTS: [(&str, &str); 16] = [
     (
         "tool-idle:<tool>",
         "the tool ends with 0, says nothing and does nothing",
+    ),
+    (
+        "tool-ends-badly:<tool>",
+        "the tool does what it is asked for, and ends with 3",
     ),
     (
         "kill:<record>:<before|after|torn>",
@@ -192,6 +198,7 @@ impl FromStr for Fault {
             "tool-killed" => Self::ToolKilled(tool()?),
             "tool-hangs" => Self::ToolHangs(tool()?),
             "tool-idle" => Self::ToolIdle(tool()?),
+            "tool-ends-badly" => Self::ToolEndsBadly(tool()?),
             "kill" => crash().map(|(record, moment)| Self::Kill { record, moment })?,
             "power" => crash().map(|(record, moment)| Self::Power { record, moment })?,
             _ => return Err(error()),
@@ -216,6 +223,7 @@ impl fmt::Display for Fault {
             Self::ToolKilled(tool) => write!(f, "tool-killed:{tool}"),
             Self::ToolHangs(tool) => write!(f, "tool-hangs:{tool}"),
             Self::ToolIdle(tool) => write!(f, "tool-idle:{tool}"),
+            Self::ToolEndsBadly(tool) => write!(f, "tool-ends-badly:{tool}"),
             Self::Kill { record, moment } => write!(f, "kill:{record}:{}", moment.word()),
             Self::Power { record, moment } => write!(f, "power:{record}:{}", moment.word()),
         }
@@ -260,6 +268,7 @@ mod tests {
             "setting-forbidden:vm.max_map_count",
             "tool-killed:qaic-util",
             "tool-idle:qaic-compile",
+            "tool-ends-badly:switchtec",
             "kill:0:before",
             "power:18446744073709551615:torn",
         ] {

@@ -32,8 +32,8 @@ pub(crate) fn holders(linux: &Linux, socs: &[PciAddress], depth: Depth) -> OpenH
         seen,
     };
     for pid in search.processes() {
-        search.descriptors(pid);
-        if depth == Depth::Mappings {
+        search.descriptors(pid, depth);
+        if depth == Depth::Whole {
             search.mappings(pid);
         }
     }
@@ -66,8 +66,11 @@ impl Search<'_> {
         numbers.filter_map(|name| name.parse().ok()).collect()
     }
 
-    fn descriptors(&mut self, pid: u32) {
-        if self.descriptors_of(pid, &format!("/proc/{pid}")) == Some(0) {
+    /// What a process has open. Threads mostly share it; one may have taken files of its own (`CLONE_FILES`, unshare(2)), which
+    /// is looked for where it decides: thousands of threads show the same again.
+    fn descriptors(&mut self, pid: u32, depth: Depth) {
+        let first = self.descriptors_of(pid, &format!("/proc/{pid}"));
+        if first == Some(0) || depth == Depth::Whole {
             for thread in self.threads(pid) {
                 self.descriptors_of(pid, &thread);
             }
@@ -81,6 +84,12 @@ impl Search<'_> {
         for descriptor in &descriptors {
             let link = format!("{folder}/{descriptor}");
             let target = self.linux.readlink(&link);
+            // A path longer than a page, which anybody can make and nobody is told: no node has one.
+            if let Err(error) = &target
+                && error.source.raw_os_error() == Some(Errno::ENAMETOOLONG as i32)
+            {
+                continue;
+            }
             if let Some(target) = present(target, &mut self.seen.unseen, Gone::Ended) {
                 self.file(pid, &target, &link);
             }
@@ -88,8 +97,7 @@ impl Search<'_> {
         Some(descriptors.len())
     }
 
-    /// The other threads of a process whose first one shows nothing: it may have ended, and the process lives on in them with
-    /// all that it has open.
+    /// The other threads of a process. Its first one may have ended, and the process lives on in them with all that it has open.
     pub(super) fn threads(&mut self, pid: u32) -> Vec<String> {
         let folder = format!("/proc/{pid}/task");
         let threads = present(self.linux.list(&folder), &mut self.seen.unseen, Gone::Ended);

@@ -167,7 +167,7 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
         open,
         unseen,
         unseen_of,
-    } = machine.holders(socs, Depth::Mappings)?;
+    } = machine.holders(socs, Depth::Whole)?;
     if let Some(open) = open.into_iter().next() {
         let pid = open
             .pid
@@ -204,7 +204,7 @@ pub(super) fn drain(
     timeout: Duration,
 ) -> Result<Performed, StepError> {
     let came = wait_for(machine, timeout, || {
-        Ok(machine.holders(socs, Depth::Mappings)?.open.is_empty())
+        Ok(machine.holders(socs, Depth::Whole)?.open.is_empty())
     })?;
     if !came {
         free(machine, socs)?;

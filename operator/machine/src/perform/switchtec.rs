@@ -37,14 +37,19 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// A port's image is read double word by double word; its capability list has fewer steps than this.
 pub(super) const MOST_STEPS: u32 = 64;
 
-/// Writes a port's ACS control word through its switch; says whether it could. The caller reads back.
+/// Writes a port's ACS control word through its switch; says whether a write was begun. What became of it is for the caller
+/// to read back, however the tool ended: one that fails, or is ended at its deadline, may have written before.
 pub(super) fn write_acs(machine: &Machine, port: &PortRef, wanted: Word) -> bool {
     try_write(machine, port.address, wanted).is_some()
 }
 
 fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
-    let tree = tree(machine, None).functions;
-    let switch = only_socs_below(&tree, port)?;
+    let tree = tree(machine, None);
+    // What could not be read may be below that switch.
+    if !tree.unread.is_empty() {
+        return None;
+    }
+    let switch = only_socs_below(&tree.functions, port)?;
     let device = management_device(machine, switch)?;
     let bytes = machine
         .pread(&format!("{DEVICES}/{port}/config"), 0, 4096)
@@ -54,11 +59,7 @@ fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
     };
     // Bus numbers of a bridge are like no other bridge's: they tell its image from those beside it.
     let buses = u32::from_le_bytes(bytes.get(0x18..0x1c)?.try_into().ok()?) & 0x00ff_ffff;
-    let page = (0..MOST_PAGES).find(|page| {
-        read(machine, &device, PAGES + page * PAGE + 0x18).map(|found| found & 0x00ff_ffff)
-            == Some(buses)
-    })?;
-    let image = PAGES + page * PAGE;
+    let image = image_of(machine, &device, buses)?;
     let at = find_acs(machine, &device, image)?;
     let words = read(machine, &device, image + at + 4)?;
     // The same capability as in configuration space, or this is not the register we think it is.
@@ -70,10 +71,21 @@ fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
     let arguments = [
         "gas", "write", &device, "-a", &address, "-v", &value, "--yes",
     ];
-    let output = machine
-        .run(&Invocation::new("switchtec", &arguments, DEADLINE))
-        .ok()?;
-    (output.status == Some(0)).then_some(())
+    let _however_it_ended = machine.run(&Invocation::new("switchtec", &arguments, DEADLINE));
+    Some(())
+}
+
+/// The image of the bridge with these bus numbers. A page that is none is refused at once; a tool that is not heard of within
+/// its deadline is not asked for every other page too.
+fn image_of(machine: &Machine, device: &str, buses: u32) -> Option<u32> {
+    for page in 0..MOST_PAGES {
+        let image = PAGES + page * PAGE;
+        let found = ask(machine, device, image + 0x18).ok()?;
+        if found.is_some_and(|found| found & 0x00ff_ffff == buses) {
+            return Some(image);
+        }
+    }
+    None
 }
 
 /// The upstream port of the switch that a downstream port belongs to, where nothing but AI 100 SoCs is below that switch.
@@ -131,15 +143,22 @@ fn find_acs(machine: &Machine, device: &str, image: u32) -> Option<u32> {
 
 /// One double word, where the answer is about the address that was asked for.
 fn read(machine: &Machine, device: &str, address: u32) -> Option<u32> {
-    let output = machine
-        .run(&Invocation::new(
-            "switchtec",
-            &["gas", "read", device, "-a", &hex(address)],
-            DEADLINE,
-        ))
-        .ok()?;
-    let word: GasWord = output.stdout.parse().ok()?;
-    (output.status == Some(0) && word.address == address).then_some(word.value)
+    ask(machine, device, address).ok().flatten()
+}
+
+/// The tool did not end within its deadline, or could not be started.
+struct Silent;
+
+/// The same, with whether the tool answered at all.
+fn ask(machine: &Machine, device: &str, address: u32) -> Result<Option<u32>, Silent> {
+    let at = hex(address);
+    let asked = Invocation::new("switchtec", &["gas", "read", device, "-a", &at], DEADLINE);
+    let output = machine.run(&asked).ok().filter(|output| !output.timed_out);
+    let output = output.ok_or(Silent)?;
+    // The word at the place that was asked for is the answer, whatever the exit code.
+    let word = output.stdout.parse::<GasWord>().ok();
+    let word = word.filter(|word| word.address == address);
+    Ok(word.map(|word| word.value))
 }
 
 fn hex(address: u32) -> String {

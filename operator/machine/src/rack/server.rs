@@ -188,7 +188,8 @@ impl RackServer {
             | Fault::P2pCorrupt(_)
             | Fault::ToolKilled(_)
             | Fault::ToolHangs(_)
-            | Fault::ToolIdle(_) => None,
+            | Fault::ToolIdle(_)
+            | Fault::ToolEndsBadly(_) => None,
         };
         let loaded: Arc<Loaded> = self.store.read().ok()?;
         // Most records have no crash, and reading takes no lock.

@@ -343,6 +343,7 @@ pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
         | Fault::ToolKilled(_)
         | Fault::ToolHangs(_)
         | Fault::ToolIdle(_)
+        | Fault::ToolEndsBadly(_)
         | Fault::Kill { .. }
         | Fault::Power { .. } => None,
     }

@@ -54,17 +54,23 @@ fn writes_that_fail() {
 /// Firmware that drops configuration writes is got round on a card's own switch, and nowhere else.
 #[test]
 fn dropped_writes_have_another_way() {
-    let card = room("config-writes-dropped:0000:24:00.0");
-    let before = card.probe();
-    let done = perform(card.machine(), &clear(&card)).unwrap();
-    let changed = Performed::Changed {
-        before: "0x001d".to_owned(),
-        after: "0x0011".to_owned(),
-    };
-    assert_eq!(done, changed);
-    let after = card.probe();
-    for (was, is) in before.functions.iter().zip(&after.functions) {
-        assert_eq!(was == is, is.address != at(PORT), "{}", is.address);
+    for tool in [None, Some("tool-ends-badly:switchtec")] {
+        let card = room("config-writes-dropped:0000:24:00.0");
+        if let Some(tool) = tool {
+            card.server().fault(tool.parse().unwrap()).unwrap();
+        }
+        let before = card.probe();
+        // However the tool ends, the register says what became of it.
+        let done = perform(card.machine(), &clear(&card)).unwrap();
+        let changed = Performed::Changed {
+            before: "0x001d".to_owned(),
+            after: "0x0011".to_owned(),
+        };
+        assert_eq!(done, changed, "{tool:?}");
+        let after = card.probe();
+        for (was, is) in before.functions.iter().zip(&after.functions) {
+            assert_eq!(was == is, is.address != at(PORT), "{}", is.address);
+        }
     }
     let host = room("config-writes-dropped:0000:22:00.0");
     let action = Action::ClearAcs {

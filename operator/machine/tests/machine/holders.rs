@@ -1,5 +1,13 @@
 //! Who holds a SoC on Linux: by which node, whose process it is, and in which container and pod.
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    io::ErrorKind,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::symlink,
+    },
+    path::Path,
+};
 
 use crd::{
     id::PciAddress,
@@ -8,6 +16,10 @@ use crd::{
     step::Action,
 };
 use machine::{Known, KnownWorker, StepError, perform, probe};
+use nix::{
+    fcntl::{OFlag, openat},
+    sys::stat::{Mode, mkdirat},
+};
 
 use crate::{
     linux::{fixture, record},
@@ -272,6 +284,46 @@ fn a_process_without_its_first_thread_holds() {
         refused(root, "0000:25:00.0").as_deref(),
         Some("0000:25:00.0 bench (pid 77)")
     );
+}
+
+/// Its first thread has other files than the one that has the node.
+#[test]
+fn a_thread_with_files_of_its_own_holds() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    process(root, 77, "bench", "0::/\n", "/dev/null");
+    let own = root.join("proc/77/task/78/fd");
+    fs::create_dir_all(&own).unwrap();
+    assert_eq!(refused(root, "0000:25:00.0"), None);
+    symlink("/dev/accel/accel5", own.join("3")).unwrap();
+    assert_eq!(
+        refused(root, "0000:25:00.0").as_deref(),
+        Some("0000:25:00.0 bench (pid 77)")
+    );
+}
+
+/// Whatever anybody can open below a folder that is deep enough has a path that the kernel tells nobody.
+#[test]
+fn a_path_that_is_too_long_to_be_told_hides_nobody() {
+    let folder = machine("accel", "accel5");
+    let root = folder.path();
+    let name = "d".repeat(250);
+    let mut deep = OwnedFd::from(fs::File::open(root).unwrap());
+    for _ in 0..20 {
+        mkdirat(&deep, name.as_str(), Mode::S_IRWXU).unwrap();
+        deep = openat(&deep, name.as_str(), OFlag::O_RDONLY, Mode::empty()).unwrap();
+    }
+    let ours = format!("/proc/self/fd/{}", deep.as_raw_fd());
+    let error = fs::read_link(&ours).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidFilename);
+    put(root, "proc/77/comm", "deep\n");
+    symlink(
+        format!("/proc/{}/fd", std::process::id()),
+        root.join("proc/77/fd"),
+    )
+    .unwrap();
+    assert_eq!(held(&probe(&fixture(root), &known())), []);
+    assert_eq!(refused(root, "0000:25:00.0"), None);
 }
 
 /// The file is closed and its mapping stays, however it was made and whichever thread is left: the device is open.

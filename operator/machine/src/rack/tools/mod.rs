@@ -49,13 +49,14 @@ pub(crate) fn run(
         source: std::io::Error::other(source),
     };
 
-    let (killed, hangs, idle) = server
+    let (killed, hangs, idle, badly) = server
         .with(|view| {
             let faults = &view.live().faults;
             (
                 faults.contains(&Fault::ToolKilled(word.to_owned())),
                 faults.contains(&Fault::ToolHangs(word.to_owned())),
                 faults.contains(&Fault::ToolIdle(word.to_owned())),
+                faults.contains(&Fault::ToolEndsBadly(word.to_owned())),
             )
         })
         .map_err(broken)?;
@@ -87,7 +88,7 @@ pub(crate) fn run(
         // A query takes no time, so that looking never writes: readers take no lock.
         server.pass(takes).map_err(broken)?;
     }
-    match tool {
+    let done = match tool {
         VendorTool::QueryTool if arguments.iter().any(|argument| argument == "-s") => {
             reset::run(server, arguments)
         }
@@ -110,8 +111,12 @@ pub(crate) fn run(
             0,
         )),
         VendorTool::Switchtec => switchtec::run(server, arguments),
+    };
+    let mut done = done.map_err(broken)?;
+    if badly {
+        done.status = Some(3);
     }
-    .map_err(broken)
+    Ok(done)
 }
 
 fn said(text: &str, status: i32) -> ToolOutput {
