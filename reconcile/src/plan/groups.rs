@@ -260,7 +260,26 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
     let PlacedGroup {
         declared, members, ..
     } = &group.placed;
-    if untrusted.is_empty() || allows_neighbours(view, declared, members) {
+    if allows_neighbours(view, declared, members) {
+        return;
+    }
+    let bridge = |port: &PciAddress| view.topology.function(*port)?.parent;
+    let unread = words
+        .keys()
+        .find_map(|port| view.unread_below(bridge(port)?));
+    if let Some(why) = unread {
+        let ports = words.keys().copied().collect();
+        let found = obstacle(
+            group,
+            ReportReason::Unread,
+            ports,
+            &format!("who would lose isolation beside its ports could not be read whole ({why})"),
+            "look again, as root; if it stays so, see the kernel's log",
+        );
+        group.obstacles.push(found);
+        return;
+    }
+    if untrusted.is_empty() {
         return;
     }
     let names: Vec<String> = untrusted

@@ -3,11 +3,11 @@ use crd::{
     Unknown,
     declaration::Declaration,
     id::PciAddress,
-    plan::{Plan, ReportReason},
+    plan::{Plan, ReportLine, ReportReason},
     snapshot::{HardwareSnapshot, Unread},
 };
 
-use crate::{cases::Case, proofs::proven, simulate::plan_of};
+use crate::{cases::Case, proofs::proven, simulate::plan_of, world::two_ultras};
 
 /// The node without these functions, which are gone, or could not be read for this path.
 fn without(gone: impl Fn(PciAddress) -> bool, unread: Option<&str>) -> HardwareSnapshot {
@@ -64,6 +64,36 @@ fn a_function_that_cannot_be_read_dissolves_nothing() {
         differs > 0,
         "what is gone is dealt with, or this proves nothing"
     );
+}
+
+#[test]
+fn nobody_beside_who_cannot_be_read_loses_isolation() {
+    let declared = Case::fresh().declaration;
+    let ports = |node: HardwareSnapshot| {
+        let plan = plan_of(&declared, &[node]);
+        let ports = steps(&plan)
+            .into_iter()
+            .filter(|step| step.contains("/acs.clear/"));
+        (ports.collect::<Vec<_>>(), plan)
+    };
+    let fresh = two_ultras("lab");
+    let (all, _) = ports(fresh.clone());
+    for soc in &fresh.socs {
+        let mut node = fresh.clone();
+        let beside = PciAddress {
+            function: 1,
+            ..soc.address
+        };
+        node.unread.push(Unread {
+            path: format!("/sys/bus/pci/devices/{beside}/vendor"),
+            why: Unknown::Malformed,
+        });
+        let (some, plan) = ports(node);
+        // The other card is another switch.
+        assert_eq!(some.len() * 2, all.len(), "{beside}: {:#?}", plan.report);
+        let told = |line: &ReportLine| line.message.contains("who would lose isolation");
+        assert!(plan.report.iter().any(told), "{:#?}", plan.report);
+    }
 }
 
 #[test]
