@@ -14,18 +14,19 @@ impl Search<'_> {
 
     /// What one thread has mapped, and how much that is, where it can be seen.
     fn mappings_of(&mut self, pid: u32, thread: &str) -> Option<usize> {
-        let maps = self.linux.read(&format!("{thread}/maps"));
-        let bytes = present(maps, &mut self.seen.unseen, Gone::Ended)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let mut last = "";
-        for (range, path) in text.lines().filter_map(mapping) {
+        let linux = self.linux;
+        let (mut count, mut last) = (0, String::new());
+        // A process may have millions: what a model is read by is mapped piece by piece.
+        let read = linux.lines(&format!("{thread}/maps"), |line| {
+            count += 1;
             // One file is mapped in many pieces, one after another.
-            if path != last {
-                last = path;
+            if let Some((range, path)) = mapping(line).filter(|(_, path)| *path != last) {
+                path.clone_into(&mut last);
                 self.file(pid, path, &format!("/proc/{pid}/map_files/{range}"));
             }
-        }
-        Some(text.len())
+        });
+        present(read, &mut self.seen.unseen, Gone::Ended)?;
+        Some(count)
     }
 }
 

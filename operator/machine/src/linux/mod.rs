@@ -167,6 +167,12 @@ impl Linux {
             .map_err(|source| failed("reading", path, source))
     }
 
+    /// Every line of a file that may be of any length.
+    fn lines(&self, path: &str, each: impl FnMut(&str)) -> Result<(), AccessError> {
+        opened::lines(&self.place(path), For::Reading, each)
+            .map_err(|source| failed("reading", path, source))
+    }
+
     pub(crate) fn readlink(&self, path: &str) -> Result<String, AccessError> {
         fs::read_link(self.place(path))
             .map(|target| target.to_string_lossy().into_owned())

@@ -4,7 +4,7 @@
 //! ends. What was opened is asked for its kind, not its name, which may be another's by then.
 use std::{
     fs::{self, File, Metadata},
-    io::{self, Read},
+    io::{self, BufRead, Read},
     os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
@@ -58,6 +58,20 @@ pub fn regular(path: &Path, purpose: For) -> io::Result<File> {
     // Another may stand there by now; what is open is what counts.
     only_regular(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Every line of a regular file, however long the file; a line beyond a mebibyte comes in pieces.
+pub fn lines(path: &Path, purpose: For, mut each: impl FnMut(&str)) -> io::Result<()> {
+    const MOST_LINE: u64 = 1 << 20;
+    let mut rest = io::BufReader::new(regular(path, purpose)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if rest.by_ref().take(MOST_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        each(String::from_utf8_lossy(&line).trim_end_matches('\n'));
+    }
 }
 
 /// The whole of a regular file; one beyond [`MOST_BYTES`] is an error, for half a table says that the rest is not there. A link

@@ -19,8 +19,9 @@ use crate::{
 pub(super) struct Roll(Answer);
 
 impl Roll {
-    pub(super) fn call(machine: &Machine) -> Self {
-        Self(query(machine))
+    /// Asks for these SoCs.
+    pub(super) fn call(machine: &Machine, expected: &[PciAddress]) -> Self {
+        Self(query(machine, expected))
     }
 
     /// The block of one SoC, where the tool shows it.

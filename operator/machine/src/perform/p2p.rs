@@ -51,7 +51,7 @@ pub(super) fn verify(
     let addresses: Vec<PciAddress> = members.iter().map(|soc| soc.address).collect();
     free(machine, &addresses)?;
     let before = state(machine, &addresses, ports)?;
-    let roll = Roll::call(machine);
+    let roll = Roll::call(machine, &addresses);
     let qids = addresses
         .iter()
         .map(|&soc| roll.ready_qid(soc))
@@ -89,7 +89,7 @@ fn state(
     members: &[PciAddress],
     ports: &[PortRef],
 ) -> Result<Verification, StepError> {
-    let roll = Roll::call(machine);
+    let roll = Roll::call(machine, members);
     let mut mdp = true;
     for &soc in members {
         mdp &= roll.device(soc)?.and_then(Device::mdp) == Some(true);

@@ -50,7 +50,7 @@ pub(super) fn request_mdp(
             found: "stopped".to_owned(),
         });
     }
-    let qid = Roll::call(machine).ready_qid(soc.address)?;
+    let qid = Roll::call(machine, &[soc.address]).ready_qid(soc.address)?;
     let request = partitioning_request(qid, enable == MdpSetting::On);
     let mut call = Invocation::new(MONITOR_JSON, &["-i", "{dir}/request.json"], TOOL_DEADLINE);
     call.files = vec![("request.json".to_owned(), request)];
@@ -65,7 +65,7 @@ pub(super) fn request_mdp(
         return Err(failed(MONITOR_JSON, &output));
     }
     // QIDs are ranks: where a SoC left or joined meanwhile, the request may have reached another one.
-    let after = Roll::call(machine).ready_qid(soc.address)?;
+    let after = Roll::call(machine, &[soc.address]).ready_qid(soc.address)?;
     if after != qid {
         return Err(StepError::ToolFailed {
             tool: MONITOR_JSON.to_owned(),
@@ -102,7 +102,7 @@ pub(super) fn reset(
         }
     };
     free(machine, &reached)?;
-    let roll = Roll::call(machine);
+    let roll = Roll::call(machine, &reached);
     for &soc in &reached {
         let state = roll.state(soc)?;
         if state == "Initializing" {
@@ -227,7 +227,7 @@ pub(super) fn wait_ready(
     let mut away: BTreeMap<PciAddress, Timestamp> = BTreeMap::new();
     let mut gone = BTreeSet::new();
     let came = wait_for(machine, timeout, || {
-        let roll = Roll::call(machine);
+        let roll = Roll::call(machine, &addresses(socs));
         let now = machine.now();
         let mut missing = Vec::new();
         let mut awaited = 0;
@@ -273,6 +273,10 @@ pub(super) fn wait_ready(
     Ok(Performed::Seen)
 }
 
+fn addresses(socs: &[SocIdentity]) -> Vec<PciAddress> {
+    socs.iter().map(|soc| soc.address).collect()
+}
+
 /// Whether the bus has no function at this address; where that cannot be read, it may have one.
 fn is_off_the_bus(machine: &Machine, soc: PciAddress) -> bool {
     let link = machine.readlink(&format!("{}/{soc}", pci::DEVICES));
@@ -284,7 +288,7 @@ pub(super) fn verify_mdp(
     socs: &[SocIdentity],
     enable: MdpSetting,
 ) -> Result<Performed, StepError> {
-    let roll = Roll::call(machine);
+    let roll = Roll::call(machine, &addresses(socs));
     for soc in socs {
         confirm(machine, soc)?;
         let mdp = roll

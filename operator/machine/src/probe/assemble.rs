@@ -26,7 +26,8 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     let answer = if on_bus.is_empty() {
         Ok(join(None, "", None))
     } else {
-        soc::query(machine)
+        let expected: Vec<_> = on_bus.iter().map(|function| function.address).collect();
+        soc::query(machine, &expected)
     };
     let socs = soc::socs(machine, &functions, &answer);
     let readings = host::readings(machine, &on_bus);

@@ -31,8 +31,8 @@ pub(crate) fn is_soc(function: &PciFunction) -> bool {
 pub(crate) type Answer = Result<Joined, Unknown>;
 
 /// Asks the vendor's tool, for its JSON beside its text where it has any. Its exit code proves nothing; a device is known by
-/// its block alone.
-pub(crate) fn query(machine: &Machine) -> Answer {
+/// its block alone, and an answer is one where it shows every SoC that is `expected`, and some where none is.
+pub(crate) fn query(machine: &Machine, expected: &[PciAddress]) -> Answer {
     const FILE: &str = "query.json";
     let end = machine.now().plus(QUERY_DEADLINE);
     let mut call = Invocation::new(
@@ -41,25 +41,34 @@ pub(crate) fn query(machine: &Machine) -> Answer {
         QUERY_DEADLINE,
     );
     call.results = vec![FILE.to_owned()];
+    // A version that does not know the flag refuses the call, dies of it, takes what follows for something else, or prints its
+    // help and ends with 0.
+    let shown = |joined: &Joined| {
+        let shown = expected
+            .iter()
+            .filter(|soc| joined.devices.contains_key(soc));
+        (shown.count(), joined.devices.len())
+    };
     let said = match machine.run(&call) {
+        Ok(output) if output.timed_out => return Err(Unknown::ToolFailed),
         Ok(output) => {
-            whole(&output)?;
             let file = output.files.iter().find(|(name, _)| name == FILE);
-            let joined = join(
-                output.status,
-                &output.stdout,
-                file.map(|(_, text)| text.as_str()),
-            );
-            // A version that does not know the flag refuses the call, or prints its help and ends with 0. There are SoCs: an
-            // answer that shows none is not the answer.
-            (!joined.devices.is_empty()).then_some(joined)
+            // What is too long in the file says nothing against the text.
+            let file = file.filter(|(_, text)| text.len() <= MOST_ANSWER);
+            whole(&output).map(|()| {
+                let file = file.map(|(_, text)| text.as_str());
+                join(output.status, &output.stdout, file)
+            })
         }
         Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
         // Where no file can be written, there is the text.
-        Err(ToolError::Start { .. }) => None,
+        Err(ToolError::Start { .. }) => Err(Unknown::ToolFailed),
     };
-    if let Some(joined) = said {
-        return Ok(joined);
+    if let Ok(joined) = &said
+        && !joined.devices.is_empty()
+        && shown(joined).0 == expected.len()
+    {
+        return said;
     }
     // Both calls together have the time of one.
     let left = machine.now().until(end);
@@ -68,8 +77,12 @@ pub(crate) fn query(machine: &Machine) -> Answer {
         Err(ToolError::Missing { .. }) => return Err(Unknown::ToolMissing),
         Err(ToolError::Start { .. }) => return Err(Unknown::ToolFailed),
     };
-    whole(&output)?;
-    Ok(join(output.status, &output.stdout, None))
+    let plain = whole(&output).map(|()| join(output.status, &output.stdout, None));
+    match (said, plain) {
+        (Ok(said), Ok(plain)) if shown(&plain) > shown(&said) => Ok(plain),
+        (Ok(said), _) if !said.devices.is_empty() => Ok(said),
+        (_, plain) => plain,
+    }
 }
 
 /// More than this is no answer: 128 SoCs take half a mebibyte, and what is read takes many times its size. Log lines between
@@ -83,8 +96,7 @@ fn whole(output: &ToolOutput) -> Result<(), Unknown> {
     }
     // What is no text only grows when it is made text.
     let cut = output.stdout.len() >= MOST_OUTPUT;
-    let files = output.files.iter().map(|(_, text)| text.len());
-    if cut || own_size(&output.stdout) + files.sum::<usize>() > MOST_ANSWER {
+    if cut || own_size(&output.stdout) > MOST_ANSWER {
         return Err(Unknown::TooLong);
     }
     Ok(())

@@ -146,13 +146,12 @@ impl Device {
     }
 
     fn raw(&self, key: &str) -> Option<&str> {
-        let exact = self.fields.get(key);
-        let alike = || {
-            let folded = fold(key);
-            let found = self.fields.iter().find(|(known, _)| fold(known) == folded);
-            found.map(|(_, value)| value)
-        };
-        exact.or_else(alike).map(String::as_str)
+        let folded = fold(key);
+        let mut alike = (self.fields.iter()).filter(|(known, _)| fold(known) == folded);
+        let (_, value) = alike.next()?;
+        // Two spellings of one key are one key.
+        let two = alike.any(|(_, other)| !other.eq_ignore_ascii_case(value));
+        Some(if two { TWO } else { value })
     }
 
     /// Its PCI address, by which it is joined with everything else.

@@ -349,6 +349,11 @@ fn a_mapping_holds() {
     check(&[("maps", LIBRARY)], false);
     check(&[("maps", &node("rw-s"))], true);
     check(&[("maps", &node("rw-p"))], true);
+    // More of it than any other file may have.
+    let many =
+        "7f00-7f10 r--p 0 08:02 1 /models/weights/of/a/large/model.safetensors\n".repeat(300_000);
+    check(&[("maps", &many)], false);
+    check(&[("maps", &format!("{many}{}", node("rw-s")))], true);
     // The first thread has ended, and its memory lives on in another.
     let other = ("task/78/maps", &*node("rw-s"));
     check(&[("maps", ""), ("task/77/maps", ""), other], true);

@@ -18,11 +18,23 @@ const TEXT: &str = "Number of devices queried: 1\nQID 4\n\tStatus:Ready\n\tPCI A
 const JSON: &str =
     r#"{"device_info":[{"qid":4,"dev_status":"Ready","sku_type":5,"nsp_total":16,"nsp_free":16}]}"#;
 
-/// A recorded machine whose query tool answers from these files.
+/// A recorded machine with its first SoC alone, whose query tool answers from these files.
 fn asked(answers: &[(&str, &str)]) -> (HardwareSnapshot, String) {
+    asked_of(&["0000:25:00.0"], answers)
+}
+
+/// The same with some of its SoCs.
+fn asked_of(there: &[&str], answers: &[(&str, &str)]) -> (HardwareSnapshot, String) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    record(&Room::of(TWO_ULTRA), root, &<[u8]>::to_vec);
+    let room = Room::of(TWO_ULTRA);
+    record(&room, root, &<[u8]>::to_vec);
+    for soc in room.probe().socs {
+        let address = soc.address.to_string();
+        if !there.contains(&address.as_str()) {
+            fs::remove_file(root.join("sys/bus/pci/devices").join(address)).unwrap();
+        }
+    }
     double(root, "answers", "opt/qti-aic/tools/qaic-util");
     let answered = "opt/qti-aic/tools/qaic-util.answers";
     put(root, &format!("{answered}/calls"), "");
@@ -37,7 +49,7 @@ fn asked(answers: &[(&str, &str)]) -> (HardwareSnapshot, String) {
 /// What the first SoC shows: state, cores and SKU, and how often the tool was called.
 fn check(answers: &[(&str, &str)], expected: (&str, usize)) {
     let (read, calls) = asked(answers);
-    assert_eq!(read.socs.len(), 8);
+    assert_eq!(read.socs.len(), 1);
     let soc = &read.socs[0];
     let shown = format!(
         "{:?} {:?} {:?}",
@@ -75,8 +87,57 @@ fn json_is_asked_for_and_believed_where_nothing_speaks_against_it() {
     // So is one that takes the flag for a wish for help, which is no error to it: it is SoCs that are asked for.
     let helpful = [("stdout", TEXT), ("json", JSON), ("helped", "-j")];
     check(&helpful, (plain, 2));
+    // Or dies of it, or shows something else: another machine's sample, or some of the SoCs.
+    check(&[("stdout", TEXT), ("dies", "-j")], (plain, 2));
+    let sample = TEXT.replace("0000:25:00.0", "0000:01:00.0");
+    let misread = [("stdout", TEXT), ("misread", "-j"), ("other", &sample)];
+    check(&misread, (plain, 2));
+    // A file that is too long says nothing against the text.
+    let long = format!("{JSON}{}", " ".repeat(3 << 20));
+    check(&[("stdout", TEXT), ("json", &long)], (plain, 1));
     check(&[], ("None None None", 2));
     check(&[("status", "255")], ("None None None", 2));
+}
+
+#[test]
+fn a_key_in_two_spellings_with_two_values_has_none() {
+    for (more, known) in [
+        (
+            "\tDevice capabilities: HybridBoot+ MDP-\n\tSTATUS:Error\n",
+            false,
+        ),
+        (
+            "\tdevice_capabilities: hybridboot+ mdp+\n\tSTATUS: Ready\n",
+            true,
+        ),
+    ] {
+        let (read, _) = asked(&[("stdout", &format!("{TEXT}{more}"))]);
+        let soc = &read.socs[0];
+        let shown = (soc.mdp.get().is_some(), soc.status.get().is_some());
+        assert_eq!(shown, (known, known), "{more}");
+    }
+}
+
+/// Whichever call shows more of the SoCs on the bus is the answer, and either where one is in no answer.
+#[test]
+fn an_answer_shows_every_soc_that_is_there() {
+    const BOTH: [&str; 2] = ["0000:25:00.0", "0000:26:00.0"];
+    let second = TEXT.replace("QID 4", "QID 5").replace(":25:", ":26:");
+    let both = format!("{TEXT}{second}");
+    for (few, many, ready, calls) in [
+        (TEXT, &both, 2, 2),
+        (&*both, &TEXT.to_owned(), 2, 1),
+        (TEXT, &TEXT.to_owned(), 1, 2),
+    ] {
+        let answers = [("stdout", &**many), ("misread", "-j"), ("other", few)];
+        let (read, called) = asked_of(&BOTH, &answers);
+        let shown = read.socs.iter().filter(|soc| soc.status.get().is_some());
+        assert_eq!(
+            (shown.count(), called.lines().count()),
+            (ready, calls),
+            "{called}"
+        );
+    }
 }
 
 #[test]
