@@ -19,6 +19,7 @@ pub mod check;
 pub mod compensation;
 mod digest;
 pub mod doctor;
+mod doubt;
 pub mod drift;
 pub mod failed;
 mod inputs;

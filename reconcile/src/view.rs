@@ -15,8 +15,6 @@ use crate::{
 
 /// BAR 4 must be this big on every member of a group (vendor pre-requisite), in KiB.
 pub const P2P_BAR_KIB: u64 = 2 * 1024 * 1024;
-/// Below this the probe reads what is wired where.
-const BUS: &str = "/sys/bus/pci/";
 
 /// One node as the planner sees it.
 #[derive(Clone, Debug)]
@@ -92,45 +90,6 @@ impl<'a> View<'a> {
             return Err(format!("{}: {why:?}", function.bars.source));
         }
         Ok(function.bar(BAR4).map_or(0, |bar| bar.size_kib))
-    }
-
-    /// What keeps the bus where a function is, or was, from being known whole: what is not seen there is not gone for
-    /// that. A function that cannot be read hides whatever is wired below it, so that its whole domain is in doubt.
-    pub fn in_doubt(&self, function: PciAddress) -> Option<String> {
-        let near = |found: PciAddress| found.domain == function.domain;
-        if let Some(unread) = self.unread_where(near) {
-            return Some(unread);
-        }
-        self.snapshot
-            .functions
-            .is_empty()
-            .then(|| "the kernel lists no PCI function at all".to_owned())
-    }
-
-    /// What could not be read and may be wired below a bridge. Bus numbers of a bridge are those of everything below it and of
-    /// nothing else: what stands elsewhere on a bus between says that it ended before.
-    pub fn unread_below(&self, bridge: PciAddress) -> Option<String> {
-        let ends = |found: PciAddress| {
-            let between = |bus: u8| bridge.bus < bus && bus <= found.bus;
-            let mut others = self.topology.functions().map(|other| other.address);
-            others.any(|other| {
-                other.domain == bridge.domain
-                    && between(other.bus)
-                    && !self.topology.is_below(other, bridge)
-            })
-        };
-        self.unread_where(|found| {
-            found.domain == bridge.domain && found.bus > bridge.bus && !ends(found)
-        })
-    }
-
-    /// The first part of the bus that could not be read and is there, or that may be anywhere.
-    fn unread_where(&self, is_there: impl Fn(PciAddress) -> bool) -> Option<String> {
-        let named = |path: &str| path.split('/').find_map(|part| part.parse().ok());
-        let mut of_bus =
-            (self.snapshot.unread.iter()).filter(|unread| unread.path.starts_with(BUS));
-        let found = of_bus.find(|unread| named(&unread.path).is_none_or(&is_there))?;
-        Some(format!("{}: {:?}", found.path, found.why))
     }
 
     /// Whether a SoC's BAR 4 is known to be large enough for P2P.

@@ -7,7 +7,7 @@ use crd::{
     plan::{NodePlan, Plan},
 };
 use machine::Timestamp;
-use reconcile::{ApprovalDecision, approval, rollout, window};
+use reconcile::{ApprovalDecision, approval, window};
 
 use super::Engine;
 use crate::{cli::Leave, console::Console, exit::Exit, failure::Failure};
@@ -65,9 +65,7 @@ fn approve(
             None => {}
         }
     }
-    let goes = |node: &NodePlan, missing: &[(&NodePlan, Missing)]| {
-        rollout::has_work(node) && !missing.iter().any(|(waiting, _)| waiting.node == node.node)
-    };
+    let waits = |node: &NodePlan| missing.iter().any(|(waiting, _)| waiting.node == node.node);
     let word = |what: &Missing| matches!(what, Missing::Word(_));
     let unseen = asking == Asking::Apply
         && !leave.yes
@@ -75,13 +73,13 @@ fn approve(
         && plan
             .nodes
             .iter()
-            .any(|node| node.disruptive && goes(node, &missing));
+            .any(|node| node.disruptive && !waits(node));
     let can_ask = asking != Asking::Timer && console.can_ask();
     if can_ask && (unseen || missing.iter().any(|(_, what)| word(what))) {
         ask(console)?;
         missing.retain(|(_, what)| !word(what));
     }
-    let any = plan.nodes.iter().any(|node| goes(node, &missing));
+    let any = missing.len() < plan.order.len();
     let nodes = missing.iter().map(|(node, _)| node.node.clone()).collect();
     let why = missing.into_iter().next().map(|(_, what)| what.said(plan));
     match why {

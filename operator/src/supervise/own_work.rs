@@ -120,15 +120,18 @@ mod tests {
         text.parse().unwrap_or_else(|_| unreachable!("an address"))
     }
 
-    /// One SoC's reset, begun.
-    fn begun() -> OwnWork {
-        let soc = SocIdentity {
+    fn soc() -> SocIdentity {
+        SocIdentity {
             address: address("0000:25:00.0"),
             path: at("0000:20:01.0/00.0"),
             serial: None,
-        };
+        }
+    }
+
+    /// One SoC's reset, begun.
+    fn begun() -> OwnWork {
         let mut resets = OwnWork::default();
-        resets.reset(&node(), &[soc], BEGUN);
+        resets.reset(&node(), &[soc()], BEGUN);
         resets
     }
 
@@ -188,13 +191,8 @@ mod tests {
             about,
             functions: vec![address(soc)],
         };
-        let soc = SocIdentity {
-            address: address("0000:25:00.0"),
-            path: at("0000:20:01.0/00.0"),
-            serial: None,
-        };
         let mut proofs = OwnWork::default();
-        proofs.prove(&node(), &[soc], BEGUN);
+        proofs.prove(&node(), &[soc()], BEGUN);
         let channels = told(KernelWords::Channels, "0000:25:00.0");
         let mut explains =
             |what: &Happening, heard: u64| proofs.explain(&node(), what, Timestamp(heard));

@@ -12,6 +12,7 @@ use crd::{
 use super::{ports::Closed, socs};
 use crate::{
     Concern,
+    doubt::LOOK_AS_ROOT,
     isolation::{self, Words},
     placement::{Obstacle, PlacedGroup, allows_neighbours},
     view::View,
@@ -274,7 +275,7 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
             ReportReason::Unread,
             ports,
             &format!("who would lose isolation beside its ports could not be read whole ({why})"),
-            "look again, as root; if it stays so, see the kernel's log",
+            LOOK_AS_ROOT,
         );
         group.obstacles.push(found);
         return;

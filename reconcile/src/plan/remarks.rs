@@ -11,6 +11,7 @@ use crd::{
 
 use super::{node::Needs, report::Report};
 use crate::{
+    doubt::LOOK_AS_ROOT,
     placement::Obstacle,
     view::{View, is_rebooted},
 };
@@ -49,7 +50,7 @@ impl Report<'_> {
                 "could not be read: {}; nothing is planned for what would be there",
                 named.join(", ")
             ),
-            "look again, as root; if it stays so, see the kernel's log",
+            LOOK_AS_ROOT,
         );
     }
 

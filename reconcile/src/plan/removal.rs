@@ -18,6 +18,7 @@ use super::{
     unit::{Assign, Request, Restore, Unit},
 };
 use crate::{
+    doubt::LOOK_AS_ROOT,
     judge::{entry_text, foreign_holders},
     placement::Obstacle,
     view::View,
@@ -153,7 +154,7 @@ fn unseen(object: ObjectRef, functions: Vec<PciAddress>, what: &str, why: &str) 
         message: format!(
             "{what} is neither put back nor forgotten while the bus could not be read whole ({why})"
         ),
-        hint: "look again, as root; if it stays so, see the kernel's log".into(),
+        hint: LOOK_AS_ROOT.into(),
     }
 }
 
