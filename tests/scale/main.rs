@@ -33,7 +33,7 @@ use control_plane::ControlPlane;
 
 /// How long the first convergence is waited for, as kubectl writes it: longer than is promised, to have a figure all the
 /// same.
-const LIMIT: &str = "90m";
+const LIMIT: &str = "40m";
 
 fn main() -> ExitCode {
     let nodes = env::args()

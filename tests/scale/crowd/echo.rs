@@ -1,5 +1,5 @@
 //! One node that repeats a script: each status when it is granted what the script's own node was granted at that time.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crd::{plan::NodePlan, snapshot::HardwareSnapshot};
 use futures::{AsyncBufReadExt, StreamExt};
@@ -12,6 +12,9 @@ use crate::{
     made::Virtual,
     script::{Granted, KIND, Said, Script, watching},
 };
+
+/// A server that sends somebody away after a pause of this length will not come round.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// A node in the middle of the script.
 struct Echo {
@@ -29,7 +32,12 @@ struct Echo {
 /// Repeats a script, for ever.
 pub async fn echo(node: Virtual, script: Script) -> Result<(), Failed> {
     let Script { pilot, mut said } = script;
-    let watching = node.client.request_stream(watching(&node.name)?).await?;
+    let watching = patiently(|| {
+        let request = watching(&node.name);
+        let client = node.client.clone();
+        async move { Ok(client.request_stream(request?).await?) }
+    });
+    let watching = watching.await?;
     let mut lines = watching.lines();
     let mut echo = Echo {
         node,
@@ -70,6 +78,24 @@ pub async fn echo(node: Virtual, script: Script) -> Result<(), Failed> {
     }
 }
 
+/// Asks again for as long as the server has too much to do, as the agent's own client does: it is the whole crowd that asks.
+async fn patiently<T, Asked>(mut ask: impl FnMut() -> Asked) -> Result<T, Failed>
+where
+    Asked: Future<Output = Result<T, Failed>> + Send,
+{
+    let mut pause = Duration::from_millis(500);
+    loop {
+        match ask().await {
+            // The client's type of errors is its own; the code stands in its words.
+            Err(why) if why.to_string().contains("code: 429") && pause < LONGEST_PAUSE => {
+                tokio::time::sleep(pause).await;
+                pause = pause.mul_f32(1.5);
+            }
+            ended => return ended,
+        }
+    }
+}
+
 impl Echo {
     async fn publish(&mut self, object: &Value, said: &Arc<Said>) -> Result<(), Failed> {
         let status = self.status(object, said)?;
@@ -83,11 +109,17 @@ impl Echo {
             "{KIND}/{}/status?fieldManager={AGENT}&force=true",
             self.node.name
         );
-        let request = Request::patch(path)
-            .header("content-type", "application/apply-patch+yaml")
-            .header("accept", "application/json")
-            .body(serde_json::to_vec(&body)?)?;
-        let _: Value = self.node.client.request(request).await?;
+        let body = serde_json::to_vec(&body)?;
+        let client = self.node.client.clone();
+        let put = || {
+            let request = Request::patch(&path)
+                .header("content-type", "application/apply-patch+yaml")
+                .header("accept", "application/json")
+                .body(body.clone());
+            let client = client.clone();
+            async move { Ok(client.request::<Value>(request?).await?) }
+        };
+        patiently(put).await?;
         Ok(())
     }
 

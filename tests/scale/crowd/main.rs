@@ -21,7 +21,7 @@ type Failed = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let console = Console::new(ColorChoice::Never, true, true);
-    match run(&env::args_os().skip(1).collect::<Vec<_>>(), &console) {
+    match run(&env::args_os().skip(1).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             console.note(&format!("crowd: {why}"));
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &[OsString], console: &Console) -> Result<(), Failed> {
+fn run(arguments: &[OsString]) -> Result<(), Failed> {
     let [kubeconfig, count, pilot, folder] = arguments else {
         return Err("crowd KUBECONFIG COUNT PILOT FOLDER".into());
     };
@@ -50,11 +50,10 @@ fn run(arguments: &[OsString], console: &Console) -> Result<(), Failed> {
             at_work.spawn(echo::echo(node, script.clone()));
         }
         fs::write(Path::new(folder).join("begun"), "")?;
-        while let Some(ended) = at_work.join_next().await {
-            if let Err(why) = ended? {
-                console.note(&format!("crowd: {why}"));
-            }
+        // Without one of them the rest would be waited for in vain.
+        match at_work.join_next().await {
+            Some(ended) => ended?,
+            None => Ok(()),
         }
-        Ok(())
     })
 }
