@@ -29,8 +29,7 @@ pub(crate) fn assignments(file: SettingsFile, text: &str) -> Vec<(String, String
     match file {
         SettingsFile::Sysctl => text.lines().filter_map(sysctl).collect(),
         SettingsFile::Modprobe => {
-            // A backslash at a line's end goes on with the next.
-            let whole = text.replace("\\\n", "");
+            let whole = joined(text);
             whole.lines().flat_map(options).collect()
         }
     }
@@ -48,10 +47,30 @@ fn sysctl(line: &str) -> Option<(String, String)> {
     Some((key.replace('/', "."), value.trim().to_owned()))
 }
 
+/// Driver parameters that a command gives which is run in place of loading the driver (`install qaic …`). Wherever such a file
+/// stands: what the command gives comes after every option, and only the shell that runs it knows for certain.
+pub(crate) fn installed_with(text: &str) -> Vec<(String, String)> {
+    let whole = joined(text);
+    let given = whole.lines().flat_map(|line| named(line, "install"));
+    given
+        .map(|(name, value)| (name, value.trim_end_matches([';', '"', '\'']).to_owned()))
+        .collect()
+}
+
+/// A backslash at a line's end goes on with the next.
+fn joined(text: &str) -> String {
+    text.replace("\\\n", "")
+}
+
 /// `options qaic name=value …`
 fn options(line: &str) -> Vec<(String, String)> {
+    named(line, "options")
+}
+
+/// What a line of this command for the driver gives.
+fn named(line: &str, command: &str) -> Vec<(String, String)> {
     let mut words = line.split_whitespace();
-    if words.next() != Some("options") || words.next() != Some(MODULE) {
+    if words.next() != Some(command) || words.next() != Some(MODULE) {
         return Vec::new();
     }
     words.filter_map(option).collect()
@@ -127,6 +146,12 @@ mod tests {
             "#options qaic a=1\noptions other control_resp_timeout_s=2\noptions qaic control-resp-timeout_s=3 b=\"4\"\n\
              options qaic \\\n  c=5\nblacklist qaic\noptions qaic flag\n",
             &[("control_resp_timeout_s", "3"), ("b", "4"), ("c", "5")],
+        );
+        assert_eq!(
+            installed_with(
+                "install other /bin/true a=1\n#install qaic x=1\ninstall qaic /sbin/modprobe --ignore-install qaic \\\n  control-resp-timeout_s=9; true\noptions qaic c=5\n"
+            ),
+            [("control_resp_timeout_s".to_owned(), "9".to_owned())]
         );
         let [only] = from_command_line("quiet qaic.control_resp_timeout_s=60 qaicx.a=1 ro")
             .try_into()

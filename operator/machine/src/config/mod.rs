@@ -69,8 +69,11 @@ impl ConfigSpace<'_> {
             if at < HEADER {
                 return Err(Unknown::Malformed);
             }
-            if self.byte(at).ok_or_else(|| self.too_short())? == id {
-                return Ok(Some(at));
+            match self.byte(at).ok_or_else(|| self.too_short())? {
+                found if found == id => return Ok(Some(at)),
+                // No capability has this number: the byte did not come.
+                u8::MAX => return Err(Unknown::NotReady),
+                _ => {}
             }
             at = usize::from(self.byte(at + 1).ok_or_else(|| self.too_short())? & 0xfc);
         }
@@ -78,8 +81,10 @@ impl ConfigSpace<'_> {
     }
 
     /// Offset of an extended capability. The list is a chain in any order; it is followed, never searched. As for Linux
-    /// (`pci_find_next_ext_capability`) it ends where none comes next, and at a header of zeroes. Linux takes a next one inside the header, and a list that leads round, for ends as well; such a list was
-    /// not read to its end, so that what is not in it is unknown here, and so are bytes that did not come or came as ones.
+    /// (`pci_find_next_ext_capability`) it ends where none comes next, and at a header of zeroes: that is a last capability which
+    /// was hidden (Null Extended Capability, PCI Express base specification), and not a list that leads nowhere. Linux takes a
+    /// next one inside the header, and a list that leads round, for ends as well; such a list was not read to its end, so that
+    /// what is not in it is unknown here, and so are bytes that did not come or came as ones.
     fn extended(self, id: u16) -> Result<Option<usize>, Unknown> {
         let mut at = CONVENTIONAL;
         for _ in 0..MOST_STEPS {

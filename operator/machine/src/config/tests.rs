@@ -124,6 +124,11 @@ fn acs_is_found_wherever_the_list_leads() {
             Err(Unknown::ShortRead),
         ),
         (
+            "a conventional list that turns to ones",
+            set(set(set(plain(), 0x34, 0xc8), 0xc8, 0xff), 0xc9, 0xff),
+            Err(Unknown::NotReady),
+        ),
+        (
             "conventional PCI, and no more",
             cut(set(plain(), 6, 0), 256),
             Ok(Acs::None),
@@ -148,7 +153,7 @@ fn acs_is_found_wherever_the_list_leads() {
             Ok(Acs::None),
         ),
         (
-            "a last one that was zeroed",
+            "a last one that was hidden",
             port(6, &[(0x100, 1, 0x148), (0x148, 3, 0x200), (0x200, 0, 0)])
                 .into_iter()
                 .enumerate()

@@ -13,7 +13,9 @@ use super::{host::names_of, reach::reason};
 use crate::{
     access::AccessError,
     machine::Machine,
-    settings_files::{after_ours, assignments, folders, from_command_line},
+    settings_files::{
+        after_ours, assignments, folders, from_command_line, in_reading_order, installed_with,
+    },
 };
 
 /// Every settings file whose folder the machine has.
@@ -82,6 +84,23 @@ pub(crate) fn image(machine: &Machine, file: SettingsFile) -> Result<FileImage, 
     }
 }
 
+/// A settings file's text; none where a link leads nowhere, which sets nothing.
+fn text(machine: &Machine, path: &str) -> Result<Option<String>, AccessError> {
+    match machine.read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn by(path: &str, set: Vec<(String, String)>) -> impl Iterator<Item = OverrulingSetting> {
+    set.into_iter().map(|(name, value)| OverrulingSetting {
+        name,
+        value,
+        by: path.to_owned(),
+    })
+}
+
 fn overruling(
     machine: &Machine,
     file: SettingsFile,
@@ -89,23 +108,19 @@ fn overruling(
 ) -> Result<Vec<OverrulingSetting>, AccessError> {
     let mut found = Vec::new();
     for path in after_ours(file, listings) {
-        let text = match machine.read(&path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            // A link that leads nowhere sets nothing.
-            Err(error) if is_missing(&error) => continue,
-            Err(error) => return Err(error),
-        };
-        let set = assignments(file, &text).into_iter();
-        found.extend(set.map(|(name, value)| OverrulingSetting {
-            name,
-            value,
-            by: path.clone(),
-        }));
+        if let Some(text) = text(machine, &path)? {
+            found.extend(by(&path, assignments(file, &text)));
+        }
     }
     match file {
         SettingsFile::Modprobe => {
             let line = machine.read_text("/proc/cmdline").unwrap_or_default();
             found.extend(from_command_line(&line));
+            for path in in_reading_order(file, listings) {
+                if let Some(text) = text(machine, &path)? {
+                    found.extend(by(&path, installed_with(&text)));
+                }
+            }
         }
         SettingsFile::Sysctl => {}
     }

@@ -235,6 +235,15 @@ fn small_texts_are_read_or_not() {
         ("<base_version> 1.21 </base_version>", Some("1.21")),
         ("<base_version></base_version>", None),
         ("<base_version>1.5", None),
+        ("<base_version>one</base_version>", None),
+        ("<base_version>1</base_version>", None),
+        ("<base_version>1.x</base_version>", None),
+        ("<base_version>1.20-rc1</base_version>", None),
+        (
+            "<!--<base_version>1.22</base_version>--><base_version>1.10</base_version><!-- and",
+            Some("1.10"),
+        ),
+        ("<!--<base_version>1.22</base_version>", None),
         ("<base_version>$(rm)</base_version>", None),
     ] {
         assert_eq!(sdk_version(xml).as_deref(), want, "{xml}");

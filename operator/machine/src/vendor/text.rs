@@ -57,10 +57,14 @@ pub fn listening(table: &str, port: u16) -> Vec<u64> {
         .collect()
 }
 
-/// The version that the SDK's own record (`versions/platform.xml`) states: base version, then build number.
+/// The version that the SDK's own record (`versions/platform.xml`) states: base version, two numbers at least, then build
+/// number.
 pub fn sdk_version(xml: &str) -> Option<String> {
-    let base = element(xml, "base_version")?;
-    let version = match element(xml, "build_id") {
+    let xml = uncommented(xml);
+    let base = element(&xml, "base_version")?;
+    let mut numbers = base.split('.').map_while(|part| part.parse::<u32>().ok());
+    numbers.next().zip(numbers.next())?;
+    let version = match element(&xml, "build_id") {
         Some(build) => format!("{base}.{build}"),
         None => base.to_owned(),
     };
@@ -68,6 +72,14 @@ pub fn sdk_version(xml: &str) -> Option<String> {
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
     (plain && version.len() <= 32).then_some(version)
+}
+
+/// XML without its comments; one that is not closed reaches to the end.
+fn uncommented(xml: &str) -> String {
+    let mut parts = xml.split("<!--");
+    let first = parts.next().unwrap_or_default();
+    let after = parts.filter_map(|part| Some(part.split_once("-->")?.1));
+    std::iter::once(first).chain(after).collect()
 }
 
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {

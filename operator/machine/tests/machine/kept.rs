@@ -96,6 +96,10 @@ fn what_is_read_after_our_file_is_told_in_order() {
         "etc/modprobe.d/zz.conf",
         "options qaic control_resp_timeout_s=7 x=1\n",
     );
+    put(
+        "etc/modprobe.d/10-a.conf",
+        "options qaic control_resp_timeout_s=5\ninstall qaic modprobe -i qaic control_resp_timeout_s=9\n",
+    );
     put("proc/cmdline", "ro qaic.control_resp_timeout_s=8 quiet\n");
     let seen = probe(&machine, &known());
     let said = |file| -> Vec<String> {
@@ -116,7 +120,8 @@ fn what_is_read_after_our_file_is_told_in_order() {
         said(SettingsFile::Modprobe),
         [
             "/etc/modprobe.d/zz.conf control_resp_timeout_s=7",
-            "/proc/cmdline control_resp_timeout_s=8"
+            "/proc/cmdline control_resp_timeout_s=8",
+            "/etc/modprobe.d/10-a.conf control_resp_timeout_s=9"
         ]
     );
     // A name in an earlier folder hides the later one: linked to nothing, it says nothing.
