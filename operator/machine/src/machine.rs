@@ -150,11 +150,11 @@ impl Machine {
     }
 
     /// Everything that has one of these SoCs open, ordered. On Linux: processes with its accel node or VFIO group open, or
-    /// mapped; on a rack nobody maps anything.
+    /// mapped; on a rack its tenants, and workers of ours.
     pub fn holders(&self, socs: &[PciAddress], depth: Depth) -> Result<OpenHandles, AccessError> {
         match self {
             Self::Linux(linux) => Ok(linux.holders(socs, depth)),
-            Self::Rack(server) => server.holders(socs),
+            Self::Rack(server) => server.holders(socs, depth),
         }
     }
 

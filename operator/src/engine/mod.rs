@@ -129,13 +129,8 @@ impl Settled {
 }
 
 impl Engine<'_> {
-    /// Looks at every node.
-    pub fn observe(&self) -> Result<Vec<NodeInput>, Failure> {
-        observe::all(self.room, &self.surroundings())
-    }
-
     /// Plans for what was seen, and checks the plan.
-    pub fn plan(&self, nodes: &[NodeInput], effort: Effort) -> Result<Plan, Failure> {
+    fn plan(&self, nodes: &[NodeInput], effort: Effort) -> Result<Plan, Failure> {
         let models = match self.scope {
             Scope::Everything => observe::models(self.declaration, self.place, self.room, effort)?,
             // No model is built, so none has to be read.
@@ -186,8 +181,7 @@ impl Engine<'_> {
         let mut failures = Failures::default();
         let mut seen = approve::Seen::new();
         for round in 0..ROUNDS {
-            let nodes = self.observe()?;
-            let plan = self.plan(&nodes, Effort::Read)?;
+            let (plan, nodes) = self.look(Effort::Read)?;
             match first.take() {
                 Some(first) => first(&plan)?,
                 None if plan.applyable => self.console.note("planned again, for what is there now"),

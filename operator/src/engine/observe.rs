@@ -6,11 +6,14 @@ use crd::{
     declaration::Declaration,
     id::{Digest, NodeName, ObjectRef},
     kind::ModelSource,
+    plan::{NodePlan, Plan},
     snapshot::{HardwareSnapshot, WorkerToolchain},
+    step::Action,
 };
 use machine::{Known, KnownWorker};
 use reconcile::NodeInput;
 
+use super::Engine;
 use crate::{
     cluster::agent::tenants::Tenants,
     failure::Failure,
@@ -32,15 +35,76 @@ pub struct Surroundings {
 
 /// Probes one node.
 pub fn node(room: &Room, node: &Node, around: &Surroundings) -> Result<HardwareSnapshot, Failure> {
-    let known = Known {
+    let mut snapshot = machine::probe(&node.machine, &known(room, node, around)?);
+    around.tenants.join(&mut snapshot);
+    Ok(snapshot)
+}
+
+/// Probes one node, and searches for holders as before a reset: for whoever looks once, or is about to act.
+pub fn closely(
+    room: &Room,
+    node: &Node,
+    around: &Surroundings,
+) -> Result<HardwareSnapshot, Failure> {
+    let known = known(room, node, around)?;
+    let mut snapshot = machine::probe(&node.machine, &known);
+    hold_closely(node, &known, around, &mut snapshot);
+    Ok(snapshot)
+}
+
+impl Engine<'_> {
+    /// Looks at every node, and plans for what was seen. Where the plan resets SoCs, who holds them is searched for as before a
+    /// reset, and planned for: found only then, he would be refused when the steps before it are done.
+    pub fn look(&self, effort: Effort) -> Result<(Plan, Vec<NodeInput>), Failure> {
+        let around = self.surroundings();
+        let mut nodes = all(self.room, &around)?;
+        let plan = self.plan(&nodes, effort)?;
+        let mut others = false;
+        for node_plan in plan.nodes.iter().filter(|node| resets(node)) {
+            let at = self.room.nodes.iter().find(|at| at.name == node_plan.node);
+            let snapshot = nodes.iter_mut().find_map(|node| match node {
+                NodeInput::Read(snapshot) if snapshot.metadata.name == node_plan.node => {
+                    Some(snapshot)
+                }
+                _ => None,
+            });
+            if let Some((at, snapshot)) = at.zip(snapshot) {
+                let first = snapshot.holders.clone();
+                hold_closely(at, &known(self.room, at, &around)?, &around, snapshot);
+                others |= snapshot.holders != first;
+            }
+        }
+        let plan = if others {
+            self.plan(&nodes, effort)?
+        } else {
+            plan
+        };
+        Ok((plan, nodes))
+    }
+}
+
+fn resets(plan: &NodePlan) -> bool {
+    let mut steps = plan.steps.iter();
+    steps.any(|step| matches!(step.action, Action::Reset { .. }))
+}
+
+fn hold_closely(
+    node: &Node,
+    known: &Known,
+    around: &Surroundings,
+    snapshot: &mut HardwareSnapshot,
+) {
+    snapshot.holders = machine::whole_holders(&node.machine, known, snapshot);
+    around.tenants.join(snapshot);
+}
+
+fn known(room: &Room, node: &Node, around: &Surroundings) -> Result<Known, Failure> {
+    Ok(Known {
         ledger: ledger::read(&room.state.node_folder(&node.name))?,
         programs: ProgramStore::new(room.state.programs()).list()?,
         workers: around.workers.get(&node.name).cloned().unwrap_or_default(),
         worker: around.worker.clone(),
-    };
-    let mut snapshot = machine::probe(&node.machine, &known);
-    around.tenants.join(&mut snapshot);
-    Ok(snapshot)
+    })
 }
 
 /// Probes every node.

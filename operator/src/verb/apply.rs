@@ -116,8 +116,7 @@ fn refuse_other(saved: &SavedPlan, engine: &Engine<'_>) -> Result<(), Failure> {
             "name the same machine, with --rack where it was a rack",
         ));
     }
-    let nodes = engine.observe()?;
-    let plan = engine.plan(&nodes, crate::engine::observe::Effort::Remembered)?;
+    let (plan, nodes) = engine.look(crate::engine::observe::Effort::Remembered)?;
     staleness::refuse_stale(saved, &plan, (&nodes, &engine.spent_resets(&nodes)?))
 }
 

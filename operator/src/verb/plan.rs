@@ -52,8 +52,7 @@ pub fn run(
             // apply could not go on after a damaged journal: whoever plans learns it now.
             Journal::read(&setting.room.state.node_folder(&node.name).join("journal"))?;
         }
-        let nodes = engine.observe()?;
-        let plan = engine.plan(&nodes, Effort::Remembered)?;
+        let (plan, nodes) = engine.look(Effort::Remembered)?;
         let spent = engine.spent_resets(&nodes)?;
         (plan, nodes, spent, setting.room.title.clone())
     } else {

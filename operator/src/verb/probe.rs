@@ -56,7 +56,7 @@ pub(super) fn look(
         .room
         .nodes
         .iter()
-        .map(|node| observe::node(&setting.room, node, &around))
+        .map(|node| observe::closely(&setting.room, node, &around))
         .collect()
 }
 

@@ -12,6 +12,7 @@ mod doctor;
 mod exits;
 mod full;
 mod hangup;
+mod held;
 mod hostile;
 mod journal;
 mod lab;

@@ -32,9 +32,7 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     let socs = soc::socs(machine, &functions, &answer);
     let readings = host::readings(machine, &on_bus);
     let prerequisites = prerequisites::prerequisites(machine, &on_bus);
-    let mut holders = holders(machine, &on_bus, known);
-    holders.extend(by_channel(&prerequisites.socs, &holders));
-    holders.sort_by(|a, b| (a.soc, a.pid, &a.name).cmp(&(b.soc, b.pid, &b.name)));
+    let holders = holders(machine, &on_bus, &prerequisites.socs, known, Depth::Files);
 
     let mut programs = known.programs.clone();
     programs.sort_by(|a, b| a.key.cmp(&b.key));
@@ -68,11 +66,30 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
     }
 }
 
-/// Everything that holds a SoC, ordered by SoC and pid: open nodes, and functions given to VFIO, which holds them whether
-/// anybody has them open or not.
-fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holder> {
+/// Everything that holds a SoC of a snapshot now, as far as the whole search shows it.
+pub(crate) fn whole_holders(
+    machine: &Machine,
+    known: &Known,
+    snapshot: &HardwareSnapshot,
+) -> Vec<Holder> {
+    let functions = snapshot.functions.iter();
+    let on_bus: Vec<&PciFunction> = functions.filter(|function| soc::is_soc(function)).collect();
+    let asked = snapshot.prerequisites.as_ref();
+    let asked = asked.map_or(&[][..], |asked| &asked.socs);
+    holders(machine, &on_bus, asked, known, Depth::Whole)
+}
+
+/// Everything that holds a SoC, ordered by SoC and pid: open nodes, functions given to VFIO, which holds them whether anybody
+/// has them open or not, and whoever only the DMA bridge knows.
+fn holders(
+    machine: &Machine,
+    socs: &[&PciFunction],
+    asked: &[SocPrerequisites],
+    known: &Known,
+    depth: Depth,
+) -> Vec<Holder> {
     let addresses: Vec<PciAddress> = socs.iter().map(|soc| soc.address).collect();
-    let seen = machine.holders(&addresses, Depth::Files);
+    let seen = machine.holders(&addresses, depth);
     let OpenHandles {
         open,
         unseen,
@@ -137,6 +154,7 @@ fn holders(machine: &Machine, socs: &[&PciFunction], known: &Known) -> Vec<Holde
             });
         }
     }
+    holders.extend(by_channel(asked, &holders));
     holders.sort_by(|a, b| (a.soc, a.pid, &a.name).cmp(&(b.soc, b.pid, &b.name)));
     holders.dedup();
     holders

@@ -15,7 +15,7 @@ pub use software::COMPILERS;
 
 use crd::{
     Fact,
-    snapshot::{HardwareSnapshot, Ledger, PresentProgram, PresentWorker, WorkerToolchain},
+    snapshot::{HardwareSnapshot, Holder, Ledger, PresentProgram, PresentWorker, WorkerToolchain},
 };
 
 use crate::machine::Machine;
@@ -45,4 +45,10 @@ pub struct KnownWorker {
 /// Reads the machine into a snapshot.
 pub fn probe(machine: &Machine, known: &Known) -> HardwareSnapshot {
     assemble::snapshot(machine, known)
+}
+
+/// Who holds SoCs of a snapshot now, by a closer search than each probe affords: what was closed and is still mapped, and what
+/// single threads have open, holds a SoC too. Before anybody counts on nobody being there.
+pub fn whole_holders(machine: &Machine, known: &Known, snapshot: &HardwareSnapshot) -> Vec<Holder> {
+    assemble::whole_holders(machine, known, snapshot)
 }

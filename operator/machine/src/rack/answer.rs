@@ -16,7 +16,7 @@ use super::{
     tools,
 };
 use crate::{
-    access::{AccessError, Invocation, OpenHandle, OpenHandles, ToolError, ToolOutput},
+    access::{AccessError, Depth, Invocation, OpenHandle, OpenHandles, ToolError, ToolOutput},
     linux::{
         failed,
         process::{materialise, results},
@@ -220,10 +220,14 @@ impl RackServer {
         Ok(output)
     }
 
-    pub(crate) fn holders(&self, socs: &[PciAddress]) -> Result<OpenHandles, AccessError> {
+    pub(crate) fn holders(
+        &self,
+        socs: &[PciAddress],
+        depth: Depth,
+    ) -> Result<OpenHandles, AccessError> {
         self.with(|view| {
             let mut held: Vec<OpenHandle> = Vec::new();
-            for (soc, pid, name) in open_by(view.live()) {
+            for (soc, pid, name) in open_by(view.live(), depth) {
                 if let Some(&index) = view.loaded.world.by_path.get(&soc) {
                     let soc = view.loaded.world.functions[index].address;
                     if socs.contains(&soc) && view.function(soc).is_some() {

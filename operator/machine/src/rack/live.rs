@@ -81,6 +81,9 @@ pub(crate) struct Hold {
     pub(crate) soc: PciPath,
     pub(crate) name: String,
     pub(crate) pid: u32,
+    /// By a mapping of a file that it closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) mapped: bool,
 }
 
 /// A worker of ours that holds a SoC.
@@ -164,6 +167,7 @@ impl Live {
                         soc: world.functions[index].path.clone(),
                         name: tenant.name.clone(),
                         pid: tenant.pid,
+                        mapped: tenant.mapped,
                     });
                 }
             }

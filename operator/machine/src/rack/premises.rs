@@ -12,7 +12,10 @@ use super::{
 };
 use nix::errno::Errno;
 
-use crate::{access::AccessError, linux::failed};
+use crate::{
+    access::{AccessError, Depth},
+    linux::failed,
+};
 
 /// The group that may open accel nodes, with the id that the vendor's images give it.
 const QAIC_GROUP: u32 = 995;
@@ -93,7 +96,7 @@ pub(crate) fn channels(view: &View<'_>, function: &Function, rest: &[&str]) -> O
                 .strip_suffix("_state")?
                 .parse()
                 .ok()?;
-            let held = open_by(view.live())
+            let held = open_by(view.live(), Depth::Files)
                 .iter()
                 .any(|(path, _, _)| *path == function.path);
             (number < CHANNELS).then_some(())?;

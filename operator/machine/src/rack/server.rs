@@ -15,7 +15,7 @@ use super::{
     world::World,
 };
 use crate::{
-    access::{Claim, CrashKind, CrashPoint, EventCursor, Happening, MachineEvent},
+    access::{Claim, CrashKind, CrashPoint, Depth, EventCursor, Happening, MachineEvent},
     linux::clock,
     time::{Clock, Timestamp},
 };
@@ -215,7 +215,7 @@ impl RackServer {
             let path = self.soc_path(world, soc)?;
             live.claims
                 .retain(|claim| started(claim.pid) == Some(claim.started));
-            let taken = open_by(live)
+            let taken = open_by(live, Depth::Whole)
                 .into_iter()
                 .find(|(held, pid, _)| *held == path && *pid != claim.pid);
             if let Some((_, pid, name)) = taken {
@@ -270,11 +270,12 @@ impl RackServer {
     }
 }
 
-/// Who has which SoC open: tenants, and workers whose process still runs.
-pub(crate) fn open_by(live: &Live) -> Vec<(PciPath, u32, String)> {
+/// Who has which SoC open, as far as a search of this depth shows: tenants, and workers whose process still runs.
+pub(crate) fn open_by(live: &Live, depth: Depth) -> Vec<(PciPath, u32, String)> {
     let tenants = live
         .holds
         .iter()
+        .filter(|hold| depth == Depth::Whole || !hold.mapped)
         .map(|hold| (hold.soc.clone(), hold.pid, hold.name.clone()));
     let workers = live
         .claims

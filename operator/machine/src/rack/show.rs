@@ -14,6 +14,7 @@ use super::{
     server::open_by,
     world::{Function, Nature, SocPart},
 };
+use crate::access::Depth;
 
 impl RackServer {
     /// The server now, one line a function, indented as it is wired.
@@ -38,7 +39,7 @@ fn server_value(view: &View<'_>) -> Value {
         .present()
         .map(|(_, function)| function_value(view, function))
         .collect();
-    let held: Vec<Value> = open_by(live)
+    let held: Vec<Value> = open_by(live, Depth::Whole)
         .into_iter()
         .map(|(soc, pid, name)| json!({ "soc": named(view, &soc), "path": soc, "by": name, "pid": pid }))
         .collect();
@@ -147,7 +148,7 @@ fn write_server(text: &mut String, view: &View<'_>) -> std::fmt::Result {
             "  plugged    {sku:?} card below {port}, on the bus after the next boot"
         )?;
     }
-    for (soc, pid, name) in open_by(live) {
+    for (soc, pid, name) in open_by(live, Depth::Whole) {
         writeln!(
             text,
             "  held       {}  by {name} (pid {pid})",

@@ -259,6 +259,7 @@ impl RackServer {
                 soc: self.soc_path(world, soc)?,
                 name: name.to_owned(),
                 pid,
+                mapped: false,
             };
             if !live.holds.contains(&hold) {
                 live.holds.push(hold);

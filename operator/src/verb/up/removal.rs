@@ -68,7 +68,7 @@ impl Up<'_> {
         };
         let nothing = Declaration::default();
         let engine = self.removal(&nothing, leave);
-        let planned = engine.plan(&engine.observe()?, Effort::Remembered)?;
+        let (planned, _) = engine.look(Effort::Remembered)?;
         engine.approve(&planned).inspect_err(|_| show(&planned))?;
         if !asker.is_there() {
             self.console

@@ -7,11 +7,14 @@ use crd::{
     snapshot::{Soc, SocStatus},
 };
 
-use crate::rack::{
-    files::View,
-    live::{Phase, SocLive},
-    server::open_by,
-    world::Shown,
+use crate::{
+    access::Depth,
+    rack::{
+        files::View,
+        live::{Phase, SocLive},
+        server::open_by,
+        world::Shown,
+    },
 };
 
 /// One block.
@@ -88,7 +91,7 @@ fn free(
     untouched: bool,
 ) -> Option<String> {
     let held = view.function(address).is_some_and(|(_, function)| {
-        open_by(view.live())
+        open_by(view.live(), Depth::Files)
             .iter()
             .any(|(path, _, _)| function.path == *path)
     });

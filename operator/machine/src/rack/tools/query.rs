@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{after, complained, qids, reachable, said};
 use crate::{
-    access::ToolOutput,
+    access::{Depth, ToolOutput},
     rack::{
         files::View,
         host::{Generation, minor, platform},
@@ -186,7 +186,7 @@ fn block(
     say("Current Link Width", "x8");
     say("Dev Link", "");
     if phase == Phase::Ready {
-        let holders = crate::rack::server::open_by(view.live());
+        let holders = crate::rack::server::open_by(view.live(), Depth::Files);
         let busy = holders.iter().any(|(path, _, _)| {
             view.function(address)
                 .is_some_and(|(_, function)| function.path == *path)

@@ -8,7 +8,7 @@ use crd::{
 
 use super::{after, complained, phase, qids, reachable, said};
 use crate::{
-    access::ToolOutput,
+    access::{Depth, ToolOutput},
     rack::{
         files::View,
         live::Phase,
@@ -49,7 +49,7 @@ pub(super) fn run(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutpu
             return complained(&format!("Failed to open device {address}\n"), 1);
         }
         let held = view.function(address).is_some_and(|(_, function)| {
-            open_by(view.live())
+            open_by(view.live(), Depth::Whole)
                 .iter()
                 .any(|(path, _, _)| *path == function.path)
         });
