@@ -1,5 +1,5 @@
 //! What of the bus could not be read, and about whom that leaves a doubt: nobody is taken for gone, or for absent, for it.
-use crd::id::PciAddress;
+use crd::{id::PciAddress, snapshot::HardwareSnapshot};
 
 use crate::view::View;
 
@@ -9,18 +9,36 @@ const BUS: &str = "/sys/bus/pci/";
 /// What to do about it.
 pub(crate) const LOOK_AS_ROOT: &str = "look again, as root; if it stays so, see the kernel's log";
 
+/// What keeps the bus from being known whole: there may be functions that are not seen.
+pub(crate) fn bus_in_doubt(snapshot: &HardwareSnapshot) -> Option<String> {
+    let unread = unread_where(snapshot, |_| true);
+    unread.or_else(|| nothing_listed(snapshot))
+}
+
+/// A kernel that lists nothing has not been asked.
+fn nothing_listed(snapshot: &HardwareSnapshot) -> Option<String> {
+    let nothing = snapshot.functions.is_empty();
+    nothing.then(|| "the kernel lists no PCI function at all".to_owned())
+}
+
+/// The first part of the bus that could not be read and is there, or that may be anywhere.
+fn unread_where(
+    snapshot: &HardwareSnapshot,
+    is_there: impl Fn(PciAddress) -> bool,
+) -> Option<String> {
+    let named = |path: &str| path.split('/').find_map(|part| part.parse().ok());
+    let mut of_bus = (snapshot.unread.iter()).filter(|unread| unread.path.starts_with(BUS));
+    let found = of_bus.find(|unread| named(&unread.path).is_none_or(&is_there))?;
+    Some(format!("{}: {:?}", found.path, found.why))
+}
+
 impl View<'_> {
     /// What keeps the bus where a function is, or was, from being known whole: what is not seen there is not gone for
     /// that. A function that cannot be read hides whatever is wired below it, so that its whole domain is in doubt.
     pub fn in_doubt(&self, function: PciAddress) -> Option<String> {
         let near = |found: PciAddress| found.domain == function.domain;
-        if let Some(unread) = self.unread_where(near) {
-            return Some(unread);
-        }
-        self.snapshot
-            .functions
-            .is_empty()
-            .then(|| "the kernel lists no PCI function at all".to_owned())
+        let unread = unread_where(self.snapshot, near);
+        unread.or_else(|| nothing_listed(self.snapshot))
     }
 
     /// What could not be read and may be wired below a bridge. Bus numbers of a bridge are those of everything below it and of
@@ -35,17 +53,8 @@ impl View<'_> {
                     && !self.topology.is_below(other, bridge)
             })
         };
-        self.unread_where(|found| {
+        unread_where(self.snapshot, |found| {
             found.domain == bridge.domain && found.bus > bridge.bus && !ends(found)
         })
-    }
-
-    /// The first part of the bus that could not be read and is there, or that may be anywhere.
-    fn unread_where(&self, is_there: impl Fn(PciAddress) -> bool) -> Option<String> {
-        let named = |path: &str| path.split('/').find_map(|part| part.parse().ok());
-        let mut of_bus =
-            (self.snapshot.unread.iter()).filter(|unread| unread.path.starts_with(BUS));
-        let found = of_bus.find(|unread| named(&unread.path).is_none_or(&is_there))?;
-        Some(format!("{}: {:?}", found.path, found.why))
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
+    Unknown,
     id::{PciAddress, Word},
     snapshot::{Acs, PciFunction},
     step::{IsolationChange, IsolationSet},
@@ -89,22 +90,31 @@ pub fn joined(topology: &Topology<'_>, words: &Words, port: PciAddress) -> BTree
         .collect()
 }
 
-/// Whether a function that loses isolation is one that we do not know to be harmless: bound to VFIO, or neither an
-/// AI 100 SoC nor part of a switch.
+/// Whether a function that loses isolation is one that we do not know to be harmless: bound to VFIO, or to nobody knows what, or
+/// neither an AI 100 SoC nor part of a switch.
 pub fn is_untrusted(topology: &Topology<'_>, address: PciAddress) -> bool {
     let Some(function) = topology.function(address) else {
         return true;
     };
-    let vfio = function
-        .driver
-        .get()
-        .is_some_and(|driver| driver.starts_with("vfio"));
+    let given = match (function.driver.get(), function.driver.unknown) {
+        (Some(driver), _) => driver.starts_with("vfio"),
+        (None, why) => why != Some(Unknown::Absent),
+    };
     let soc = topology
         .snapshot()
         .socs
         .iter()
         .any(|soc| soc.address == address);
-    vfio || !(soc || function.port.is_some() || function.vendor.0 == SWITCHTEC)
+    given || !(soc || function.port.is_some() || function.vendor.0 == SWITCHTEC)
+}
+
+/// What a function is bound to, in words.
+pub(crate) fn bound_to(function: &PciFunction) -> String {
+    match (function.driver.get(), function.driver.unknown) {
+        (Some(driver), _) => format!("driver {driver}"),
+        (None, Some(Unknown::Absent)) => "no driver".to_owned(),
+        (None, _) => "its driver could not be read".to_owned(),
+    }
 }
 
 /// Pairs of endpoints whose paths part at `port`: one below it, one below another port of the same switch.

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
+    Unknown,
     id::{GroupId, PciAddress, Word},
     kind::{AcsMode, SpreadOver, UntrustedNeighbours},
     plan::NodePlan,
@@ -242,11 +243,12 @@ pub(super) fn untrusted(
             let Some(function) = machine.function(*address) else {
                 return true;
             };
-            let vfio = function
-                .driver
-                .get()
-                .is_some_and(|driver| driver.starts_with("vfio"));
-            vfio || !(machine.soc(*address).is_some() || function.vendor.0 == 0x11f8)
+            let driver = &function.driver;
+            let given = match driver.get() {
+                Some(driver) => driver.starts_with("vfio"),
+                None => driver.unknown != Some(Unknown::Absent),
+            };
+            given || !(machine.soc(*address).is_some() || function.vendor.0 == 0x11f8)
         })
         .collect()
 }

@@ -8,7 +8,10 @@ use super::{
     patient::{MeantBy, Patient},
     seen::{Seen, counted},
 };
-use crate::view::P2P_BAR_KIB;
+use crate::{
+    doubt::{LOOK_AS_ROOT, bus_in_doubt},
+    view::P2P_BAR_KIB,
+};
 
 /// Transfers of a fourth-generation link, in GT/s.
 const SPEED: u32 = 16;
@@ -18,7 +21,9 @@ const LANES: u32 = 8;
 pub(super) fn socs(patient: &Patient<'_>) -> Vec<Seen> {
     const BUS: &str = "/sys/bus/pci/devices";
     let socs = &patient.snapshot.socs;
-    let seen = if socs.is_empty() {
+    let seen = if let (true, Some(why)) = (socs.is_empty(), bus_in_doubt(patient.snapshot)) {
+        Seen::unknown(format!("unknown: none is seen, and {why}"), LOOK_AS_ROOT)
+    } else if socs.is_empty() {
         Seen::fail(
             "none",
             "see that cards sit in their slots and have power, and what `lspci -d 17cb:` shows; a virtual machine must be given them",

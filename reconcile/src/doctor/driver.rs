@@ -1,5 +1,5 @@
 //! The driver: loaded, bound to each SoC, with a node and interrupts, and patient enough.
-use crd::{Unknown, id::PciAddress};
+use crd::{Fact, Unknown, id::PciAddress};
 
 use super::{
     patient::Patient,
@@ -69,12 +69,11 @@ pub(super) fn bound(patient: &Patient<'_>) -> Vec<Seen> {
     })
 }
 
-/// The node that a driver from before the accel class gave a SoC.
-fn older_node<'a>(patient: &Patient<'a>, soc: PciAddress) -> Option<&'a str> {
+/// The node of a SoC, of whichever class; recordings from before it was looked for have that of the accel class alone.
+fn seen_node<'a>(patient: &Patient<'a>, soc: PciAddress) -> Option<&'a Fact<String>> {
     let asked = patient.snapshot.prerequisites.as_ref()?;
     let asked = asked.socs.iter().find(|asked| asked.address == soc)?;
-    let node = asked.node.as_ref()?.get()?;
-    (!node.starts_with("/dev/accel/")).then_some(node)
+    asked.node.as_ref()
 }
 
 pub(super) fn node(patient: &Patient<'_>) -> Vec<Seen> {
@@ -85,20 +84,26 @@ pub(super) fn node(patient: &Patient<'_>) -> Vec<Seen> {
         if patient.driver(soc.address) != Some("qaic") {
             return None;
         }
-        if let Some(node) = older_node(patient, soc.address) {
+        let node = seen_node(patient, soc.address);
+        let older = node
+            .and_then(Fact::get)
+            .filter(|node| !node.starts_with("/dev/accel/"));
+        if let Some(node) = older {
             return Some(Seen::pass(format!("{node}: this driver has no accel class")).from(&soc.accel.source));
         }
-        if old {
-            return Some(Seen::pass("/dev/qaic_aic100_N: this SDK has no accel nodes").from(&soc.accel.source));
+        if soc.accel.unknown != Some(Unknown::Absent) {
+            return Some(Seen::told(&soc.accel, |_| Seen::pass("an accel node each")));
         }
-        if soc.accel.unknown == Some(Unknown::Absent) {
-            let none = Seen::fail(
-                "no accel node: the SoC resets, or its firmware did not come up",
-                "wait a minute and look again; then see the kernel's log for qaic and mhi; in a container, pass /dev/accel through",
-            );
-            return Some(none.from(&soc.accel.source));
-        }
-        Some(Seen::told(&soc.accel, |_| Seen::pass("an accel node each")))
+        let none = match node {
+            // It may have had one of the other class.
+            None if old => Seen::unrecorded(),
+            Some(node) if !matches!(node.unknown, None | Some(Unknown::Absent)) => Seen::untold(node),
+            _ => Seen::fail(
+                "no device node: the SoC resets, or its firmware did not come up",
+                "wait a minute and look again; then see the kernel's log for qaic and mhi; in a container, pass its node of /dev/accel through",
+            ),
+        };
+        Some(none.from(&soc.accel.source))
     })
 }
 

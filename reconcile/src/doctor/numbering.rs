@@ -7,13 +7,15 @@ use super::{
     patient::Patient,
     seen::{Seen, counted},
 };
-use crate::drift::{Drift, renumbered, shared_serials};
+use crate::{
+    doubt::{LOOK_AS_ROOT, bus_in_doubt},
+    drift::{Drift, renumbered, shared_serials},
+};
 
 pub(super) fn identity(patient: &Patient<'_>) -> Vec<Seen> {
     let moved = renumbered(patient.snapshot);
     if moved.is_empty() {
-        let known = patient.snapshot.ledger.identities.len();
-        return vec![Seen::pass(format!("{} as recorded", counted(known, "SoC"))).from("ledger")];
+        return unmoved(patient);
     }
     let shared = shared_serials(patient.snapshot);
     let seen = |drift: Drift| {
@@ -27,6 +29,33 @@ pub(super) fn identity(patient: &Patient<'_>) -> Vec<Seen> {
             .from("ledger")
     };
     moved.into_iter().map(seen).collect()
+}
+
+/// Nothing that is there disagrees; what is recorded may not be there.
+fn unmoved(patient: &Patient<'_>) -> Vec<Seen> {
+    let known = patient.snapshot.ledger.identities.iter();
+    let known: Vec<PciAddress> = known.map(|known| known.address).collect();
+    let is_there = |soc: &PciAddress| patient.snapshot.socs.iter().any(|at| at.address == *soc);
+    let (there, gone): (Vec<_>, Vec<_>) = known.into_iter().partition(is_there);
+    let mut seen = Vec::new();
+    if gone.is_empty() || !there.is_empty() {
+        seen.push(Seen::pass(format!(
+            "{} as recorded",
+            counted(there.len(), "SoC")
+        )));
+    }
+    if !gone.is_empty() {
+        let recorded = format!("{} recorded and not seen", counted(gone.len(), "SoC"));
+        let missing = match bus_in_doubt(patient.snapshot) {
+            Some(why) => Seen::unknown(format!("unknown: {recorded}; {why}"), LOOK_AS_ROOT),
+            None => Seen::warn(
+                recorded,
+                "see that its card sits in its slot and has power; one that was taken out for good is forgotten with what was declared of it",
+            ),
+        };
+        seen.push(missing.over(gone));
+    }
+    seen.into_iter().map(|seen| seen.from("ledger")).collect()
 }
 
 pub(super) fn serial(patient: &Patient<'_>) -> Vec<Seen> {

@@ -285,7 +285,7 @@ pub(super) fn neighbours(patient: &Patient<'_>) -> Vec<Seen> {
     }
     let seen = |address: PciAddress| {
         let function = patient.topology.function(address)?;
-        let driver = function.driver.get().map_or("no driver", String::as_str);
+        let driver = isolation::bound_to(function);
         let seen = Seen::warn(
             format!(
                 "{}:{} ({driver}) would share memory access with the SoCs beside it",

@@ -286,14 +286,9 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
     let names: Vec<String> = untrusted
         .iter()
         .map(|function| {
-            let driver = view
-                .topology
-                .function(*function)
-                .and_then(|function| function.driver.get());
-            driver.map_or_else(
-                || format!("{function} (no driver)"),
-                |driver| format!("{function} (driver {driver})"),
-            )
+            let bound = view.topology.function(*function);
+            let bound = bound.map_or_else(String::new, isolation::bound_to);
+            format!("{function} ({bound})")
         })
         .collect();
     let found = obstacle(

@@ -1,13 +1,21 @@
 //! What could not be read of the bus is not gone: nothing is dissolved, put back or forgotten for it.
 use crd::{
-    Unknown,
+    Fact, Unknown,
     declaration::Declaration,
     id::PciAddress,
+    kind::SpreadOver,
     plan::{Plan, ReportLine, ReportReason},
     snapshot::{HardwareSnapshot, Unread},
+    step::Action,
 };
 
-use crate::{cases::Case, proofs::proven, simulate::plan_of, world::two_ultras};
+use crate::{
+    cases::Case,
+    declare::{automatic, quickstart},
+    proofs::proven,
+    simulate::plan_of,
+    world::{Builder, two_ultras},
+};
 
 /// The node without these functions, which are gone, or could not be read for this path.
 fn without(gone: impl Fn(PciAddress) -> bool, unread: Option<&str>) -> HardwareSnapshot {
@@ -122,4 +130,46 @@ fn what_could_not_be_read_elsewhere_keeps_nothing() {
         let node = without(|_| false, Some(elsewhere));
         assert_eq!(steps(&plan_of(&nothing, &[node])), plain, "{elsewhere}");
     }
+}
+
+/// Who cannot be told apart from a device that was given to a virtual machine is treated as one.
+#[test]
+fn a_neighbour_whose_driver_cannot_be_read_is_a_stranger() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let slots = builder.switch(root, 1, 0x10b5);
+    builder.ultra(slots[0]);
+    let mut node = builder.build();
+    let mut declared = quickstart();
+    declared.groups[0].spec = automatic(2, SpreadOver::Card, Some(1));
+    let plan = plan_of(&declared, &[node.clone()]);
+    let clears = |plan: &Plan| {
+        steps(plan)
+            .iter()
+            .filter(|s| s.contains("/acs.clear/"))
+            .count()
+    };
+    assert_eq!(clears(&plan), 2, "{:#?}", plan.report);
+    let members: Vec<PciAddress> = (plan.nodes[0].steps.iter())
+        .filter_map(|step| match &step.action {
+            Action::Reset { socs, .. } => Some(socs.iter().map(|soc| soc.address)),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert_eq!(members.len(), 2);
+    for function in &mut node.functions {
+        if node.socs.iter().any(|soc| soc.address == function.address)
+            && !members.contains(&function.address)
+        {
+            function.driver = Fact::unknown(Unknown::ReadFailed, "test");
+        }
+    }
+    let plan = plan_of(&declared, &[node]);
+    assert_eq!(clears(&plan), 0, "{:#?}", plan.report);
+    let told = |line: &ReportLine| {
+        line.reason == ReportReason::UntrustedNeighbour
+            && line.message.contains("its driver could not be read")
+    };
+    assert!(plan.report.iter().any(told), "{:#?}", plan.report);
 }

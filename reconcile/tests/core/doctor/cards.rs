@@ -1,4 +1,6 @@
 //! Cards and their SoCs, as the doctor judges them.
+use crd::snapshot::Unread;
+
 use super::*;
 
 #[test]
@@ -182,15 +184,48 @@ fn cards_and_their_socs() {
         "was serial unknown at path",
         1,
     );
-    check(
-        |s| {
-            s.socs.clear();
-            s.functions.clear();
-            s.prerequisites.as_mut().unwrap().socs.clear();
-        },
-        "socs",
-        Fail,
-        "none",
-        0,
-    );
+    let no_cards = |s: &mut HardwareSnapshot| {
+        let socs: Vec<_> = s.socs.drain(..).map(|soc| soc.address).collect();
+        s.functions
+            .retain(|function| !socs.contains(&function.address));
+        s.prerequisites.as_mut().unwrap().socs.clear();
+    };
+    check(no_cards, "socs", Fail, "none", 0);
+    let unread = |s: &mut HardwareSnapshot| {
+        no_cards(s);
+        s.unread.push(Unread {
+            path: "/sys/bus/pci/devices/0000:05:00.0/vendor".into(),
+            why: Unknown::ReadFailed,
+        });
+    };
+    check(unread, "socs", Untold, "0000:05:00.0/vendor", 0);
+    let unlisted = |s: &mut HardwareSnapshot| {
+        no_cards(s);
+        s.functions.clear();
+    };
+    check(unlisted, "socs", Untold, "no PCI function at all", 0);
+}
+
+#[test]
+fn socs_that_are_recorded_and_not_there() {
+    use Verdict::{Pass, Unknown as Untold, Warn};
+    let gone = |unread: bool| {
+        move |s: &mut HardwareSnapshot| {
+            let known = s.socs.iter().map(|soc| SocIdentity {
+                address: soc.address,
+                path: soc.path.clone(),
+                serial: soc.serial.get().cloned(),
+            });
+            s.ledger.identities.extend(known);
+            s.socs.truncate(5);
+            s.unread.extend(unread.then(|| Unread {
+                path: "/sys/bus/pci/devices".into(),
+                why: Unknown::ReadFailed,
+            }));
+        }
+    };
+    check(gone(false), "identity", Pass, "5 SoCs as recorded", 0);
+    check(gone(false), "identity", Warn, "3 SoCs recorded", 3);
+    check(gone(true), "identity", Pass, "5 SoCs as recorded", 0);
+    check(gone(true), "identity", Untold, "/sys/bus/pci/devices", 3);
 }

@@ -231,19 +231,43 @@ fn the_driver_and_its_parameter_under_either_name_and_unit() {
         |s| s.socs[3].accel = Fact::unknown(Unknown::Absent, "test"),
         "accel-node",
         Fail,
-        "no accel node",
+        "no device node",
         1,
+    );
+    // An SDK from before the accel class gives nobody a node that is not seen.
+    check(
+        |s| {
+            s.tools.platform_sdk = known("1.8.2".into());
+            for (soc, asked) in s
+                .socs
+                .iter_mut()
+                .zip(&mut s.prerequisites.as_mut().unwrap().socs)
+            {
+                soc.accel = Fact::unknown(Unknown::Absent, "test");
+                asked.node = Some(Fact::unknown(Unknown::Absent, "test"));
+            }
+        },
+        "accel-node",
+        Fail,
+        "no device node",
+        8,
     );
     check(
         |s| {
             s.tools.platform_sdk = known("1.8.2".into());
-            for soc in &mut s.socs {
-                soc.accel = Fact::unknown(Unknown::Absent, "test");
-            }
+            s.socs[3].accel = Fact::unknown(Unknown::Absent, "test");
+            s.prerequisites.as_mut().unwrap().socs[3].node = None;
         },
         "accel-node",
+        Untold,
+        "did not look",
+        1,
+    );
+    check(
+        |s| s.tools.platform_sdk = known("1.8.2".into()),
+        "accel-node",
         Pass,
-        "qaic_aic100_N",
+        "an accel node each",
         8,
     );
     // A driver may be older than its SDK.
