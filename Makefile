@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help node-ready build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster node play scale ci
+.PHONY: help node-ready lab-programs fuzz-programs build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster node play scale ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -70,11 +70,13 @@ $(VENV)/installed: tests/serving/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/serving/requirements.txt
 	touch $@
 
-lab: ## boot virtual machines and hold shardplane on a real kernel against a rack
+lab: lab-programs ## boot virtual machines and hold shardplane on a real kernel against a rack
 	tests/lab/install
 	$(CARGO) build --bins --lib -p operator -p shim -p lab
-	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
 	target/debug/lab $(LAB)
+
+lab-programs:
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
 
 cluster: ## hold the kinds against real Kubernetes API servers (wants Go; builds them once, in some ten minutes)
 	$(CARGO) build --bins -p operator
@@ -102,8 +104,11 @@ node-ready: $(VENV)/installed
 bench: ## measure a probe of 32 SoCs; fails above its promised bounds
 	$(CARGO) bench -p machine --bench probe
 
-fuzz: ## feed every parser of foreign bytes with anything, for a bounded time
+fuzz: fuzz-programs ## feed every parser of foreign bytes with anything, for a bounded time
 	CARGO="$(CARGO)" fuzz/run
+
+fuzz-programs:
+	$(CARGO) fuzz build --fuzz-dir fuzz -s none
 
 ci: ## what the gate runs
 	.ci/run
