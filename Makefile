@@ -7,8 +7,9 @@ STATIC_TARGET ?= x86_64-unknown-linux-gnu
 STATIC_PROFILE ?= release
 # A static program has no dynamic symbols, so the getrandom crate would not find libc's call and wait on /dev/random, which no
 # early boot without a hardware source ever fills; the system call makes the kernel gather entropy itself.
+# Functions that came out alike are one: half a megabyte less of an agent's memory.
 # A program that may lie anywhere relocates itself: packed, that takes 15 KB of the file and of memory instead of 1.8 MB.
-STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" -C link-arg=-Wl,-z,pack-relative-relocs
+STATIC_FLAGS := -C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom" -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--icf=all
 VENV := .cache/venv
 
 help: ## list the tasks
