@@ -1,7 +1,7 @@
 //! From a document's text to its tree.
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
+use granit_parser::{Event, ScalarStyle, StructureStyle};
 
 use super::tree::{Block, Comment, Entry, Node, Tree};
 use crate::load::is_marker;
@@ -69,8 +69,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(text: &'a str) -> Option<Self> {
-        let options = granit_parser::options! { max_buffered_comment_events: 100_000 };
-        let events: Result<Vec<_>, _> = Parser::new_from_str_with_options(text, options)
+        let events: Result<Vec<_>, _> = super::events(text)
             .map(|event| event.map(|(event, span)| (event, span.byte_range().unwrap_or_default())))
             .collect();
         let events = events.ok()?.into_iter();

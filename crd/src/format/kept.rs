@@ -1,13 +1,13 @@
 //! Why a document keeps its own layout: the first thing in it that cannot be moved without losing something.
 use std::ops::Range;
 
-use granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
+use granit_parser::{Event, ScalarStyle, StructureStyle};
 
 /// What cannot be moved, and where it stands; the whole document where it is the place of comments.
 pub(super) fn reason(text: &str) -> (Range<usize>, &'static str) {
     let mut open: Vec<Open> = Vec::new();
     let mut before = 0..0;
-    for event in Parser::new_from_str(text) {
+    for event in super::events(text) {
         let Ok((event, span)) = event else { break };
         let range = span.byte_range().unwrap_or_default();
         let is_key = matches!(open.last(), Some(Open::Map { key: true }));

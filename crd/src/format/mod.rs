@@ -13,7 +13,7 @@ mod tree;
 
 use std::ops::Range;
 
-use granit_parser::{Event, Parser};
+use granit_parser::{Event, Parser, ScanError, Span};
 use serde_json::Value;
 
 use crate::{
@@ -186,9 +186,15 @@ fn is_same(before: &str, after: &str) -> bool {
     }
 }
 
+/// What a parser tells of a text, however many comments stand in a row.
+fn events(text: &str) -> impl Iterator<Item = Result<(Event<'_>, Span), ScanError>> {
+    let options = granit_parser::options! { max_buffered_comment_events: usize::MAX };
+    Parser::new_from_str_with_options(text, options)
+}
+
 /// Every comment of a text, sorted.
 fn comments(text: &str) -> Vec<String> {
-    let mut comments: Vec<_> = Parser::new_from_str(text)
+    let mut comments: Vec<_> = events(text)
         .filter_map(|event| match event.ok()?.0 {
             Event::Comment(text, _) => Some(text.trim_end().to_owned()),
             _ => None,

@@ -136,6 +136,7 @@ fn options(places: &Places) -> serde_saphyr::Options {
     // What a list of documents writes was counted; what aliases repeat in it is no more than in one document.
     let most = places.most.min(places.nodes + MOST_NODES);
     serde_saphyr::options! {
+        emit_comments: false,
         budget: serde_saphyr::budget! {
             max_nodes: most,
             max_events: most * 3,

@@ -69,6 +69,30 @@ fn check(text: &str) -> Result<String, TestCaseError> {
     Ok(formatted)
 }
 
+/// What is put aside by a `#` before each of its lines is of any length.
+#[test]
+fn comments_in_a_row_are_read_and_kept_however_many() {
+    let head = "apiVersion: shardplane.dev/v1alpha1\nkind: P2PGroup\nmetadata: {name: g}\nspec:\n";
+    for many in [33, 97, 3000] {
+        let aside: String = (0..many).map(|line| format!("  # line {line}\n")).collect();
+        for text in [
+            format!("{aside}{head}  size: 4\n  automatic: {{per: Card}}\n"),
+            format!("{head}{aside}  size: 4\n  automatic: {{per: Card}}\n"),
+            format!("{head}  size: 4\n  automatic:\n  {aside}    per: Card\n"),
+            format!("{head}  size: 4\n  members:\n    addresses:\n{aside}    - \"0000:25:00.0\"\n"),
+        ] {
+            let problems = load(&[source(&text)]).diagnostics;
+            let unread =
+                |problem: &&crd::diagnostic::Diagnostic| problem.message.contains("cannot be read");
+            assert!(
+                problems.iter().find(unread).is_none(),
+                "{many}: {problems:?}"
+            );
+            check(&text).unwrap();
+        }
+    }
+}
+
 #[test]
 fn documents_have_their_recorded_form() {
     let mut differences = Vec::new();
