@@ -158,6 +158,14 @@ impl Machine {
         }
     }
 
+    /// Whether what is seen of processes and networks is the machine's and not a container's, as far as this can be told.
+    pub fn whole_host(&self) -> Result<(), AccessError> {
+        match self {
+            Self::Linux(linux) => linux.whole_host(),
+            Self::Rack(_) => Ok(()),
+        }
+    }
+
     /// Who listens on a TCP port; nothing where nobody does. An error where somebody does and cannot be seen.
     pub fn listener(&self, port: u16) -> Result<Option<Listener>, AccessError> {
         match self {

@@ -211,9 +211,9 @@ pub struct Tenant {
     /// The SoCs it holds, by PCI address as enumerated at the first boot.
     #[schemars(length(max = 64))]
     pub holds: Vec<PciAddress>,
-    /// It has them mapped and closed: only the search before a reset finds it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub mapped: bool,
+    /// Whether it has them mapped and closed, so that only the search before a reset finds it; absent means no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped: Option<bool>,
 }
 
 /// The agent of the vendor's operator: a pod's process that listens where qmonitor does, and resets SoCs.

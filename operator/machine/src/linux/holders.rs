@@ -18,6 +18,8 @@ use crate::{
 
 /// What the first PID namespace is called (`PROC_PID_INIT_INO` in include/linux/proc_ns.h): all processes are in it.
 const ALL_PROCESSES: &str = "pid:[4026531836]";
+/// The namespace of the first process.
+const FIRST: &str = "/proc/1/ns/pid";
 
 pub(crate) fn holders(linux: &Linux, socs: &[PciAddress], depth: Depth) -> OpenHandles {
     let mut seen = OpenHandles::default();
@@ -123,19 +125,28 @@ impl Search<'_> {
     }
 }
 
+/// Whether process 1 is the machine's, as far as this can be told: in a container that has processes of its own it is not, and
+/// neither is its network the machine's.
+pub(crate) fn whole_host(linux: &Linux) -> Result<(), AccessError> {
+    match linux.readlink(FIRST) {
+        Ok(namespace) if namespace != ALL_PROCESSES => Err(other_namespace()),
+        // Whoever may not ask is told the same of the machine as of anything else.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Whether `/proc` shows every process of the machine: its first one is that of the first namespace.
 fn all_processes(linux: &Linux) -> Result<(), AccessError> {
-    const FIRST: &str = "/proc/1/ns/pid";
     let namespace = linux.readlink(FIRST)?;
     if namespace == ALL_PROCESSES {
         return Ok(());
     }
+    Err(other_namespace())
+}
+
+fn other_namespace() -> AccessError {
     let why = "this is not the PID namespace in which all processes are";
-    Err(failed(
-        "looking at all processes in",
-        FIRST,
-        io::Error::other(why),
-    ))
+    failed("looking at all processes in", FIRST, io::Error::other(why))
 }
 
 /// A process that has a SoC open, and whose it is.

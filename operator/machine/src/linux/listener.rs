@@ -5,20 +5,19 @@
 //! another user's: both are told as an error, never as nobody.
 use crate::{
     access::{AccessError, Listener},
-    linux::{Linux, failed},
-    vendor::{CgroupOwner, listening, listens_on},
+    linux::{Linux, failed, holders::whole_host},
+    vendor::{CgroupOwner, SOCKETS, listening, listens_on},
 };
-
-const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 pub(crate) fn listener(linux: &Linux, port: u16) -> Result<Option<Listener>, AccessError> {
     let text = |path: &str| {
         let bytes = linux.read(path)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
+    whole_host(linux)?;
     let mut tables: Vec<String> = Vec::new();
     let mut unread = None;
-    for table in TABLES {
+    for table in SOCKETS {
         match text(table) {
             Ok(table) => tables.push(table),
             // One of the two is absent where the kernel lacks that protocol.

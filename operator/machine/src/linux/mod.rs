@@ -256,6 +256,10 @@ impl Linux {
         (is_device == SFlag::S_IFCHR).then(|| (major(found.st_rdev), minor(found.st_rdev)))
     }
 
+    pub(crate) fn whole_host(&self) -> Result<(), AccessError> {
+        holders::whole_host(self)
+    }
+
     pub(crate) fn holders(&self, socs: &[PciAddress], depth: Depth) -> OpenHandles {
         holders::holders(self, socs, depth)
     }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     access::Listener,
     machine::Machine,
-    vendor::{cpu_count, listens_on, lockdown_level, memory_kib},
+    vendor::{SOCKETS, cpu_count, listens_on, lockdown_level, memory_kib},
 };
 
 /// TCP port on which qmonitor's server listens (the vendor's own number).
@@ -124,13 +124,15 @@ pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
 /// Whether somebody listens where qmonitor's server does. The unit's state is not asked: the server may have been started
 /// in another way, and a loaded unit need not answer.
 pub(crate) fn qmonitor(machine: &Machine) -> Fact<bool> {
-    const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
+    if let Err(error) = machine.whole_host() {
+        return Fact::unknown(reason(&error), error.path);
+    }
     let mut read = 0;
     let mut unread = None;
-    for table in TABLES {
+    for table in SOCKETS {
         match machine.read_text(table) {
             Ok(text) if listens_on(&text, QMONITOR_PORT) => {
-                return Fact::known(true, TABLES.join(" "));
+                return Fact::known(true, SOCKETS.join(" "));
             }
             Ok(_) => read += 1,
             // A kernel may have one of the two protocols alone.
@@ -141,8 +143,8 @@ pub(crate) fn qmonitor(machine: &Machine) -> Fact<bool> {
     match unread {
         // Whoever does not listen in the one may listen in the other.
         Some(unread) => unread,
-        None if read == 0 => Fact::unknown(Unknown::Absent, TABLES[0]),
-        None => Fact::known(false, TABLES.join(" ")),
+        None if read == 0 => Fact::unknown(Unknown::Absent, SOCKETS[0]),
+        None => Fact::known(false, SOCKETS.join(" ")),
     }
 }
 

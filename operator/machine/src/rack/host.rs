@@ -188,8 +188,8 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
                 features.join(" ")
             ))
         }
-        ["proc", "net", "tcp"] => text(LISTENERS),
-        ["proc", "net", "tcp6"] => {
+        ["proc", "1", "net", "tcp"] => text(LISTENERS),
+        ["proc", "1", "net", "tcp6"] => {
             let answers = answers(view);
             let line = format!(
                 "   0: 00000000000000000000000000000000:{QMONITOR_PORT:04X} 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 31415 1\n"

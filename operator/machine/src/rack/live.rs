@@ -167,7 +167,7 @@ impl Live {
                         soc: world.functions[index].path.clone(),
                         name: tenant.name.clone(),
                         pid: tenant.pid,
-                        mapped: tenant.mapped,
+                        mapped: tenant.mapped.unwrap_or_default(),
                     });
                 }
             }

@@ -33,7 +33,7 @@ pub use reset::{ResetOutcome, ResetReport};
 pub use runner::{Proven, RunnerReport, Validation};
 pub use switchtec::{GasWord, SwitchList, SwitchtecError};
 pub use text::{
-    cpu_count, listening, listens_on, lockdown_level, memory_kib, sdk_version, secure_boot,
+    SOCKETS, cpu_count, listening, listens_on, lockdown_level, memory_kib, sdk_version, secure_boot,
 };
 pub use version::VersionReport;
 

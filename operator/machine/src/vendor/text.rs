@@ -35,7 +35,10 @@ pub fn lockdown_level(text: &str) -> Option<Lockdown> {
     }
 }
 
-/// Whether a kernel socket table (`/proc/net/tcp`, `/proc/net/tcp6`) shows a listener on this port.
+/// The kernel's socket tables of the host's network. `/proc/net` would be that of whoever reads: a pod's own.
+pub const SOCKETS: [&str; 2] = ["/proc/1/net/tcp", "/proc/1/net/tcp6"];
+
+/// Whether a kernel socket table shows a listener on this port.
 pub fn listens_on(table: &str, port: u16) -> bool {
     /// The kernel's number for a listening socket.
     const LISTEN: &str = "0A";

@@ -34,7 +34,7 @@ fn machine(tcp: &[String]) -> tempfile::TempDir {
     put(folder.path(), "proc/meminfo", "");
     put(
         folder.path(),
-        "proc/net/tcp",
+        "proc/1/net/tcp",
         format!("{HEAD}{}", tcp.concat()),
     );
     folder
@@ -43,6 +43,23 @@ fn machine(tcp: &[String]) -> tempfile::TempDir {
 fn owner(root: &Path) -> (Option<bool>, Fact<PortOwner>) {
     let tools = probe(&fixture(root), &known()).tools;
     (tools.qmonitor_running.value, tools.qmonitor_owner.unwrap())
+}
+
+/// A pod without the host's network has a table of its own, and one without its processes a first process of its own.
+#[test]
+fn a_pods_own_network_says_nothing_of_the_machine() {
+    let folder = machine(&[]);
+    let elsewhere = format!("{HEAD}{}", socket(62472, "0A", 5));
+    put(folder.path(), "proc/net/tcp", &elsewhere);
+    let nobody = Fact::known(PortOwner::Nobody, "/proc");
+    assert_eq!(owner(folder.path()), (Some(false), nobody));
+
+    let first = folder.path().join("proc/1/ns/pid");
+    fs::remove_file(&first).unwrap();
+    symlink("pid:[4026532201]", &first).unwrap();
+    let (listens, by) = owner(folder.path());
+    assert_eq!((listens, by.value), (None, None));
+    assert_eq!(by.unknown, Some(Unknown::ReadFailed));
 }
 
 #[test]

@@ -116,8 +116,8 @@ fn one_pipe_is_one_reason() {
         "/proc/sys/kernel/osrelease",
         "/proc/sys/vm/max_map_count",
         "/sys/kernel/security/lockdown",
-        "/proc/net/tcp",
-        "/proc/net/tcp6",
+        "/proc/1/net/tcp",
+        "/proc/1/net/tcp6",
     ] {
         let place = folder.path().join(&path[1..]);
         let text = fs::read(&place).unwrap();

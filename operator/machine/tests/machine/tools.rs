@@ -166,7 +166,7 @@ fn unheard() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     put(
         folder.path(),
-        "proc/net/tcp",
+        "proc/1/net/tcp",
         "  sl  local_address rem_address   st\n",
     );
     folder

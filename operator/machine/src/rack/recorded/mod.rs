@@ -215,7 +215,7 @@ fn tenants(snapshot: &HardwareSnapshot) -> Vec<Tenant> {
                 name: holder.name.clone(),
                 pid: holder.pid?,
                 holds: vec![holder.soc],
-                mapped: false,
+                mapped: None,
             })
         })
         .collect()
