@@ -43,7 +43,10 @@ pub use p2p_group::{
     SpreadOver, UntrustedNeighbours, VerificationMode,
 };
 pub(crate) use per_kind::PerKind;
-pub use pod::{Amounts, PodOptions, PodResources, ProgramStore, PvcStore};
+pub use pod::{
+    Amounts, PodOptions, PodResources, ProgramStore, PullSecret, PvcStore, TaintEffect, Toleration,
+    TolerationOperator,
+};
 pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;
 pub use sharded_model::{ModelRollout, Serving, ShardedModel, ShardedModelSpec};

@@ -1,6 +1,8 @@
-//! What a cluster needs to know of a model's pods: where programs lie, and how much of a machine a pod may have.
+//! What a cluster needs to know of a model's pods: where programs lie, and and what a pod may have and is let near.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::rule;
 
 /// Where programs lie in a cluster. On one machine they lie in the state folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +30,78 @@ pub struct PodOptions {
     /// Processor and memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<PodResources>,
+    /// Taints of nodes that its pods may go to all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub tolerations: Vec<Toleration>,
+    /// Secrets in the object's namespace for registries that its images are pulled from, an artifact's too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::shape::pull_secrets")]
+    pub image_pull_secrets: Vec<PullSecret>,
+    /// Account in the object's namespace that its pods run as; absent means `default`. No token of it is mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::shape::object_name")]
+    pub service_account_name: Option<String>,
+}
+
+/// A taint that is no obstacle, as a pod says it.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::TOLERATION])))]
+pub struct Toleration {
+    /// The taint's key; absent means every one, with `operator: Exists`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub key: Option<String>,
+    /// How the value is looked at; absent means `Equal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<TolerationOperator>,
+    /// The taint's value, with `Equal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub value: Option<String>,
+    /// The taint's effect; absent means every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<TaintEffect>,
+    /// Seconds after which a pod goes all the same, with `NoExecute`; absent means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub toleration_seconds: Option<u32>,
+}
+
+/// How a toleration looks at a taint's value.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum TolerationOperator {
+    /// Any value.
+    Exists,
+    /// This one.
+    Equal,
+}
+
+/// What a taint does to pods that do not tolerate it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum TaintEffect {
+    /// New ones do not come.
+    NoSchedule,
+    /// New ones come where there is no other place.
+    PreferNoSchedule,
+    /// Those that are there go.
+    NoExecute,
+}
+
+/// A secret for a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PullSecret {
+    /// Its name.
+    #[schemars(schema_with = "super::shape::object_name")]
+    pub name: String,
 }
 
 /// Processor and memory of a pod's one container.

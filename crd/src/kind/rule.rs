@@ -264,6 +264,14 @@ rules! {
         field: "",
         help: "choose a shorter name",
     }
+    PLAIN_NAME {
+        id: "SP-V0108", title: "name that no address can have",
+        paragraph: "Clients reach a model by a Service of its name, and a Service's name is one label of a host name: it has no dots.",
+        expression: "!self.metadata.name.contains('.')",
+        message: "metadata.name must have no dots, because a Service is named after it",
+        field: "",
+        help: "write `-` in place of `.`, as in llama-3-1-8b",
+    }
     PLAN_IMMUTABLE {
         id: "SP-V0086", title: "a change plan does not change",
         paragraph: "People approve a change plan by digest. If its spec could change afterwards, they would have approved something else.",
@@ -311,6 +319,22 @@ rules! {
         message: "an amount is a number with a unit behind it where one is needed, such as 500m, 4 or 16Gi",
         field: "",
         help: "write processors as `2` or `500m`, and memory as `16Gi`",
+    }
+    TOLERATION {
+        id: "SP-V0106", title: "a toleration that matches nothing",
+        paragraph: "A toleration names a taint's key, or with `operator: Exists` and no key all taints. `Exists` looks at no value, and only `NoExecute` ends pods, so that only there a time makes sense. The API server refuses all else in a pod.",
+        expression: "((has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')) && (!has(self.value) || self.value == '' || !has(self.operator) || self.operator != 'Exists') && (!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute'))",
+        message: "a toleration has a key or operator Exists, no value beside Exists, and tolerationSeconds beside effect NoExecute alone",
+        field: "",
+        help: "write it as `kubectl explain pod.spec.tolerations` has it: `{key: dedicated, operator: Equal, value: ai, effect: NoSchedule}`",
+    }
+    OBJECT_NAME {
+        id: "SP-V0107", title: "name of an object beside it",
+        paragraph: "What a pod takes from its namespace is called as objects are: lower-case letters and digits, with `-` and `.` between them.",
+        expression: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+        message: "a name is lower-case letters and digits, with - and . between them",
+        field: "",
+        help: "write the object's own name, as `kubectl get` prints it",
     }
     CACHE_LAYERS {
         id: "SP-V0097", title: "cache precision without layers",

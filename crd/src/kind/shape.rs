@@ -85,6 +85,22 @@ pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
     ruled_text(32, &rule::QUANTITY)
 }
 
+/// The name of an object in the same namespace.
+pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    ruled_text(253, &rule::OBJECT_NAME)
+}
+
+/// Secrets, each once.
+pub(crate) fn pull_secrets(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": generator.subschema_for::<super::PullSecret>(),
+    })
+}
+
 /// Labels to match: at most 16, keys and values as Kubernetes bounds them.
 pub(crate) fn match_labels(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

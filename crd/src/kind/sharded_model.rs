@@ -28,6 +28,7 @@ use super::{
     derive = "PartialEq",
     doc = "A model that is served, its shards and its replicas.",
     validation = rule::SHORT_NAME.to_kube(),
+    validation = rule::PLAIN_NAME.to_kube(),
     scale(
         spec_replicas_path = ".spec.replicas",
         status_replicas_path = ".status.replicas",

@@ -93,7 +93,8 @@ fn spot(document: &Document<'_>, rule: &Rule, field_path: &str) -> String {
         let repeated = (1..items.len()).find(|&index| items[..index].contains(&items[index]));
         return repeated.map_or(list.clone(), |index| format!("{list}/{index}"));
     }
-    if rule.explanation == rule::SHORT_NAME.explanation {
+    let of_name = [&rule::SHORT_NAME, &rule::PLAIN_NAME];
+    if (of_name.iter()).any(|name| name.explanation == rule.explanation) {
         return "/metadata/name".to_owned();
     }
     pointer(field_path)

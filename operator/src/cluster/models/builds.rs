@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, job, obstacle,
+    Verdict, job, obstacle, podless,
     recipe::{Recipe, recipe},
     stalled,
     wanted::{Held, Owner, applied, is_of},
@@ -19,9 +19,6 @@ use crate::cluster::{
     controller::stays,
     names::{APPLIED, PROGRAM, REQUESTED_AT, STORE},
 };
-
-/// On the pods of a job: its name, as Kubernetes writes it.
-const JOB_LABEL: &str = "batch.kubernetes.io/job-name";
 
 /// What a turn comes to for one build.
 #[derive(Debug)]
@@ -144,7 +141,8 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
                     None,
                 ),
                 None if same => {
-                    let verdict = obstacle::of(world, &wanted.object.place, JOB_LABEL)
+                    let verdict = obstacle::of(world, &wanted.object.place, job::LABEL)
+                        .or_else(|| podless::of(world, build, job))
                         .unwrap_or_else(|| working("Building", goes_on(job)));
                     (verdict, false, None)
                 }

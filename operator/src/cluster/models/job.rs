@@ -14,6 +14,8 @@ use super::{
 };
 use crate::cluster::names::{BUILD_LABEL, PROGRAM, REQUESTED_AT, STORE};
 
+/// On the pods of a job: its name, as Kubernetes writes it.
+pub const LABEL: &str = "batch.kubernetes.io/job-name";
 /// Letters of a key that a job's name has: with the longest name of a build they fit into a label.
 const LETTERS: usize = 10;
 /// A pod that ended by itself with something that may pass is tried again so often.

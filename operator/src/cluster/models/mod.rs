@@ -2,7 +2,7 @@
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
 //! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
-//! a pod from starting), `pod` (what all pods have
+//! a pod from starting), `podless` (that there is none), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
@@ -11,6 +11,7 @@ mod decide;
 mod job;
 mod obstacle;
 mod pod;
+mod podless;
 mod recipe;
 mod serving;
 mod standing;
@@ -37,6 +38,7 @@ use crate::cluster::{
     term::{LIMIT, LOOK, PATIENCE, REST, SIGHT, Term, WRITES, now},
 };
 use decide::decide;
+use podless::Podless;
 use stores::Stores;
 use world::{Object, Refusal, World};
 use writes::{Write, Written, write};
@@ -115,6 +117,7 @@ impl Models<'_> {
     async fn turns(&self, epoch: i64, stores: &Stores) {
         let mut unseen: Vec<Written> = Vec::new();
         let mut refusals = Refusals::new();
+        let mut podless = Podless::default();
         let mut trouble = String::new();
         let mut since = now();
         while self.term.leads(epoch) {
@@ -126,7 +129,9 @@ impl Models<'_> {
                 self.term.wait(epoch, LOOK).await;
                 continue;
             }
-            let writes = decide(&self.world(stores, &refusals));
+            let mut world = self.world(stores, &refusals);
+            world.podless = podless.look(&world);
+            let writes = decide(&world);
             if writes.is_empty() {
                 self.term.wait(epoch, REST).await;
                 continue;

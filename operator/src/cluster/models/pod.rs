@@ -113,7 +113,14 @@ pub fn spec(container: &Container<'_>, more: Value) -> Value {
             "capabilities": { "drop": ["ALL"] },
         },
     });
-    if let Some(resources) = options.and_then(|options| options.resources.as_ref()) {
+    let given = PodOptions::default();
+    let PodOptions {
+        resources,
+        tolerations,
+        image_pull_secrets,
+        service_account_name,
+    } = options.unwrap_or(&given);
+    if let Some(resources) = resources {
         container["resources"] = json!({
             "requests": amounts(resources.requests.as_ref()),
             "limits": amounts(resources.limits.as_ref()),
@@ -134,6 +141,25 @@ pub fn spec(container: &Container<'_>, more: Value) -> Value {
         "containers": [container],
         "volumes": listed,
     });
+    // What is not asked for is not said: it stays whoever's who says it, an admission plugin's say.
+    let asked = [
+        (
+            "tolerations",
+            (!tolerations.is_empty()).then(|| json!(tolerations)),
+        ),
+        (
+            "imagePullSecrets",
+            (!image_pull_secrets.is_empty()).then(|| json!(image_pull_secrets)),
+        ),
+        (
+            "serviceAccountName",
+            service_account_name.as_ref().map(|name| json!(name)),
+        ),
+    ];
+    let asked = asked
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    add(&mut spec, Value::Object(asked.collect()));
     add(&mut spec, more);
     spec
 }

@@ -1,5 +1,8 @@
 //! What decisions on models depend on, followed in memory; of the cluster's own kinds only what is ours.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
@@ -112,6 +115,7 @@ impl Stores {
             services: by_place(&self.services),
             budgets: by_place(&self.budgets),
             pods: by_place(&self.pods),
+            podless: BTreeSet::new(),
             image: image.map(str::to_owned),
             refused: BTreeMap::new(),
             now,

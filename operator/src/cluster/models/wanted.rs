@@ -179,39 +179,51 @@ fn same_amounts(there: &Value, wanted: &Value) -> bool {
         return false;
     };
     wanted.iter().all(|(name, wanted)| {
-        let there = there.get(name).and_then(Value::as_str);
-        let amounts = there.map(amount).zip(wanted.as_str().map(amount));
-        amounts.is_some_and(|(there, wanted)| there.is_some() && there == wanted)
+        let Some(there) = there.get(name) else {
+            return false;
+        };
+        let read = |text: &Value| text.as_str().and_then(amount);
+        there == wanted || read(there).is_some_and(|there| read(wanted) == Some(there))
     })
 }
 
-/// An amount in thousandths.
+/// An amount in billionths, the least that an API server knows (`resource.Quantity`): half of an `m` comes back as `500u`.
 fn amount(text: &str) -> Option<u128> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    if part.len() > 3 {
-        return None;
-    }
-    let whole: u128 = whole.parse().ok()?;
-    let part: u128 = format!("{part:0<3}").parse().ok()?;
     let factor: u128 = match unit {
-        "m" => return (part == 0).then_some(whole),
-        "" => 1,
-        "k" => 1000,
-        "M" => 1000_u128.pow(2),
-        "G" => 1000_u128.pow(3),
-        "T" => 1000_u128.pow(4),
-        "Ki" => 1024,
-        "Mi" => 1024_u128.pow(2),
-        "Gi" => 1024_u128.pow(3),
-        "Ti" => 1024_u128.pow(4),
+        "n" => 1,
+        "u" => 1000,
+        "m" => 1000_u128.pow(2),
+        "" => 1000_u128.pow(3),
+        "k" => 1000_u128.pow(4),
+        "M" => 1000_u128.pow(5),
+        "G" => 1000_u128.pow(6),
+        "T" => 1000_u128.pow(7),
+        "P" => 1000_u128.pow(8),
+        "E" => 1000_u128.pow(9),
+        "Ki" => 1000_u128.pow(3) << 10,
+        "Mi" => 1000_u128.pow(3) << 20,
+        "Gi" => 1000_u128.pow(3) << 30,
+        "Ti" => 1000_u128.pow(3) << 40,
+        "Pi" => 1000_u128.pow(3) << 50,
+        "Ei" => 1000_u128.pow(3) << 60,
         _ => return None,
     };
-    whole
-        .checked_mul(1000)?
-        .checked_add(part)?
-        .checked_mul(factor)
+    let whole: u128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let (part, of) = match u32::try_from(part.len()).ok()? {
+        0 => (0, 1),
+        places @ 1..=9 => (part.parse::<u128>().ok()?, 10_u128.pow(places)),
+        _ => return None,
+    };
+    // What is less than a billionth is rounded up, as the server does it.
+    let part = part.checked_mul(factor)?.div_ceil(of);
+    whole.checked_mul(factor)?.checked_add(part)
 }
 
 #[cfg(test)]
@@ -261,8 +273,33 @@ mod tests {
                 there["spec"]["containers"][1]["resources"]["requests"]["cpu"] = json!("1e3");
             }),
         ];
+        // What cannot be read and stands there word for word is written no second time.
+        let odd = json!({ "limits": { "cpu": "1e-4", "memory": "?" } });
+        assert!(holds(&odd, &odd));
         for (what, change) in differences {
             assert!(!like(&change), "{what}");
         }
+    }
+
+    #[test]
+    fn an_amount_is_what_it_comes_back_as() {
+        // As a 1.37 server writes them.
+        for (ours, theirs) in [
+            ("0.5m", "500u"),
+            ("1.5m", "1500u"),
+            ("100.25m", "100250u"),
+            ("0.001", "1m"),
+            ("2.000", "2"),
+            ("1000m", "1"),
+            ("0.001Ki", "1024m"),
+            ("1.5Gi", "1536Mi"),
+            ("1024Ki", "1Mi"),
+            ("1000M", "1G"),
+        ] {
+            assert!(amount(ours).is_some(), "{ours}");
+            assert_eq!(amount(ours), amount(theirs), "{ours} {theirs}");
+        }
+        assert_ne!(amount("0.5m"), amount("1m"));
+        assert_eq!(amount("1e3"), None);
     }
 }

@@ -1,5 +1,9 @@
 //! Builds and models of a cluster, and what was made for them, as one turn sees them.
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
@@ -120,6 +124,8 @@ pub struct World {
     pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
     /// Pods that are ours, without their specs.
     pub pods: BTreeMap<Place, Arc<Pod>>,
+    /// Jobs that have had no pod for longer than a pod takes.
+    pub podless: BTreeSet<Place>,
     /// The image that builds and serves for target `CPU`, where there is one.
     pub image: Option<String>,
     /// What the API server did not take.

@@ -8,11 +8,12 @@ use k8s_openapi::{
     api::{
         apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
     },
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
     serde_json::{Value, json},
 };
 use kube_client::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
     core::{ApiResource, DynamicObject, NamespaceResourceScope},
 };
 
@@ -110,14 +111,17 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
         } => {
             let mut body = body.clone();
             let mut parameters = PatchParams::apply(MODELS);
-            // Where none of ours is known, one that is somebody else's is not taken over.
+            let Place { namespace, name } = &object.place;
+            let kind = resource(object.made);
+            let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
+            let version = match version {
+                Some(version) => Some(version.clone()),
+                None => unseen(&api, name, &body).await?,
+            };
             if let Some(version) = version {
                 body["metadata"]["resourceVersion"] = json!(version);
                 parameters = parameters.force();
             }
-            let Place { namespace, name } = &object.place;
-            let kind = resource(object.made);
-            let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &kind);
             let done = api.patch(name, &parameters, &Patch::Apply(body)).await?;
             Ok(written(Kind::Made(object.made), &done))
         }
@@ -159,6 +163,44 @@ pub async fn write(client: &Client, write: &Write) -> Result<Written, kube_clien
             kind: kind @ Kind::Made(_),
             conditions,
         } => unread::<ModelBuild>(client, object, *kind, conditions).await,
+    }
+}
+
+/// The version of an object that is not followed and is there all the same: ours, whose label somebody took away. Where there
+/// is none, none; one that is somebody else's is an error, as it would be for whoever creates it. Applied, it would be taken
+/// over wherever it does not say otherwise: a Service without a selector, `kubernetes` itself.
+async fn unseen(
+    api: &Api<DynamicObject>,
+    name: &str,
+    body: &Value,
+) -> Result<Option<String>, kube_client::Error> {
+    let new = serde_json::from_value(body.clone()).map_err(kube_client::Error::SerdeError)?;
+    // Tried alone, it leaves no second manager of what is applied then.
+    let tried = PostParams {
+        dry_run: true,
+        field_manager: Some(MODELS.to_owned()),
+    };
+    let Err(taken) = api.create(&tried, &new).await else {
+        return Ok(None);
+    };
+    if !matches!(&taken, kube_client::Error::Api(status) if status.code == 409) {
+        return Err(taken);
+    }
+    // Changing nothing shows what is there to whoever may patch it.
+    let nothing = PatchParams {
+        dry_run: true,
+        ..PatchParams::default()
+    };
+    let there = api.patch(name, &nothing, &Patch::Merge(json!({}))).await?;
+    let owner = |owners: &[OwnerReference]| {
+        let controls = owners.iter().find(|owner| owner.controller == Some(true));
+        controls.map(|owner| owner.uid.clone())
+    };
+    let ours = owner(new.metadata.owner_references.as_deref().unwrap_or_default());
+    if ours.is_some() && owner(there.owner_references()) == ours {
+        Ok(there.resource_version())
+    } else {
+        Err(taken)
     }
 }
 

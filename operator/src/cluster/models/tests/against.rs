@@ -2,10 +2,11 @@
 use std::sync::Arc;
 
 use kube_client::ResourceExt;
+use machine::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    super::world::Made,
+    super::{podless::Podless, world::Made},
     declared::{named, tiny, tiny_build, with},
     hand::{Hand, at},
 };
@@ -244,4 +245,42 @@ fn what_is_somebody_elses_is_left_alone() {
     // Named, it is what the model serves.
     hand.model("tiny", &named("tiny"));
     assert!(hand.turn().contains(&"make Deployment tiny".to_owned()));
+}
+
+/// A quota or a limit keeps a job's pod from being made: no pod says so, and no condition.
+#[test]
+fn a_build_whose_pod_is_not_made_says_so_after_a_while() {
+    let mut hand = Hand::new();
+    hand.build("tiny", &tiny_build());
+    hand.turn();
+    let mut podless = Podless::default();
+    let mut after = |hand: &mut Hand, seconds: u64, status: &serde_json::Value| {
+        hand.job_says("tiny", status);
+        hand.world.now = Timestamp(seconds * 1000);
+        hand.world.podless = podless.look(&hand.world);
+        hand.turn()
+    };
+    let (unseen, started) = (
+        json!({}),
+        json!({ "startTime": "2001-01-01T00:00:00Z", "active": 0 }),
+    );
+    // Where nobody looks after jobs there is nothing to be said of their pods.
+    after(&mut hand, 0, &unseen);
+    assert_eq!(after(&mut hand, 60, &unseen), [""; 0]);
+    assert_eq!(after(&mut hand, 61, &started), [""; 0]);
+    assert_eq!(after(&mut hand, 90, &started), [""; 0]);
+    assert_eq!(
+        after(&mut hand, 91, &started),
+        ["build stalled PodsRefused"]
+    );
+    assert!(
+        hand.says_of_build("tiny")
+            .contains("kubectl describe job -n team tiny-")
+    );
+    // Another controller has not waited, and goes on saying it.
+    let mut other = Podless::default();
+    hand.world.podless = other.look(&hand.world);
+    assert_eq!(hand.turn(), [""; 0]);
+    let made = json!({ "startTime": "2001-01-01T00:00:00Z", "active": 1 });
+    assert_eq!(after(&mut hand, 92, &made), ["build Building"]);
 }

@@ -1,5 +1,8 @@
 //! A world of models that is moved by hand: what a turn writes is put into it, and jobs and pods end as a test has them.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crd::kind::{Condition, ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
@@ -53,6 +56,7 @@ impl Hand {
                 services: BTreeMap::new(),
                 budgets: BTreeMap::new(),
                 pods: BTreeMap::new(),
+                podless: BTreeSet::new(),
                 image: Some("worker@sha256:aa".to_owned()),
                 refused: BTreeMap::new(),
                 now: Timestamp(0),
@@ -157,6 +161,13 @@ impl Hand {
             };
         });
         self.world.jobs.insert(Place::of(job.as_ref()), ended);
+    }
+
+    /// The status of a build's job.
+    pub fn job_says(&mut self, build: &str, status: &Value) {
+        let job = self.job(build).clone();
+        let said = changed(job.as_ref(), &|job| job["status"] = status.clone());
+        self.world.jobs.insert(Place::of(job.as_ref()), said);
     }
 
     /// The deployment's pods: how many are of the newest revision, and how many of them are ready.
@@ -353,6 +364,12 @@ impl Hand {
     /// What Ready says of a model.
     pub fn says(&self, model: &str) -> String {
         let status = self.world.models[&at(model)].status.as_ref();
+        let conditions = &status.expect("something is said of it").conditions;
+        conditions[0].message.clone()
+    }
+
+    pub fn says_of_build(&self, build: &str) -> String {
+        let status = self.world.builds[&at(build)].status.as_ref();
         let conditions = &status.expect("something is said of it").conditions;
         conditions[0].message.clone()
     }

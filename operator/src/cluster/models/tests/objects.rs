@@ -15,7 +15,9 @@ fn pods_are_restricted_and_have_what_they_need() {
     hand.model(
         "tiny",
         &with(|model| {
-            model["pod"] = json!({ "resources": { "requests": { "cpu": "2", "memory": "1Gi" } } });
+            model["pod"] = json!({
+                "resources": { "requests": { "cpu": "2", "memory": "1Gi" } },
+            });
             model["serving"]["port"] = json!(8000);
             model["rollout"] = json!({ "minAvailable": 2 });
         }),
@@ -113,6 +115,29 @@ fn pods_are_restricted_and_have_what_they_need() {
             (&owner["kind"], &owner["controller"]),
             (&json!("ShardedModel"), &json!(true))
         );
+    }
+}
+
+#[test]
+fn a_pod_goes_where_it_may_and_pulls_with_what_it_is_given() {
+    let mut hand = Hand::new();
+    let asked = json!({
+        "tolerations": [{ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule" }],
+        "imagePullSecrets": [{ "name": "registry" }],
+        "serviceAccountName": "models",
+    });
+    hand.model("tiny", &with(|model| model["pod"] = asked.clone()));
+    hand.turn();
+    hand.turn();
+    let job = serde_json::to_value(hand.job("tiny").as_ref()).unwrap();
+    hand.job_ends("tiny", "Complete");
+    hand.turn();
+    let deployment = serde_json::to_value(hand.deployment("tiny")).unwrap();
+    for object in [&job, &deployment] {
+        let pod = &object["spec"]["template"]["spec"];
+        for (key, value) in asked.as_object().unwrap() {
+            assert_eq!(pod[key], *value, "{key}");
+        }
     }
 }
 

@@ -1,0 +1,76 @@
+//! Jobs without a pod: whoever admits pods refuses theirs, by a quota, a range of limits, Pod Security or an account that is not
+//! there. Kubernetes says so in an event, and in nothing that a job shows: it is told by the time that passes.
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crd::kind::ModelBuild;
+use k8s_openapi::api::batch::v1::Job;
+use kube_client::ResourceExt;
+use machine::Timestamp;
+
+use super::{
+    Verdict, job, stalled,
+    world::{Place, World},
+};
+
+/// A job's pod is made within moments, or not at all for now.
+const SOON: Duration = Duration::from_secs(30);
+/// What a build says of it.
+const REASON: &str = "PodsRefused";
+
+/// Since when jobs were seen without a pod, by this controller's own clock: a server's may be another.
+#[derive(Debug, Default)]
+pub struct Podless(BTreeMap<(Place, String), Timestamp>);
+
+impl Podless {
+    /// Looks at all jobs; those that had no pod for longer than a pod takes.
+    pub fn look(&mut self, world: &World) -> BTreeSet<Place> {
+        let now: BTreeMap<_, _> = (world.jobs.iter())
+            .filter(|(_, job)| has_none(world, job))
+            .map(|(place, job)| {
+                let key = (place.clone(), job.uid().unwrap_or_default());
+                let since = self.0.get(&key).copied().unwrap_or(world.now);
+                (key, since)
+            })
+            .collect();
+        self.0 = now;
+        let waited = self
+            .0
+            .iter()
+            .filter(|(_, since)| since.until(world.now) >= SOON);
+        waited.map(|((place, _), _)| place.clone()).collect()
+    }
+}
+
+/// Whether a job that somebody looks after has no pod, and never had one.
+fn has_none(world: &World, job: &Job) -> bool {
+    let Some(status) = &job.status else {
+        return false;
+    };
+    let counts = [status.active, status.succeeded, status.failed];
+    let (name, namespace) = (job.name_any(), job.namespace());
+    let has = world
+        .pods
+        .values()
+        .any(|pod| pod.namespace() == namespace && pod.labels().get(job::LABEL) == Some(&name));
+    let counted = counts.into_iter().flatten().any(|count| count > 0);
+    status.start_time.is_some() && !counted && !has
+}
+
+/// What a build comes to whose job gets no pod. What was said of it once stays, whoever leads now, until there is one.
+pub fn of(world: &World, build: &ModelBuild, job: &Job) -> Option<Verdict> {
+    let conditions = build.status.iter().flat_map(|status| &status.conditions);
+    let said = conditions.into_iter().any(|told| told.reason == REASON);
+    let waits = world.podless.contains(&Place::of(job)) || said && has_none(world, job);
+    let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+    waits.then(|| {
+        stalled(
+            REASON,
+            format!(
+                "Job {name} gets no pod; `kubectl describe job -n {namespace} {name}` says why (a quota, limits, Pod Security, an account), and it is tried again"
+            ),
+        )
+    })
+}
