@@ -169,14 +169,15 @@ fn nobody_else_takes_anything() {
 
 /// An update never ends an agent inside a step, and a pod that is deleted has the time that its step takes.
 #[test]
-fn an_agent_is_replaced_when_somebody_says_so() {
+fn an_agent_is_replaced_between_its_steps() {
     let Some(helm) = Helm::find() else { return };
     let objects = helm.objects("shardplane-system", &json!({}));
     let objects = objects.expect("the defaults are taken");
     let agents = objects.iter().find(|object| object["kind"] == "DaemonSet");
     let spec = &agents.expect("there is one")["spec"];
-    assert_eq!(spec["updateStrategy"], json!({ "type": "OnDelete" }));
+    // Whoever waits for an update to end waits in vain where nobody replaces pods.
+    assert_eq!(spec["updateStrategy"]["type"], "RollingUpdate");
     let grace = &spec["template"]["spec"]["terminationGracePeriodSeconds"];
-    // A reset has 15 minutes.
-    assert!(grace.as_u64() > Some(15 * 60), "{grace}");
+    // Within what `machine::limit` gives a step: a reset a quarter of an hour, a word written through a switch most of one.
+    assert!(grace.as_u64() >= Some(60 * 60), "{grace}");
 }
