@@ -2,6 +2,7 @@
 use std::{
     fmt,
     io::{self, BufRead, IsTerminal, Write},
+    os::fd::AsFd,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -9,7 +10,20 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{failure::Failure, notify::Notify, plain::plain};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+use crate::{
+    engine::interrupt::{Stop, StopFlag},
+    failure::Failure,
+    notify::Notify,
+    plain::plain,
+};
+
+/// Milliseconds after which whoever waits for an answer looks whether somebody asked for a stop.
+const ASKED_AGAIN_MS: u8 = 100;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -193,14 +207,26 @@ impl Console {
         }
     }
 
-    /// Asks a question that only a whole `yes` answers.
-    pub fn ask(&self, question: &str) -> bool {
+    /// Asks a question that only a whole `yes` answers. Somebody who asks for a stop meanwhile answers nothing.
+    pub fn ask(&self, question: &str, stop: &StopFlag) -> Result<bool, Stop> {
         {
             let mut err = io::stderr().lock();
             let _ = write!(err, "{} ", plain(question, self.err)).and_then(|()| err.flush());
         }
+        let stdin = io::stdin();
+        // A terminal has something to read when a line is whole.
+        loop {
+            if let Some(stop) = stop.asked() {
+                return Err(stop);
+            }
+            let mut waits = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut waits, PollTimeout::from(ASKED_AGAIN_MS)) {
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
         let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        Ok(stdin.lock().read_line(&mut answer).is_ok() && answer.trim() == "yes")
     }
 }
 

@@ -159,5 +159,42 @@ pub fn read_saved(path: &std::path::Path) -> Result<SavedPlan, Failure> {
             "its formatVersion is {version}, this program reads {SAVED_FORMAT}"
         )));
     }
-    serde_json::from_value(value).map_err(|error| refused(error.to_string()))
+    let saved: SavedPlan =
+        serde_json::from_value(value.clone()).map_err(|error| refused(error.to_string()))?;
+    // A later minor version may say more. This one says what it means: a word that was meant to change something must not be
+    // passed over.
+    if version == SAVED_FORMAT
+        && let Some(place) = not_understood(&value, &json(&saved)?)
+    {
+        return Err(refused(format!(
+            "it has `{place}`, which means nothing there"
+        )));
+    }
+    Ok(saved)
+}
+
+/// Where a document says something that is not in what was understood of it.
+fn not_understood(said: &Value, understood: &Value) -> Option<String> {
+    let within = |key: &str, said: &Value, understood: Option<&Value>| {
+        // What is absent may be written out.
+        let nothing = matches!(said, Value::Null | Value::Bool(false))
+            || said.as_array().is_some_and(Vec::is_empty)
+            || said.as_object().is_some_and(Map::is_empty);
+        match understood {
+            Some(understood) => {
+                not_understood(said, understood).map(|place| format!("/{key}{place}"))
+            }
+            None => (!nothing).then(|| format!("/{key}")),
+        }
+    };
+    match (said, understood) {
+        (Value::Object(said), Value::Object(understood)) => said
+            .iter()
+            .find_map(|(key, value)| within(key, value, understood.get(key))),
+        (Value::Array(said), Value::Array(understood)) => said
+            .iter()
+            .enumerate()
+            .find_map(|(at, value)| within(&at.to_string(), value, understood.get(at))),
+        _ => None,
+    }
 }

@@ -9,7 +9,7 @@ use crd::{
 use machine::Timestamp;
 use reconcile::{ApprovalDecision, approval, window};
 
-use super::Engine;
+use super::{Engine, interrupt::StopFlag};
 use crate::{cli::Leave, console::Console, exit::Exit, failure::Failure};
 
 /// Who is asked, and whose word counts for a run.
@@ -40,7 +40,7 @@ fn approve(
     plan: &Plan,
     asking: Asking,
     leave: &Leave,
-    console: &Console,
+    (console, stop): (&Console, &StopFlag),
     (now, declaration, seen): (Timestamp, &Declaration, &Seen),
 ) -> Result<Waiting, Failure> {
     let done = |name: &NodeName| {
@@ -76,7 +76,7 @@ fn approve(
             .any(|node| node.disruptive && !waits(node));
     let can_ask = asking != Asking::Timer && console.can_ask();
     if can_ask && (unseen || missing.iter().any(|(_, what)| word(what))) {
-        ask(console)?;
+        ask(console, stop)?;
         missing.retain(|(_, what)| !word(what));
     }
     let any = missing.len() < plan.order.len();
@@ -102,7 +102,7 @@ impl Engine<'_> {
             plan,
             self.asking,
             self.leave,
-            self.console,
+            (self.console, self.stop),
             (self.now(), self.declaration, seen),
         )
     }
@@ -195,9 +195,20 @@ fn waits_for(
     }
 }
 
-fn ask(console: &Console) -> Result<(), Failure> {
-    if console.ask("The plan is disruptive. Carry it out? Only `yes` goes ahead:") {
-        return Ok(());
+fn ask(console: &Console, stop: &StopFlag) -> Result<(), Failure> {
+    match console.ask(
+        "The plan is disruptive. Carry it out? Only `yes` goes ahead:",
+        stop,
+    ) {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(stop) => {
+            return Err(Failure::said(
+                stop.exit(),
+                "stopped before anything was begun",
+                "",
+            ));
+        }
     }
     Err(Failure::said(
         Exit::Blocked,

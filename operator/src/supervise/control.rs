@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use crd::id::NodeName;
 use nix::{
     errno::Errno,
     fcntl::OFlag,
@@ -54,6 +55,8 @@ pub enum Request {
         yes: bool,
         /// Digests approved.
         approve_digest: Vec<String>,
+        /// The servers that are meant.
+        nodes: Vec<NodeName>,
     },
 }
 
@@ -246,6 +249,7 @@ mod tests {
         let request = Request::Down {
             yes: true,
             approve_digest: Vec::new(),
+            nodes: Vec::new(),
         };
         let mut talk = Talk::open(folder.path(), &request).unwrap().unwrap();
         let Ok(Event::Control(asked)) = asked.recv() else {

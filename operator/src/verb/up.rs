@@ -188,10 +188,14 @@ impl Up<'_> {
         let mut next_look = self.next_look(before);
         loop {
             self.console.notify().turn(self.wall.now());
-            if self.stop.asked().is_some() {
+            if let Some(stop) = self.stop.asked() {
                 self.console
                     .note("stopping: draining workers; the machine stays as it is");
-                return Ok(Exit::Ok);
+                // Whoever asked a question has no answer.
+                return Ok(match self.args.ask {
+                    Some(_) => stop.exit(),
+                    None => Exit::Ok,
+                });
             }
             let waited = self.wait(next_look)?;
             // Where a rollout has stopped, what is left to do shows at a look.
@@ -342,6 +346,7 @@ impl Up<'_> {
                     Request::Down {
                         yes,
                         approve_digest,
+                        nodes,
                     },
                 reply,
                 asker,
@@ -350,7 +355,7 @@ impl Up<'_> {
                     yes,
                     approve_digest,
                 };
-                Ok(self.asked_down(&leave, reply, &asker))
+                Ok(self.asked_down(&leave, &nodes, reply, &asker))
             }
         }
     }

@@ -1,4 +1,6 @@
 //! Whoever talks to an `up` through its control socket, while it is busy, as it ends and after.
+use std::fs;
+
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -41,4 +43,63 @@ fn a_down_whose_up_dies_before_it_begins_puts_the_machine_back_itself() {
     up.signal(Signal::SIGKILL);
     assert_eq!(down.ends().code(), Some(0));
     assert_eq!(lab.registers("state").words, before.words);
+}
+
+/// Changes a file of the laboratory.
+fn edit(lab: &Lab, file: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(lab.path(file)).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(lab.path(file), text.replacen(from, to, 1)).unwrap();
+}
+
+/// What could be put back stays so: `up` does not build it up again because something else is in the way.
+#[test]
+fn a_down_that_is_held_up_has_the_last_word_all_the_same() {
+    let lab = Lab::new();
+    edit(
+        &lab,
+        "declared/policy.yaml",
+        "rule: Revert",
+        "rule: Revert\n    mdp: true",
+    );
+    let before = lab.registers("state");
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let resets = lab.registers("state").resets;
+    assert_eq!(resets.len(), 2);
+    let hold = ["rack", "hold", "0000:25:00.0", "--by", "python3"];
+    lab.run("state", &hold).expect(0);
+    let said = lab.run("state", &["down"]).expect(12).stderr;
+    assert!(said.contains("blocked, see above"), "{said}");
+    assert!(said.contains("`up` has ended"), "{said}");
+    assert_eq!(up.ends().code(), Some(0));
+    let after = lab.registers("state");
+    for (port, word) in before.words.iter().filter(|(name, _)| name.contains(':')) {
+        assert_eq!(after.words.get(port), Some(word), "{port}: {said}");
+    }
+    lab.run("state", &["rack", "hold", "0000:25:00.0", "--release"])
+        .expect(0);
+    lab.run("state", &["down"]).expect(0);
+    assert_eq!(lab.registers("state").words, before.words);
+}
+
+#[test]
+fn a_down_for_other_servers_than_those_of_the_up_touches_none() {
+    let lab = Lab::new();
+    let rack = fs::read_to_string(lab.path("rack.yaml")).unwrap();
+    let (_, server) = rack.split_once("    - name: aic-01\n").unwrap();
+    let two = format!("{}\n    - name: aic-02\n{server}", rack.trim_end());
+    fs::write(lab.path("rack.yaml"), two).unwrap();
+    let up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    let said = lab
+        .run("state", &["down", "--node", "aic-02"])
+        .expect(75)
+        .stderr;
+    assert!(
+        said.contains("for aic-02, and the `up` that works here keeps aic-01, aic-02"),
+        "{said}"
+    );
+    assert_eq!(workers(&lab).len(), 1);
+    lab.run("state", &["down"]).expect(0);
 }

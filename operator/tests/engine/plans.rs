@@ -128,6 +128,34 @@ fn a_saved_plan_is_applied_exactly_or_refused_with_the_fact_that_moved() {
 }
 
 #[test]
+fn a_word_in_a_saved_plan_that_means_nothing_is_not_passed_over() {
+    let lab = Lab::new();
+    let save = ["plan", "-f", "declared", "--out", "saved.json"];
+    lab.run("state", &save).expect(0);
+    let saved: Value = serde_json::from_slice(&fs::read(lab.path("saved.json")).unwrap()).unwrap();
+    let apply = |place: &str, version: &str| {
+        let mut other = saved.clone();
+        other["formatVersion"] = version.into();
+        let (parent, key) = place.rsplit_once('/').unwrap();
+        let parent = other.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+        parent.insert(key.to_owned(), "yes".into());
+        fs::write(lab.path("saved.json"), other.to_string()).unwrap();
+        lab.run("state", &["apply", "saved.json"])
+    };
+    for place in [
+        "/approved",
+        "/plan/nodes/0/skip",
+        "/plan/nodes/0/steps/1/dryRun",
+    ] {
+        let said = apply(place, "1.0").expect(65).stderr;
+        assert!(said.contains(&format!("`{place}`")), "{said}");
+    }
+    assert!(lab.registers("state").resets.is_empty());
+    // Whoever saved it knew more; what is known here is the same.
+    apply("/approved", "1.1").expect(0);
+}
+
+#[test]
 fn a_plan_from_a_recorded_snapshot_is_the_live_one() {
     let lab = Lab::new();
     let live = json(&lab, "declared");

@@ -40,6 +40,7 @@ pub(super) fn up(
     let request = Request::Down {
         yes: leave.yes,
         approve_digest: leave.approve_digest.clone(),
+        nodes: room.nodes.iter().map(|node| node.name.clone()).collect(),
     };
     let wall = Machine::linux(Roots::default());
     let Some(mut talk) = Talk::open(room.state.root(), &request).map_err(|error| broken(&error))?
