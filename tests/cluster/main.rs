@@ -26,6 +26,7 @@ mod corpus;
 )]
 mod course;
 mod definitions;
+mod downgraded;
 mod draining;
 mod failing;
 mod fleet;
@@ -141,6 +142,7 @@ acts! {
     all_that_is_declared_may_go_at_once: "1.37", pruned::all_that_is_declared_may_go_at_once;
     what_is_out_of_date_lets_nothing_begin: "1.37", waiting::what_is_out_of_date_lets_nothing_begin;
     definitions_change_under_live_objects: "1.37", upgraded::definitions_change_under_live_objects;
+    an_older_version_takes_nothing_away: "1.37", downgraded::an_older_version_takes_nothing_away;
     kstatus_judges_as_we_mean_it: "1.37", judging::kstatus_judges_as_we_mean_it;
     a_repository_is_all_that_anybody_writes: "1.37", gitops::a_repository_is_all_that_anybody_writes;
     an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;

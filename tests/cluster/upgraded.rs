@@ -14,7 +14,7 @@ use crate::{
 const NODES: [&str; 2] = ["n1", "n2"];
 
 /// The definitions that are served, each with something done to its schema, as a file.
-fn definitions(plane: &ControlPlane, name: &str, change: impl Fn(&str, &mut Value)) -> PathBuf {
+pub fn definitions(plane: &ControlPlane, name: &str, change: impl Fn(&str, &mut Value)) -> PathBuf {
     let text = plane.kubectl(&["get", "crd", "-o", "json"]).expected();
     let mut list: Value = serde_json::from_str(&text).expect("kubectl prints JSON");
     for crd in list["items"].as_array_mut().expect("a list has items") {
@@ -35,7 +35,8 @@ fn definitions(plane: &ControlPlane, name: &str, change: impl Fn(&str, &mut Valu
     path
 }
 
-fn install(plane: &ControlPlane, path: &str) {
+/// Puts definitions there, whoever has written them before, and waits until they are served.
+pub fn install(plane: &ControlPlane, path: &str) {
     plane
         .kubectl(&["apply", "--server-side", "--force-conflicts", "-f", path])
         .expected();

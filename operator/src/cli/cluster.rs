@@ -91,11 +91,16 @@ pub struct InstalledArgs {
 /// What to do with what is installed.
 #[derive(Debug, Subcommand)]
 pub enum ClusterVerb {
-    /// Bring the custom resource definitions to those of this version, and wait until the API server serves them.
+    /// Bring the custom resource definitions to those of this version, and wait until the API server serves them: exit 12,
+    /// with nothing written, where those that are served have a version or a field that this version's lack.
     Define {
         #[command(flatten)]
         #[doc = "Which API server."]
         cluster: ClusterArgs,
+        /// Go ahead all the same: every object loses what it says in these fields, for good, and what is left of it is acted
+        /// on. Each is named.
+        #[arg(long)]
+        give_up_fields: bool,
     },
     /// Say whether it may go: exit 12 while something is declared or left that would have to be put back, and name it.
     MayGo {

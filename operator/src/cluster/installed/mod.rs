@@ -1,4 +1,6 @@
 //! `installed`: brings the definitions of a cluster to this version, and says whether all may be taken away.
+mod lost;
+
 use std::time::Duration;
 
 use crd::{
@@ -30,6 +32,8 @@ const OWNER: &str = "shardplane-installed";
 const SERVED: Duration = Duration::from_mins(1);
 /// How often it is asked whether it does.
 const LOOK: Duration = Duration::from_millis(200);
+/// Fields that an error names: enough to know whose they are.
+const NAMED: usize = 8;
 
 /// `installed`
 pub fn run(
@@ -38,24 +42,79 @@ pub fn run(
     console: &Console,
 ) -> Result<Exit, Failure> {
     connection::once(async {
-        let (ClusterVerb::Define { cluster } | ClusterVerb::MayGo { cluster }) = &args.verb;
+        let (ClusterVerb::Define { cluster, .. } | ClusterVerb::MayGo { cluster }) = &args.verb;
         let client = connection::client(cluster.kubeconfig.as_deref(), environment).await?;
         match &args.verb {
-            ClusterVerb::Define { .. } => define(client, console).await,
+            ClusterVerb::Define {
+                give_up_fields: true,
+                ..
+            } => {
+                let api = Api::all(client);
+                for what in lost(&api).await? {
+                    console.result(&format!("{what} is given up\n"));
+                }
+                define(&api, console).await
+            }
+            ClusterVerb::Define { .. } => {
+                let api = Api::all(client);
+                kept(&lost(&api).await?)?;
+                define(&api, console).await
+            }
             ClusterVerb::MayGo { .. } => may_go(client, console).await,
         }
     })
 }
 
-async fn define(client: Client, console: &Console) -> Result<Exit, Failure> {
-    let api = Api::<CustomResourceDefinition>::all(client);
+/// What objects have room for now and would not have any more, of all kinds, as `CardPolicy spec.hold`.
+async fn lost(api: &Api<CustomResourceDefinition>) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    for (name, ours) in schema::definitions() {
+        let doing = format!("reading the definition {name}");
+        let found = api.get_opt(&name).await;
+        let Some(served) = found.map_err(|error| refused(&doing, &error))? else {
+            continue;
+        };
+        let kind = served.spec.names.kind.clone();
+        // Somebody else's of that name says nothing of our objects.
+        if ours["spec"]["names"]["kind"] != kind {
+            continue;
+        }
+        let served = serde_json::to_value(served)
+            .map_err(|error| Failure::said(Exit::Internal, format!("{doing}: {error}"), ""))?;
+        let fields = lost::lost(&served, &ours).into_iter();
+        all.extend(fields.map(|field| format!("{kind} {field}")));
+    }
+    Ok(all)
+}
+
+/// Refuses to take anything away: an older controller would act on the rest of what somebody declared.
+fn kept(lost: &[String]) -> Result<(), Failure> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let (first, more) = lost.split_at(lost.len().min(NAMED));
+    let mut named = first.join(", ");
+    if !more.is_empty() {
+        named = format!("{named} and {} more", more.len());
+    }
+    Err(Failure::said(
+        Exit::Blocked,
+        format!(
+            "definitions newer than those of this version ({}) are served, and nothing was written: objects would lose what they say in {named}",
+            env!("CARGO_PKG_VERSION"),
+        ),
+        "use the chart of that version or a newer one, or keep the definitions with `crds.upgrade: false`: a controller says of which objects it does not understand all; where what these fields say is to be lost for good: `shardplane installed define --give-up-fields`",
+    ))
+}
+
+async fn define(api: &Api<CustomResourceDefinition>, console: &Console) -> Result<Exit, Failure> {
     // Helm, or `kubectl apply --server-side`, put them there: from now on they are as this version says.
     let parameters = PatchParams::apply(OWNER).force();
     for (name, definition) in schema::definitions() {
         api.patch(&name, &parameters, &Patch::Apply(&definition))
             .await
             .map_err(|error| refused(&format!("applying the definition {name}"), &error))?;
-        let serving = tokio::time::timeout(SERVED, served(&api, &name)).await;
+        let serving = tokio::time::timeout(SERVED, served(api, &name)).await;
         serving.unwrap_or_else(|_| {
             Err(Failure::said(
                 Exit::Unavailable,
@@ -181,6 +240,24 @@ mod tests {
             (500, false),
         ] {
             assert_eq!(comes_back(&api(code)), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_lost_is_counted_where_it_is_much() {
+        let fields = |count: usize| {
+            let numbers = 1..=count;
+            let all: Vec<String> = numbers.map(|n| format!("CardPolicy spec.f{n}")).collect();
+            kept(&all).map_err(|error| error.to_string())
+        };
+        assert_eq!(fields(0), Ok(()));
+        for (count, end) in [
+            (1, "say in CardPolicy spec.f1"),
+            (8, ", CardPolicy spec.f8"),
+            (9, ", CardPolicy spec.f8 and 1 more"),
+        ] {
+            let said = fields(count).unwrap_err();
+            assert!(said.ends_with(end), "{said}");
         }
     }
 
