@@ -4,8 +4,10 @@
     clippy::panic,
     reason = "a test fails by panicking, in its own functions too"
 )]
+mod drawn;
 mod image;
 mod privileges;
 mod source;
 mod taken;
 mod watched;
+mod wrong;

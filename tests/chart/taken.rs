@@ -1,75 +1,11 @@
 //! What helm takes for values and what it refuses: the schema's word, with the key that it is about.
 use serde_json::{Value, json};
 use tests::{
-    helm::{CHART, Helm},
-    values::{choices, samples, set},
+    helm::{CHART, Helm, objects, read},
+    values::{choices, rendered, samples, set},
 };
 
-/// Values that are wrong, and how helm names the place.
-fn wrong() -> Vec<(&'static str, Value, &'static str)> {
-    vec![
-        (
-            "/controler/replicas",
-            json!(2),
-            "additional properties 'controler' not allowed",
-        ),
-        (
-            "/agent/privileged",
-            json!(true),
-            "additional properties 'privileged' not allowed",
-        ),
-        (
-            "/featureGates/dra",
-            json!(true),
-            "additional properties 'dra' not allowed",
-        ),
-        (
-            "/controller/replicas",
-            json!(0),
-            "at '/controller/replicas': minimum: got 0, want 1",
-        ),
-        (
-            "/controller/replicas",
-            json!("2"),
-            "at '/controller/replicas': got string, want integer",
-        ),
-        (
-            "/image/digest",
-            json!("sha256:12"),
-            "at '/image/digest': 'sha256:12' does not match pattern",
-        ),
-        (
-            "/image/repository",
-            json!("a:latest"),
-            "at '/image/repository': 'a:latest' does not match pattern",
-        ),
-        (
-            "/image/pullPolicy",
-            json!("Sometimes"),
-            "at '/image/pullPolicy': value must be one of",
-        ),
-        (
-            "/agent/kubeletDir",
-            json!("var/lib"),
-            "at '/agent/kubeletDir': 'var/lib' does not match pattern",
-        ),
-        (
-            "/agent/tolerations",
-            json!([{ "opertor": "Exists" }]),
-            "at '/agent/tolerations/0': additional properties 'opertor'",
-        ),
-        (
-            "/networkPolicy/apiServerPorts",
-            json!([]),
-            "at '/networkPolicy/apiServerPorts': minItems: got 0, want 1",
-        ),
-        (
-            "/metrics/port",
-            json!(80),
-            "at '/metrics/port': minimum: got 80, want 1,024",
-        ),
-    ]
-}
+use crate::wrong::wrong;
 
 #[test]
 fn values_that_are_wrong_are_refused_by_their_place() {
@@ -86,18 +22,165 @@ fn values_that_are_wrong_are_refused_by_their_place() {
 #[test]
 fn what_the_schema_allows_comes_to_objects() {
     let Some(helm) = Helm::find() else { return };
-    for values in samples(&all(), 24) {
-        let objects = helm.objects("shardplane-system", &values);
-        let objects = objects.unwrap_or_else(|why| panic!("{values}: {why}"));
-        let unnamed: Vec<&Value> = objects
-            .iter()
-            .filter(|object| object.pointer("/metadata/name").is_none())
-            .collect();
-        assert!(
-            objects.len() > 25 && unnamed.is_empty(),
-            "{values}: {unnamed:?}"
-        );
+    // A namespace may look like a number.
+    for (values, namespace) in samples(&all())
+        .into_iter()
+        .zip(["cards", "123"].iter().cycle())
+    {
+        let text = rendered(&helm, namespace, &values);
+        let text = text.unwrap_or_else(|why| panic!("{values}: {why}"));
+        let objects = objects(&text);
+        assert!(objects.len() > 25, "{values}");
+        for object in &objects {
+            assert!(object["metadata"]["name"].is_string(), "{values}: {object}");
+            let misread = no_text(object);
+            assert!(misread.is_empty(), "{values}: {misread:?} in {object}");
+            for image in images(object) {
+                assert!(can_be_pulled(&image), "{values}: {image:?}");
+            }
+        }
     }
+}
+
+/// Every image that is named, also the one that workers have.
+fn images(value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(keys) => {
+            let own = keys.get("image").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter()
+                .chain(keys.values().flat_map(images))
+                .collect()
+        }
+        Value::Array(list) => list.iter().flat_map(images).collect(),
+        Value::String(text) => {
+            let named = text.strip_prefix("--worker-image=");
+            named.map(str::to_owned).into_iter().collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+/// Whether a kubelet can read it; an API server takes any text.
+fn can_be_pulled(image: &str) -> bool {
+    let (tagged, digest) = image.split_once('@').unwrap_or((image, "sha256:"));
+    let last = tagged.rsplit('/').next().unwrap_or_default();
+    let tag = last.split_once(':').map_or("", |(_, tag)| tag);
+    let name = tagged.len() - if tag.is_empty() { 0 } else { tag.len() + 1 };
+    let parts = tagged[..name].split(['/', ':', '.', '-', '_']);
+    let own = parts.clone().next().unwrap_or_default();
+    !own.is_empty()
+        && !tagged[..name].contains("..")
+        && parts.into_iter().all(|part| {
+            part.chars()
+                .all(|letter| matches!(letter, 'a'..='z' | '0'..='9'))
+        })
+        && tag.len() <= 128
+        && tag
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || "_.-".contains(letter))
+        && digest.starts_with("sha256:")
+        && name <= 237
+}
+
+#[test]
+fn an_image_that_is_none_is_known() {
+    for image in [
+        "a: b",
+        "a #b",
+        "UPPER CASE",
+        "a\n- b",
+        "../..:1",
+        "a:b c",
+        "a@1",
+    ] {
+        assert!(!can_be_pulled(image), "{image}");
+    }
+    assert!(can_be_pulled("a.b:5000/c-d:V1@sha256:0"));
+}
+
+/// What is read as something else where a text belongs.
+fn no_text(value: &Value) -> Vec<String> {
+    const TEXTS: [&str; 12] = [
+        "annotations",
+        "args",
+        "cpu",
+        "image",
+        "imagePullPolicy",
+        "labels",
+        "matchLabels",
+        "memory",
+        "name",
+        "namespace",
+        "nodeSelector",
+        "priorityClassName",
+    ];
+    match value {
+        Value::Object(keys) => keys
+            .iter()
+            .flat_map(|(key, below)| match below {
+                // Keys and values of a map are scalars below it.
+                Value::Null | Value::Bool(_) | Value::Number(_) => {
+                    let text = TEXTS.contains(&key.as_str());
+                    text.then(|| format!("{key}: {below}"))
+                        .into_iter()
+                        .collect()
+                }
+                Value::Object(map) if TEXTS.contains(&key.as_str()) => {
+                    let others = map.iter().filter(|(_, value)| !value.is_string());
+                    others
+                        .map(|(key, value)| format!("{key}: {value}"))
+                        .collect()
+                }
+                Value::Array(list) if TEXTS.contains(&key.as_str()) => {
+                    let others = list.iter().filter(|value| !value.is_string());
+                    others.map(|value| format!("{key}: {value}")).collect()
+                }
+                Value::String(_) | Value::Array(_) | Value::Object(_) => no_text(below),
+            })
+            .collect(),
+        Value::Array(list) => list.iter().flat_map(no_text).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+/// `null` takes a default away. What cannot be done without is refused by its place, and for the rest nothing changes.
+#[test]
+fn nothing_is_lost_by_saying_null() {
+    let Some(helm) = Helm::find() else { return };
+    let defaults = helm.text("cards", &json!({})).expect("they are taken");
+    let keys = keys(
+        &read("values.schema.json").remove(0),
+        &read("values.yaml").remove(0),
+    );
+    assert!(keys.len() > 40, "{keys:?}");
+    let mut refused = 0;
+    for path in keys {
+        let mut values = json!({});
+        set(&mut values, &path, Value::Null);
+        match helm.text("cards", &values) {
+            Ok(text) => assert_eq!(text, defaults, "{values}"),
+            Err(why) => {
+                let (place, key) = path.rsplit_once('/').expect("a path has a key");
+                let said = format!("at '{place}': missing property '{key}'");
+                assert!(why.contains(&said), "{values}: {why}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 25, "{refused}");
+}
+
+/// Every key with a default that the schema knows by its name.
+fn keys(schema: &Value, defaults: &Value) -> Vec<String> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties
+        .filter(|(key, _)| defaults.get(key).is_some())
+        .flat_map(|(key, schema)| {
+            let below = keys(schema, &defaults[key]);
+            let below = below.into_iter().map(move |path| format!("/{key}{path}"));
+            below.chain([format!("/{key}")])
+        })
+        .collect()
 }
 
 #[test]
@@ -124,15 +207,15 @@ fn a_namespace_that_others_live_in_is_refused() {
 
 /// What a user who says nothing gets is what the schema allows too, and every key of it is described there.
 #[test]
-fn every_default_has_a_place_in_the_schema() {
-    let defaults = tests::helm::read("values.yaml").remove(0);
+fn every_key_has_a_default() {
+    let defaults = read("values.yaml").remove(0);
     for (path, of) in all() {
-        let default = defaults.pointer(&path);
-        assert!(default.is_some(), "{path} has no default");
-        assert!(of.len() > 1, "{path} may be one thing alone");
+        assert!(defaults.pointer(&path).is_some(), "{path} has no default");
+        assert!(of.len() > 2, "{path} may be one thing alone");
     }
 }
 
-fn all() -> Vec<(String, Vec<Value>)> {
-    choices(&tests::helm::read("values.schema.json").remove(0))
+fn all() -> Vec<(String, tests::values::Choices)> {
+    let schema = read("values.schema.json").remove(0);
+    choices(&schema, &read("values.yaml").remove(0))
 }

@@ -5,7 +5,7 @@ use host::Answer;
 use serde_json::{Value, json};
 use tests::{
     helm::{CHART, Helm, read, written},
-    values::{choices, samples},
+    values::{choices, rendered, samples},
 };
 
 use crate::{
@@ -22,8 +22,11 @@ const WATCHERS: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
   {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
    "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced", "names": {"plural": "prometheusrules", "kind": "PrometheusRule"},
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}}]}"#;
-/// Makes the API server say of each pod that does not pass the strictest level of Pod Security.
-const STRICT: &str = r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shardplane-system", "labels": {"pod-security.kubernetes.io/warn": "restricted"}}}"#;
+/// Make the API server say of each pod that does not pass the strictest level of Pod Security. A namespace's name may
+/// look like a number.
+const STRICT: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
+  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shardplane-system", "labels": {"pod-security.kubernetes.io/warn": "restricted"}}},
+  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "123", "labels": {"pod-security.kubernetes.io/warn": "restricted"}}}]}"#;
 
 fn apply(plane: &ControlPlane, name: &str, text: &str, more: &[&str]) -> Answer {
     let path = plane.folder().join(name);
@@ -41,10 +44,10 @@ pub fn what_values_come_to_is_taken(plane: &mut ControlPlane) {
     let established = ["wait", "--for=condition=Established", "crd", "--all"];
     plane.kubectl(&established).expected();
     let schema = read("values.schema.json").remove(0);
-    let mut all = samples(&choices(&schema), 12);
+    let mut all = samples(&choices(&schema, &read("values.yaml").remove(0)));
     all.push(json!({}));
-    for values in all {
-        let text = helm.text(NAMESPACE, &values).expect("the schema allows it");
+    for (values, namespace) in all.into_iter().zip([NAMESPACE, "123"].iter().cycle()) {
+        let text = rendered(&helm, namespace, &values).expect("the schema allows it");
         let answer = apply(plane, "chart.yaml", &text, &["--dry-run=server"]);
         assert!(answer.succeeded, "{values}: {}", answer.stderr);
         // Every pod passes the strictest level, but the agents'.

@@ -1,10 +1,15 @@
 {{/* Labels of everything. */}}
 {{- define "shardplane.labels" -}}
 app.kubernetes.io/name: shardplane
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
+{{- end }}
+
+{{/* Those with somebody's own, which win, so that no key is there twice: (list CONTEXT LABELS). */}}
+{{- define "shardplane.labelsWith" -}}
+{{- merge dict (default dict (index . 1)) (fromYaml (include "shardplane.labels" (index . 0))) | toJson }}
 {{- end }}
 
 {{/* Labels that pods of a component are known by: (list CONTEXT COMPONENT). */}}
@@ -32,6 +37,37 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end }}
 
+{{/*
+What a container asks for, where that is not above its limit, which no schema can say:
+(list PLACE GIVEN USUAL). What is given counts whole: merged with what is usual, a request might be above another's limit.
+*/}}
+{{- define "shardplane.resources" -}}
+{{- $given := default (index . 2) (index . 1) -}}
+{{- $limits := default dict $given.limits -}}
+{{- range $what, $asked := default dict $given.requests -}}
+{{- $limit := get $limits $what -}}
+{{- if and $limit (gt (include "shardplane.amount" $asked | float64) (include "shardplane.amount" $limit | float64)) -}}
+{{- fail (printf "at '%s/requests/%s': %s is above '%s/limits/%s', which is %s: lower the one or raise the other" (index $ 0) $what $asked (index $ 0) $what $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $given -}}
+{{- end }}
+
+{{/* An amount as a number: of CPU in thousandths, of memory in Ki. */}}
+{{- define "shardplane.amount" -}}
+{{- if hasSuffix "m" . -}}
+{{ trimSuffix "m" . }}
+{{- else if hasSuffix "Ki" . -}}
+{{ trimSuffix "Ki" . }}
+{{- else if hasSuffix "Mi" . -}}
+{{ mulf (trimSuffix "Mi" .) 1024 }}
+{{- else if hasSuffix "Gi" . -}}
+{{ mulf (trimSuffix "Gi" .) 1048576 }}
+{{- else -}}
+{{ mulf . 1000 }}
+{{- end -}}
+{{- end }}
+
 {{/* What every pod of ours that needs no machine says of itself: Pod Security `restricted`. */}}
 {{- define "shardplane.nobody" -}}
 runAsNonRoot: true
@@ -49,13 +85,13 @@ capabilities:
 
 {{/*
 A file of manifests/, which is the one place where accounts, roles and admission are written, with this release's
-namespace and labels. (list CONTEXT FILE)
+namespace and labels. In JSON a namespace is a text, whatever its name looks like. (list CONTEXT FILE)
 */}}
 {{- define "shardplane.manifest" -}}
 {{- $context := index . 0 -}}
-{{- $text := $context.Files.Get (printf "manifests/%s" (index . 1)) | replace "shardplane-system" $context.Release.Namespace -}}
+{{- $text := $context.Files.Get (printf "manifests/%s" (index . 1)) -}}
 {{- range $document := regexSplit "(?m)^---$" $text -1 }}
-{{- $object := fromYaml $document }}
+{{- $object := fromYaml $document | toJson | replace "shardplane-system" $context.Release.Namespace | fromJson }}
 {{- if and $object.kind (ne $object.kind "Namespace") }}
 {{- $labels := merge (fromYaml (include "shardplane.labels" $context)) (default dict $object.metadata.labels) }}
 {{- $_ := set $object.metadata "labels" $labels }}
