@@ -55,7 +55,9 @@ pub enum Request {
         yes: bool,
         /// Digests approved.
         approve_digest: Vec<String>,
-        /// The servers that are meant.
+        /// What is meant, as its title says: a rack by its name, or this machine.
+        room: String,
+        /// The servers of it that are meant.
         nodes: Vec<NodeName>,
     },
 }
@@ -249,6 +251,7 @@ mod tests {
         let request = Request::Down {
             yes: true,
             approve_digest: Vec::new(),
+            room: String::new(),
             nodes: Vec::new(),
         };
         let mut talk = Talk::open(folder.path(), &request).unwrap().unwrap();

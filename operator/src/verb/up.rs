@@ -346,6 +346,7 @@ impl Up<'_> {
                     Request::Down {
                         yes,
                         approve_digest,
+                        room,
                         nodes,
                     },
                 reply,
@@ -355,7 +356,7 @@ impl Up<'_> {
                     yes,
                     approve_digest,
                 };
-                Ok(self.asked_down(&leave, &nodes, reply, &asker))
+                Ok(self.asked_down(&leave, (&room, &nodes), reply, &asker))
             }
         }
     }

@@ -97,7 +97,9 @@ fn a_down_for_other_servers_than_those_of_the_up_touches_none() {
         .expect(75)
         .stderr;
     assert!(
-        said.contains("for aic-02, and the `up` that works here keeps aic-01, aic-02"),
+        said.contains(
+            "for aic-02 of rack lab, and the `up` that works here keeps aic-01, aic-02 of rack lab;"
+        ),
         "{said}"
     );
     assert_eq!(workers(&lab).len(), 1);

@@ -40,6 +40,7 @@ pub(super) fn up(
     let request = Request::Down {
         yes: leave.yes,
         approve_digest: leave.approve_digest.clone(),
+        room: room.title.clone(),
         nodes: room.nodes.iter().map(|node| node.name.clone()).collect(),
     };
     let wall = Machine::linux(Roots::default());

@@ -38,12 +38,12 @@ impl Up<'_> {
     pub(super) fn asked_down(
         &mut self,
         leave: &Leave,
-        nodes: &[NodeName],
+        meant: (&str, &[NodeName]),
         reply: SyncSender<Reply>,
         asker: &Asker,
     ) -> Next {
         let mut begun = false;
-        let meant = self.is_whole(nodes);
+        let meant = self.is_whole(meant);
         let ended = meant.and_then(|()| self.down(leave, &reply, asker, &mut begun));
         let (exit, why, hint) = match ended {
             Ok(None) => return Next::Wait,
@@ -68,23 +68,24 @@ impl Up<'_> {
 
     /// Refuses a removal that means other servers than those that are worked on here: it could neither go on with the rest nor
     /// leave them alone.
-    fn is_whole(&self, nodes: &[NodeName]) -> Result<(), Failure> {
+    fn is_whole(&self, (room, nodes): (&str, &[NodeName])) -> Result<(), Failure> {
         let here: BTreeSet<&NodeName> = (self.setting.room.nodes.iter())
             .map(|node| &node.name)
             .collect();
-        if here == nodes.iter().collect() {
+        if here == nodes.iter().collect() && room == self.setting.room.title {
             return Ok(());
         }
         let named = |nodes: &mut dyn Iterator<Item = &NodeName>| -> String {
             nodes.map(NodeName::as_str).collect::<Vec<_>>().join(", ")
         };
         let (asked, here) = (named(&mut nodes.iter()), named(&mut here.into_iter()));
+        let ours = &self.setting.room.title;
         Err(Failure::said(
             Exit::Locked,
             format!(
-                "`down` was asked for {asked}, and the `up` that works here keeps {here}; nothing was touched"
+                "`down` was asked for {asked} of {room}, and the `up` that works here keeps {here} of {ours}; nothing was touched"
             ),
-            "say the same --node as that `up`; or end it with SIGTERM, which leaves the machines as they are, and run `down` again",
+            "say the same --rack and --node as that `up`; or end it with SIGTERM, which leaves the machines as they are, and run `down` again",
         ))
     }
 
