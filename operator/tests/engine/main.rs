@@ -29,6 +29,7 @@ mod recordings;
 mod removal;
 mod renumbered;
 mod replica;
+mod reread;
 mod resets;
 mod rights;
 mod rollout;

@@ -82,28 +82,20 @@ impl Turn<'_> {
         if let Some(verdict) = self.waits_for_unread() {
             return verdict;
         }
-        let request = match served_program(self.seen.declaration, declared) {
+        let there = own(self.seen.world, self.model).cloned();
+        let request = match self.servable(declared) {
             Ok(request) => request,
-            Err(obstacle) => {
-                return stalled(
-                    &format!("{:?}", obstacle.reason),
-                    format!("{}: {}", obstacle.message, obstacle.hint),
-                );
+            Err(verdict) => {
+                // What serves goes on as it is, in as many replicas as are declared.
+                if let Some(there) = &there {
+                    self.scale(there);
+                }
+                return verdict;
             }
         };
-        if request.target == Target::AI100 {
-            return stalled(
-                "DriverMissing",
-                "target AI100 takes a device driver that gives pods their SoCs, which this version does not have: no pods are made; write target CPU".to_owned(),
-            );
-        }
-        if let Some(verdict) = self.group() {
-            return verdict;
-        }
         let (place, is_there) = self.build(&request);
         let course = self.seen.builds.get(&place).filter(|_| is_there);
         let built = course.and_then(|course| course.built.as_ref());
-        let there = own(self.seen.world, self.model).cloned();
         if let Some(recipe) = built {
             let wanted = workers::deployment(self.model, recipe);
             let live = self.seen.world.deployments.get(&wanted.object.place);
@@ -133,6 +125,23 @@ impl Turn<'_> {
                 format!("ModelBuild {} is being written", place.name),
             ),
         }
+    }
+
+    /// The program that it is to serve, where it can.
+    fn servable(&self, declared: &Declared<ShardedModelSpec>) -> Result<ProgramRequest, Verdict> {
+        let request = served_program(self.seen.declaration, declared).map_err(|obstacle| {
+            stalled(
+                &format!("{:?}", obstacle.reason),
+                format!("{}: {}", obstacle.message, obstacle.hint),
+            )
+        })?;
+        if request.target == Target::AI100 {
+            return Err(stalled(
+                "DriverMissing",
+                "target AI100 takes a device driver that gives pods their SoCs, which this version does not have: no pods are made for it; write target CPU".to_owned(),
+            ));
+        }
+        self.group().map_or(Ok(request), Err)
     }
 
     /// Why nothing is decided of it: what it goes by is of another version.

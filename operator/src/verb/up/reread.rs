@@ -19,6 +19,17 @@ fn is_nothing(args: &UpArgs) -> bool {
     !paths.is_empty() && paths.iter().all(|path| source::holds_nothing(path))
 }
 
+/// Whether a declaration has no object.
+fn is_bare(declaration: &Declaration) -> bool {
+    let Declaration {
+        policies,
+        groups,
+        builds,
+        models,
+    } = declaration;
+    policies.is_empty() && groups.is_empty() && builds.is_empty() && models.is_empty()
+}
+
 impl Up<'_> {
     /// Reads `-f` again and keeps the last valid declaration.
     pub(super) fn read_again(&mut self) {
@@ -41,6 +52,12 @@ impl Up<'_> {
                     declared::report(&read, self.console, crd::diagnostic::Severity::Warning);
                 }
                 self.say("files", &said);
+            }
+            // A file is empty for a moment where somebody writes it anew, and for longer on a full disk. To take everything back is
+            // said by `down`, and by what is left of a declaration, never by nothing at all.
+            Ok(read) if is_bare(&read.loaded.declaration) && !is_bare(&self.declaration) => {
+                let said = "nothing is declared any more; keeping the last valid declaration: `shardplane down` puts the machine back";
+                self.say("files", said);
             }
             Ok(read) => {
                 if self.said.remove("files").is_some() {
