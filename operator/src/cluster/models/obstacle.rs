@@ -35,12 +35,8 @@ const MADE: &str = "is not made a container of";
 ///
 /// What they say of it changes from one try to the next; told in their words it would be written again and again.
 pub fn of(world: &World, object: &Place, label: &str) -> Option<Verdict> {
-    let mut pods = world.pods.values().filter(|pod| {
-        stays(pod.as_ref())
-            && pod.namespace().as_deref() == Some(&object.namespace)
-            && pod.labels().get(label) == Some(&object.name)
-    });
-    pods.find_map(waits)
+    let mut pods = world.pods_of(object, label);
+    pods.find_map(|pod| stays(pod.as_ref()).then(|| waits(pod))?)
 }
 
 fn waits(pod: &Arc<Pod>) -> Option<Verdict> {

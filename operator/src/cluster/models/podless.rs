@@ -50,11 +50,9 @@ fn has_none(world: &World, job: &Job) -> bool {
         return false;
     };
     let counts = [status.active, status.succeeded, status.failed];
-    let (name, namespace) = (job.name_any(), job.namespace());
-    let has = world
-        .pods
-        .values()
-        .any(|pod| pod.namespace() == namespace && pod.labels().get(job::LABEL) == Some(&name));
+    let has = (world.pods_of(&Place::of(job), job::LABEL))
+        .next()
+        .is_some();
     let counted = counts.into_iter().flatten().any(|count| count > 0);
     status.start_time.is_some() && !counted && !has
 }

@@ -133,3 +133,13 @@ pub struct World {
     /// The time.
     pub now: Timestamp,
 }
+
+impl World {
+    /// Pods of the object with this name, which stands on them under a label.
+    pub fn pods_of(&self, object: &Place, label: &str) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.values().filter(move |pod| {
+            pod.namespace().as_deref() == Some(&object.namespace)
+                && pod.labels().get(label) == Some(&object.name)
+        })
+    }
+}

@@ -151,16 +151,13 @@ impl Hand {
 
     /// A job ends, or is at work where `condition` is empty.
     pub fn job_ends(&mut self, build: &str, condition: &str) {
-        let job = self.job(build).clone();
-        let ended = changed(job.as_ref(), &|job| {
-            job["status"] = match condition {
-                "" => json!({ "active": 1, "ready": 1 }),
-                _ => {
-                    json!({ "conditions": [{ "type": condition, "status": "True", "message": "as told" }] })
-                }
-            };
-        });
-        self.world.jobs.insert(Place::of(job.as_ref()), ended);
+        let status = match condition {
+            "" => json!({ "active": 1, "ready": 1 }),
+            _ => {
+                json!({ "conditions": [{ "type": condition, "status": "True", "message": "as told" }] })
+            }
+        };
+        self.job_says(build, &status);
     }
 
     /// The status of a build's job.
