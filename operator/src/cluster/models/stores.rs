@@ -8,7 +8,7 @@ use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{Pod, Service},
+    core::v1::{Container, Pod, PodSpec, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Client, Resource};
@@ -64,8 +64,7 @@ impl Stores {
             deployments: store(&mut following, ours(), |_| {}),
             services: store(&mut following, ours(), |_| {}),
             budgets: store(&mut following, ours(), |_| {}),
-            // What is declared of them stands in jobs and deployments.
-            pods: store(&mut following, ours(), |pod: &mut Pod| pod.spec = None),
+            pods: store(&mut following, ours(), images_alone),
             _watches: watches,
         }
     }
@@ -133,6 +132,22 @@ impl Stores {
             Kind::Made(Made::Budget) => shows(&self.budgets, written),
         }
     }
+}
+
+/// Of what a pod declares, its containers' images: they are told where one cannot be pulled. The rest stands in jobs and
+/// deployments.
+fn images_alone(pod: &mut Pod) {
+    let Some(spec) = &mut pod.spec else { return };
+    let containers = std::mem::take(&mut spec.containers).into_iter();
+    let named = containers.map(|container| Container {
+        name: container.name,
+        image: container.image,
+        ..Container::default()
+    });
+    *spec = PodSpec {
+        containers: named.collect(),
+        ..PodSpec::default()
+    };
 }
 
 fn by_place<K>(store: &Store<K>) -> BTreeMap<Place, Arc<K>>
