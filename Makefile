@@ -39,7 +39,7 @@ advisories: ## known vulnerabilities, where the database can be reached
 	else echo "advisories were not checked: their database cannot be reached from here"; fi
 
 generate: ## write the CRDs and JSON Schemas anew from the types
-	UPDATE=1 $(CARGO) test -p crd --test loader generated
+	UPDATE=1 $(CARGO) test --workspace --bins --test loader generated
 
 purity: ## show that each way out of the pure crates is caught
 	tests/purity/run
@@ -48,8 +48,9 @@ static: ## static binaries; --target keeps +crt-static off the proc macros
 	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile $(STATIC_PROFILE) -p operator -p runtime --bins --target $(STATIC_TARGET)
 
 man: ## write the manual pages to target/man
-	$(CARGO) run --quiet -p operator --example man -- target/man
-	$(CARGO) run --quiet -p runtime --example man -- target/man
+	$(CARGO) build --quiet --workspace --bins --examples
+	target/debug/examples/man target/man
+	target/debug/examples/man_worker target/man
 
 deb: static man ## make the Debian package in target/deb
 	packaging/deb target/$(STATIC_TARGET)/$(STATIC_PROFILE:dev=debug) target/man target/deb
@@ -73,11 +74,13 @@ $(VENV)/installed: tests/serving/requirements.txt
 
 lab: lab-programs ## boot virtual machines and hold shardplane on a real kernel against a rack
 	tests/lab/install
-	$(CARGO) build --bins --lib -p operator -p shim -p lab
+	$(CARGO) build --workspace --bins --lib
 	target/debug/lab $(LAB)
 
+# With the runtime, which the lab has no use for: the package, the image and the node's pods are then of the same compiled
+# code. Cargo turns on in a dependency what any package named here wants of it, and compiles all above it anew for each set.
 lab-programs:
-	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p guest --target x86_64-unknown-linux-gnu
+	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p runtime -p guest --target x86_64-unknown-linux-gnu
 
 cluster: ## hold the kinds against real Kubernetes API servers (wants Go; builds them once, in some ten minutes)
 	$(CARGO) build --bins -p operator
@@ -97,10 +100,9 @@ node: node-ready ## run pods of ours on a real kubelet, in namespaces of their o
 play: node-ready ## a shell in a cluster with one real node and the quickstart (as root; wants Go)
 	@target/debug/node --play
 
-node-ready: $(VENV)/installed
+node-ready: $(VENV)/installed lab-programs
 	tests/node/install
-	$(CARGO) build -p node
-	RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --profile lab --bins -p operator -p runtime --target x86_64-unknown-linux-gnu
+	$(CARGO) build --workspace --bins
 
 bench: ## measure a probe of 32 SoCs; fails above its promised bounds
 	$(CARGO) bench -p machine --bench probe
