@@ -1,7 +1,7 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
-//! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
+//! [`removal`] (what the ledger knows and nothing declares), [`repairs`] (what only puts back what the ledger holds), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`housing`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
@@ -21,6 +21,7 @@ mod node;
 mod ports;
 mod remarks;
 mod removal;
+mod repairs;
 mod replicas;
 mod report;
 mod roster;
@@ -113,14 +114,14 @@ fn attempt(
     let houses: Vec<House<'_>> = sites.iter().map(Site::house).collect();
     let (mut placed, unplaced) = match inputs.scope {
         Scope::Everything => place_models(inputs.declaration, &houses),
-        Scope::Cards => Default::default(),
+        Scope::Cards | Scope::Repairs => Default::default(),
     };
     for obstacle in unplaced {
         report.blocked(None, obstacle);
     }
     let builds = match inputs.scope {
         Scope::Everything => loose::builds(inputs, &placed, &houses, &sites, &mut report),
-        Scope::Cards => BTreeMap::new(),
+        Scope::Cards | Scope::Repairs => BTreeMap::new(),
     };
     let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
         let sites = sites.iter();
@@ -254,6 +255,9 @@ impl<'a> Site<'a> {
         if let Some(stuck) = stuck {
             canary::hold(&view, &mut needs, stuck);
         }
+        if inputs.scope == Scope::Repairs {
+            needs.enforced = repairs::only(&view, needs.enforced);
+        }
         Self { view, needs, moved }
     }
 
@@ -288,7 +292,7 @@ impl<'a> Site<'a> {
     ) -> NodeWork {
         let (view, name) = (&self.view, self.view.node());
         let drained = drained(&sequence::sequence(view, self.needs.enforced.clone()));
-        if !self.moved.is_empty() || inputs.scope == Scope::Cards {
+        if !self.moved.is_empty() || inputs.scope != Scope::Everything {
             return NodeWork::none(name, drained);
         }
         let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();

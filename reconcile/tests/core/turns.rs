@@ -439,7 +439,7 @@ fn cards_are_cut_one_by_one_under_replicas_that_serve() {
             _ => None,
         })
         .flatten()
-        .map(|worker| worker.as_str())
+        .map(crd::id::WorkerId::as_str)
         .collect();
     assert_eq!(drained.len(), 1, "{drained:?}");
     settle(&after, &mut nodes, true).expect("it settles");
