@@ -8,7 +8,7 @@ use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{Container, Pod, PodSpec, Service},
+    core::v1::{Container, Pod, PodSpec, Service, VolumeMount},
     policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Client, Resource};
@@ -64,7 +64,7 @@ impl Stores {
             deployments: store(&mut following, ours(), |_| {}),
             services: store(&mut following, ours(), |_| {}),
             budgets: store(&mut following, ours(), |_| {}),
-            pods: store(&mut following, ours(), images_alone),
+            pods: store(&mut following, ours(), what_is_told_of),
             _watches: watches,
         }
     }
@@ -134,18 +134,34 @@ impl Stores {
     }
 }
 
-/// Of what a pod declares, its containers' images: they are told where one cannot be pulled. The rest stands in jobs and
-/// deployments.
-fn images_alone(pod: &mut Pod) {
+/// Of what a pod declares, its images, those of artifacts that it mounts, and its claims: they are told where one cannot be
+/// had. The rest stands in jobs and deployments.
+pub fn what_is_told_of(pod: &mut Pod) {
     let Some(spec) = &mut pod.spec else { return };
-    let containers = std::mem::take(&mut spec.containers).into_iter();
-    let named = containers.map(|container| Container {
-        name: container.name,
-        image: container.image,
-        ..Container::default()
-    });
+    let told = |container: Container| {
+        let mounts = container.volume_mounts.into_iter().flatten();
+        let mounts = mounts.map(|mount| VolumeMount {
+            name: mount.name,
+            ..VolumeMount::default()
+        });
+        Container {
+            name: container.name,
+            image: container.image,
+            volume_mounts: Some(mounts.collect()),
+            ..Container::default()
+        }
+    };
+    let volumes = spec.volumes.take().into_iter().flatten();
+    let volumes =
+        volumes.filter(|volume| volume.image.is_some() || volume.persistent_volume_claim.is_some());
+    let first = spec.init_containers.take().into_iter().flatten();
     *spec = PodSpec {
-        containers: named.collect(),
+        init_containers: Some(first.map(told).collect()),
+        containers: std::mem::take(&mut spec.containers)
+            .into_iter()
+            .map(told)
+            .collect(),
+        volumes: Some(volumes.collect()),
         ..PodSpec::default()
     };
 }

@@ -122,7 +122,7 @@ pub struct World {
     pub services: BTreeMap<Place, Arc<Service>>,
     /// Disruption budgets that are ours.
     pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
-    /// Pods that are ours, of their specs with their containers' images alone.
+    /// Pods that are ours, of their specs with images, artifacts and claims alone.
     pub pods: BTreeMap<Place, Arc<Pod>>,
     /// Jobs that have had no pod for longer than a pod takes.
     pub podless: BTreeSet<Place>,
