@@ -28,6 +28,9 @@ const IMAGE: &str = "ImageUnavailable";
 const REFUSED: &str = "ContainerRefused";
 /// The kernel's word for a process that it ended because there was no more memory for it, as kubelets pass it on.
 const OOM: &str = "OOMKilled";
+/// What runc says where there was not even memory enough to start a process (`libcontainer/process_linux.go`): the kernel's word
+/// for it is not among those that kubelets pass on then.
+const STARVED: &str = "container init was OOM-killed";
 const PULL: &str = "cannot be pulled";
 const MADE: &str = "is not made a container of";
 
@@ -112,7 +115,15 @@ fn reason(container: &ContainerStatus) -> Option<(&'static str, &'static str)> {
         .last_state
         .as_ref()
         .and_then(|last| last.terminated.as_ref());
-    if said == CRASHING && ended.and_then(|ended| ended.reason.as_deref()) == Some(OOM) {
+    let told = [
+        waiting.message.as_deref(),
+        ended.and_then(|ended| ended.message.as_deref()),
+    ];
+    let starved = told
+        .into_iter()
+        .flatten()
+        .any(|told| told.contains(STARVED));
+    if starved || said == CRASHING && ended.and_then(|ended| ended.reason.as_deref()) == Some(OOM) {
         return Some((
             "OutOfMemory",
             "takes more memory than its limit and is ended for it; raise `spec.pod.resources.limits.memory`",

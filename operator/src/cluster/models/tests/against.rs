@@ -134,9 +134,12 @@ fn a_deployment_that_does_not_come_up_says_why() {
 /// A kubelet says why the one container of a pod with this label waits, and after a slash how it ended before.
 fn pod_waits(hand: &mut Hand, name: &str, label: (&str, &str), reason: &str) {
     let (reason, ended) = reason.split_once('/').unwrap_or((reason, ""));
+    let (ended, message) = ended.split_once(": ").unwrap_or((ended, ""));
     let ended = match ended {
         "" => json!({}),
-        reason => json!({ "terminated": { "exitCode": 137, "reason": reason } }),
+        reason => {
+            json!({ "terminated": { "exitCode": 137, "reason": reason, "message": message } })
+        }
     };
     let pod = json!({
         "metadata": { "name": name, "namespace": "team", "labels": { label.0: label.1 } },
@@ -160,6 +163,15 @@ fn a_pod_that_cannot_start_says_why_and_what_has_passed_is_said_no_more() {
         ("CrashLoopBackOff", "Crashing"),
         ("CrashLoopBackOff/Error", "Crashing"),
         ("CrashLoopBackOff/OOMKilled", "OutOfMemory"),
+        // As runc says it of a limit in which no process starts; the kernel's word does not get through then.
+        (
+            "CrashLoopBackOff/StartError: runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?): unknown",
+            "OutOfMemory",
+        ),
+        (
+            "CrashLoopBackOff/StartError: exec: no such file",
+            "Crashing",
+        ),
     ] {
         let mut hand = Hand::served();
         hand.pods_are("tiny", 2, 1);
