@@ -4,11 +4,13 @@
 //! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
 //! a pod from starting), `podless` (that there is none), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
+//! `measures` is for those who watch.
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
 mod builds;
 mod decide;
 mod job;
+mod measures;
 mod obstacle;
 mod pod;
 mod podless;
@@ -38,6 +40,7 @@ use crate::cluster::{
     term::{LIMIT, LOOK, PATIENCE, REST, SIGHT, Term, WRITES, now},
 };
 use decide::decide;
+pub use measures::{Measures, Replicas};
 use podless::Podless;
 use stores::Stores;
 use world::{Object, Refusal, World};
@@ -131,6 +134,7 @@ impl Models<'_> {
             }
             let mut world = self.world(stores, &refusals);
             world.podless = podless.look(&world);
+            self.numbers.modelled(measures::measures(&world));
             let writes = decide(&world);
             if writes.is_empty() {
                 self.term.wait(epoch, REST).await;

@@ -2,6 +2,7 @@
 mod against;
 mod declared;
 mod hand;
+mod measured;
 mod newer;
 mod objects;
 
