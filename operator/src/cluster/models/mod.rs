@@ -2,12 +2,13 @@
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
 //! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
-//! a pod from starting), `podless` (that there is none), `pod` (what all pods have
+//! a pod from starting), `podless` (that there is none), `claims` (which volumes it waits for), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //! `measures` is for those who watch.
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
 mod builds;
+mod claims;
 mod decide;
 mod job;
 mod measures;
@@ -39,6 +40,7 @@ use crate::cluster::{
     telemetry::log::{Level, Log},
     term::{LIMIT, LOOK, PATIENCE, REST, SIGHT, Term, WRITES, now},
 };
+use claims::Unusable;
 use decide::decide;
 pub use measures::{Measures, Replicas};
 use podless::Podless;
@@ -121,6 +123,7 @@ impl Models<'_> {
         let mut unseen: Vec<Written> = Vec::new();
         let mut refusals = Refusals::new();
         let mut podless = Podless::default();
+        let mut unusable = Unusable::default();
         let mut trouble = String::new();
         let mut since = now();
         while self.term.leads(epoch) {
@@ -134,6 +137,7 @@ impl Models<'_> {
             }
             let mut world = self.world(stores, &refusals);
             world.podless = podless.look(&world);
+            world.unusable = unusable.look(&world);
             self.numbers.modelled(measures::measures(&world));
             let writes = decide(&world);
             if writes.is_empty() {

@@ -8,7 +8,10 @@ use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{Container, Pod, PodSpec, Service, VolumeMount},
+    core::v1::{
+        Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, PodSpec, Service,
+        VolumeMount,
+    },
     policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Client, Resource};
@@ -40,6 +43,7 @@ pub struct Stores {
     services: Store<Service>,
     budgets: Store<PodDisruptionBudget>,
     pods: Store<Pod>,
+    claims: Store<PersistentVolumeClaim>,
     // Aborts what it holds when it is dropped.
     _watches: JoinSet<()>,
 }
@@ -65,6 +69,7 @@ impl Stores {
             services: store(&mut following, ours(), |_| {}),
             budgets: store(&mut following, ours(), |_| {}),
             pods: store(&mut following, ours(), what_is_told_of),
+            claims: store(&mut following, all(), how_it_is_mounted),
             _watches: watches,
         }
     }
@@ -80,6 +85,7 @@ impl Stores {
             services,
             budgets,
             pods,
+            claims,
             _watches,
         } = self;
         futures::try_join!(
@@ -91,6 +97,7 @@ impl Stores {
             services.wait_until_ready(),
             budgets.wait_until_ready(),
             pods.wait_until_ready(),
+            claims.wait_until_ready(),
         )
         .is_ok()
     }
@@ -114,6 +121,8 @@ impl Stores {
             services: by_place(&self.services),
             budgets: by_place(&self.budgets),
             pods: by_place(&self.pods),
+            claims: by_place(&self.claims),
+            unusable: BTreeMap::new(),
             podless: BTreeSet::new(),
             image: image.map(str::to_owned),
             refused: BTreeMap::new(),
@@ -164,6 +173,18 @@ pub fn what_is_told_of(pod: &mut Pod) {
         volumes: Some(volumes.collect()),
         ..PodSpec::default()
     };
+}
+
+/// Of a claim, whether it is bound, and by what class.
+fn how_it_is_mounted(claim: &mut PersistentVolumeClaim) {
+    claim.metadata.annotations = None;
+    claim.metadata.labels = None;
+    if let Some(spec) = &mut claim.spec {
+        *spec = PersistentVolumeClaimSpec {
+            storage_class_name: spec.storage_class_name.take(),
+            ..PersistentVolumeClaimSpec::default()
+        };
+    }
 }
 
 fn by_place<K>(store: &Store<K>) -> BTreeMap<Place, Arc<K>>

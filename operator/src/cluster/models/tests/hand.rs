@@ -6,7 +6,10 @@ use std::{
 
 use crd::kind::{Condition, ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
-    apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{PersistentVolumeClaim, Service},
+    policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Resource, ResourceExt};
 use machine::Timestamp;
@@ -35,6 +38,16 @@ pub fn at(name: &str) -> Place {
     }
 }
 
+/// A claim that is bound, with these access modes.
+pub fn claim(name: &str, modes: &[&str]) -> (Place, Arc<PersistentVolumeClaim>) {
+    let claim = json!({
+        "metadata": { "name": name, "namespace": "team", "uid": format!("of {name}") },
+        "spec": { "accessModes": modes },
+        "status": { "phase": "Bound" },
+    });
+    (at(name), Arc::new(serde_json::from_value(claim).unwrap()))
+}
+
 /// An object with something changed, as the server would have it afterwards.
 fn changed<K: Serialize + DeserializeOwned>(object: &K, change: &dyn Fn(&mut Value)) -> Arc<K> {
     let mut value = serde_json::to_value(object).unwrap();
@@ -56,6 +69,12 @@ impl Hand {
                 services: BTreeMap::new(),
                 budgets: BTreeMap::new(),
                 pods: BTreeMap::new(),
+                claims: [
+                    claim("models", &["ReadWriteMany"]),
+                    claim("programs", &["ReadWriteMany"]),
+                ]
+                .into(),
+                unusable: BTreeMap::new(),
                 podless: BTreeSet::new(),
                 image: Some("worker@sha256:aa".to_owned()),
                 refused: BTreeMap::new(),
