@@ -1,8 +1,8 @@
 //! Claims that come late, or that nobody makes a volume for: it is said, and all goes on when they are there.
 use crate::{
     control_plane::ControlPlane,
-    fleet::{Fleet, until},
-    models::{DECLARED, field, job},
+    fleet::{Fleet, make_node, until},
+    models::{BUILD, DECLARED, MODEL, field},
     played::{End, named, pod_ends, pods_answer},
 };
 
@@ -14,7 +14,8 @@ const CLAIMS: &str = "examples/quickstart/cluster/claims.yaml";
 /// Waits until the model and its build stand still for a reason, and gives the model's sentence.
 fn stalls(plane: &ControlPlane, reason: &str) -> String {
     let stalled = r#".status.conditions[?(@.type=="Stalled")]"#;
-    for object in ["mbuild/tiny-guide", "smodel/tiny-guide"] {
+    // The build is there when the model says what stands against it.
+    for object in ["smodel/tiny-guide", "mbuild/tiny-guide"] {
         let told = || {
             field(
                 plane,
@@ -33,9 +34,28 @@ fn stalls(plane: &ControlPlane, reason: &str) -> String {
     )
 }
 
+/// A kubelet's word of what there is, without a kubelet, and without the taint of one that has said nothing yet.
+fn has_room(plane: &ControlPlane, node: &str) {
+    let there = r#"{"cpu":"8","memory":"8Gi","pods":"20"}"#;
+    let status = format!(r#"--patch={{"status":{{"capacity":{there},"allocatable":{there}}}}}"#);
+    let patch = ["patch", "node", node, "--type=merge"];
+    plane
+        .kubectl(&[&patch[..], &["--subresource=status", &status]].concat())
+        .expected();
+    let untainted = r#"--patch={"spec":{"taints":null}}"#;
+    plane
+        .kubectl(&[&patch[..], &[untainted]].concat())
+        .expected();
+}
+
 pub fn a_claim_that_comes_late_is_waited_for(plane: &mut ControlPlane) {
     let _fleet = Fleet::start(plane, &[]);
     let _controllers = plane.start_controllers(CONTROLLERS);
+    let _scheduler = plane.start_scheduler();
+    for node in ["n1", "n2"] {
+        make_node(plane, node);
+        has_room(plane, node);
+    }
     plane.kubectl(&["create", "namespace", "team"]).expected();
     let claims = DECLARED.iter().position(|word| *word == CLAIMS);
     let claims = claims.expect("the quickstart has claims");
@@ -47,14 +67,13 @@ pub fn a_claim_that_comes_late_is_waited_for(plane: &mut ControlPlane) {
         told.contains("there is no claim models in namespace team"),
         "{told}"
     );
-    let jobs = named(plane, "team", "jobs", "shardplane.dev/build=tiny-guide");
+    let jobs = named(plane, "team", "jobs", BUILD);
     assert!(jobs.is_empty(), "{jobs:?}");
 
     // They have no class, and there is no default one.
     plane
         .kubectl(&["apply", "--server-side", "-n", "team", "-f", CLAIMS])
         .expected();
-    job(plane, "team", &[]);
     let told = stalls(plane, "ClaimUnbound");
     assert!(
         told.contains("kubectl describe pvc -n team models"),
@@ -80,12 +99,47 @@ pub fn a_claim_that_comes_late_is_waited_for(plane: &mut ControlPlane) {
         },
         |table| table.matches("False   Building").count() == 2,
     );
-    let pods = named(plane, "team", "pods", "shardplane.dev/build=tiny-guide");
+    // One node alone mounts it, so whoever builds and whoever serves are put on one, where there are two with room.
+    let placed = |label: &str, count: usize| {
+        let path = "jsonpath={range .items[?(@.status.phase!='Succeeded')]}{.spec.nodeName} {end}";
+        let nodes = || {
+            let select = ["get", "pods", "-n", "team", "-l", label, "-o", path];
+            let told = plane.kubectl(&select).expected();
+            let nodes: Vec<String> = told.split_whitespace().map(str::to_owned).collect();
+            nodes
+        };
+        let mut nodes = until("pods have nodes", nodes, |nodes| nodes.len() == count);
+        nodes.dedup();
+        assert_eq!(nodes.len(), 1, "{label}");
+        nodes.concat()
+    };
+    placed(BUILD, 1);
+    let pods = named(plane, "team", "pods", BUILD);
     pod_ends(plane, "team", &pods[0], End::Well);
-    pods_answer(plane, "team", "shardplane.dev/model=tiny-guide", 1);
+    plane
+        .kubectl(&["scale", "smodel/tiny-guide", "-n", "team", "--replicas=3"])
+        .expected();
+    pods_answer(plane, "team", MODEL, 3);
     until(
         "the model serves",
         || plane.kubectl(&["get", "smodel", "-n", "team"]).expected(),
         |table| table.contains("True    AsDeclared"),
+    );
+    let serves = placed(MODEL, 3);
+    let patch = r#"--patch={"spec":{"precision":"Int8"}}"#;
+    plane
+        .kubectl(&[
+            "patch",
+            "smodel/tiny-guide",
+            "-n",
+            "team",
+            "--type=merge",
+            patch,
+        ])
+        .expected();
+    assert_eq!(
+        placed(BUILD, 1),
+        serves,
+        "the next is built where the last is served"
     );
 }

@@ -30,6 +30,8 @@ pub const PROGRAM: &str = "shardplane.dev/program";
 pub const STORE: &str = "shardplane.dev/store";
 /// On a job: the uid of that claim when the job was made.
 pub const STORE_UID: &str = "shardplane.dev/store-uid";
+/// On a pod that mounts a claim that one node alone may mount: which. All of them go to one node.
+pub const STORE_LABEL: &str = "shardplane.dev/store";
 /// On whatever the controller makes for a build or a model: digest of all that it wrote there.
 pub const APPLIED: &str = "shardplane.dev/applied";
 /// Owner of the fields that an agent writes.

@@ -1,4 +1,4 @@
-//! Claims that builds and workers mount: whether they are there and bound.
+//! Claims that builds and workers mount: whether they are there and bound, and from where they may be mounted.
 //!
 //! A claim that is not there takes a person. So does one that no volume is bound to, where nobody makes one: it has no class.
 //! Where it has one, a volume may be on its way, or waits for a pod to say where it is to be (`WaitForFirstConsumer`), so it is
@@ -22,6 +22,15 @@ const SOON: Duration = Duration::from_secs(30);
 const BOUND: Duration = Duration::from_mins(10);
 const MISSING: &str = "ClaimMissing";
 const UNBOUND: &str = "ClaimUnbound";
+
+/// Where pods may be that mount a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// On any, as many as there are.
+    Any,
+    /// On one, all of them.
+    One,
+}
 
 /// How a claim stands.
 enum Stand<'a> {
@@ -61,11 +70,28 @@ impl Unusable {
     }
 }
 
-/// What keeps a build's job from being made, and its pods from running: a claim that is not there.
+/// What keeps a build's job from being made, and its pods from running: a claim that is not there, or that nobody writes to.
 pub fn against(world: &World, build: &ModelBuild) -> Option<Verdict> {
     let claims = [source(build), store(build)];
-    let mut claims = claims.into_iter().flatten();
-    claims.find_map(|claim| missing(world, build, &claim))
+    let missing = claims
+        .into_iter()
+        .flatten()
+        .find_map(|claim| missing(world, build, &claim));
+    missing.or_else(|| {
+        let claim = store(build)?;
+        let modes = modes(world, &claim)?;
+        let writes = modes.iter().any(|mode| mode.starts_with("ReadWrite"));
+        (!writes).then(|| {
+            stalled(
+                "ClaimReadOnly",
+                format!(
+                    "nobody may write to {} (accessModes {}), and a program is written there: name one that is ReadWriteMany, or ReadWriteOnce for pods on one node",
+                    told(&claim),
+                    modes.join(", ")
+                ),
+            )
+        })
+    })
 }
 
 /// What a build comes to whose program was built, and whose claim is gone with it.
@@ -109,9 +135,29 @@ pub fn unbound(world: &World, build: &ModelBuild) -> Option<Verdict> {
     })
 }
 
-/// The uid of a claim, where it is there.
-pub fn uid(world: &World, claim: &Place) -> Option<String> {
-    world.claims.get(claim)?.uid()
+/// Why no model serves from a claim: the job that builds its next revision mounts it beside what serves.
+pub fn is_for_one_pod(world: &World, claim: &Place) -> Option<Verdict> {
+    let one = "ReadWriteOncePod";
+    modes(world, claim)?.iter().any(|mode| mode == one).then(|| {
+        stalled(
+            "ClaimForOnePod",
+            format!(
+                "one pod alone may mount {} (accessModes {one}), and replicas and the job that builds the next revision mount it at once: name one that is ReadWriteMany, or ReadWriteOnce for pods on one node",
+                told(claim)
+            ),
+        )
+    })
+}
+
+/// The claim of a build's programs: its uid, and where pods that mount it may be.
+pub fn holds(world: &World, claim: &Place) -> (Option<String>, Nodes) {
+    let many = |modes: &[String]| modes.iter().any(|mode| mode == "ReadWriteMany");
+    let nodes = match modes(world, claim) {
+        Some(modes) if !many(modes) => Nodes::One,
+        Some(_) | None => Nodes::Any,
+    };
+    let there = world.claims.get(claim);
+    (there.and_then(|claim| claim.uid()), nodes)
 }
 
 fn missing(world: &World, build: &ModelBuild, claim: &Place) -> Option<Verdict> {
@@ -168,6 +214,11 @@ fn class(claim: &PersistentVolumeClaim) -> Option<&str> {
     let class = claim.spec.as_ref()?.storage_class_name.as_deref()?;
     // An empty one is none.
     (!class.is_empty()).then_some(class)
+}
+
+fn modes<'a>(world: &'a World, claim: &Place) -> Option<&'a [String]> {
+    let there = world.claims.get(claim)?;
+    there.spec.as_ref()?.access_modes.as_deref()
 }
 
 fn source(build: &ModelBuild) -> Option<Place> {

@@ -128,10 +128,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
                 "backoffLimit": TRIES,
                 "activeDeadlineSeconds": LIMIT_SECONDS,
                 "podFailurePolicy": { "rules": failures() },
-                "template": {
-                    "metadata": { "labels": pod::labels(BUILD_LABEL, &build.name_any()) },
-                    "spec": pod::spec(&container, json!({ "restartPolicy": "Never" })),
-                },
+                "template": pod::template((BUILD_LABEL, &build.name_any()), recipe, &container, json!({ "restartPolicy": "Never" })),
             },
         }),
     }

@@ -7,7 +7,9 @@ use crd::{
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, claims, stalled,
+    Verdict,
+    claims::{self, Nodes},
+    stalled,
     world::{Place, World},
 };
 
@@ -22,6 +24,8 @@ pub struct Recipe {
     pub claim: String,
     /// The claim's uid, where it is there: another of its name has not got the program.
     pub claim_uid: Option<String>,
+    /// Where pods may be that mount it.
+    pub nodes: Nodes,
     /// The image that builds it and serves it.
     pub image: String,
     /// The weights' precision, as the worker calls it.
@@ -102,13 +106,14 @@ pub fn recipe(build: &ModelBuild, world: &World) -> Result<Recipe, Verdict> {
         model: Some(model.clone()),
         key: None,
     };
-    let claim_uid = claims::uid(world, &Place::of(build).beside(&store.pvc.claim));
+    let (claim_uid, nodes) = claims::holds(world, &Place::of(build).beside(&store.pvc.claim));
     match reconcile::program::key(&request, &reconcile::program::tools_of_image(image)) {
         Some(key) => Ok(Recipe {
             key,
             model,
             claim: store.pvc.claim.clone(),
             claim_uid,
+            nodes,
             image: image.to_owned(),
             precision: precision_name,
         }),

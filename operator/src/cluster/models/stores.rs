@@ -175,12 +175,13 @@ pub fn what_is_told_of(pod: &mut Pod) {
     };
 }
 
-/// Of a claim, whether it is bound, and by what class.
+/// Of a claim, whether it is bound, by what class, and who may mount it.
 fn how_it_is_mounted(claim: &mut PersistentVolumeClaim) {
     claim.metadata.annotations = None;
     claim.metadata.labels = None;
     if let Some(spec) = &mut claim.spec {
         *spec = PersistentVolumeClaimSpec {
+            access_modes: spec.access_modes.take(),
             storage_class_name: spec.storage_class_name.take(),
             ..PersistentVolumeClaimSpec::default()
         };

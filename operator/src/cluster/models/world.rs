@@ -125,7 +125,7 @@ pub struct World {
     pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
     /// Pods that are ours, of their specs with images, artifacts and claims alone.
     pub pods: BTreeMap<Place, Arc<Pod>>,
-    /// Every claim, of its spec with its class alone.
+    /// Every claim, of its spec with class and access modes alone.
     pub claims: BTreeMap<Place, Arc<PersistentVolumeClaim>>,
     /// Claims of builds that cannot be used, and for how long.
     pub unusable: BTreeMap<Place, Duration>,

@@ -153,6 +153,89 @@ fn a_claim_without_a_volume_is_said_where_nobody_makes_one() {
 }
 
 #[test]
+fn a_claim_is_mounted_as_its_access_modes_let_it() {
+    let rows: [(&[&str], &str); 6] = [
+        (&["ReadWriteMany"], "any"),
+        (&["ReadWriteOnce", "ReadWriteMany"], "any"),
+        (&["ReadWriteOnce"], "one"),
+        (&["ReadWriteOnce", "ReadOnlyMany"], "one"),
+        (&["ReadOnlyMany"], "ClaimReadOnly"),
+        (&["ReadWriteOncePod"], "ClaimForOnePod"),
+    ];
+    for (modes, expected) in rows {
+        let mut hand = Hand::new();
+        there(&mut hand, "programs", modes);
+        // Of the model, nothing but reading is asked.
+        there(&mut hand, "models", &["ReadOnlyMany"]);
+        hand.model("tiny", &tiny());
+        for _ in 0..4 {
+            hand.turn();
+        }
+        if expected.starts_with("Claim") {
+            let status = hand.world.models[&at("tiny")].status.clone().unwrap();
+            assert_eq!(status.conditions[2].reason, expected, "{modes:?}");
+            assert_eq!(status.conditions[2].status, "True", "{modes:?}");
+            assert!(
+                hand.says("tiny")
+                    .contains("claim programs in namespace team")
+            );
+            assert!(hand.world.jobs.is_empty(), "{modes:?}");
+            continue;
+        }
+        hand.job_ends("tiny", "Complete");
+        hand.turn();
+        let job = serde_json::to_value(hand.job("tiny").as_ref()).unwrap();
+        let deployment = serde_json::to_value(hand.deployment("tiny")).unwrap();
+        for object in [&job, &deployment] {
+            let template = &object["spec"]["template"];
+            let label = &template["metadata"]["labels"]["shardplane.dev/store"];
+            let rule =
+                "/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution/0";
+            let together = json!({
+                "labelSelector": { "matchLabels": { "shardplane.dev/store": "programs" } },
+                "topologyKey": "kubernetes.io/hostname",
+            });
+            match expected {
+                "one" => {
+                    assert_eq!(*label, json!("programs"), "{modes:?}");
+                    assert_eq!(template.pointer(rule), Some(&together), "{modes:?}");
+                }
+                _ => assert_eq!(
+                    (label, template.pointer(rule)),
+                    (&json!(null), None),
+                    "{modes:?}"
+                ),
+            }
+        }
+        hand.pods_are("tiny", 2, 2);
+        hand.turn();
+        assert_eq!(hand.turn(), [""; 0], "{modes:?}");
+    }
+    // A build alone is one pod.
+    let mut hand = Hand::new();
+    there(&mut hand, "programs", &["ReadWriteOncePod"]);
+    hand.build("tiny", &tiny_build());
+    assert_eq!(hand.turn().len(), 2);
+    assert_eq!(hand.world.jobs.len(), 1);
+}
+
+#[test]
+fn a_claim_of_a_long_name_is_a_label_all_the_same() {
+    let mut hand = Hand::new();
+    let long = format!("{}.store", "a".repeat(200));
+    there(&mut hand, &long, &["ReadWriteOnce"]);
+    hand.build("tiny", &{
+        let mut build = tiny_build();
+        build["store"]["pvc"]["claim"] = json!(long);
+        build
+    });
+    hand.turn();
+    let job = serde_json::to_value(hand.job("tiny").as_ref()).unwrap();
+    let label = &job["spec"]["template"]["metadata"]["labels"]["shardplane.dev/store"];
+    assert_eq!(label.as_str().map(str::len), Some(63));
+}
+
+#[test]
 fn what_was_built_on_a_claim_that_is_gone_is_built_anew_on_the_next() {
     let mut hand = Hand::served();
     hand.world.claims.remove(&at("programs"));
