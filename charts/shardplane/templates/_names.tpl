@@ -7,7 +7,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end }}
 
-{{/* Those with somebody's own, which win, so that no key is there twice: (list CONTEXT LABELS). */}}
+{{/* Those with somebody's own beside them, of which the schema allows none of their keys: (list CONTEXT LABELS). */}}
 {{- define "shardplane.labelsWith" -}}
 {{- merge dict (default dict (index . 1)) (fromYaml (include "shardplane.labels" (index . 0))) | toJson }}
 {{- end }}
