@@ -73,6 +73,21 @@ fn an_agents_image_is_what_is_given_of_it() {
     }
 }
 
+/// Whoever installs it is told what an upgrade does with definitions, and what it refuses.
+#[test]
+fn what_becomes_of_definitions_is_told() {
+    let Some(helm) = Helm::find() else { return };
+    for (upgrade, words) in [
+        ("false", "Never those of an older chart"),
+        ("true", "installed define --give-up-fields"),
+    ] {
+        let set = format!("crds.upgrade={upgrade}");
+        let install = ["install", "shardplane", CHART, "--namespace=cards"];
+        let ran = helm.run(&[&install[..], &["--dry-run=client", "--set", &set]].concat());
+        assert!(ran.succeeded && ran.stdout.contains(words), "{ran:?}");
+    }
+}
+
 /// Every image that is named, also the one that workers have.
 fn images(value: &Value) -> Vec<String> {
     match value {
