@@ -37,6 +37,9 @@ pub enum Scope {
     /// Cards and settings. Nothing is built and no worker starts or stops but those that card work drains; of models only
     /// counts how many replicas are to go on serving.
     Cards,
+    /// Of cards and settings, only what puts back what the ledger holds, and disturbs nobody: after a boot that needs no
+    /// approval again.
+    Repairs,
 }
 
 /// One node as it could be looked at.

@@ -123,7 +123,8 @@ pub struct Serving {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModelRollout {
     /// Replicas that may be missing at once, 1 to 1000; absent means 1. One that has no place or is not ready is missing
-    /// too, so that a program that does not start stops the rollout.
+    /// too, so that a program that does not start stops the rollout; but no card work waits for a replica whose place that
+    /// work makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub max_unavailable: Option<u32>,

@@ -21,6 +21,8 @@ pub enum Asking {
     Up,
     /// The policies alone: whoever wants this is not at this terminal.
     Timer,
+    /// Nobody: what is planned was approved before. A rollout that is paused waits all the same.
+    Nobody,
 }
 
 /// The nodes of a plan that have to wait, and the first reason why.
@@ -54,13 +56,17 @@ fn approve(
         .filter(|text| !seen.get(*text).is_some_and(done))
         .map(|text| Digest(text.clone()))
         .collect();
-    refuse_others(plan, &offered)?;
+    // Later the plan may be another than the one that the command line named.
+    if matches!(asking, Asking::Apply | Asking::Up) {
+        refuse_others(plan, &offered)?;
+    }
     let mut missing: Vec<(&NodePlan, Missing)> = Vec::new();
     // In their order, so that whoever holds the others is named.
     let node = |name: &NodeName| plan.nodes.iter().find(|node| node.node == *name);
     for node in plan.order.iter().filter_map(node) {
         match waits_for(node, plan, &offered, (now, declaration)) {
             Some(Missing::Word(_)) if leave.yes => {}
+            Some(Missing::Word(_) | Missing::Digest(_)) if asking == Asking::Nobody => {}
             Some(what) => missing.push((node, what)),
             None => {}
         }
@@ -74,7 +80,7 @@ fn approve(
             .nodes
             .iter()
             .any(|node| node.disruptive && !waits(node));
-    let can_ask = asking != Asking::Timer && console.can_ask();
+    let can_ask = matches!(asking, Asking::Apply | Asking::Up) && console.can_ask();
     if can_ask && (unseen || missing.iter().any(|(_, what)| word(what))) {
         ask(console, stop)?;
         missing.retain(|(_, what)| !word(what));

@@ -134,7 +134,7 @@ impl Engine<'_> {
         let models = match self.scope {
             Scope::Everything => observe::models(self.declaration, self.place, self.room, effort)?,
             // No model is built, so none has to be read.
-            Scope::Cards => BTreeMap::new(),
+            Scope::Cards | Scope::Repairs => BTreeMap::new(),
         };
         let inputs = Inputs {
             declaration: self.declaration,
@@ -264,6 +264,10 @@ impl Engine<'_> {
 
     /// Keeps in each node's ledger what governs the removal of what it holds; of a node that waits for leave, what did.
     fn govern(&self, plan: &Plan, waits: &BTreeSet<NodeName>) -> Result<(), Failure> {
+        // What is declared now may wait for leave.
+        if self.scope == Scope::Repairs {
+            return Ok(());
+        }
         let nodes = plan.nodes.iter();
         for node_plan in nodes.filter(|node| !waits.contains(&node.node)) {
             let folder = self.room.state.node(&node_plan.node)?;

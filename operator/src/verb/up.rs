@@ -8,6 +8,7 @@ mod question;
 mod ready;
 mod refused;
 mod removal;
+mod repairs;
 mod reread;
 mod stage;
 mod turns;

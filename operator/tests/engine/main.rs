@@ -28,6 +28,7 @@ mod reboot;
 mod recordings;
 mod removal;
 mod renumbered;
+mod repairs;
 mod replica;
 mod reread;
 mod resets;

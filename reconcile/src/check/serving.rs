@@ -20,6 +20,8 @@ struct Read<'a> {
     names: Vec<String>,
     /// Who serves at this point of the plan.
     serving: BTreeSet<String>,
+    /// How many of the declared ones have a place besides what the plan frees for them, or all where it frees none.
+    housed: usize,
 }
 
 pub(super) fn read(
@@ -40,8 +42,10 @@ pub(super) fn read(
             model,
             names,
             serving: BTreeSet::new(),
+            housed: 0,
         };
         read.serving = read.in_state(snapshots, WorkerState::Ready);
+        read.housed = read.housed(plan, snapshots);
         read.cards(plan, snapshots, found);
         read.workers(plan, snapshots, found);
     }
@@ -66,6 +70,53 @@ impl Read<'_> {
             }
         }
         names
+    }
+
+    /// Declared replicas that run, or that the plan starts on SoCs that it does not free first. Only where it frees some on
+    /// which another than before is to run do the rest, which have no place yet, count for nothing.
+    fn housed(&self, plan: &Plan, snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>) -> usize {
+        let declared = &self.names[..self.names.len() - 1];
+        let runs = |name: &String| {
+            let mut workers = snapshots.values().flat_map(|snapshot| &snapshot.workers);
+            workers.any(|worker| worker.id.0 == *name)
+        };
+        let mut helped = false;
+        let mut besides = BTreeSet::new();
+        for node in &plan.nodes {
+            let freed: BTreeSet<&PciAddress> = (node.steps.iter())
+                .filter_map(|step| match &step.action {
+                    Action::Drain { socs, .. } => Some(socs),
+                    _ => None,
+                })
+                .flatten()
+                .collect();
+            for step in &node.work {
+                let (Action::StartWorker { worker } | Action::ReplaceWorker { worker }) =
+                    &step.action
+                else {
+                    continue;
+                };
+                let name = &worker.id.0;
+                if !declared.contains(name) {
+                    continue;
+                }
+                let stays = snapshots.get(&node.node).is_some_and(|snapshot| {
+                    let mut workers = snapshot.workers.iter();
+                    workers.any(|there| there.id == worker.id && there.socs == worker.socs)
+                });
+                if worker.socs.iter().any(|soc| freed.contains(soc)) {
+                    helped |= !stays;
+                } else if !runs(name) {
+                    besides.insert(name);
+                }
+            }
+        }
+        if helped {
+            let counts = |name: &&String| runs(name) || besides.contains(name);
+            declared.iter().filter(counts).count()
+        } else {
+            declared.len()
+        }
     }
 
     /// Drains, node by node: nobody who is stopped by one comes back before the last.
@@ -149,10 +200,10 @@ impl Read<'_> {
         let least = rollout.and_then(|r| r.min_available).unwrap_or(0) as usize;
         let missing = rollout.and_then(|r| r.max_unavailable).unwrap_or(1) as usize;
         let replicas = self.names.len() - 1;
-        let must = least.max(replicas.saturating_sub(missing));
+        let must = least.max(self.housed.saturating_sub(missing));
         let permits = rollout.and_then(|r| r.allow_downtime).unwrap_or(false);
         // Where all serve and the numbers still forbid it, there is no better moment.
-        let no_better = replicas < must + stopped && before >= replicas;
+        let no_better = self.housed < must + stopped && before >= self.housed;
         let holds = stopped == 0 || after >= must || permits && no_better;
         found.expect("SP-C26", step, holds, || {
             format!(

@@ -281,6 +281,10 @@ impl<'a> Want<'a> {
                 format!("{} ({state})", seat.group)
             })
             .collect();
+        let clears = houses.iter().flat_map(|house| &house.seats).any(|seat| {
+            let blocked = !seat.fits && !taken.contains(&seat.group);
+            blocked && self.suits(seat)
+        });
         let there = if seats.is_empty() {
             "there is none".into()
         } else {
@@ -289,7 +293,11 @@ impl<'a> Want<'a> {
         self.refuse(
             ReportReason::NoFittingGroup,
             format!("no free group of {shards} SoCs or more: {there}"),
-            "declare a larger or another P2PGroup, fewer shards, or connectivity ThroughHost",
+            if clears {
+                "it has a place when what blocks such a group is out of the way; or declare another P2PGroup, fewer shards, or connectivity ThroughHost"
+            } else {
+                "declare a larger or another P2PGroup, fewer shards, or connectivity ThroughHost"
+            },
         )
     }
 

@@ -1,8 +1,8 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
-//! [`removal`] (what the ledger knows and nothing declares), [`mod@unit`] (what is drained together), [`sequence`] and
-//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`turns`] and [`roster`] (who of a
+//! [`removal`] (what the ledger knows and nothing declares), [`repairs`] (what only puts back what the ledger holds), [`mod@unit`] (what is drained together), [`sequence`] and
+//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`housing`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
 pub mod boot;
@@ -13,6 +13,7 @@ mod effects;
 mod fate;
 mod governance;
 mod groups;
+mod housing;
 mod keeping;
 mod kept;
 mod loose;
@@ -20,6 +21,7 @@ mod node;
 mod ports;
 mod remarks;
 mod removal;
+mod repairs;
 mod replicas;
 mod report;
 mod roster;
@@ -39,7 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::Declared,
-    id::{NodeName, ObjectRef, PciAddress},
+    id::{NodeName, ObjectRef, PciAddress, WorkerId},
     kind::{Enforcement, ModelBuildSpec, P2PGroupSpec},
     plan::{NodePlan, PLAN_FORMAT, Plan, ReportKind, ReportReason},
     snapshot::HardwareSnapshot,
@@ -66,25 +68,41 @@ use work::NodeWork;
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let mut report = Report::new(inputs.declaration);
     let snapshots = readable(inputs.nodes, &mut report);
-    let replicas = replicas(inputs.declaration, &snapshots.values());
+    let mut replicas = replicas(inputs.declaration, &snapshots.values());
     let mut down = BTreeSet::new();
     loop {
         match attempt(inputs, &snapshots, &replicas, &down, report.clone()) {
             Ok(plan) => return *plan,
-            // Each is added once, so this ends.
-            Err(models) => down.extend(models),
+            // Each is added once, and each set is made once and then only shrinks, so this ends.
+            Err(Again::Down(models)) => down.extend(models),
+            Err(Again::Unhoused(of)) => {
+                for (model, unhoused) in of {
+                    let mut replicas = replicas.iter_mut();
+                    if let Some(replicas) = replicas.find(|r| r.model.object == model) {
+                        replicas.unhoused = Some(unhoused);
+                    }
+                }
+            }
         }
     }
 }
 
-/// Plans with downtime of these models; an error names those that need it too.
+/// What the next attempt knows beyond this one.
+enum Again {
+    /// Models that need downtime too.
+    Down(BTreeSet<ObjectRef>),
+    /// Of these models, the replicas that only card work gives a place.
+    Unhoused(BTreeMap<ObjectRef, BTreeSet<WorkerId>>),
+}
+
+/// Plans with downtime of these models; an error says what to plan with instead.
 fn attempt(
     inputs: &Inputs<'_>,
     snapshots: &BTreeMap<NodeName, HardwareSnapshot>,
     replicas: &[Replicas<'_>],
     down: &BTreeSet<ObjectRef>,
     mut report: Report<'_>,
-) -> Result<Box<Plan>, BTreeSet<ObjectRef>> {
+) -> Result<Box<Plan>, Again> {
     let downtime = |model: &ObjectRef| {
         if down.contains(model) {
             Downtime::Chosen
@@ -96,14 +114,14 @@ fn attempt(
     let houses: Vec<House<'_>> = sites.iter().map(Site::house).collect();
     let (mut placed, unplaced) = match inputs.scope {
         Scope::Everything => place_models(inputs.declaration, &houses),
-        Scope::Cards => Default::default(),
+        Scope::Cards | Scope::Repairs => Default::default(),
     };
     for obstacle in unplaced {
         report.blocked(None, obstacle);
     }
     let builds = match inputs.scope {
         Scope::Everything => loose::builds(inputs, &placed, &houses, &sites, &mut report),
-        Scope::Cards => BTreeMap::new(),
+        Scope::Cards | Scope::Repairs => BTreeMap::new(),
     };
     let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
         let sites = sites.iter();
@@ -141,7 +159,12 @@ fn attempt(
         .map(|role| role.replicas.model.object.clone())
         .collect();
     if !needy.is_empty() {
-        return Err(needy);
+        return Err(Again::Down(needy));
+    }
+    // Only now: downtime may be what gives one a place.
+    let unhoused = housing::unhoused(replicas, &placed, &works, &waits);
+    if !unhoused.is_empty() {
+        return Err(Again::Unhoused(unhoused));
     }
     let said = roster::assign(&roles, &mut works);
     for obstacle in said.obstacles {
@@ -232,6 +255,9 @@ impl<'a> Site<'a> {
         if let Some(stuck) = stuck {
             canary::hold(&view, &mut needs, stuck);
         }
+        if inputs.scope == Scope::Repairs {
+            needs.enforced = repairs::only(&view, needs.enforced);
+        }
         Self { view, needs, moved }
     }
 
@@ -266,7 +292,7 @@ impl<'a> Site<'a> {
     ) -> NodeWork {
         let (view, name) = (&self.view, self.view.node());
         let drained = drained(&sequence::sequence(view, self.needs.enforced.clone()));
-        if !self.moved.is_empty() || inputs.scope == Scope::Cards {
+        if !self.moved.is_empty() || inputs.scope != Scope::Everything {
             return NodeWork::none(name, drained);
         }
         let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();

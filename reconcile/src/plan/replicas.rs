@@ -36,6 +36,9 @@ pub(super) struct Replicas<'a> {
     pub(super) surplus: WorkerId,
     /// Declared replicas, by index.
     pub(super) declared: Vec<WorkerId>,
+    /// Of these, those that neither run nor have a place before card work of this plan makes one: that work waits for none
+    /// of them, or both would wait for ever. Not known in a first attempt.
+    pub(super) unhoused: Option<BTreeSet<WorkerId>>,
     pub(super) running: BTreeMap<WorkerId, Running>,
 }
 
@@ -53,6 +56,7 @@ pub(super) fn replicas<'a, 's>(
             declared: (0..model.spec.replicas)
                 .map(|replica| worker_id(&model.object, replica))
                 .collect(),
+            unhoused: None,
             running: BTreeMap::new(),
         };
         for snapshot in snapshots.clone() {
@@ -116,10 +120,16 @@ impl Replicas<'_> {
             .collect()
     }
 
+    /// How many can be asked to serve.
+    fn counted(&self) -> usize {
+        let unhoused = self.unhoused.as_ref().map_or(0, BTreeSet::len);
+        self.declared.len().saturating_sub(unhoused)
+    }
+
     /// How many must serve at any time.
     pub(super) fn floor(&self) -> usize {
         let (least, missing) = self.numbers();
-        least.max(self.declared.len().saturating_sub(missing))
+        least.max(self.counted().saturating_sub(missing))
     }
 
     /// `minAvailable` and `maxUnavailable`.
@@ -137,12 +147,12 @@ impl Replicas<'_> {
 
     /// Whether the numbers forbid to stop so many together, even while every declared replica serves.
     pub(super) fn is_out_of_reach(&self, stops: usize) -> bool {
-        stops + self.floor() > self.declared.len()
+        stops + self.floor() > self.counted()
     }
 
     /// Whether one more that serves would make that possible.
     pub(super) fn surplus_helps(&self, stops: usize) -> bool {
-        stops + self.floor() == self.declared.len() + 1
+        stops + self.floor() == self.counted() + 1
     }
 
     /// Whether so many of those that serve may stop together. Downtime is for what the numbers can never allow; what waits
@@ -151,7 +161,7 @@ impl Replicas<'_> {
         let enough = stops + self.floor() <= serving;
         let chosen = downtime == Downtime::Chosen
             && self.is_out_of_reach(stops)
-            && serving >= self.declared.len();
+            && serving >= self.counted();
         stops == 0 || enough || chosen
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crd::{
     declaration::{Declaration, Declared},
+    id::PciAddress,
     kind::{Connectivity, ModelRollout, ShardedModelSpec, SpreadOver},
     plan::{Plan, ReportReason},
     snapshot::{HardwareSnapshot, WorkerState},
@@ -26,15 +27,19 @@ struct Edit {
     slots: u32,
     replicas: Option<u32>,
     rollout: Option<ModelRollout>,
+    shards: Option<u32>,
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
     let replicas = proptest::option::weighted(0.3, 0_u32..4);
     let rollout = proptest::option::weighted(0.8, any_rollout());
-    (0_u32..2, replicas, rollout).prop_map(|(slots, replicas, rollout)| Edit {
+    let shards = proptest::option::weighted(0.3, 1_u32..3);
+    let parts = (0_u32..2, replicas, rollout, shards);
+    parts.prop_map(|(slots, replicas, rollout, shards)| Edit {
         slots,
         replicas,
         rollout,
+        shards,
     })
 }
 
@@ -88,16 +93,21 @@ proptest! {
         world in world(),
         first in prop_oneof![1 => declaration(), 4 => models().boxed()],
         edits in proptest::collection::vec(edit(), 3),
+        size in proptest::option::weighted(0.3, prop_oneof![Just(1_u32), Just(2), Just(4)]),
         troubles in proptest::collection::vec(trouble(), 0..5),
     ) {
         let mut nodes = vec![build(&world, "node-a")];
         settle(&first, &mut nodes, true)?;
         let mut second = first;
         for (model, edit) in second.models.iter_mut().zip(edits) {
-            let Edit { slots, replicas, rollout } = edit;
+            let Edit { slots, replicas, rollout, shards } = edit;
             model.spec.serving.slots += slots;
             model.spec.replicas = replicas.unwrap_or(model.spec.replicas);
             model.spec.rollout = rollout;
+            model.spec.shards = shards.unwrap_or(model.spec.shards);
+        }
+        for (group, size) in second.groups.iter_mut().zip(size) {
+            group.spec.size = size;
         }
         for trouble in troubles {
             apply_twist(&mut nodes[0], trouble);
@@ -122,11 +132,14 @@ pub fn serves_throughout(
     nodes: &[HardwareSnapshot],
     plan: &Plan,
 ) -> Result<(), TestCaseError> {
+    let models = declaration.models.iter();
+    let counted: Vec<u32> = models.map(|model| counted(model, nodes, plan)).collect();
+    let counted = counted.as_slice();
     let mut nodes = nodes.to_vec();
     let work = || plan.nodes.iter().flat_map(|node| &node.work);
     for node in &plan.nodes {
         for step in &node.steps {
-            do_one(declaration, &mut nodes, node.node.as_str(), step)?;
+            do_one((declaration, counted), &mut nodes, node.node.as_str(), step)?;
         }
     }
     let batches: BTreeSet<u32> = work().map(|step| step.batch).collect();
@@ -154,13 +167,23 @@ pub fn serves_throughout(
                     action: Action::StopWorker { worker: stopped },
                     ..step
                 };
-                do_one(declaration, &mut nodes, node.node.as_str(), &stop)?;
+                do_one(
+                    (declaration, counted),
+                    &mut nodes,
+                    node.node.as_str(),
+                    &stop,
+                )?;
             }
         }
         for node in &plan.nodes {
             for step in steps(node) {
                 if !matches!(step.action, Action::StopWorker { .. }) {
-                    do_one(declaration, &mut nodes, node.node.as_str(), &step)?;
+                    do_one(
+                        (declaration, counted),
+                        &mut nodes,
+                        node.node.as_str(),
+                        &step,
+                    )?;
                 }
             }
         }
@@ -168,8 +191,50 @@ pub fn serves_throughout(
     Ok(())
 }
 
+/// How many replicas of a model the numbers are about: all, but where the plan frees SoCs for one that did not run there,
+/// only those that run or start elsewhere.
+fn counted(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot], plan: &Plan) -> u32 {
+    let stem = format!("default/{}-", model.object.name);
+    let declared: Vec<String> = (0..model.spec.replicas)
+        .map(|index| format!("{stem}{index}"))
+        .collect();
+    let there = |id: &str| {
+        let mut workers = nodes.iter().flat_map(|node| &node.workers);
+        workers.find(|worker| worker.id.as_str() == id)
+    };
+    let mut starts = Vec::new();
+    for node in &plan.nodes {
+        let drains = |soc: &PciAddress| {
+            let mut steps = node.steps.iter();
+            steps.any(
+                |step| matches!(&step.action, Action::Drain { socs, .. } if socs.contains(soc)),
+            )
+        };
+        for step in &node.work {
+            if let Action::StartWorker { worker } | Action::ReplaceWorker { worker } = &step.action
+                && declared.contains(&worker.id.0)
+            {
+                starts.push((worker, worker.socs.iter().any(drains)));
+            }
+        }
+    }
+    let moves = starts.iter().any(|(worker, freed)| {
+        *freed && there(worker.id.as_str()).is_none_or(|before| before.socs != worker.socs)
+    });
+    if !moves {
+        return model.spec.replicas;
+    }
+    let counts = |id: &&String| {
+        there(id).is_some()
+            || starts
+                .iter()
+                .any(|(worker, freed)| worker.id.0 == **id && !freed)
+    };
+    declared.iter().filter(counts).count() as u32
+}
+
 fn do_one(
-    declaration: &Declaration,
+    (declaration, counted): (&Declaration, &[u32]),
     nodes: &mut [HardwareSnapshot],
     node: &str,
     step: &Step,
@@ -181,12 +246,12 @@ fn do_one(
     if let Some(snapshot) = snapshot {
         carry_out_one(step, snapshot);
     }
-    for (model, before) in models.iter().zip(before) {
+    for ((model, before), counted) in models.iter().zip(before).zip(counted) {
         let after = count(model, nodes);
         let rollout = model.spec.rollout.clone().unwrap_or_default();
         let missing = rollout.max_unavailable.unwrap_or(1);
         let least = rollout.min_available.unwrap_or(0);
-        let must = least.max(model.spec.replicas.saturating_sub(missing)) as usize;
+        let must = least.max(counted.saturating_sub(missing)) as usize;
         prop_assert!(
             after >= before || after >= must || rollout.allow_downtime == Some(true),
             "{}: {after} serve after {} and {must} must",

@@ -1,10 +1,10 @@
 //! Who of a model's replicas may stop when: batches, surplus replicas, downtime, and what is blocked with which numbers.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     Fact,
     declaration::Declaration,
-    kind::{Connectivity, ModelRollout},
+    kind::{Connectivity, ModelRollout, SpreadOver},
     plan::{Plan, ReportKind, ReportReason},
     snapshot::{HardwareSnapshot, WorkerState},
     step::{Action, StepReason},
@@ -12,10 +12,10 @@ use crd::{
 use reconcile::{Inputs, NodeInput, Scope, check};
 
 use crate::{
-    declare::{model, quickstart},
+    declare::{automatic, model, quickstart},
     properties::settle,
     simulate::{apply, plan_of},
-    world::two_ultras,
+    world::{two_ultras, ultras},
 };
 
 /// `minAvailable`, `maxUnavailable`, `allowDowntime`.
@@ -386,4 +386,62 @@ fn cards_alone_keep_to_the_numbers_too() {
     assert_eq!((resets(&plan), batches(&plan).len()), (4, 0));
     assert_eq!(blocked(&plan).len(), 1);
     assert!(plan.nodes[0].work.is_empty());
+}
+
+/// One card with a set of four that a model serves on; then sets of two and more replicas, in one edit.
+#[test]
+fn a_replica_whose_place_is_cut_from_anothers_socs_is_not_waited_for() {
+    // Replicas, numbers, whether anything stops, downtime.
+    let cases: [(u32, Numbers, bool, bool); 6] = [
+        (2, (None, None, None), true, false),
+        // More than there is room for: what has a place goes ahead.
+        (3, (None, None, None), true, false),
+        // One has to serve, and nothing else may: no room for a surplus replica either.
+        (2, (Some(1), None, None), false, false),
+        (2, (Some(1), None, Some(true)), true, true),
+        (2, (Some(2), None, None), false, false),
+        (2, (None, Some(2), None), true, false),
+    ];
+    for (replicas, numbers, stops, downtime) in cases {
+        let before = declared(1, (None, None, None));
+        let mut nodes = vec![ultras("lab", 1)];
+        settle(&before, &mut nodes, true).expect("it settles");
+        assert_eq!(nodes[0].workers.len(), 1);
+        let mut after = declared(replicas, numbers);
+        after.groups[0].spec = automatic(2, SpreadOver::Card, None);
+        after.models[0].spec.shards = 2;
+        let plan = checked(&after, &nodes);
+        assert_eq!(
+            blocked(&plan).is_empty(),
+            stops,
+            "{replicas} {numbers:?}: {:?}",
+            blocked(&plan)
+        );
+        assert_eq!(down(&plan), downtime, "{replicas} {numbers:?}");
+        settle(&after, &mut nodes, true).expect("it settles");
+        let serving = nodes[0].workers.len();
+        assert_eq!(serving, if stops { 2 } else { 1 }, "{replicas} {numbers:?}");
+    }
+}
+
+/// Two cards: while one is cut, the other's replica serves on, and those that wait for room on it hold nobody up.
+#[test]
+fn cards_are_cut_one_by_one_under_replicas_that_serve() {
+    let before = declared(2, (None, None, None));
+    let mut nodes = running(&before);
+    let mut after = declared(4, (None, None, None));
+    after.groups[0].spec = automatic(2, SpreadOver::Card, None);
+    after.models[0].spec.shards = 2;
+    let plan = checked(&after, &nodes);
+    let drained: BTreeSet<&str> = (plan.nodes[0].steps.iter())
+        .filter_map(|step| match &step.action {
+            Action::Drain { workers, .. } => Some(workers),
+            _ => None,
+        })
+        .flatten()
+        .map(crd::id::WorkerId::as_str)
+        .collect();
+    assert_eq!(drained.len(), 1, "{drained:?}");
+    settle(&after, &mut nodes, true).expect("it settles");
+    assert_eq!(nodes[0].workers.len(), 4);
 }

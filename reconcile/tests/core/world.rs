@@ -276,9 +276,14 @@ pub fn tenant(soc: PciAddress) -> Holder {
 
 /// Two Ultra cards below one host switch.
 pub fn two_ultras(node: &str) -> HardwareSnapshot {
+    ultras(node, 2)
+}
+
+/// Ultras under one switch.
+pub fn ultras(node: &str, cards: usize) -> HardwareSnapshot {
     let mut builder = Builder::new(node);
     let root = builder.root();
-    let slots = builder.switch(root, 2, 0x10b5);
+    let slots = builder.switch(root, cards, 0x10b5);
     for slot in slots {
         builder.ultra(slot);
     }

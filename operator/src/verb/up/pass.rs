@@ -26,6 +26,8 @@ pub(super) enum Which {
 /// What a pass is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
+    /// What only puts back what the ledger holds.
+    Repairs,
     /// Cards and settings alone.
     Cards,
     /// Of these, everything but what steps failed on.
@@ -58,6 +60,7 @@ impl Up<'_> {
             Stage::Starting(_) => return self.start_up(Which::First),
             Stage::Keeping => {}
         }
+        self.begins_with_repairs();
         let first = self.pass(Which::First, Width::Everything)?;
         if !is_settled(&first) {
             let ends = self.begins_badly(&first);
@@ -134,7 +137,11 @@ impl Up<'_> {
 
     /// One pass beyond cards, and its workers.
     fn keeps(&mut self, width: Width) -> Result<Kept, Failure> {
-        match self.pass(Which::Later, width) {
+        let mut passed = self.pass(Which::Later, width);
+        if matches!(&passed, Err(failure) if failure.exit() == Exit::Blocked) && self.puts_back() {
+            passed = self.pass(Which::Later, width);
+        }
+        match passed {
             Ok(settled) if is_settled(&settled) => {
                 if self.again.aside.is_empty() {
                     self.said.remove("pass");
@@ -184,6 +191,7 @@ impl Up<'_> {
     /// A look at cards and settings while a service manager waits. What a person has to approve keeps nobody waiting, and
     /// neither does a step that failed.
     fn start_up(&mut self, which: Which) -> Result<Option<Exit>, Failure> {
+        self.begins_with_repairs();
         match self.pass(which, Width::Cards) {
             Ok(settled) if is_settled(&settled) => {
                 match which {
@@ -253,6 +261,7 @@ impl Up<'_> {
             room: &self.setting.room,
             declaration: &self.declaration,
             scope: match width {
+                Width::Repairs => Scope::Repairs,
                 Width::Cards | Width::SoundCards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
@@ -264,7 +273,11 @@ impl Up<'_> {
             console,
             stop: self.stop,
             leave: &leave,
-            asking: if first { Asking::Up } else { Asking::Timer },
+            asking: match width {
+                Width::Repairs => Asking::Nobody,
+                _ if first => Asking::Up,
+                _ => Asking::Timer,
+            },
             crew: Crew::Supervised(&mut self.supervisor),
         };
         let settled = engine.converge(|plan: &Plan| {
@@ -278,6 +291,11 @@ impl Up<'_> {
                 // The answer alone is the result of `--ask`.
                 if !again.is_news(width, &text) && !first {
                     return Ok(());
+                }
+                if width == Width::Repairs {
+                    console.note(
+                        "putting back what was approved before, which needs no approval again",
+                    );
                 }
                 if asks_only || !first {
                     console.note(text.trim_end());

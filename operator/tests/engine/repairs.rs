@@ -1,0 +1,104 @@
+//! What somebody approved and a boot undid comes back without asking again, and nothing besides it does.
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::{lab::Lab, supervision::Up};
+
+const PORT: &str = "\"0000:24:00.0\"";
+
+/// A policy that wants every digest approved, whose settings no file keeps, carried out once.
+fn approved_by_hand() -> Lab {
+    let lab = Lab::new();
+    let policy = lab.path("declared/policy.yaml");
+    let text = fs::read_to_string(&policy).unwrap();
+    let text = text
+        .replace("mode: Automatic", "mode: Manual")
+        .replace("    persistence: Persist\n", "");
+    fs::write(&policy, text).unwrap();
+    let refused = lab.run("state", &["apply", "-f", "declared"]).expect(12);
+    let (_, digest) = refused.stderr.split_once("--approve-digest ").unwrap();
+    let digest = digest.split_whitespace().next().unwrap();
+    let apply = ["apply", "-f", "declared", "--approve-digest", digest];
+    lab.run("state", &apply).expect(0);
+    lab
+}
+
+fn edit(lab: &Lab, file: &str, from: &str, to: &str) {
+    let path = lab.path(file);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(&path, text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn after_a_boot_nobody_is_asked_for_what_was_approved() {
+    let lab = approved_by_hand();
+    let left = lab.registers("state").words;
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    assert_ne!(lab.registers("state").words, left);
+    // `apply` wants its digest, as always.
+    lab.run("state", &["apply", "-f", "declared"]).expect(12);
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("putting back what was approved before, which needs no approval again");
+    up.hears("serves on");
+    assert_eq!(lab.registers("state").words, left);
+    // And where it is at work already.
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    up.hears("putting back what was approved before, which needs no approval again");
+    up.hears("serves on");
+    assert_eq!(lab.registers("state").words, left);
+    up.signal(Signal::SIGTERM);
+    assert_eq!(up.ends().code(), Some(0));
+}
+
+#[test]
+fn what_waits_for_approval_waits_beside_it() {
+    let lab = approved_by_hand();
+    let left = lab.registers("state").words;
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    // Another value than the one that was approved, and another port that was not.
+    edit(
+        &lab,
+        "declared/policy.yaml",
+        "maxMapCount: 2048000",
+        "maxMapCount: 1048576",
+    );
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("putting back what was approved before, which needs no approval again");
+    assert_eq!(up.ends().code(), Some(12));
+    let words = lab.registers("state").words;
+    assert_eq!(words[PORT], left[PORT]);
+    assert_eq!(
+        words["control_resp_timeout_s"],
+        left["control_resp_timeout_s"]
+    );
+    assert_ne!(words["vm.max_map_count"], left["vm.max_map_count"]);
+    assert_ne!(words["vm.max_map_count"], "1048576");
+}
+
+#[test]
+fn what_somebody_set_since_the_boot_is_left_to_whoever_approves() {
+    let lab = approved_by_hand();
+    let set = ["rack", "set", "vm.max_map_count", "70000"];
+    lab.run("state", &set).expect(0);
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    assert_eq!(up.ends().code(), Some(12));
+    assert_eq!(lab.registers("state").words["vm.max_map_count"], "70000");
+}
+
+#[test]
+fn a_paused_rollout_waits_with_it() {
+    let lab = approved_by_hand();
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    let booted = lab.registers("state").words;
+    edit(
+        &lab,
+        "declared/policy.yaml",
+        "  enforcement: Enforce\n",
+        "  enforcement: Enforce\n  rollout:\n    paused: true\n",
+    );
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    assert_eq!(up.ends().code(), Some(12));
+    assert_eq!(lab.registers("state").words, booted);
+}

@@ -1,0 +1,102 @@
+//! What of a node's work only puts back what the ledger holds: redirect bits that a boot or an error recovery set again, and
+//! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
+use crd::{
+    snapshot::{LedgerEntry, LedgerTarget},
+    step::{Action, Ownership},
+};
+
+use super::{
+    draft::Draft,
+    node::acs_target,
+    sequence::Work,
+    unit::{Clear, Unit},
+    work::holding,
+};
+use crate::view::View;
+
+/// Of the work, that alone.
+pub(super) fn only(view: &View<'_>, work: Work) -> Work {
+    let Work {
+        units,
+        budget,
+        settings,
+        bookkeeping: _,
+    } = work;
+    let units = units.into_iter().filter_map(|unit| repair(view, unit));
+    let settings = settings.into_iter().filter_map(|draft| again(view, draft));
+    Work {
+        units: units.collect(),
+        budget,
+        settings: settings.collect(),
+        bookkeeping: Vec::new(),
+    }
+}
+
+/// A unit that clears what was cleared before and proves a set that the ledger knows, under no worker.
+fn repair(view: &View<'_>, mut unit: Unit) -> Option<Unit> {
+    let Unit {
+        idle,
+        drain_seconds: _,
+        restores,
+        clears,
+        requests,
+        withdrawals,
+        reset_all,
+        verify: _,
+        assign,
+    } = &mut unit;
+    let new = !restores.is_empty()
+        || !requests.is_empty()
+        || !withdrawals.is_empty()
+        || !reset_all.is_empty()
+        || !assign.is_empty();
+    let idle: Vec<_> = idle.iter().copied().collect();
+    if new || !holding(view, &idle).is_empty() {
+        return None;
+    }
+    for clear in clears {
+        let entry = cleared_before(view, clear)?;
+        clear.record = as_kept(entry);
+    }
+    Some(unit)
+}
+
+/// The entry that says that exactly these bits of the port were left cleared.
+fn cleared_before<'a>(view: &'a View<'_>, clear: &Clear) -> Option<&'a LedgerEntry> {
+    let after = crd::id::Word(clear.before.0 & !clear.mask.0).to_string();
+    let entry = entry(view, &acs_target(&clear.port))?;
+    (entry.written == after).then_some(entry)
+}
+
+/// A setting to which a boot gave another value than the one we left. Without a boot between, somebody meant it.
+fn again(view: &View<'_>, mut draft: Draft) -> Option<Draft> {
+    let (target, after) = match &draft.step.action {
+        Action::SetDriver { name, after, .. } => {
+            (LedgerTarget::Driver { name: name.clone() }, after)
+        }
+        Action::SetSysctl { name, after, .. } => {
+            (LedgerTarget::Sysctl { name: name.clone() }, after)
+        }
+        _ => return None,
+    };
+    let entry = entry(view, &target)?;
+    let booted = view.snapshot.boot_id.get() != Some(&entry.boot_id);
+    if !booted || entry.written != after.to_string() {
+        return None;
+    }
+    draft.step.record = Some(as_kept(entry));
+    Some(draft)
+}
+
+fn entry<'a>(view: &'a View<'_>, target: &LedgerTarget) -> Option<&'a LedgerEntry> {
+    let mut entries = view.snapshot.ledger.entries.iter();
+    entries.find(|entry| entry.target == *target)
+}
+
+/// For whom, and under which rule, stays as it is: another declaration of that waits for leave.
+fn as_kept(entry: &LedgerEntry) -> Ownership {
+    Ownership {
+        owners: entry.owners.clone(),
+        deletion: entry.deletion,
+    }
+}
