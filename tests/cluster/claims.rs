@@ -48,8 +48,36 @@ fn has_room(plane: &ControlPlane, node: &str) {
         .expected();
 }
 
+/// Whoever runs with the roles of a version that followed no claims hears of it, and it works once it has its own.
+fn with_older_roles(plane: &ControlPlane, fleet: &mut Fleet) {
+    let resources = "{range .rules[*]}{.resources[0]} {end}";
+    let role = "clusterrole/shardplane-controller";
+    let rules = plane.kubectl(&["get", role, "-o", &format!("jsonpath={resources}")]);
+    let rules = rules.expected();
+    let claims = "persistentvolumeclaims";
+    let place = rules.split_whitespace().position(|first| first == claims);
+    let place = place.expect("it may read claims");
+    let patch = |change: &str| {
+        plane
+            .kubectl(&["patch", role, "--type=json", "-p", change])
+            .expected();
+    };
+    fleet.kill_controller("first");
+    patch(&format!(r#"[{{"op":"remove","path":"/rules/{place}"}}]"#));
+    fleet.start_controller(plane, "first");
+    until(
+        "it is told",
+        || plane.logs(),
+        |logs| logs.contains("persistentvolumeclaims too"),
+    );
+    patch(&format!(
+        r#"[{{"op":"add","path":"/rules/-","value":{{"apiGroups":[""],"resources":["{claims}"],"verbs":["list","watch"]}}}}]"#
+    ));
+}
+
 pub fn a_claim_that_comes_late_is_waited_for(plane: &mut ControlPlane) {
-    let _fleet = Fleet::start(plane, &[]);
+    let mut fleet = Fleet::start(plane, &[]);
+    with_older_roles(plane, &mut fleet);
     let _controllers = plane.start_controllers(CONTROLLERS);
     let _scheduler = plane.start_scheduler();
     for node in ["n1", "n2"] {

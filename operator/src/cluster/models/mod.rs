@@ -81,6 +81,9 @@ fn working(reason: &str, message: impl Into<String>) -> Verdict {
     }
 }
 
+/// Said where what decisions depend on does not come.
+const UNLISTED: &str = "models and builds are left as they are: the API server does not list all that they depend on; may this account read it, persistentvolumeclaims too, as charts/shardplane/manifests/roles.yaml has it?";
+
 /// What was not taken, and when that was.
 type Refusals = BTreeMap<Object, (Refusal, Timestamp)>;
 
@@ -103,6 +106,7 @@ pub struct Models<'a> {
 impl Models<'_> {
     /// Works while this controller leads, until it is asked to end.
     pub async fn serve(&self) {
+        let mut told = false;
         while !self.term.is_over() {
             let Some(epoch) = self.term.epoch() else {
                 tokio::time::sleep(LOOK).await;
@@ -110,9 +114,12 @@ impl Models<'_> {
             };
             while self.term.leads(epoch) {
                 let stores = Stores::follow(&self.client, &self.me, self.term.changed());
-                // Why a list does not come, the cards' part tells.
                 if tokio::time::timeout(LIMIT, stores.ready()).await == Ok(true) {
                     self.turns(epoch, &stores).await;
+                } else if !told {
+                    // A server that is away, the cards' part tells; roles that are older than this program nobody else sees.
+                    self.log.say(Level::Warning, UNLISTED, &[]);
+                    told = true;
                 }
             }
         }
