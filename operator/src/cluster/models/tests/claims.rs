@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     super::claims::Unusable,
-    declared::{tiny, tiny_build},
-    hand::{Hand, at, claim},
+    declared::{claim, tiny, tiny_build},
+    hand::{Hand, at},
 };
 use crate::cluster::names::BUILD_LABEL;
 

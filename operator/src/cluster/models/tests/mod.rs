@@ -11,8 +11,8 @@ use kube_client::ResourceExt;
 use serde_json::json;
 
 use crate::cluster::names::{PROGRAM, REQUESTED_AT};
-use declared::{named, tiny, tiny_build, with};
-use hand::{Hand, at, claim};
+use declared::{claim, named, tiny, tiny_build, with};
+use hand::{Hand, at};
 
 #[test]
 fn a_model_is_built_served_scaled_and_left() {
