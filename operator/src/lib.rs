@@ -84,12 +84,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         },
         _ => console,
     };
-    // A verb that changes machines is given the time to end its step; any other is simply left.
-    let patient = matches!(
-        cli.verb,
-        Verb::Apply(_) | Verb::Up(_) | Verb::Down(_) | Verb::Agent(_) | Verb::Controller(_)
-    );
+    // A verb that changes machines is given the time to end its step, once it may have begun one; any other is simply left.
     let flag = StopFlag::default();
+    if matches!(
+        cli.verb,
+        Verb::Down(_) | Verb::Agent(_) | Verb::Controller(_)
+    ) {
+        flag.takes_in_hand();
+    }
+    let asked = flag.clone();
     // The verb takes the console along.
     let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
     let (endings, ended) = mpsc::sync_channel(16);
@@ -117,14 +120,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         refused(&told, "starting a thread", &error);
         return Exit::Unavailable;
     }
-    let exit = until_the_end(&ended, patient, &told);
+    let exit = until_the_end(&ended, &asked, &told);
     // Nobody waits any more for what still runs.
     machine::end_programs();
     exit
 }
 
 /// Waits for the verb to end, or for signals to end it: one that is patient may end what it has in hand.
-fn until_the_end(ended: &mpsc::Receiver<Ending>, patient: bool, told: &Console) -> Exit {
+fn until_the_end(ended: &mpsc::Receiver<Ending>, flag: &StopFlag, told: &Console) -> Exit {
     let mut asked = false;
     let mut patience = None;
     loop {
@@ -134,7 +137,7 @@ fn until_the_end(ended: &mpsc::Receiver<Ending>, patient: bool, told: &Console) 
         };
         match ending {
             Ok(Ending::Verb(exit)) => return exit,
-            Ok(Ending::Signal(stop)) if !patient => return stop.exit(),
+            Ok(Ending::Signal(stop)) if !flag.has_in_hand() => return stop.exit(),
             Ok(Ending::Signal(_)) if !asked => {
                 asked = true;
                 patience = Some(SILENCE);

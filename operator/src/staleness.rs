@@ -2,11 +2,14 @@
 use std::collections::BTreeMap;
 
 use crd::{
-    plan::Plan,
+    id::NodeName,
+    plan::{Governance, Plan},
     snapshot::HardwareSnapshot,
-    step::{Precondition, Step},
+    step::{DisruptionClass, Precondition, Step},
 };
-use reconcile::{FailedSteps, Inputs, NodeInput, SpentResets, failed::leave_spent, judge};
+use reconcile::{
+    FailedSteps, Inputs, NodeInput, SpentResets, failed::leave_spent, judge, misstated,
+};
 
 use crate::{document::SavedPlan, exit::Exit, failure::Failure};
 
@@ -80,9 +83,26 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
             .flat_map(|node| node.steps.clone())
             .collect()
     };
+    let refused = |what: String| {
+        Failure::said(
+            Exit::Stale,
+            format!("{what}; nothing was touched"),
+            format!(
+                "it was edited, or saved by another version ({}): save it anew with `shardplane plan --out FILE`",
+                saved.tool
+            ),
+        )
+    };
     let (said, given) = (all(&saved.plan), all(&again));
     if said == given && digests(&saved.plan) == digests(&again) {
-        return Ok(());
+        let key = misstated(&saved.plan)
+            .or_else(|| (nodes_say(&saved.plan) != nodes_say(&again)).then_some("nodes"));
+        return match key {
+            None => Ok(()),
+            Some(key) => Err(refused(format!(
+                "what the saved plan says in its `{key}` is not what its own steps give"
+            ))),
+        };
     }
     let differs = said
         .iter()
@@ -92,16 +112,24 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
             || "their order or a digest differs".to_owned(),
             |step| format!("the first that differs is {}", step.id),
         );
-    Err(Failure::said(
-        Exit::Stale,
-        format!(
-            "the saved plan's steps are not what its own declaration and snapshots give ({differs}); nothing was touched"
-        ),
-        format!(
-            "it was edited, or saved by another version ({}): save it anew with `shardplane plan --out FILE`",
-            saved.tool
-        ),
-    ))
+    Err(refused(format!(
+        "the saved plan's steps are not what its own declaration and snapshots give ({differs})"
+    )))
+}
+
+/// What is said of each node beside its steps.
+fn nodes_say(plan: &Plan) -> Vec<(&NodeName, &Governance, DisruptionClass, bool)> {
+    let nodes = plan.nodes.iter();
+    nodes
+        .map(|node| {
+            (
+                &node.node,
+                &node.governance,
+                node.disruption,
+                node.disruptive,
+            )
+        })
+        .collect()
 }
 
 fn steps(plan: &Plan) -> Vec<&crd::id::StepId> {

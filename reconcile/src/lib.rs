@@ -46,5 +46,5 @@ pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
 pub use judge::judge;
 pub use plan::{
     boot::{BootParameters, boot_parameters},
-    counts, plan,
+    counts, misstated, plan,
 };

@@ -2,7 +2,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread,
 };
@@ -33,7 +33,7 @@ impl Stop {
 
 /// Whether somebody asked for a stop; shared by everything that works on one command.
 #[derive(Clone, Debug, Default)]
-pub struct StopFlag(Arc<AtomicU8>);
+pub struct StopFlag(Arc<AtomicU8>, Arc<AtomicBool>);
 
 impl StopFlag {
     /// What was asked for first, if anything was.
@@ -43,6 +43,17 @@ impl StopFlag {
             1 => Some(Stop::Interrupt),
             _ => Some(Stop::Terminate),
         }
+    }
+
+    /// From here on something may be in hand, which a stop waits for. Before, as while a declaration is read from a terminal,
+    /// it is simply left.
+    pub fn takes_in_hand(&self) {
+        self.1.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether something may be in hand.
+    pub fn has_in_hand(&self) -> bool {
+        self.1.load(Ordering::SeqCst)
     }
 
     /// Asks for a stop, as a signal would.

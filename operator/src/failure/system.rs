@@ -86,13 +86,12 @@ fn by_number(error: &io::Error) -> &'static str {
 /// The error of the system at the end of a chain of causes.
 pub fn of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut at = Some(error);
+    let mut last = None;
     while let Some(error) = at {
-        if let Some(found) = error.downcast_ref::<io::Error>() {
-            return Some(found);
-        }
+        last = error.downcast_ref::<io::Error>().or(last);
         at = error.source();
     }
-    None
+    last
 }
 
 #[cfg(test)]

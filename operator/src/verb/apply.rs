@@ -41,6 +41,7 @@ pub fn run(
     let base = saved
         .as_ref()
         .map_or_else(|| environment.current.clone(), |saved| saved.base.clone());
+    stop.takes_in_hand();
     let place = SourcePlace::new(base);
     let setting = setting::open(
         &args.place,

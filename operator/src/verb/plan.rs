@@ -87,6 +87,12 @@ pub fn run(
             source,
         };
         crate::state::durable::replace(out, text.as_bytes()).map_err(write)?;
+        if !args.recordings.snapshot.is_empty() {
+            console.note(&format!(
+                "note: {} is for reading alone: it was planned for a recording, and `apply` takes only a plan of the machine that it is to change",
+                out.display()
+            ));
+        }
         next = format!("shardplane apply {}{}", out.display(), placed(args));
     }
     if engine::wants_digest(&plan) {

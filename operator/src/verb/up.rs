@@ -55,6 +55,7 @@ pub fn run(
     stop: &StopFlag,
 ) -> Result<Exit, Failure> {
     let declared = reread::first(args, console)?;
+    stop.takes_in_hand();
     let stage = match &declared {
         None => Stage::Standby,
         Some(_) if console.notify().is_there() => {

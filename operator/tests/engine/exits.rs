@@ -140,6 +140,19 @@ fn a_saved_plan_that_was_edited_is_refused() {
     for (from, to) in [
         ("\"0x001d\"", "\"0x001f\""),
         ("\"maxMapCount\": 2048000", "\"maxMapCount\": 2048001"),
+        // What is said of it, beside what is done.
+        ("\"digest\": \"rollout:b3:", "\"digest\": \"rollout:b3:0"),
+        ("\"applyable\": true", "\"applyable\": false"),
+        ("\"errored\": false", "\"errored\": true"),
+        ("\"resets\": 2", "\"resets\": 0"),
+        (
+            "\n        \"disruptive\": true",
+            "\n        \"disruptive\": false",
+        ),
+        (
+            "\"approval\": \"Automatic\",\n",
+            "\"approval\": \"Manual\",\n",
+        ),
     ] {
         assert!(whole.contains(from), "{from}");
         std::fs::write(lab.path("edited.json"), whole.replacen(from, to, 1)).unwrap();

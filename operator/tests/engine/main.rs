@@ -38,6 +38,7 @@ mod rooms;
 mod roots;
 mod spent_resets;
 mod supervision;
+mod terminal;
 mod turns;
 mod unbuilt;
 mod unbuilt_once;

@@ -35,7 +35,7 @@ mod unit;
 mod units;
 mod work;
 
-pub use tally::counts;
+pub use tally::{counts, misstated};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,12 +4,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     declaration::{Declaration, Span},
     id::ObjectRef,
-    plan::{NodePlan, ObjectPlan, ObjectStatus, ReportKind, Summary},
+    plan::{NodePlan, ObjectPlan, ObjectStatus, Plan, ReportKind, Summary},
     snapshot::HardwareSnapshot,
     step::{Action, Step},
 };
 
 use super::report::Report;
+use crate::{digest::rollout_digest, rollout};
+
+/// The first thing that a plan says of itself and that its own steps and report do not give: its key, as printed.
+pub fn misstated(plan: &Plan) -> Option<&'static str> {
+    let steps = plan.nodes.iter();
+    let mut summary = counts(steps.flat_map(|node| node.steps.iter().chain(&node.work)));
+    let of = |kind| plan.report.iter().filter(move |line| line.kind == kind);
+    summary.blocked = u32::try_from(of(ReportKind::Blocked).count()).unwrap_or(u32::MAX);
+    let errored = of(ReportKind::Error).next().is_some();
+    let said = [
+        ("digest", plan.digest == rollout_digest(&plan.nodes)),
+        ("order", plan.order == rollout::order(&plan.nodes)),
+        (
+            "applyable",
+            plan.applyable == plan.nodes.iter().any(rollout::has_work),
+        ),
+        (
+            "complete",
+            plan.complete == (summary.blocked == 0 && !errored),
+        ),
+        ("errored", plan.errored == errored),
+        ("summary", plan.summary == summary),
+    ];
+    said.into_iter()
+        .find(|(_, holds)| !holds)
+        .map(|(key, _)| key)
+}
 
 impl Report<'_> {
     /// Every declared object and every one that only a ledger knows.

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
-    id::{BootId, PciPath, WorkerId},
+    id::{BootId, PciAddress, PciPath, WorkerId},
     kind::rack::{Durations, Fault, Server, Sku, SocState},
 };
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub(crate) struct Live {
     pub(crate) wall_ms: Option<u64>,
     /// What is out of its slot now, by path.
     pub(crate) unplugged: BTreeSet<PciPath>,
+    /// The address that each of these had last, by which a person knows it over a boot that gives it none.
+    #[serde(default)]
+    pub(crate) had_address: BTreeMap<PciPath, PciAddress>,
     /// What was out at the boot: it has no bus numbers until the next.
     pub(crate) out_at_boot: BTreeSet<PciPath>,
     /// Cards that were added to the file's, by the path of the port above.
@@ -141,6 +144,7 @@ impl Live {
             rack_ms: 0,
             wall_ms: None,
             unplugged: world.absent.clone(),
+            had_address: BTreeMap::new(),
             out_at_boot: BTreeSet::new(),
             added: BTreeMap::new(),
             written: BTreeMap::new(),
@@ -273,6 +277,7 @@ impl Live {
         // A reset ends every program on the SoC.
         self.holds.retain(|hold| hold.soc != path);
         if falls {
+            self.had_address.insert(path.clone(), function.address);
             self.unplugged.insert(path.clone());
         }
         self.event(EventLive::SocReset { path });

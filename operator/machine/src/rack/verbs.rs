@@ -149,6 +149,12 @@ impl RackServer {
             .into_iter()
             .map(|index| world.functions[index].path.clone())
             .collect();
+            for function in &world.functions {
+                if paths.contains(&function.path) {
+                    let had = function.address;
+                    live.had_address.insert(function.path.clone(), had);
+                }
+            }
             if paths.is_empty() {
                 return Err(self.no_such(format!("card below {address}")));
             }
@@ -170,10 +176,15 @@ impl RackServer {
     /// numbers: it shows up after the next `reboot`, and shifts those behind it.
     pub fn replug(&self, what: &str) -> Result<(), RackError> {
         self.store.transact(|live, world| {
-            let by_address = what
-                .parse::<PciAddress>()
-                .ok()
-                .and_then(|address| world.by_address.get(&address));
+            let address = what.parse::<PciAddress>().ok();
+            let by_address = address.and_then(|address| world.by_address.get(&address));
+            // A boot since gave that address to another function, or to none.
+            let had = || {
+                let mut had = live.had_address.iter();
+                had.find(|(_, had)| Some(**had) == address)
+                    .map(|(path, _)| path.clone())
+                    .filter(|path| live.unplugged.contains(path))
+            };
             let wanted = match by_address {
                 Some(&index) if is_slot(world, index) => {
                     let prefix = format!("{}/", world.functions[index].path);
@@ -187,6 +198,7 @@ impl RackServer {
             };
             let path = wanted
                 .filter(|path| live.unplugged.contains(path))
+                .or_else(had)
                 .ok_or_else(|| {
                     let out: Vec<&str> = live.unplugged.iter().map(PciPath::as_str).collect();
                     self.no_such(format!(
@@ -199,6 +211,7 @@ impl RackServer {
                     ))
                 })?;
             live.unplugged.remove(&path);
+            live.had_address.remove(&path);
             let now = self.rack_ms(live);
             let below = format!("{path}/");
             for index in 0..world.functions.len() {

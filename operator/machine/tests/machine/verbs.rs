@@ -70,6 +70,27 @@ fn a_soc_is_up_again_when_a_person_looks_next() {
 }
 
 #[test]
+fn what_was_out_at_a_boot_goes_back_by_the_address_that_it_had() {
+    let room = Room::of(TWO_ULTRA);
+    let (first, second) = (at("0000:25:00.0"), at("0000:26:00.0"));
+    room.server().unplug(first).unwrap();
+    room.server().reboot().unwrap();
+    // Those behind it have moved up: where it was is another now, which is in its place.
+    let moved = room.probe().socs;
+    assert_eq!(moved.len(), 7);
+    room.server().unplug(second).unwrap();
+    room.server().replug(&second.to_string()).unwrap();
+    room.server().replug(&first.to_string()).unwrap();
+    assert!(matches!(
+        room.server().replug(&first.to_string()),
+        Err(RackError::NoSuch { .. })
+    ));
+    room.server().reboot().unwrap();
+    let socs: Vec<PciAddress> = room.probe().socs.iter().map(|soc| soc.address).collect();
+    assert!(socs.len() == 8 && socs.contains(&first), "{socs:?}");
+}
+
+#[test]
 fn unplug_and_replug_are_events() {
     let room = Room::of(TWO_ULTRA);
     let mut cursor = room.machine().cursor();
