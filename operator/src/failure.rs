@@ -239,6 +239,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         StepError::Expectation { .. }
         | StepError::ToolFailed { .. }
         | StepError::WriteIgnored { .. }
+        | StepError::WritePartial { .. }
         | StepError::SettingIgnored { .. }
         | StepError::FileIgnored { .. }
         | StepError::Held { .. }

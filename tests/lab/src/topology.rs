@@ -127,6 +127,7 @@ fn possible(server: &Server) -> Result<()> {
             | Fault::ToolIdle(_)
             | Fault::ToolEndsBadly(_) => {}
             Fault::WriteIgnored(_)
+            | Fault::WritePartial(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
             | Fault::WriteForbidden(_)

@@ -13,6 +13,8 @@ pub enum Fault {
     WriteIgnored(PciAddress),
     /// `config-writes-dropped:<address>`: as `write-ignored`, but the switch's own management interface still works.
     ConfigWritesDropped(PciAddress),
+    /// `write-partial:<address>`: of the bits that a configuration write to this function would change, only the lowest does.
+    WritePartial(PciAddress),
     /// `write-refused:<address>`: configuration writes to this function fail.
     WriteRefused(PciAddress),
     /// `write-forbidden:<address>`: configuration writes to this function are not permitted (EPERM).
@@ -80,7 +82,7 @@ impl Moment {
 }
 
 /// Each form of a fault, and what it makes the rack do; `<…>` stands for what is filled in.
-pub const FAULTS: [(&str, &str); 17] = [
+pub const FAULTS: [(&str, &str); 18] = [
     (
         "write-ignored:<address>",
         "configuration writes to this function seem to succeed and change nothing",
@@ -88,6 +90,10 @@ pub const FAULTS: [(&str, &str); 17] = [
     (
         "config-writes-dropped:<address>",
         "the same, but the switch's own management interface still works",
+    ),
+    (
+        "write-partial:<address>",
+        "of the bits that a configuration write would change, only the lowest does",
     ),
     (
         "write-refused:<address>",
@@ -185,6 +191,7 @@ impl FromStr for Fault {
         let tool = || name(b"-");
         Ok(match word {
             "write-ignored" => Self::WriteIgnored(address()?),
+            "write-partial" => Self::WritePartial(address()?),
             "config-writes-dropped" => Self::ConfigWritesDropped(address()?),
             "write-refused" => Self::WriteRefused(address()?),
             "write-forbidden" => Self::WriteForbidden(address()?),
@@ -210,6 +217,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WriteIgnored(at) => write!(f, "write-ignored:{at}"),
+            Self::WritePartial(at) => write!(f, "write-partial:{at}"),
             Self::ConfigWritesDropped(at) => write!(f, "config-writes-dropped:{at}"),
             Self::WriteRefused(at) => write!(f, "write-refused:{at}"),
             Self::WriteForbidden(at) => write!(f, "write-forbidden:{at}"),
@@ -263,6 +271,7 @@ mod tests {
     fn faults_round_trip_or_are_refused() {
         for text in [
             "write-ignored:0000:21:00.0",
+            "write-partial:0000:21:00.0",
             "reset-hangs:10000:e1:00.0",
             "write-forbidden:0000:21:00.0",
             "setting-forbidden:vm.max_map_count",

@@ -103,6 +103,19 @@ fn change(
     if found.0 & mask.0 != wanted.0 & mask.0 && super::switchtec::write_acs(machine, port, wanted) {
         (_, found) = control(machine, port)?;
     }
+    if found.0 & mask.0 != wanted.0 & mask.0 && found.0 & mask.0 != now.0 & mask.0 {
+        machine.pwrite(&path, at, &now.0.to_le_bytes())?;
+        let (_, mut left) = control(machine, port)?;
+        if left.0 & mask.0 != now.0 & mask.0 && super::switchtec::write_acs(machine, port, now) {
+            (_, left) = control(machine, port)?;
+        }
+        return Err(StepError::WritePartial {
+            port: port.address,
+            wanted,
+            found,
+            left,
+        });
+    }
     if found.0 & mask.0 != wanted.0 & mask.0 {
         return Err(StepError::WriteIgnored {
             port: port.address,

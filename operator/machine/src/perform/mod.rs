@@ -88,6 +88,20 @@ pub enum StepError {
         /// The word read back.
         found: Word,
     },
+    /// A register took only a part of a write, which was taken back: half a change would be in nobody's ledger.
+    #[error(
+        "the write to {port} took only partly: wanted {wanted}, found {found}; put back, it reads {left}"
+    )]
+    WritePartial {
+        /// The port.
+        port: PciAddress,
+        /// The word written.
+        wanted: Word,
+        /// The word read back.
+        found: Word,
+        /// The word read once what stood there before was written again.
+        left: Word,
+    },
     /// A setting kept its value although the write succeeded.
     #[error("the write to {setting} was ignored: wanted {wanted}, found {found}")]
     SettingIgnored {

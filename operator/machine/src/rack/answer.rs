@@ -104,6 +104,11 @@ impl RackServer {
                 || live.faults.contains(&Fault::ConfigWritesDropped(address));
             if !dropped {
                 let now = view.image(function);
+                let bytes = if live.faults.contains(&Fault::WritePartial(address)) {
+                    &lowest_bit(&now, offset, bytes)
+                } else {
+                    bytes
+                };
                 let left = written(function, &now, offset, bytes);
                 live.written
                     .entry(function.path.clone())
@@ -265,4 +270,19 @@ fn is_forbidden(live: &Live, parts: &[&str]) -> bool {
         _ => return false,
     };
     live.faults.contains(&Fault::SettingForbidden(name))
+}
+
+/// What is there, with the lowest bit alone of those that a write would change.
+fn lowest_bit(now: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> {
+    let there = now.iter().skip(offset).copied().chain(std::iter::repeat(0));
+    let mut left: Vec<u8> = there.take(bytes.len()).collect();
+    let mut changed = left
+        .iter_mut()
+        .zip(bytes)
+        .filter(|(was, asked)| was != asked);
+    if let Some((was, asked)) = changed.next() {
+        let differs = *was ^ asked;
+        *was ^= differs & differs.wrapping_neg();
+    }
+    left
 }

@@ -176,6 +176,7 @@ impl RackServer {
             Fault::Kill { .. }
             | Fault::Power { .. }
             | Fault::WriteIgnored(_)
+            | Fault::WritePartial(_)
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
             | Fault::WriteForbidden(_)

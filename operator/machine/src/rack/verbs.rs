@@ -344,6 +344,7 @@ pub(crate) fn is_slot(world: &World, index: usize) -> bool {
 pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
     match fault {
         Fault::WriteIgnored(address)
+        | Fault::WritePartial(address)
         | Fault::ConfigWritesDropped(address)
         | Fault::WriteRefused(address)
         | Fault::WriteForbidden(address)

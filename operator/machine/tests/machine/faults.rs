@@ -43,6 +43,17 @@ fn writes_that_fail() {
         panic!("{error}")
     };
     assert_eq!((wanted, found), (Word(0x0011), Word(0x001d)));
+    // Half a change is taken back, because nobody's ledger would know of it.
+    let partial = room("write-partial:0000:24:00.0");
+    let idle = "tool-idle:switchtec".parse().unwrap();
+    partial.server().fault(idle).unwrap();
+    let before = partial.probe();
+    let error = perform(partial.machine(), &clear(&partial)).unwrap_err();
+    let StepError::WritePartial { found, left, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!((found, left), (Word(0x0019), Word(0x001d)));
+    assert_eq!(partial.probe().functions, before.functions);
     let room = room("write-refused:0000:24:00.0");
     let error = perform(room.machine(), &clear(&room)).unwrap_err();
     let StepError::Access(error) = error else {
