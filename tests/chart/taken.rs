@@ -42,6 +42,52 @@ fn what_the_schema_allows_comes_to_objects() {
     }
 }
 
+/// Of the agents' own image what is given, and nothing of it in vain.
+#[test]
+fn an_agents_image_is_what_is_given_of_it() {
+    let Some(helm) = Helm::find() else { return };
+    let (one, two) = (
+        format!("sha256:{}", "1".repeat(64)),
+        format!("sha256:{}", "2".repeat(64)),
+    );
+    let rows = [
+        (json!({}), format!("all.example/all@{one}")),
+        (json!({ "tag": "sdk" }), "all.example/all:sdk".to_owned()),
+        (json!({ "digest": two }), format!("all.example/all@{two}")),
+        (
+            json!({ "repository": "own.example/sdk" }),
+            "own.example/sdk:0.1.0".to_owned(),
+        ),
+        (
+            json!({ "repository": "own.example/sdk", "tag": "1" }),
+            "own.example/sdk:1".to_owned(),
+        ),
+    ];
+    for (own, expected) in rows {
+        let all = json!({ "repository": "all.example/all", "tag": "0.9", "digest": one });
+        let values = json!({ "image": all, "agent": { "image": own } });
+        let objects = helm.objects("cards", &values).expect("it is taken");
+        let agents = objects.iter().find(|object| object["kind"] == "DaemonSet");
+        let agents = agents.map(images).expect("there are agents");
+        assert_eq!(agents, [expected], "{own}");
+    }
+}
+
+/// Whoever installs it is told what an upgrade does with definitions, and what it refuses.
+#[test]
+fn what_becomes_of_definitions_is_told() {
+    let Some(helm) = Helm::find() else { return };
+    for (upgrade, words) in [
+        ("false", "Never those of an older chart"),
+        ("true", "installed define --give-up-fields"),
+    ] {
+        let set = format!("crds.upgrade={upgrade}");
+        let install = ["install", "shardplane", CHART, "--namespace=cards"];
+        let ran = helm.run(&[&install[..], &["--dry-run=client", "--set", &set]].concat());
+        assert!(ran.succeeded && ran.stdout.contains(words), "{ran:?}");
+    }
+}
+
 /// Every image that is named, also the one that workers have.
 fn images(value: &Value) -> Vec<String> {
     match value {

@@ -133,6 +133,16 @@ fn names() -> Vec<Wrong> {
             "at '/controller/nodeSelector/a': got null, want string",
         ),
         (
+            "/metrics/serviceMonitor/labels",
+            json!({ "app.kubernetes.io/managed-by": "me" }),
+            "at '/metrics/serviceMonitor/labels/app.kubernetes.io~1managed-by': false schema",
+        ),
+        (
+            "/metrics/rules/labels",
+            json!({ "release": "prometheus", "app.kubernetes.io/name": "x" }),
+            "at '/metrics/rules/labels/app.kubernetes.io~1name': false schema",
+        ),
+        (
             "/metrics/dashboard/labels",
             json!({ "grafana dashboard": "1" }),
             "at '/metrics/dashboard/labels': additional properties 'grafana dashboard' not allowed",

@@ -10,7 +10,8 @@ use tests::{
 
 use crate::{
     control_plane::ControlPlane,
-    fleet::{shardplane, token},
+    fleet::{shardplane, token, until},
+    played::{End, named, pod_ends},
 };
 
 const NAMESPACE: &str = "shardplane-system";
@@ -149,7 +150,41 @@ pub fn a_release_is_installed_changed_and_taken_away(plane: &mut ControlPlane) {
     let file = values.path().display().to_string();
     run(&["upgrade", "shardplane", CHART, "--values", &file]);
     assert_eq!(image(plane), "localhost/shardplane:0.1.1");
-    // No kubelet runs the job that would look first; what it runs was run above.
+    // The job that looks first says no, as far as its pod is played; what it runs was run above.
+    let _controllers = plane.start_controllers("job-controller,serviceaccount-controller");
+    let place = ["--namespace", NAMESPACE, "--kubeconfig", &kubeconfig];
+    let uninstall = [&["uninstall", "shardplane"][..], &place].concat();
+    let job = "batch.kubernetes.io/job-name=shardplane-may-go";
+    let refused = std::thread::scope(|scope| {
+        let uninstalls = scope.spawn(|| helm.run(&uninstall));
+        let pods = || named(plane, NAMESPACE, "pods", job);
+        let pods = until("the job has a pod", pods, |pods| pods.len() == 1);
+        pod_ends(plane, NAMESPACE, &pods[0], End::Badly);
+        uninstalls.join().expect("helm ends")
+    });
+    assert!(!refused.succeeded, "{}", refused.stdout);
+    assert!(
+        plane
+            .kubectl(&["get", "deploy/shardplane-controller", "-n", NAMESPACE])
+            .succeeded
+    );
+    let rights = [
+        "get",
+        "sa,jobs,clusterroles,clusterrolebindings",
+        "-n",
+        NAMESPACE,
+        "-o=name",
+    ];
+    let rights = plane.kubectl(&rights).expected();
+    let left: Vec<&str> = rights
+        .lines()
+        .filter(|name| name.ends_with("may-go"))
+        .collect();
+    assert_eq!(
+        left,
+        ["job.batch/shardplane-may-go"],
+        "its log is there to be read"
+    );
     run(&["uninstall", "shardplane", "--no-hooks"]);
     let left = [
         "get",

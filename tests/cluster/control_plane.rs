@@ -169,16 +169,25 @@ impl ControlPlane {
 
     /// Starts some of Kubernetes' own controllers, named with commas between.
     pub fn start_controllers(&self, names: &str) -> Running {
-        let at = |name: &str| self.folder.path().join(name).display().to_string();
-        let arguments = [
-            format!("--kubeconfig={}", at("kubeconfig")),
-            format!("--controllers={names}"),
+        self.start_client(&self.controllers, &[format!("--controllers={names}")])
+    }
+
+    /// Starts Kubernetes' own scheduler, which runs until it is dropped.
+    pub fn start_scheduler(&self) -> Running {
+        self.start_client(&self.controllers.with_file_name("kube-scheduler"), &[])
+    }
+
+    fn start_client(&self, program: &Path, more: &[String]) -> Running {
+        let kubeconfig = self.folder.path().join("kubeconfig");
+        let mut arguments = vec![
+            format!("--kubeconfig={}", kubeconfig.display()),
             "--bind-address=127.0.0.1".to_owned(),
             // Nobody asks it anything, and several tests run one.
             "--secure-port=0".to_owned(),
             "--leader-elect=false".to_owned(),
         ];
-        start(self.folder.path(), &self.controllers, &arguments)
+        arguments.extend(more.iter().cloned());
+        start(self.folder.path(), program, &arguments)
     }
 
     /// The command that people run.

@@ -45,7 +45,23 @@ pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlan
     all_converged(plane);
     watched::all_is_told(plane, NODES.len());
     until("taints", || self::taints(plane), |now| *now == taints);
+    let builds = |kind: &str| {
+        format!(r#"blocked_seconds{{kind="{kind}",name="default/tiny-guide",reason="Building"}}"#)
+    };
+    let replicas = |of: &str, count: u32| {
+        format!(r#"model_replicas_{of}{{name="default/tiny-guide"}} {count}"#)
+    };
+    watched::a_model_is_told(
+        plane,
+        &[
+            builds("ModelBuild"),
+            builds("ShardedModel"),
+            replicas("wanted", 1),
+            replicas("ready", 0),
+        ],
+    );
     models::a_revision_follows_another(plane);
+    watched::a_model_is_told(plane, &[replicas("wanted", 1), replicas("ready", 1)]);
 
     // No controller of the cluster's own runs here, and without one the claims never go.
     plane
@@ -61,6 +77,7 @@ pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlan
         || NODES.map(|node| fleet.acs(plane, node)),
         |now| *now == before,
     );
+    watched::a_model_is_told(plane, &[]);
     rights::are_minimal(plane);
 }
 

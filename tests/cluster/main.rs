@@ -13,6 +13,7 @@ mod batches;
 mod beside;
 mod cable;
 mod chart;
+mod claims;
 mod clocks;
 mod columns;
 mod contending;
@@ -125,6 +126,7 @@ acts! {
     a_canary_that_fails_holds_the_others_and_says_why: "1.37", failing::a_canary_that_fails_holds_the_others_and_says_why;
     two_policies_for_one_card_cancel_each_other: "1.37", failing::two_policies_for_one_card_cancel_each_other;
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
+    a_claim_that_comes_late_is_waited_for: "1.37", claims::a_claim_that_comes_late_is_waited_for;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     a_few_nodes_converge_as_a_thousand_do: "1.37", course::in_small;

@@ -16,7 +16,8 @@ const CONTROLLERS: [&str; 5] = [
     "garbage-collector-controller",
     "serviceaccount-controller",
 ];
-const BUILD: &str = "shardplane.dev/build=tiny-guide";
+/// The label of what builds it.
+pub const BUILD: &str = "shardplane.dev/build=tiny-guide";
 /// The label of what serves the quickstart's model.
 pub const MODEL: &str = "shardplane.dev/model=tiny-guide";
 /// What kubelets and volumes would say is not asked in these tests; what is declared is the quickstart's.

@@ -7,7 +7,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end }}
 
-{{/* Those with somebody's own, which win, so that no key is there twice: (list CONTEXT LABELS). */}}
+{{/* Those with somebody's own beside them, of which the schema allows none of their keys: (list CONTEXT LABELS). */}}
 {{- define "shardplane.labelsWith" -}}
 {{- merge dict (default dict (index . 1)) (fromYaml (include "shardplane.labels" (index . 0))) | toJson }}
 {{- end }}
@@ -28,10 +28,11 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end }}
 
-{{/* Of the agents' own image only what is given; the rest is as for all. */}}
+{{/* The agents' own image: another tag or digest alone is one of the repository that all have. */}}
 {{- define "shardplane.agentImage" -}}
-{{- if .Values.agent.image.repository -}}
-{{ include "shardplane.image" (list . .Values.agent.image) }}
+{{- $own := .Values.agent.image -}}
+{{- if or $own.repository $own.tag $own.digest -}}
+{{ include "shardplane.image" (list . (merge (dict "repository" (default .Values.image.repository $own.repository)) $own)) }}
 {{- else -}}
 {{ include "shardplane.image" (list . .Values.image) }}
 {{- end -}}

@@ -28,6 +28,10 @@ pub const BUILD_LABEL: &str = "shardplane.dev/build";
 pub const PROGRAM: &str = "shardplane.dev/program";
 /// On a job: the claim that its program goes to.
 pub const STORE: &str = "shardplane.dev/store";
+/// On a job: the uid of that claim when the job was made.
+pub const STORE_UID: &str = "shardplane.dev/store-uid";
+/// On a pod that mounts a claim that one node alone may mount: which. All of them go to one node.
+pub const STORE_LABEL: &str = "shardplane.dev/store";
 /// On whatever the controller makes for a build or a model: digest of all that it wrote there.
 pub const APPLIED: &str = "shardplane.dev/applied";
 /// Owner of the fields that an agent writes.

@@ -28,7 +28,7 @@ pub const STANDS: [&str; 9] = [
 pub struct Lasting {
     /// Kind of the object.
     pub kind: &'static str,
-    /// Its name.
+    /// Its name, behind its namespace and a slash where it has one: whoever scrapes has a label `namespace` of its own.
     pub name: String,
     /// Reason of the condition that says it.
     pub reason: String,
@@ -49,7 +49,7 @@ pub struct Measures {
     pub resets: i64,
     /// Nodes that may be at work at once: the smallest limit of the nodes that have steps.
     pub limit: i64,
-    /// Objects that are not Ready.
+    /// Policies and groups that are not Ready.
     pub waiting: Vec<Lasting>,
     /// Nodes that are not as they were left.
     pub drifted: Vec<Lasting>,
@@ -100,7 +100,8 @@ pub fn measures(world: &World, survey: &Survey, course: &Course) -> Measures {
     }
 }
 
-fn since(
+/// Since when a condition of an object has had a status, where it has it.
+pub fn since(
     kind: &'static str,
     name: String,
     said: &[Condition],

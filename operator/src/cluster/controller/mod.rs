@@ -65,6 +65,7 @@ use events::Told;
 use evictions::{AGAIN, Refusal};
 use lease::Leadership;
 pub use lease::Led;
+pub use measures::{Lasting, since};
 pub use numbers::Numbers;
 use stores::Stores;
 use survey::Notes;

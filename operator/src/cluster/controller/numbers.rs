@@ -17,7 +17,11 @@ use prometheus_client::{
 };
 
 use super::measures::{Lasting, Measures};
-use crate::cluster::{telemetry::listener::Told, term::now};
+use crate::cluster::{
+    models::{self, Replicas},
+    telemetry::listener::Told,
+    term::now,
+};
 
 /// A controller that has not come round for so long is stuck: a turn over a thousand nodes takes seconds, and every
 /// request has its own limit.
@@ -47,6 +51,11 @@ struct Object {
     reason: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Named {
+    name: String,
+}
+
 /// Numbers of one controller.
 #[derive(Debug)]
 pub struct Numbers {
@@ -63,6 +72,9 @@ pub struct Numbers {
     limit: Gauge,
     blocked: Family<Object, Gauge>,
     drifted: Family<Object, Gauge>,
+    stalled: Family<Object, Gauge>,
+    wanted: Family<Named, Gauge>,
+    ready: Family<Named, Gauge>,
     state: Mutex<State>,
 }
 
@@ -72,6 +84,7 @@ struct State {
     came_round: Option<Timestamp>,
     waiting: Vec<Lasting>,
     drifted: Vec<Lasting>,
+    models: models::Measures,
 }
 
 impl Default for Numbers {
@@ -112,7 +125,7 @@ impl Default for Numbers {
         registry.register("writes", "Objects written, by kind", written.clone());
         let nodes = Family::default();
         registry.register("nodes", "Nodes, by where they stand", nodes.clone());
-        let (blocked, drifted) = (Family::default(), Family::default());
+        let (blocked, drifted, stalled) = (Family::default(), Family::default(), Family::default());
         registry.register_with_unit(
             "blocked",
             "How long an object is not Ready, by the reason now",
@@ -124,6 +137,23 @@ impl Default for Numbers {
             "How long a node is not as it was left",
             Unit::Seconds,
             drifted.clone(),
+        );
+        registry.register_with_unit(
+            "stalled",
+            "How long nothing has moved of a model or a build without a person, by the reason now",
+            Unit::Seconds,
+            stalled.clone(),
+        );
+        let (wanted, ready) = (Family::default(), Family::default());
+        registry.register(
+            "model_replicas_wanted",
+            "Replicas of a model that are declared",
+            wanted.clone(),
+        );
+        registry.register(
+            "model_replicas_ready",
+            "Replicas of a model that serve",
+            ready.clone(),
         );
         let numbers = Self {
             registry,
@@ -139,6 +169,9 @@ impl Default for Numbers {
             limit,
             blocked,
             drifted,
+            stalled,
+            wanted,
+            ready,
             state: Mutex::default(),
         };
         for reason in REASONS {
@@ -161,7 +194,13 @@ impl Numbers {
         if !leads {
             // Another one tells of the cluster now.
             self.measured(&Measures::default());
+            self.modelled(models::Measures::default());
         }
+    }
+
+    /// How models and builds stand.
+    pub fn modelled(&self, measures: models::Measures) {
+        self.state().models = measures;
     }
 
     /// A turn was decided on.
@@ -197,8 +236,12 @@ impl Numbers {
     }
 }
 
-/// Sets a series for each, as old as it is at this moment.
-fn ages(family: &Family<Object, Gauge>, of: &[Lasting], now: Timestamp) {
+/// Sets a series for each, as old as it is at this moment. What is no more has none.
+fn ages<'a>(
+    family: &Family<Object, Gauge>,
+    of: impl IntoIterator<Item = &'a Lasting>,
+    now: Timestamp,
+) {
     family.clear();
     let seconds = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
     for one in of {
@@ -216,8 +259,17 @@ impl Told for Numbers {
     fn numbers(&self) -> String {
         {
             let state = self.state();
-            ages(&self.blocked, &state.waiting, now());
+            let waiting = state.waiting.iter().chain(&state.models.waiting);
+            ages(&self.blocked, waiting, now());
             ages(&self.drifted, &state.drifted, now());
+            ages(&self.stalled, &state.models.stalled, now());
+            self.wanted.clear();
+            self.ready.clear();
+            for (name, Replicas { wanted, ready }) in &state.models.replicas {
+                let named = Named { name: name.clone() };
+                self.wanted.get_or_create(&named).set(*wanted);
+                self.ready.get_or_create(&named).set(*ready);
+            }
         }
         let mut out = String::new();
         // Writing to a string fails never.
@@ -281,6 +333,45 @@ mod tests {
         };
         // Since 1970.
         assert!(age(&text) > Some(1_000_000_000), "{text}");
+        let stalls = Lasting {
+            kind: "ShardedModel",
+            name: "team/tiny".into(),
+            reason: "ClaimMissing".into(),
+            since: 0,
+        };
+        let of_models = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| line.contains("name=\"team/"));
+            // Of an age the length is told: the seconds since 1970 pass.
+            let short = |line: &str| {
+                line.rsplit_once(' ').map(|(series, value)| {
+                    format!("{series} {}", if value.len() > 9 { "long" } else { value })
+                })
+            };
+            lines.filter_map(short).collect()
+        };
+        assert_eq!(of_models(&text), [""; 0], "nothing stands there in advance");
+        numbers.modelled(models::Measures {
+            waiting: vec![stalls.clone()],
+            stalled: vec![stalls],
+            replicas: [(
+                "team/tiny".to_owned(),
+                Replicas {
+                    wanted: 2,
+                    ready: 1,
+                },
+            )]
+            .into(),
+        });
+        let series = [
+            r#"shardplane_controller_blocked_seconds{kind="ShardedModel",name="team/tiny",reason="ClaimMissing"} long"#,
+            r#"shardplane_controller_stalled_seconds{kind="ShardedModel",name="team/tiny",reason="ClaimMissing"} long"#,
+            r#"shardplane_controller_model_replicas_wanted{name="team/tiny"} 2"#,
+            r#"shardplane_controller_model_replicas_ready{name="team/tiny"} 1"#,
+        ];
+        assert_eq!(of_models(&numbers.numbers()), series);
+        // What is gone has no series.
+        numbers.modelled(models::Measures::default());
+        assert_eq!(of_models(&numbers.numbers()), [""; 0]);
         // One that leads no more tells of nothing.
         numbers.came_round(false);
         let text = numbers.numbers();

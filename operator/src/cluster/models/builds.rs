@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, job, obstacle, podless,
+    Verdict, claims, job, obstacle, podless,
     recipe::{Recipe, recipe},
     stalled,
     wanted::{Held, Owner, applied, is_of},
@@ -17,7 +17,7 @@ use super::{
 use crate::cluster::{
     condition::{self, Standing},
     controller::stays,
-    names::{APPLIED, PROGRAM, REQUESTED_AT, STORE},
+    names::{APPLIED, PROGRAM, REQUESTED_AT, STORE, STORE_UID},
 };
 
 /// What a turn comes to for one build.
@@ -33,7 +33,7 @@ pub struct Course {
 
 /// Decides for one build; `served` are the keys of the programs that some model serves.
 pub fn course(world: &World, build: &Arc<ModelBuild>, served: &BTreeSet<String>) -> Course {
-    match recipe(build, world.image.as_deref()) {
+    match recipe(build, world) {
         Err(verdict) => Course {
             verdict,
             built: None,
@@ -83,6 +83,13 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
     let wanted = job::job(build, &recipe, requested);
     let name = &wanted.object.place.name;
     let live = world.jobs.get(&wanted.object.place);
+    if let Some(verdict) = unusable(world, build, &recipe, live) {
+        return Course {
+            verdict,
+            built: None,
+            writes: Vec::new(),
+        };
+    }
     let refused = wanted.refusal(world, &owner);
     let (verdict, is_built, write) = match (wanted.held(world, &owner, live.map(Arc::as_ref)), live)
     {
@@ -119,8 +126,10 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
         // A job does not change: what it ran is what it has, whatever else is there now.
         (Held::Fits | Held::Write { .. } | Held::Refused, Some(job)) => {
             let made_for = |key: &str| job.annotations().get(key).map(String::as_str);
-            let same_program = made_for(PROGRAM) == Some(recipe.key.as_str())
-                && made_for(STORE) == Some(&recipe.claim);
+            // Another claim of the same name has not got what this job built.
+            let (there, now) = (made_for(STORE_UID), recipe.claim_uid.as_deref());
+            let same_claim = there.is_none() || now.is_none() || there == now;
+            let same_program = is_for(job, &recipe) && same_claim;
             // Whoever asks for another try means one that failed: a build at work goes on.
             let body = job::job(build, &recipe, made_for(REQUESTED_AT)).body(&owner);
             let same = made_for(APPLIED) == applied(&body);
@@ -142,6 +151,7 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
                 ),
                 None if same => {
                     let verdict = obstacle::of(world, &wanted.object.place, job::LABEL)
+                        .or_else(|| claims::unbound(world, build))
                         .or_else(|| podless::of(world, build, job))
                         .unwrap_or_else(|| working("Building", goes_on(job)));
                     (verdict, false, None)
@@ -164,6 +174,34 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
     }
 }
 
+/// What stands against a build's claims. One that runs has them, and one that is done needs what it wrote alone.
+fn unusable(
+    world: &World,
+    build: &ModelBuild,
+    recipe: &Recipe,
+    live: Option<&Arc<Job>>,
+) -> Option<Verdict> {
+    let job = live.map(Arc::as_ref);
+    if job.is_some_and(|job| ended(job).is_none() && runs(job)) {
+        return None;
+    }
+    let done = |job: &Job| matches!(ended(job), Some(Ended::Complete)) && is_for(job, recipe);
+    if job.is_some_and(done) {
+        return claims::store_is_gone(world, build);
+    }
+    claims::against(world, build)
+}
+
+fn is_for(job: &Job, recipe: &Recipe) -> bool {
+    let made_for = |key: &str| job.annotations().get(key).map(String::as_str);
+    made_for(PROGRAM) == Some(recipe.key.as_str()) && made_for(STORE) == Some(&recipe.claim)
+}
+
+fn runs(job: &Job) -> bool {
+    let status = job.status.as_ref();
+    status.and_then(|status| status.ready).unwrap_or_default() > 0
+}
+
 /// Jobs for programs that are declared no more and that no model serves.
 fn past(
     world: &World,
@@ -172,7 +210,7 @@ fn past(
     served: &BTreeSet<String>,
 ) -> Vec<Write> {
     let owner = Owner::new("ModelBuild", build.as_ref());
-    let Ok(recipe) = recipe(build, world.image.as_deref()) else {
+    let Ok(recipe) = recipe(build, world) else {
         return Vec::new();
     };
     let now = Place::of(build.as_ref()).beside(&job::name(build, &recipe));
@@ -216,9 +254,7 @@ fn ended(job: &Job) -> Option<Ended> {
 
 fn goes_on(job: &Job) -> String {
     let name = job.name_any();
-    let status = job.status.as_ref();
-    let ready = status.and_then(|status| status.ready).unwrap_or_default();
-    if ready > 0 {
+    if runs(job) {
         return format!("Job {name} builds the program");
     }
     let namespace = job.namespace().unwrap_or_default();

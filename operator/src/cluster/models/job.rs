@@ -12,7 +12,7 @@ use super::{
     wanted::Wanted,
     world::{Made, Object, Place},
 };
-use crate::cluster::names::{BUILD_LABEL, PROGRAM, REQUESTED_AT, STORE};
+use crate::cluster::names::{BUILD_LABEL, PROGRAM, REQUESTED_AT, STORE, STORE_UID};
 
 /// On the pods of a job: its name, as Kubernetes writes it.
 pub const LABEL: &str = "batch.kubernetes.io/job-name";
@@ -109,6 +109,9 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
     };
     let labels = json!({ BUILD_LABEL: build.name_any() });
     let mut annotations = json!({ PROGRAM: recipe.key, STORE: recipe.claim });
+    if let Some(uid) = &recipe.claim_uid {
+        annotations[STORE_UID] = json!(uid);
+    }
     if let Some(requested) = requested {
         annotations[REQUESTED_AT] = json!(requested);
     }
@@ -125,10 +128,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
                 "backoffLimit": TRIES,
                 "activeDeadlineSeconds": LIMIT_SECONDS,
                 "podFailurePolicy": { "rules": failures() },
-                "template": {
-                    "metadata": { "labels": pod::labels(BUILD_LABEL, &build.name_any()) },
-                    "spec": pod::spec(&container, json!({ "restartPolicy": "Never" })),
-                },
+                "template": pod::template((BUILD_LABEL, &build.name_any()), recipe, &container, json!({ "restartPolicy": "Never" })),
             },
         }),
     }

@@ -2,13 +2,16 @@
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
 //! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
-//! a pod from starting), `podless` (that there is none), `pod` (what all pods have
+//! a pod from starting), `podless` (that there is none), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
+//! `measures` is for those who watch.
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
 mod builds;
+mod claims;
 mod decide;
 mod job;
+mod measures;
 mod obstacle;
 mod pod;
 mod podless;
@@ -37,7 +40,9 @@ use crate::cluster::{
     telemetry::log::{Level, Log},
     term::{LIMIT, LOOK, PATIENCE, REST, SIGHT, Term, WRITES, now},
 };
+use claims::Unusable;
 use decide::decide;
+pub use measures::{Measures, Replicas};
 use podless::Podless;
 use stores::Stores;
 use world::{Object, Refusal, World};
@@ -76,6 +81,9 @@ fn working(reason: &str, message: impl Into<String>) -> Verdict {
     }
 }
 
+/// Said where what decisions depend on does not come.
+const UNLISTED: &str = "models and builds are left as they are: the API server does not list all that they depend on; may this account read it, persistentvolumeclaims too, as charts/shardplane/manifests/roles.yaml has it?";
+
 /// What was not taken, and when that was.
 type Refusals = BTreeMap<Object, (Refusal, Timestamp)>;
 
@@ -98,6 +106,7 @@ pub struct Models<'a> {
 impl Models<'_> {
     /// Works while this controller leads, until it is asked to end.
     pub async fn serve(&self) {
+        let mut told = false;
         while !self.term.is_over() {
             let Some(epoch) = self.term.epoch() else {
                 tokio::time::sleep(LOOK).await;
@@ -105,9 +114,12 @@ impl Models<'_> {
             };
             while self.term.leads(epoch) {
                 let stores = Stores::follow(&self.client, &self.me, self.term.changed());
-                // Why a list does not come, the cards' part tells.
                 if tokio::time::timeout(LIMIT, stores.ready()).await == Ok(true) {
                     self.turns(epoch, &stores).await;
+                } else if !told {
+                    // A server that is away, the cards' part tells; roles that are older than this program nobody else sees.
+                    self.log.say(Level::Warning, UNLISTED, &[]);
+                    told = true;
                 }
             }
         }
@@ -118,6 +130,7 @@ impl Models<'_> {
         let mut unseen: Vec<Written> = Vec::new();
         let mut refusals = Refusals::new();
         let mut podless = Podless::default();
+        let mut unusable = Unusable::default();
         let mut trouble = String::new();
         let mut since = now();
         while self.term.leads(epoch) {
@@ -131,6 +144,8 @@ impl Models<'_> {
             }
             let mut world = self.world(stores, &refusals);
             world.podless = podless.look(&world);
+            world.unusable = unusable.look(&world);
+            self.numbers.modelled(measures::measures(&world));
             let writes = decide(&world);
             if writes.is_empty() {
                 self.term.wait(epoch, REST).await;

@@ -1,7 +1,7 @@
 //! What keeps a pod of ours from starting, as its kubelet says it: what no waiting mends takes a person.
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
 use kube_client::ResourceExt;
 
 use super::{
@@ -28,6 +28,9 @@ const IMAGE: &str = "ImageUnavailable";
 const REFUSED: &str = "ContainerRefused";
 /// The kernel's word for a process that it ended because there was no more memory for it, as kubelets pass it on.
 const OOM: &str = "OOMKilled";
+/// What runc says where there was not even memory enough to start a process (`libcontainer/process_linux.go`): the kernel's word
+/// for it is not among those that kubelets pass on then.
+const STARVED: &str = "container init was OOM-killed";
 const PULL: &str = "cannot be pulled";
 const MADE: &str = "is not made a container of";
 
@@ -40,25 +43,69 @@ pub fn of(world: &World, object: &Place, label: &str) -> Option<Verdict> {
 }
 
 fn waits(pod: &Arc<Pod>) -> Option<Verdict> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    statuses.iter().find_map(|container| {
+    let status = pod.status.as_ref()?;
+    let statuses = [&status.init_container_statuses, &status.container_statuses];
+    let mut statuses = statuses.into_iter().flatten().flatten();
+    statuses.find_map(|container| {
         let (reason, what) = reason(container)?;
         let (name, namespace) = (pod.name_any(), pod.namespace().unwrap_or_default());
-        // What a kubelet names may be no more than the digest of what it runs.
-        let asked = pod.spec.as_ref().and_then(|spec| {
-            let mut containers = spec.containers.iter();
-            containers.find(|asked| asked.name == container.name)
-        });
-        let image = asked
-            .and_then(|asked| asked.image.as_ref())
-            .unwrap_or(&container.image);
+        let whose = subject(pod.spec.as_ref(), container, reason);
         Some(stalled(
             reason,
             format!(
-                "{image} {what}; `kubectl describe pod -n {namespace} {name}` says why, and it is tried again"
+                "{whose} {what}; `kubectl describe pod -n {namespace} {name}` says why, and it is tried again"
             ),
         ))
     })
+}
+
+/// What a container waits for, by name: its image, or an artifact that is mounted in it. A kubelet pulls both, says the
+/// same word of both, and names the one that it means in what it says beside that.
+fn subject(spec: Option<&PodSpec>, container: &ContainerStatus, reason: &str) -> String {
+    let asked = spec.and_then(|spec| {
+        let first = spec.init_containers.iter().flatten();
+        let mut containers = first.chain(&spec.containers);
+        containers.find(|asked| asked.name == container.name)
+    });
+    // What a kubelet names as a container's image may be no more than the digest of what it runs.
+    let image = asked
+        .and_then(|asked| asked.image.as_ref())
+        .unwrap_or(&container.image);
+    if reason != IMAGE {
+        return image.clone();
+    }
+    let mounted = asked.and_then(|asked| asked.volume_mounts.as_ref());
+    let is_mounted =
+        |name: &str| mounted.is_some_and(|mounts| mounts.iter().any(|mount| mount.name == name));
+    let volumes = spec.and_then(|spec| spec.volumes.as_ref());
+    let artifacts = volumes
+        .into_iter()
+        .flatten()
+        .filter(|volume| is_mounted(&volume.name))
+        .filter_map(|volume| {
+            let reference = volume.image.as_ref()?.reference.as_ref()?;
+            let what = format!("{reference}, which volume {} is to be,", volume.name);
+            Some((reference, what))
+        });
+    let all: Vec<(&String, String)> = std::iter::once((image, image.clone()))
+        .chain(artifacts)
+        .collect();
+    let state = container.state.as_ref();
+    let waiting = state.and_then(|state| state.waiting.as_ref());
+    let said = waiting.and_then(|waiting| waiting.message.as_deref());
+    // The name of one may be how another's begins.
+    let named = all
+        .iter()
+        .filter(|(reference, _)| said.is_some_and(|said| said.contains(reference.as_str())))
+        .max_by_key(|(reference, _)| reference.len());
+    // Nobody is blamed where nobody is named.
+    let any = || {
+        all.iter()
+            .map(|(_, what)| what.as_str())
+            .collect::<Vec<_>>()
+            .join(" or ")
+    };
+    named.map_or_else(any, |(_, what)| what.clone())
 }
 
 fn reason(container: &ContainerStatus) -> Option<(&'static str, &'static str)> {
@@ -68,7 +115,15 @@ fn reason(container: &ContainerStatus) -> Option<(&'static str, &'static str)> {
         .last_state
         .as_ref()
         .and_then(|last| last.terminated.as_ref());
-    if said == CRASHING && ended.and_then(|ended| ended.reason.as_deref()) == Some(OOM) {
+    let told = [
+        waiting.message.as_deref(),
+        ended.and_then(|ended| ended.message.as_deref()),
+    ];
+    let starved = told
+        .into_iter()
+        .flatten()
+        .any(|told| told.contains(STARVED));
+    if starved || said == CRASHING && ended.and_then(|ended| ended.reason.as_deref()) == Some(OOM) {
         return Some((
             "OutOfMemory",
             "takes more memory than its limit and is ended for it; raise `spec.pod.resources.limits.memory`",

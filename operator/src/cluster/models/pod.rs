@@ -5,12 +5,15 @@ use crd::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::cluster::names::{MADE_BY, MODELS};
+use super::{claims::Nodes, recipe::Recipe};
+use crate::cluster::names::{MADE_BY, MODELS, STORE_LABEL};
 
 /// Whose rights a container has: nobody's in particular, and never root's. Volumes are made writable for its group.
 const NOBODY: u32 = 65532;
 /// Where the store of programs is mounted.
 const PROGRAMS: &str = "/programs";
+/// Letters that a label's value may have.
+const LABEL: usize = 63;
 
 /// A container and the volumes that it takes.
 #[derive(Clone, Debug)]
@@ -68,13 +71,42 @@ pub fn program_folder(key: &ProgramKey) -> String {
     format!("{PROGRAMS}/{}", key.as_str().replace(':', "-"))
 }
 
-/// Labels of a pod: of what it is, and that it is ours.
-pub fn labels(of: &str, name: &str) -> Value {
-    json!({ of: name, MADE_BY: MODELS })
+/// A pod as a job or a deployment makes it, with this one container: its labels say of what it is, and that it is ours.
+///
+/// A volume that one node alone mounts has all of its pods on one node, builds' and models' alike: kube-scheduler does not see
+/// to that, and what it puts elsewhere waits for ever for the volume.
+pub fn template(
+    (of, name): (&str, &str),
+    recipe: &Recipe,
+    container: &Container<'_>,
+    more: Value,
+) -> Value {
+    let mut labels = json!({ of: name, MADE_BY: MODELS });
+    let mut spec = spec(container, more);
+    match recipe.nodes {
+        Nodes::Any => {}
+        Nodes::One => {
+            let store = label(&recipe.claim);
+            labels[STORE_LABEL] = json!(store);
+            spec["affinity"] = json!({ "podAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{
+                "labelSelector": { "matchLabels": { STORE_LABEL: store } },
+                "topologyKey": "kubernetes.io/hostname",
+            }] } });
+        }
+    }
+    json!({ "metadata": { "labels": labels }, "spec": spec })
 }
 
-/// A pod's spec with this one container.
-pub fn spec(container: &Container<'_>, more: Value) -> Value {
+/// A claim's name as a label's value, which has fewer letters: a longer one is its digest.
+fn label(claim: &str) -> String {
+    if claim.len() <= LABEL {
+        return claim.to_owned();
+    }
+    let digest = blake3::hash(claim.as_bytes()).to_hex();
+    digest.chars().take(LABEL).collect()
+}
+
+fn spec(container: &Container<'_>, more: Value) -> Value {
     let Container {
         name,
         image,

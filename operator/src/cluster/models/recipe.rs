@@ -6,7 +6,12 @@ use crd::{
 };
 use kube_client::ResourceExt;
 
-use super::{Verdict, stalled};
+use super::{
+    Verdict,
+    claims::{self, Nodes},
+    stalled,
+    world::{Place, World},
+};
 
 /// A program that can be built here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +22,18 @@ pub struct Recipe {
     pub model: Digest,
     /// The claim that the program goes to.
     pub claim: String,
+    /// The claim's uid, where it is there: another of its name has not got the program.
+    pub claim_uid: Option<String>,
+    /// Where pods may be that mount it.
+    pub nodes: Nodes,
     /// The image that builds it and serves it.
     pub image: String,
     /// The weights' precision, as the worker calls it.
     pub precision: &'static str,
 }
 
-/// What a build comes to with this image; else why nobody can build it, which takes a person.
-pub fn recipe(build: &ModelBuild, image: Option<&str>) -> Result<Recipe, Verdict> {
+/// What a build comes to in this cluster; else why nobody can build it, which takes a person.
+pub fn recipe(build: &ModelBuild, world: &World) -> Result<Recipe, Verdict> {
     let ModelBuildSpec {
         source,
         target,
@@ -57,7 +66,7 @@ pub fn recipe(build: &ModelBuild, image: Option<&str>) -> Result<Recipe, Verdict
             );
         }
     };
-    let Some(image) = image else {
+    let Some(image) = world.image.as_deref() else {
         return refuse(
             "ImageMissing",
             "the controller knows no image that builds; start it with --worker-image",
@@ -97,11 +106,14 @@ pub fn recipe(build: &ModelBuild, image: Option<&str>) -> Result<Recipe, Verdict
         model: Some(model.clone()),
         key: None,
     };
+    let (claim_uid, nodes) = claims::holds(world, &Place::of(build).beside(&store.pvc.claim));
     match reconcile::program::key(&request, &reconcile::program::tools_of_image(image)) {
         Some(key) => Ok(Recipe {
             key,
             model,
             claim: store.pvc.claim.clone(),
+            claim_uid,
+            nodes,
             image: image.to_owned(),
             precision: precision_name,
         }),

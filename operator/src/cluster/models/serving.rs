@@ -12,7 +12,7 @@ use reconcile::placement::served_program;
 use serde::Serialize;
 
 use super::{
-    Verdict, builds, stalled, standing, unread,
+    Verdict, builds, claims, stalled, standing, unread,
     wanted::{Held, Owner, Wanted, is_of},
     workers, working,
     world::{Made, Place, World},
@@ -141,7 +141,8 @@ impl Turn<'_> {
                 "target AI100 takes a device driver that gives pods their SoCs, which this version does not have: no pods are made for it; write target CPU".to_owned(),
             ));
         }
-        self.group().map_or(Ok(request), Err)
+        let against = self.group().or_else(|| self.store());
+        against.map_or(Ok(request), Err)
     }
 
     /// Why nothing is decided of it: what it goes by is of another version.
@@ -174,6 +175,19 @@ impl Turn<'_> {
             )),
             Some(_) => None,
         }
+    }
+
+    /// Why nothing serves from the claim that its programs lie on.
+    fn store(&self) -> Option<Verdict> {
+        let spec = &self.model.spec;
+        let place = Place::of(self.model.as_ref());
+        let named = spec.build_ref.as_ref();
+        let named = named.and_then(|name| self.seen.world.builds.get(&place.beside(name)));
+        let store = match named {
+            Some(build) => build.spec.store.as_ref(),
+            None => spec.store.as_ref(),
+        };
+        claims::is_for_one_pod(self.seen.world, &place.beside(&store?.pvc.claim))
     }
 
     /// Where its build is, one that it names or one of its own, and whether that stands there as it is to be.

@@ -8,7 +8,10 @@ use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{Container, Pod, PodSpec, Service},
+    core::v1::{
+        Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, PodSpec, Service,
+        VolumeMount,
+    },
     policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Client, Resource};
@@ -40,6 +43,7 @@ pub struct Stores {
     services: Store<Service>,
     budgets: Store<PodDisruptionBudget>,
     pods: Store<Pod>,
+    claims: Store<PersistentVolumeClaim>,
     // Aborts what it holds when it is dropped.
     _watches: JoinSet<()>,
 }
@@ -64,7 +68,8 @@ impl Stores {
             deployments: store(&mut following, ours(), |_| {}),
             services: store(&mut following, ours(), |_| {}),
             budgets: store(&mut following, ours(), |_| {}),
-            pods: store(&mut following, ours(), images_alone),
+            pods: store(&mut following, ours(), what_is_told_of),
+            claims: store(&mut following, all(), how_it_is_mounted),
             _watches: watches,
         }
     }
@@ -80,6 +85,7 @@ impl Stores {
             services,
             budgets,
             pods,
+            claims,
             _watches,
         } = self;
         futures::try_join!(
@@ -91,6 +97,7 @@ impl Stores {
             services.wait_until_ready(),
             budgets.wait_until_ready(),
             pods.wait_until_ready(),
+            claims.wait_until_ready(),
         )
         .is_ok()
     }
@@ -114,6 +121,8 @@ impl Stores {
             services: by_place(&self.services),
             budgets: by_place(&self.budgets),
             pods: by_place(&self.pods),
+            claims: by_place(&self.claims),
+            unusable: BTreeMap::new(),
             podless: BTreeSet::new(),
             image: image.map(str::to_owned),
             refused: BTreeMap::new(),
@@ -134,20 +143,49 @@ impl Stores {
     }
 }
 
-/// Of what a pod declares, its containers' images: they are told where one cannot be pulled. The rest stands in jobs and
-/// deployments.
-fn images_alone(pod: &mut Pod) {
+/// Of what a pod declares, its images, those of artifacts that it mounts, and its claims: they are told where one cannot be
+/// had. The rest stands in jobs and deployments.
+pub fn what_is_told_of(pod: &mut Pod) {
     let Some(spec) = &mut pod.spec else { return };
-    let containers = std::mem::take(&mut spec.containers).into_iter();
-    let named = containers.map(|container| Container {
-        name: container.name,
-        image: container.image,
-        ..Container::default()
-    });
+    let told = |container: Container| {
+        let mounts = container.volume_mounts.into_iter().flatten();
+        let mounts = mounts.map(|mount| VolumeMount {
+            name: mount.name,
+            ..VolumeMount::default()
+        });
+        Container {
+            name: container.name,
+            image: container.image,
+            volume_mounts: Some(mounts.collect()),
+            ..Container::default()
+        }
+    };
+    let volumes = spec.volumes.take().into_iter().flatten();
+    let volumes =
+        volumes.filter(|volume| volume.image.is_some() || volume.persistent_volume_claim.is_some());
+    let first = spec.init_containers.take().into_iter().flatten();
     *spec = PodSpec {
-        containers: named.collect(),
+        init_containers: Some(first.map(told).collect()),
+        containers: std::mem::take(&mut spec.containers)
+            .into_iter()
+            .map(told)
+            .collect(),
+        volumes: Some(volumes.collect()),
         ..PodSpec::default()
     };
+}
+
+/// Of a claim, whether it is bound, by what class, and who may mount it.
+fn how_it_is_mounted(claim: &mut PersistentVolumeClaim) {
+    claim.metadata.annotations = None;
+    claim.metadata.labels = None;
+    if let Some(spec) = &mut claim.spec {
+        *spec = PersistentVolumeClaimSpec {
+            access_modes: spec.access_modes.take(),
+            storage_class_name: spec.storage_class_name.take(),
+            ..PersistentVolumeClaimSpec::default()
+        };
+    }
 }
 
 fn by_place<K>(store: &Store<K>) -> BTreeMap<Place, Arc<K>>

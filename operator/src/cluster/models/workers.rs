@@ -100,10 +100,7 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
                 "revisionHistoryLimit": 2,
                 "selector": { "matchLabels": labels },
                 "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec.replicas, spec.rollout.as_ref()) },
-                "template": {
-                    "metadata": { "labels": pod::labels(MODEL_LABEL, &name) },
-                    "spec": pod::spec(&container, json!({ "terminationGracePeriodSeconds": grace })),
-                },
+                "template": pod::template((MODEL_LABEL, &name), recipe, &container, json!({ "terminationGracePeriodSeconds": grace })),
             },
         }),
     )

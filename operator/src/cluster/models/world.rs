@@ -3,13 +3,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{Pod, Service},
+    core::v1::{PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube_client::{ResourceExt, api::ObjectMeta};
@@ -122,8 +123,12 @@ pub struct World {
     pub services: BTreeMap<Place, Arc<Service>>,
     /// Disruption budgets that are ours.
     pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
-    /// Pods that are ours, of their specs with their containers' images alone.
+    /// Pods that are ours, of their specs with images, artifacts and claims alone.
     pub pods: BTreeMap<Place, Arc<Pod>>,
+    /// Every claim, of its spec with class and access modes alone.
+    pub claims: BTreeMap<Place, Arc<PersistentVolumeClaim>>,
+    /// Claims of builds that cannot be used, and for how long.
+    pub unusable: BTreeMap<Place, Duration>,
     /// Jobs that have had no pod for longer than a pod takes.
     pub podless: BTreeSet<Place>,
     /// The image that builds and serves for target `CPU`, where there is one.

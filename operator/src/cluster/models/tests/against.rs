@@ -6,7 +6,7 @@ use machine::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    super::{podless::Podless, world::Made},
+    super::{podless::Podless, stores::what_is_told_of, world::Made},
     declared::{named, tiny, tiny_build, with},
     hand::{Hand, at},
 };
@@ -134,9 +134,12 @@ fn a_deployment_that_does_not_come_up_says_why() {
 /// A kubelet says why the one container of a pod with this label waits, and after a slash how it ended before.
 fn pod_waits(hand: &mut Hand, name: &str, label: (&str, &str), reason: &str) {
     let (reason, ended) = reason.split_once('/').unwrap_or((reason, ""));
+    let (ended, message) = ended.split_once(": ").unwrap_or((ended, ""));
     let ended = match ended {
         "" => json!({}),
-        reason => json!({ "terminated": { "exitCode": 137, "reason": reason } }),
+        reason => {
+            json!({ "terminated": { "exitCode": 137, "reason": reason, "message": message } })
+        }
     };
     let pod = json!({
         "metadata": { "name": name, "namespace": "team", "labels": { label.0: label.1 } },
@@ -160,6 +163,15 @@ fn a_pod_that_cannot_start_says_why_and_what_has_passed_is_said_no_more() {
         ("CrashLoopBackOff", "Crashing"),
         ("CrashLoopBackOff/Error", "Crashing"),
         ("CrashLoopBackOff/OOMKilled", "OutOfMemory"),
+        // As runc says it of a limit in which no process starts; the kernel's word does not get through then.
+        (
+            "CrashLoopBackOff/StartError: runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?): unknown",
+            "OutOfMemory",
+        ),
+        (
+            "CrashLoopBackOff/StartError: exec: no such file",
+            "Crashing",
+        ),
     ] {
         let mut hand = Hand::served();
         hand.pods_are("tiny", 2, 1);
@@ -196,6 +208,82 @@ fn a_pod_that_cannot_start_says_why_and_what_has_passed_is_said_no_more() {
     hand.job_ends("tiny", "");
     hand.world.pods.clear();
     assert_eq!(hand.turn(), ["build Building"]);
+}
+
+/// A kubelet pulls what is mounted as it pulls images, and says the same word of both: whose name it says beside that is told.
+#[test]
+fn what_cannot_be_pulled_is_named_and_not_what_stands_beside_it() {
+    let worker = "127.0.0.1:5000/shardplane@sha256:65";
+    let model = "127.0.0.1:5000/shardplane-model@sha256:01";
+    let copier = "127.0.0.1:5000/copier@sha256:77";
+    // As a 1.37 kubelet over containerd 2 says it.
+    let backs_off = |reference: &str| {
+        format!(
+            "Back-off pulling image \"{reference}\": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image \"{reference}\": not found"
+        )
+    };
+    for (container, said, named, unnamed) in [
+        (
+            "build",
+            backs_off(model),
+            format!("{model}, which volume model is to be, "),
+            vec![copier],
+        ),
+        (
+            "build",
+            backs_off(worker),
+            format!("{worker} cannot be pulled"),
+            vec![copier, model],
+        ),
+        (
+            "copy",
+            backs_off(copier),
+            format!("{copier} cannot be pulled"),
+            vec![worker, model],
+        ),
+        // Nobody is blamed in particular.
+        (
+            "build",
+            "unauthorized".to_owned(),
+            format!("{worker} or {model}, which volume model is to be, "),
+            vec![copier],
+        ),
+    ] {
+        let mut hand = Hand::new();
+        hand.build("tiny", &tiny_build());
+        hand.turn();
+        let job = hand.job("tiny").name_any();
+        let waits = |name: &str| {
+            let waiting = json!({ "reason": "ImagePullBackOff", "message": said });
+            let waits = if name == container {
+                waiting
+            } else {
+                json!({ "reason": "PodInitializing" })
+            };
+            json!([{ "name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": { "waiting": waits } }])
+        };
+        let pod = json!({
+            "metadata": { "name": "tiny-x", "namespace": "team", "labels": { "batch.kubernetes.io/job-name": job } },
+            "spec": {
+                "initContainers": [{ "name": "copy", "image": copier }],
+                "containers": [{ "name": "build", "image": worker, "volumeMounts": [{ "name": "model", "mountPath": "/model" }] }],
+                "volumes": [
+                    { "name": "model", "image": { "reference": model } },
+                    { "name": "other", "image": { "reference": "127.0.0.1:5000/other" } },
+                ],
+            },
+            "status": { "initContainerStatuses": waits("copy"), "containerStatuses": waits("build") },
+        });
+        let mut pod = serde_json::from_value(pod).unwrap();
+        what_is_told_of(&mut pod);
+        hand.world.pods.insert(at("tiny-x"), Arc::new(pod));
+        assert_eq!(hand.turn(), ["build stalled ImageUnavailable"]);
+        let words = hand.says_of_build("tiny");
+        assert!(words.starts_with(&named), "{words}");
+        for other in unnamed {
+            assert!(!words.contains(other), "{words}");
+        }
+    }
 }
 
 #[test]

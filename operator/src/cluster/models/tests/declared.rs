@@ -1,5 +1,10 @@
 //! What the tests declare.
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};
+
+use super::{super::world::Place, hand::at};
 
 /// The model that the tests serve.
 pub fn tiny() -> Value {
@@ -44,4 +49,20 @@ pub fn named(build: &str) -> Value {
             fields.remove(said);
         }
     })
+}
+
+/// The claims that the tiny model names.
+pub fn claims() -> BTreeMap<Place, Arc<PersistentVolumeClaim>> {
+    let all = ["models", "programs"].into_iter();
+    all.map(|name| claim(name, &["ReadWriteMany"])).collect()
+}
+
+/// A claim that is bound, with these access modes.
+pub fn claim(name: &str, modes: &[&str]) -> (Place, Arc<PersistentVolumeClaim>) {
+    let claim = json!({
+        "metadata": { "name": name, "namespace": "team", "uid": format!("of {name}") },
+        "spec": { "accessModes": modes },
+        "status": { "phase": "Bound" },
+    });
+    (at(name), Arc::new(serde_json::from_value(claim).unwrap()))
 }

@@ -4,7 +4,7 @@ use std::{
     sync::Arc,
 };
 
-use crd::kind::{Condition, ModelBuild, P2PGroup, ShardedModel};
+use crd::kind::{Condition, ModelBuild, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
 };
@@ -19,7 +19,7 @@ use super::super::{
     world::{Made, Object, Place, Refusal, World},
     writes::Write,
 };
-use super::declared::tiny;
+use super::declared::{claims, tiny};
 use crate::cluster::read::{Read, Unread};
 
 /// The world.
@@ -56,6 +56,8 @@ impl Hand {
                 services: BTreeMap::new(),
                 budgets: BTreeMap::new(),
                 pods: BTreeMap::new(),
+                claims: claims(),
+                unusable: BTreeMap::new(),
                 podless: BTreeSet::new(),
                 image: Some("worker@sha256:aa".to_owned()),
                 refused: BTreeMap::new(),
@@ -124,7 +126,7 @@ impl Hand {
     pub fn group(&mut self, name: &str, size: u32) {
         let spec = json!({ "size": size, "automatic": { "per": "Card" } });
         let object = self.object("P2PGroup", name, &spec, None);
-        let group: P2PGroup = serde_json::from_value(object).unwrap();
+        let group = serde_json::from_value(object).unwrap();
         self.world.groups.push(Arc::new(group));
     }
 
@@ -145,8 +147,7 @@ impl Hand {
                 .rsplit_once('-')
                 .is_some_and(|(name, _)| name == build)
         };
-        let job = jobs.rfind(of);
-        job.expect("the build has a job")
+        jobs.rfind(of).expect("the build has a job")
     }
 
     /// A job ends, or is at work where `condition` is empty.
@@ -162,9 +163,10 @@ impl Hand {
 
     /// The status of a build's job.
     pub fn job_says(&mut self, build: &str, status: &Value) {
-        let job = self.job(build).clone();
-        let said = changed(job.as_ref(), &|job| job["status"] = status.clone());
-        self.world.jobs.insert(Place::of(job.as_ref()), said);
+        let said = changed(self.job(build).as_ref(), &|job| {
+            job["status"] = status.clone();
+        });
+        self.world.jobs.insert(Place::of(said.as_ref()), said);
     }
 
     /// The deployment's pods: how many are of the newest revision, and how many of them are ready.
@@ -177,8 +179,8 @@ impl Hand {
 
     /// The deployment's status.
     pub fn deployment_says(&mut self, model: &str, status: &Value) {
-        let at = self.world.deployments.get_mut(&at(model));
-        let deployment = at.expect("it is there");
+        let deployments = &mut self.world.deployments;
+        let deployment = deployments.get_mut(&at(model)).expect("it is there");
         *deployment = changed(deployment.as_ref(), &|deployment| {
             deployment["status"] = status.clone();
             deployment["status"]["observedGeneration"] =
@@ -361,14 +363,12 @@ impl Hand {
     /// What Ready says of a model.
     pub fn says(&self, model: &str) -> String {
         let status = self.world.models[&at(model)].status.as_ref();
-        let conditions = &status.expect("something is said of it").conditions;
-        conditions[0].message.clone()
+        status.expect("it is said").conditions[0].message.clone()
     }
 
     pub fn says_of_build(&self, build: &str) -> String {
         let status = self.world.builds[&at(build)].status.as_ref();
-        let conditions = &status.expect("something is said of it").conditions;
-        conditions[0].message.clone()
+        status.expect("it is said").conditions[0].message.clone()
     }
 
     pub fn deployment(&self, model: &str) -> &Deployment {

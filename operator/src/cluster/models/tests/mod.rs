@@ -1,7 +1,9 @@
 //! Turns of the models' part over worlds made by hand: what each is to write, in a word a write.
 mod against;
+mod claims;
 mod declared;
 mod hand;
+mod measured;
 mod newer;
 mod objects;
 
@@ -9,7 +11,7 @@ use kube_client::ResourceExt;
 use serde_json::json;
 
 use crate::cluster::names::{PROGRAM, REQUESTED_AT};
-use declared::{named, tiny, tiny_build, with};
+use declared::{claim, named, tiny, tiny_build, with};
 use hand::{Hand, at};
 
 #[test]
@@ -167,6 +169,8 @@ fn a_build_that_failed_says_why_and_is_tried_again_when_somebody_asks_or_changes
     hand.build("tiny", &build);
     assert_eq!(hand.turn(), ["build ready Built"]);
     // On another volume it is not.
+    let (place, elsewhere) = claim("elsewhere", &["ReadWriteMany"]);
+    hand.world.claims.insert(place, elsewhere);
     build["store"]["pvc"]["claim"] = json!("elsewhere");
     hand.build("tiny", &build);
     assert_eq!(hand.turn(), again);
