@@ -86,13 +86,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
     };
     // A verb that changes machines is given the time to end its step, once it may have begun one; any other is simply left.
     let flag = StopFlag::default();
-    if matches!(
-        cli.verb,
-        Verb::Down(_) | Verb::Agent(_) | Verb::Controller(_)
-    ) {
+    if matches!(cli.verb, Verb::Agent(_) | Verb::Controller(_)) {
         flag.takes_in_hand();
     }
-    let asked = flag.clone();
+    let hand = Hand {
+        flag: flag.clone(),
+        asks: matches!(cli.verb, Verb::Down(_)),
+    };
     // The verb takes the console along.
     let told = Console::new(cli.color, environment.no_color, environment.dumb_terminal);
     let (endings, ended) = mpsc::sync_channel(16);
@@ -120,14 +120,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         refused(&told, "starting a thread", &error);
         return Exit::Unavailable;
     }
-    let exit = until_the_end(&ended, &asked, &told);
+    let exit = until_the_end(&ended, &hand, &told);
     // Nobody waits any more for what still runs.
     machine::end_programs();
     exit
 }
 
+/// What a verb may have begun when a signal comes.
+struct Hand {
+    flag: StopFlag,
+    /// Whether it asks another to work at first: that takes the request back by itself, at once, and says what became of it.
+    asks: bool,
+}
+
 /// Waits for the verb to end, or for signals to end it: one that is patient may end what it has in hand.
-fn until_the_end(ended: &mpsc::Receiver<Ending>, flag: &StopFlag, told: &Console) -> Exit {
+fn until_the_end(ended: &mpsc::Receiver<Ending>, hand: &Hand, told: &Console) -> Exit {
     let mut asked = false;
     let mut patience = None;
     loop {
@@ -137,15 +144,19 @@ fn until_the_end(ended: &mpsc::Receiver<Ending>, flag: &StopFlag, told: &Console
         };
         match ending {
             Ok(Ending::Verb(exit)) => return exit,
-            Ok(Ending::Signal(stop)) if !flag.has_in_hand() => return stop.exit(),
+            Ok(Ending::Signal(stop)) if !hand.asks && !hand.flag.has_in_hand() => {
+                return stop.exit();
+            }
             Ok(Ending::Signal(_)) if !asked => {
                 asked = true;
                 patience = Some(SILENCE);
             }
+            Ok(Ending::Signal(_)) if !hand.flag.has_in_hand() => {}
             Ok(Ending::Signal(_)) => {
                 told.note("ended at once, with a step or workers in hand; the next run goes on from the journal");
                 return Exit::Partial;
             }
+            Err(RecvTimeoutError::Timeout) if !hand.flag.has_in_hand() => patience = None,
             Err(RecvTimeoutError::Timeout) => {
                 patience = None;
                 told.note("stopping once what is in hand has ended: a step, up to its deadline, or workers that drain; a second signal ends at once");

@@ -44,6 +44,7 @@ pub fn run(
         }
         return Ok(Exit::Ok);
     }
+    stop.takes_in_hand();
     let _lock = setting::lock(&setting.room, "down")?;
     process::wait_for_orphans(state, console)?;
     let nothing = Declaration::default();
