@@ -96,13 +96,22 @@ fn windows(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings) {
     }
 }
 
-/// SoCs that a worker of ours holds, of groups that the ledger knows at this port.
+/// SoCs that a worker of ours holds, of groups that the ledger knows at this port, but for a worker that lies below it whole.
 fn relying(port: PciAddress, machine: &Machine<'_>) -> Vec<PciAddress> {
     let sets = machine.snapshot.ledger.groups.iter();
     sets.filter(|record| machine.recorded_ports(&record.members).contains(&port))
         .flat_map(|record| record.members.iter().map(|member| member.address))
         .filter(|soc| {
             machine.soc(*soc).is_some() && machine.is_held(*soc) && !machine.is_foreign_held(*soc)
+        })
+        .filter(|soc| {
+            let workers = &machine.snapshot.workers;
+            let here: Vec<_> = workers.iter().filter(|w| w.socs.contains(soc)).collect();
+            // One that is not recorded may do anything; the others talk among their own SoCs.
+            here.is_empty()
+                || here
+                    .iter()
+                    .any(|w| machine.ports_of(&w.socs).contains(&port))
         })
         .collect()
 }

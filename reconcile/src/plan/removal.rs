@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     id::{ObjectRef, PciAddress},
     plan::ReportReason,
-    snapshot::{GroupRecord, LedgerEntry, LedgerTarget, SocIdentity},
+    snapshot::{GroupRecord, LedgerEntry, LedgerTarget, PresentWorker, SocIdentity},
     step::{Action, Ownership, StepReason, Subject},
 };
 
@@ -108,7 +108,11 @@ pub(super) fn plan<'a>(
         let owner = restore.causes.iter().find_map(|cause| cause.object.clone());
         let what = restore.port.address.to_string();
         let unit = Unit {
-            idle: relying(view, std::slice::from_ref(&restore)),
+            idle: crossing(
+                view,
+                relying(view, std::slice::from_ref(&restore)),
+                std::slice::from_ref(&restore),
+            ),
             drain_seconds: governance::drain_seconds(view),
             restores: vec![restore],
             ..Unit::default()
@@ -196,8 +200,9 @@ fn dissolve(
     let mut idle: BTreeSet<PciAddress> =
         switched.iter().map(|request| request.soc.address).collect();
     if !undone.is_empty() {
-        idle.extend(stoppable(view, &record.members));
-        idle.extend(relying(view, &undone));
+        let mut socs = relying(view, &undone);
+        socs.extend(stoppable(view, &record.members));
+        idle.extend(crossing(view, socs, &undone));
     }
     // A set that is formed writes its members over the old ones.
     let stale = placed.is_none_or(|group| !group.fits() && !group.released());
@@ -270,6 +275,30 @@ fn relying(view: &View<'_>, undone: &[Restore]) -> BTreeSet<PciAddress> {
     })
     .flat_map(|record| stoppable(view, &record.members))
     .collect()
+}
+
+/// Of these, those on which work may cross a port that is restored: all but those of workers whose own SoCs reach each other
+/// below it. A set that was split goes on serving on its parts.
+fn crossing(
+    view: &View<'_>,
+    mut socs: BTreeSet<PciAddress>,
+    undone: &[Restore],
+) -> BTreeSet<PciAddress> {
+    let crosses = |worker: &PresentWorker| {
+        let ports = view.topology.divergence(&worker.socs);
+        ports.map_or(true, |ports| {
+            let mut undone = undone.iter();
+            undone.any(|restore| ports.contains(&restore.port.address))
+        })
+    };
+    socs.retain(|soc| {
+        let workers = view.snapshot.workers.iter();
+        let mut here = workers
+            .filter(|worker| worker.socs.contains(soc))
+            .peekable();
+        here.peek().is_none() || here.any(crosses)
+    });
+    socs
 }
 
 /// Those whose work can be stopped. A foreign holder is not stopped, and does not keep isolation from coming back.

@@ -173,11 +173,17 @@ impl Replicas<'_> {
         } else {
             format!("rollout.maxUnavailable: {missing}")
         };
+        if serving > self.declared.len() {
+            return format!(
+                "{} and a surplus one serve, and {} must ({rule})",
+                counted(self.declared.len()),
+                self.floor()
+            );
+        }
         let verb = if serving == 1 { "serves" } else { "serve" };
-        let all = self.declared.len();
-        let replicas = if all == 1 { "replica" } else { "replicas" };
         format!(
-            "{serving} of {all} {replicas} {verb}, and {} must ({rule})",
+            "{serving} of {} {verb}, and {} must ({rule})",
+            counted(self.declared.len()),
             self.floor()
         )
     }
@@ -187,9 +193,16 @@ impl Replicas<'_> {
         if self.is_out_of_reach(stops) {
             "declare room for a surplus replica (a free set of a P2PGroup), other numbers in `rollout`, or `allowDowntime: true`"
         } else {
-            "it goes on when the other replicas are ready: `shardplane status` says what they wait for; or change what is declared"
+            "it goes on when the other replicas are ready: `shardplane status` says what they wait for; where they have no place yet, lower numbers in `rollout` or `allowDowntime: true` let it go on"
         }
         .into()
+    }
+}
+
+fn counted(replicas: usize) -> String {
+    match replicas {
+        1 => "1 replica".into(),
+        all => format!("{all} replicas"),
     }
 }
 

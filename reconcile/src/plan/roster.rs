@@ -117,7 +117,10 @@ impl Role<'_> {
     pub(super) fn wants_downtime(&self) -> bool {
         let never = |stops| self.replicas.is_out_of_reach(stops);
         let surplus = &self.replicas.surplus;
+        // One that serves already and does not help is no reason to wait.
+        let helps = |stops| self.replicas.surplus_helps(stops);
         let has_surplus = self.replicas.running.contains_key(surplus)
+            && self.short().is_some_and(helps)
             || self.turns.batches.iter().flatten().any(|id| id == surplus);
         self.downtime == Downtime::Refused
             && self.replicas.allows_downtime()

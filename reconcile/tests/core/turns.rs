@@ -445,3 +445,33 @@ fn cards_are_cut_one_by_one_under_replicas_that_serve() {
     settle(&after, &mut nodes, true).expect("it settles");
     assert_eq!(nodes[0].workers.len(), 4);
 }
+
+/// A set over two cards, of which a model uses a part of one; then a set for each card. The ports between the cards go back
+/// under whoever talks within one.
+#[test]
+fn a_set_that_is_split_goes_on_serving_on_its_parts() {
+    for numbers in [
+        (None, None, None),
+        (Some(1), None, None),
+        (Some(1), None, Some(true)),
+    ] {
+        let mut before = declared(1, numbers);
+        before.groups[0].spec = automatic(8, SpreadOver::Switch, None);
+        before.models[0].spec.shards = 3;
+        let mut nodes = running(&before);
+        let mut after = before;
+        after.groups[0].spec = automatic(4, SpreadOver::Card, None);
+        after.models[0].spec.shards = 4;
+        settle(&after, &mut nodes, true).expect("it settles");
+        let plan = checked(&after, &nodes);
+        assert!(
+            blocked(&plan).is_empty(),
+            "{numbers:?}: {:?}",
+            blocked(&plan)
+        );
+        let names: Vec<&str> = nodes[0].workers.iter().map(|w| w.id.as_str()).collect();
+        assert_eq!(names, ["default/tiny-0"], "{numbers:?}");
+        assert_eq!(nodes[0].ledger.groups.len(), 2);
+        assert_eq!(nodes[0].workers[0].socs.len(), 4);
+    }
+}
