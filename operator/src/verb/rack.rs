@@ -8,7 +8,7 @@ use crd::{
     load::{SourceText, load},
 };
 use machine::{
-    Clock, Machine, RackError, RackServer,
+    Clock, Machine, RackError, RackServer, Replugged,
     rack::{self, Recipe},
 };
 
@@ -57,7 +57,11 @@ pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Resu
         }
         RackVerb::Replug(TargetArgs { place, target }) => {
             one_of(&place, environment, console, |server| {
-                server.replug(&target)
+                let back = server.replug(&target)?;
+                if back == Replugged::AtTheNextBoot {
+                    console.note("note: it was out at the last boot and has no bus numbers: `shardplane rack reboot` gives it some, and it shows up");
+                }
+                Ok(())
             })
         }
         RackVerb::ResetSoc(TargetArgs { place, target }) => {

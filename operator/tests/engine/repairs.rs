@@ -78,13 +78,19 @@ fn what_waits_for_approval_waits_beside_it() {
 }
 
 #[test]
-fn what_somebody_set_since_the_boot_is_left_to_whoever_approves() {
-    let lab = approved_by_hand();
-    let set = ["rack", "set", "vm.max_map_count", "70000"];
-    lab.run("state", &set).expect(0);
-    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
-    assert_eq!(up.ends().code(), Some(12));
-    assert_eq!(lab.registers("state").words["vm.max_map_count"], "70000");
+fn what_somebody_set_is_left_to_whoever_approves_before_a_boot_and_after() {
+    for booted in [false, true] {
+        let lab = approved_by_hand();
+        if booted {
+            lab.run("state", &["rack", "reboot"]).expect(0);
+        }
+        let set = ["rack", "set", "vm.max_map_count", "70000"];
+        lab.run("state", &set).expect(0);
+        let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+        assert_eq!(up.ends().code(), Some(12), "{booted}");
+        let words = lab.registers("state").words;
+        assert_eq!(words["vm.max_map_count"], "70000", "{booted}");
+    }
 }
 
 #[test]

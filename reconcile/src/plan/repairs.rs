@@ -68,20 +68,25 @@ fn cleared_before<'a>(view: &'a View<'_>, clear: &Clear) -> Option<&'a LedgerEnt
     (entry.written == after).then_some(entry)
 }
 
-/// A setting to which a boot gave another value than the one we left. Without a boot between, somebody meant it.
+/// A setting that a boot gave back the value from before us. Without a boot between, or at any other value, somebody meant it.
 fn again(view: &View<'_>, mut draft: Draft) -> Option<Draft> {
-    let (target, after) = match &draft.step.action {
-        Action::SetDriver { name, after, .. } => {
-            (LedgerTarget::Driver { name: name.clone() }, after)
-        }
-        Action::SetSysctl { name, after, .. } => {
-            (LedgerTarget::Sysctl { name: name.clone() }, after)
-        }
+    let (target, before, after) = match &draft.step.action {
+        Action::SetDriver {
+            name,
+            before: Some(before),
+            after,
+        } => (LedgerTarget::Driver { name: name.clone() }, before, after),
+        Action::SetSysctl {
+            name,
+            before: Some(before),
+            after,
+        } => (LedgerTarget::Sysctl { name: name.clone() }, before, after),
         _ => return None,
     };
     let entry = entry(view, &target)?;
     let booted = view.snapshot.boot_id.get() != Some(&entry.boot_id);
-    if !booted || entry.written != after.to_string() {
+    let is_undone = booted && entry.pre_image == before.to_string();
+    if !is_undone || entry.written != after.to_string() {
         return None;
     }
     draft.step.record = Some(as_kept(entry));

@@ -43,6 +43,7 @@ pub use recorded::losses;
 
 pub use server::RackServer;
 pub use tools::COMPILER_MARKER;
+pub use verbs::Replugged;
 
 use crate::time::Clock;
 use store::{Changes, Store};

@@ -13,6 +13,15 @@ use super::{
     world::{Nature, World},
 };
 
+/// When what was put back is on its bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replugged {
+    /// It is.
+    Now,
+    /// It was out at the last boot, which gave it no bus numbers: the next one does.
+    AtTheNextBoot,
+}
+
 impl RackServer {
     /// Sets a register or setting as somebody with root would. Targets and values: `ADDRESS/acs` a word, `ADDRESS/mdp`
     /// `on|off`, `ADDRESS/state` `ready|stuck|error`, `ADDRESS/driver` a name or `none`, `vm.max_map_count` a number,
@@ -174,7 +183,7 @@ impl RackServer {
 
     /// Puts back what is out, named by its path or by the address that it had. What was out at the boot has no bus
     /// numbers: it shows up after the next `reboot`, and shifts those behind it.
-    pub fn replug(&self, what: &str) -> Result<(), RackError> {
+    pub fn replug(&self, what: &str) -> Result<Replugged, RackError> {
         self.store.transact(|live, world| {
             let address = what.parse::<PciAddress>().ok();
             let by_address = address.and_then(|address| world.by_address.get(&address));
@@ -221,9 +230,14 @@ impl RackServer {
                     live.power_on(world, index, now, &self.times);
                 }
             }
+            let back = if live.out_at_boot.contains(&path) {
+                Replugged::AtTheNextBoot
+            } else {
+                Replugged::Now
+            };
             live.event(EventLive::Replugged { path });
             self.settle(live);
-            Ok(())
+            Ok(back)
         })
     }
 

@@ -3,7 +3,7 @@ use crd::{
     id::{PciAddress, WorkerId},
     snapshot::{HardwareSnapshot, SocStatus},
 };
-use machine::{Claim, Clock, EventCursor, Happening, RackError, rack};
+use machine::{Claim, Clock, EventCursor, Happening, RackError, Replugged, rack};
 
 use crate::room::{Room, TWO_ULTRA, at};
 
@@ -79,8 +79,10 @@ fn what_was_out_at_a_boot_goes_back_by_the_address_that_it_had() {
     let moved = room.probe().socs;
     assert_eq!(moved.len(), 7);
     room.server().unplug(second).unwrap();
-    room.server().replug(&second.to_string()).unwrap();
-    room.server().replug(&first.to_string()).unwrap();
+    let back = room.server().replug(&second.to_string()).unwrap();
+    assert_eq!(back, Replugged::Now);
+    let back = room.server().replug(&first.to_string()).unwrap();
+    assert_eq!(back, Replugged::AtTheNextBoot);
     assert!(matches!(
         room.server().replug(&first.to_string()),
         Err(RackError::NoSuch { .. })
