@@ -10,6 +10,7 @@ mod refused;
 mod removal;
 mod repairs;
 mod reread;
+mod said;
 mod stage;
 mod turns;
 mod watch;
@@ -26,7 +27,7 @@ use machine::{Clock, Happening, Machine, Roots, Timestamp};
 use super::{apply, setting};
 use crate::{
     cli::{Environment, Leave, UpArgs},
-    console::{Console, Tone},
+    console::Console,
     engine::interrupt::{StopFlag, reads_again_on_hangup},
     exit::Exit,
     failure::Failure,
@@ -373,30 +374,5 @@ impl Up<'_> {
         let workers = u32::try_from(self.supervisor.report().len()).unwrap_or(u32::MAX);
         let each = Duration::from_secs(u64::from(self.drain_seconds())) + TERM_LIMIT * 2;
         each.saturating_mul(workers.max(1))
-    }
-
-    /// What goes wrong beside a pass ends `--ask`; otherwise it is told, and tried again.
-    fn told(&mut self, subject: &'static str, result: Result<(), Failure>) -> Result<(), Failure> {
-        match result {
-            Ok(()) => {
-                self.said.remove(subject);
-                Ok(())
-            }
-            Err(failure) if self.args.ask.is_none() => {
-                self.say(subject, &failure.chain());
-                Ok(())
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Says something, unless it was the last thing said of its subject.
-    fn say(&mut self, subject: &'static str, text: &str) {
-        if self.said.get(subject).is_none_or(|last| last != text) {
-            let paint = self.console.err_paint();
-            self.console
-                .note(&format!("{} {text}", paint.tone(Tone::Update, "warning:")));
-            self.said.insert(subject, text.to_owned());
-        }
     }
 }

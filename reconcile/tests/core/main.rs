@@ -18,6 +18,7 @@ mod doctor;
 mod failed;
 mod found;
 mod honest;
+mod housing;
 mod intent;
 mod judged;
 mod kept;

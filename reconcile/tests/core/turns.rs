@@ -1,10 +1,10 @@
 //! Who of a model's replicas may stop when: batches, surplus replicas, downtime, and what is blocked with which numbers.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crd::{
     Fact,
     declaration::Declaration,
-    kind::{Connectivity, ModelRollout, SpreadOver},
+    kind::{Connectivity, ModelRollout},
     plan::{Plan, ReportKind, ReportReason},
     snapshot::{HardwareSnapshot, WorkerState},
     step::{Action, StepReason},
@@ -12,17 +12,17 @@ use crd::{
 use reconcile::{Inputs, NodeInput, Scope, check};
 
 use crate::{
-    declare::{automatic, model, quickstart},
+    declare::{model, quickstart},
     properties::settle,
     simulate::{apply, plan_of},
-    world::{two_ultras, ultras},
+    world::two_ultras,
 };
 
 /// `minAvailable`, `maxUnavailable`, `allowDowntime`.
-type Numbers = (Option<u32>, Option<u32>, Option<bool>);
+pub type Numbers = (Option<u32>, Option<u32>, Option<bool>);
 
 /// Two cards, a set on each, and a model with so many replicas.
-fn declared(replicas: u32, numbers: Numbers) -> Declaration {
+pub fn declared(replicas: u32, numbers: Numbers) -> Declaration {
     let mut declaration = quickstart();
     let (min_available, max_unavailable, allow_downtime) = numbers;
     let spec = &mut declaration.models[0].spec;
@@ -36,7 +36,7 @@ fn declared(replicas: u32, numbers: Numbers) -> Declaration {
 }
 
 /// The machine once all that runs.
-fn running(declaration: &Declaration) -> Vec<HardwareSnapshot> {
+pub fn running(declaration: &Declaration) -> Vec<HardwareSnapshot> {
     let mut nodes = vec![two_ultras("lab")];
     settle(declaration, &mut nodes, true).expect("it settles");
     assert_eq!(
@@ -52,7 +52,7 @@ fn edited(mut declaration: Declaration) -> Declaration {
     declaration
 }
 
-fn checked(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
+pub fn checked(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
     let plan = plan_of(declaration, nodes);
     let given: Vec<NodeInput> = nodes.iter().cloned().map(NodeInput::Read).collect();
     assert_eq!(check(&plan, declaration, &given), Vec::new());
@@ -78,7 +78,7 @@ fn batches(plan: &Plan) -> Vec<Vec<String>> {
 }
 
 /// What is blocked because too few would serve.
-fn blocked(plan: &Plan) -> Vec<String> {
+pub fn blocked(plan: &Plan) -> Vec<String> {
     let lines = plan.report.iter();
     lines
         .filter(|line| {
@@ -88,7 +88,7 @@ fn blocked(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn down(plan: &Plan) -> bool {
+pub fn down(plan: &Plan) -> bool {
     let mut lines = plan.report.iter();
     lines.any(|line| line.reason == ReportReason::Downtime)
 }
@@ -386,92 +386,4 @@ fn cards_alone_keep_to_the_numbers_too() {
     assert_eq!((resets(&plan), batches(&plan).len()), (4, 0));
     assert_eq!(blocked(&plan).len(), 1);
     assert!(plan.nodes[0].work.is_empty());
-}
-
-/// One card with a set of four that a model serves on; then sets of two and more replicas, in one edit.
-#[test]
-fn a_replica_whose_place_is_cut_from_anothers_socs_is_not_waited_for() {
-    // Replicas, numbers, whether anything stops, downtime.
-    let cases: [(u32, Numbers, bool, bool); 6] = [
-        (2, (None, None, None), true, false),
-        // More than there is room for: what has a place goes ahead.
-        (3, (None, None, None), true, false),
-        // One has to serve, and nothing else may: no room for a surplus replica either.
-        (2, (Some(1), None, None), false, false),
-        (2, (Some(1), None, Some(true)), true, true),
-        (2, (Some(2), None, None), false, false),
-        (2, (None, Some(2), None), true, false),
-    ];
-    for (replicas, numbers, stops, downtime) in cases {
-        let before = declared(1, (None, None, None));
-        let mut nodes = vec![ultras("lab", 1)];
-        settle(&before, &mut nodes, true).expect("it settles");
-        assert_eq!(nodes[0].workers.len(), 1);
-        let mut after = declared(replicas, numbers);
-        after.groups[0].spec = automatic(2, SpreadOver::Card, None);
-        after.models[0].spec.shards = 2;
-        let plan = checked(&after, &nodes);
-        assert_eq!(
-            blocked(&plan).is_empty(),
-            stops,
-            "{replicas} {numbers:?}: {:?}",
-            blocked(&plan)
-        );
-        assert_eq!(down(&plan), downtime, "{replicas} {numbers:?}");
-        settle(&after, &mut nodes, true).expect("it settles");
-        let serving = nodes[0].workers.len();
-        assert_eq!(serving, if stops { 2 } else { 1 }, "{replicas} {numbers:?}");
-    }
-}
-
-/// Two cards: while one is cut, the other's replica serves on, and those that wait for room on it hold nobody up.
-#[test]
-fn cards_are_cut_one_by_one_under_replicas_that_serve() {
-    let before = declared(2, (None, None, None));
-    let mut nodes = running(&before);
-    let mut after = declared(4, (None, None, None));
-    after.groups[0].spec = automatic(2, SpreadOver::Card, None);
-    after.models[0].spec.shards = 2;
-    let plan = checked(&after, &nodes);
-    let drained: BTreeSet<&str> = (plan.nodes[0].steps.iter())
-        .filter_map(|step| match &step.action {
-            Action::Drain { workers, .. } => Some(workers),
-            _ => None,
-        })
-        .flatten()
-        .map(crd::id::WorkerId::as_str)
-        .collect();
-    assert_eq!(drained.len(), 1, "{drained:?}");
-    settle(&after, &mut nodes, true).expect("it settles");
-    assert_eq!(nodes[0].workers.len(), 4);
-}
-
-/// A set over two cards, of which a model uses a part of one; then a set for each card. The ports between the cards go back
-/// under whoever talks within one.
-#[test]
-fn a_set_that_is_split_goes_on_serving_on_its_parts() {
-    for numbers in [
-        (None, None, None),
-        (Some(1), None, None),
-        (Some(1), None, Some(true)),
-    ] {
-        let mut before = declared(1, numbers);
-        before.groups[0].spec = automatic(8, SpreadOver::Switch, None);
-        before.models[0].spec.shards = 3;
-        let mut nodes = running(&before);
-        let mut after = before;
-        after.groups[0].spec = automatic(4, SpreadOver::Card, None);
-        after.models[0].spec.shards = 4;
-        settle(&after, &mut nodes, true).expect("it settles");
-        let plan = checked(&after, &nodes);
-        assert!(
-            blocked(&plan).is_empty(),
-            "{numbers:?}: {:?}",
-            blocked(&plan)
-        );
-        let names: Vec<&str> = nodes[0].workers.iter().map(|w| w.id.as_str()).collect();
-        assert_eq!(names, ["default/tiny-0"], "{numbers:?}");
-        assert_eq!(nodes[0].ledger.groups.len(), 2);
-        assert_eq!(nodes[0].workers[0].socs.len(), 4);
-    }
 }
