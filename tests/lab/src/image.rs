@@ -5,8 +5,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use machine::rack::timeout_parameter;
 
-use crate::{archive::Archive, place::Places};
+use crate::{archive::Archive, place::Places, vm::Order};
+
+/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster where a file
+/// does not say.
+const SPEEDUP: u32 = 1000;
 
 /// Files that one machine has and another has not, by path.
 pub(crate) type Own = Vec<(String, String)>;
@@ -89,4 +94,27 @@ fn found(program: &str, folders: &[&str]) -> Result<PathBuf> {
         .map(|folder| Path::new(folder).join(program))
         .find(|path| path.is_file())
         .with_context(|| format!("{program} is not installed; run tests/lab/install"))
+}
+
+/// The build of the driver's double that has the parameter by the name that this server's driver gives it.
+fn driver(order: &Order<'_>) -> &'static str {
+    match timeout_parameter(order.server, 0) {
+        ("control_resp_timeout", _) => "qaic-first",
+        _ => "qaic",
+    }
+}
+
+/// Files of one machine's own.
+pub(crate) fn files(order: &Order<'_>) -> Result<Own> {
+    let mut rack = order.rack.clone();
+    rack.spec.speedup.get_or_insert(SPEEDUP);
+    let mut files = vec![
+        ("lab/rack.json".to_owned(), serde_json::to_string(&rack)?),
+        ("lab/server".to_owned(), order.server.name.to_string()),
+        ("lab/driver".to_owned(), driver(order).to_owned()),
+    ];
+    for (name, text) in &order.declared {
+        files.push((format!("lab/declared/{name}"), text.clone()));
+    }
+    Ok(files)
 }

@@ -14,23 +14,22 @@ use crd::kind::rack::{Rack, Server};
 use guest::{Reply, Request};
 use serde_json::Value;
 
-use machine::rack::timeout_parameter;
-
 use crate::{image, place::Places, qemu, topology};
 
 /// From start to the agent's first word: four seconds on a quiet machine.
 const BOOT: Duration = Duration::from_mins(2);
 /// What each SoC adds: a fifth of a second on a quiet machine.
 const BOOT_OF_A_SOC: Duration = Duration::from_secs(5);
+/// No byte on the console for so long, and it will not boot any more: on a busy machine five seconds were the longest.
+const STILL: Duration = Duration::from_secs(30);
+/// An emulated kernel that stood still once in some thousand boots must not fail what it has nothing to do with.
+const BOOTS: usize = 2;
 /// Everything that is done in one machine, boot included: the longest takes two minutes on a quiet machine.
 const LIFE: Duration = Duration::from_mins(10);
 /// One command inside, unless said otherwise: the longest takes half a minute on a quiet machine.
 const COMMAND: Duration = Duration::from_mins(3);
 /// As many SoCs as these are for; a machine with twice as many is given twice as long.
 const SOCS: u32 = 8;
-/// How long the rack's firmware double takes where a real SoC takes a minute: by how much its time is faster where a file
-/// does not say.
-const SPEEDUP: u32 = 1000;
 /// What a machine's kernel starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Init {
@@ -95,6 +94,17 @@ impl Ended {
     }
 }
 
+/// How a boot goes.
+enum Woken {
+    /// To the agent's first word.
+    Ready,
+    /// Nowhere.
+    Still {
+        /// What was said last.
+        tail: String,
+    },
+}
+
 /// A running machine. Dropping it takes its power away.
 #[derive(Debug)]
 pub(crate) struct Vm {
@@ -102,6 +112,8 @@ pub(crate) struct Vm {
     to: ChildStdin,
     from: Receiver<String>,
     console: PathBuf,
+    /// What it boots from, until it has.
+    initrd: PathBuf,
     /// Every command, its exit code and how long it took.
     commands: fs::File,
     /// How long one of them may take.
@@ -112,13 +124,36 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    /// Boots a machine and waits for its agent.
+    /// Boots a machine and waits for its agent. One that stands still on the way is switched off and on once, which is said.
     pub(crate) fn boot(places: &Places, base: &[u8], order: &Order<'_>) -> Result<Self> {
+        for boot in 1..=BOOTS {
+            let mut vm = Self::power_on(places, base, order, boot)?;
+            match vm.wake().context("booting")? {
+                Woken::Ready => return Ok(vm),
+                Woken::Still { tail } => {
+                    crate::say(&format!(
+                        "still   {}, boot {boot} of {BOOTS}{tail}",
+                        order.name
+                    ));
+                }
+            }
+        }
+        bail!(
+            "booting: it stood still {BOOTS} times; what it said last is above, the rest in {}",
+            places.left.join(&order.name).display()
+        )
+    }
+
+    /// Starts QEMU.
+    fn power_on(places: &Places, base: &[u8], order: &Order<'_>, boot: usize) -> Result<Self> {
         let wiring = topology::wire(order.server)?;
         let size = wiring.socs.div_ceil(SOCS).max(1);
         let folder = places.left.join(&order.name);
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let console = folder.join("console.log");
+        let console = match boot {
+            1 => folder.join("console.log"),
+            again => folder.join(format!("console-{again}.log")),
+        };
         let initrd = folder.join("root.cpio");
         let mut root = base.to_vec();
         match order.init {
@@ -128,7 +163,7 @@ impl Vm {
                     .with_context(|| format!("reading {}", places.system.display()))?,
             ),
         }
-        root.extend(image::own(&files(order)?));
+        root.extend(image::own(&image::files(order)?));
         fs::write(&initrd, root).with_context(|| format!("writing {}", initrd.display()))?;
         let mut qemu = qemu::command(places, order, &wiring, &console, &initrd)
             .stdin(Stdio::piped())
@@ -146,23 +181,45 @@ impl Vm {
                 }
             }
         });
-        let mut vm = Self {
+        Ok(Self {
             qemu,
             to,
             from,
             console,
+            initrd,
             commands: fs::File::create(folder.join("commands.log"))?,
             command: COMMAND * size,
             ends: host::now() + LIFE * size,
             wiring,
+        })
+    }
+
+    /// Waits for the agent's first word for as long as the console goes on.
+    fn wake(&mut self) -> Result<Woken> {
+        let more = BOOT_OF_A_SOC * self.wiring.socs;
+        let deadline = host::now() + BOOT + more;
+        let mut said = 0;
+        let first = loop {
+            match self.from.recv_timeout(STILL + more) {
+                Err(RecvTimeoutError::Timeout) if host::now() < deadline => {
+                    let now = fs::metadata(&self.console).map_or(0, |console| console.len());
+                    if now == said {
+                        break None;
+                    }
+                    said = now;
+                }
+                Err(RecvTimeoutError::Timeout) => break None,
+                other => break Some(other),
+            }
         };
-        let first = vm
-            .hear(BOOT + BOOT_OF_A_SOC * vm.wiring.socs)
-            .context("booting");
         // A hundred megabytes that nobody reads again: QEMU keeps what it has mapped until it ends.
-        fs::remove_file(&initrd).with_context(|| format!("removing {}", initrd.display()))?;
-        match first? {
-            Reply::Ready => Ok(vm),
+        fs::remove_file(&self.initrd)
+            .with_context(|| format!("removing {}", self.initrd.display()))?;
+        let Some(first) = first else {
+            return Ok(Woken::Still { tail: self.tail() });
+        };
+        match self.understand(first, BOOT)? {
+            Reply::Ready => Ok(Woken::Ready),
             other => bail!("the agent's first word is {other:?}"),
         }
     }
@@ -170,15 +227,21 @@ impl Vm {
     /// The next answer.
     fn hear(&mut self, within: Duration) -> Result<Reply> {
         let left = self.ends.saturating_duration_since(host::now());
-        match self.from.recv_timeout(within.min(left)) {
+        let within = within.min(left);
+        let heard = self.from.recv_timeout(within);
+        self.understand(heard, within)
+    }
+
+    fn understand(
+        &self,
+        heard: Result<String, RecvTimeoutError>,
+        within: Duration,
+    ) -> Result<Reply> {
+        match heard {
             Ok(line) => serde_json::from_str(&line)
                 .with_context(|| format!("the agent says what is no answer: {line}")),
             Err(RecvTimeoutError::Timeout) => {
-                bail!(
-                    "no answer in {} s{}",
-                    within.min(left).as_secs(),
-                    self.tail()
-                )
+                bail!("no answer in {} s{}", within.as_secs(), self.tail())
             }
             Err(RecvTimeoutError::Disconnected) => bail!("the machine stopped{}", self.tail()),
         }
@@ -314,27 +377,4 @@ impl Drop for Vm {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }
-}
-
-/// The build of the driver's double that has the parameter by the name that this server's driver gives it.
-fn driver(order: &Order<'_>) -> &'static str {
-    match timeout_parameter(order.server, 0) {
-        ("control_resp_timeout", _) => "qaic-first",
-        _ => "qaic",
-    }
-}
-
-/// Files of one machine's own.
-fn files(order: &Order<'_>) -> Result<image::Own> {
-    let mut rack = order.rack.clone();
-    rack.spec.speedup.get_or_insert(SPEEDUP);
-    let mut files = vec![
-        ("lab/rack.json".to_owned(), serde_json::to_string(&rack)?),
-        ("lab/server".to_owned(), order.server.name.to_string()),
-        ("lab/driver".to_owned(), driver(order).to_owned()),
-    ];
-    for (name, text) in &order.declared {
-        files.push((format!("lab/declared/{name}"), text.clone()));
-    }
-    Ok(files)
 }
