@@ -40,6 +40,9 @@ pub enum Scope {
     /// Of cards and settings, only what puts back what the ledger holds, and disturbs nobody: after a boot that needs no
     /// approval again.
     Repairs,
+    /// The same, and beside it the replicas that run nowhere and have a set that is as it was left: what else is declared
+    /// waits, and nothing that runs is replaced or stopped.
+    Kept,
 }
 
 /// One node as it could be looked at.

@@ -132,7 +132,9 @@ impl Engine<'_> {
     /// Plans for what was seen, and checks the plan.
     fn plan(&self, nodes: &[NodeInput], effort: Effort) -> Result<Plan, Failure> {
         let models = match self.scope {
-            Scope::Everything => observe::models(self.declaration, self.place, self.room, effort)?,
+            Scope::Everything | Scope::Kept => {
+                observe::models(self.declaration, self.place, self.room, effort)?
+            }
             // No model is built, so none has to be read.
             Scope::Cards | Scope::Repairs => BTreeMap::new(),
         };
@@ -265,7 +267,7 @@ impl Engine<'_> {
     /// Keeps in each node's ledger what governs the removal of what it holds; of a node that waits for leave, what did.
     fn govern(&self, plan: &Plan, waits: &BTreeSet<NodeName>) -> Result<(), Failure> {
         // What is declared now may wait for leave.
-        if self.scope == Scope::Repairs {
+        if matches!(self.scope, Scope::Repairs | Scope::Kept) {
             return Ok(());
         }
         let nodes = plan.nodes.iter();

@@ -108,3 +108,26 @@ fn a_paused_rollout_waits_with_it() {
     assert_eq!(up.ends().code(), Some(12));
     assert_eq!(lab.registers("state").words, booted);
 }
+
+#[test]
+fn what_served_serves_again_while_an_edit_waits() {
+    let lab = approved_by_hand();
+    let left = lab.registers("state").words;
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    edit(
+        &lab,
+        "declared/policy.yaml",
+        "maxMapCount: 2048000",
+        "maxMapCount: 1048576",
+    );
+    up.hears("wants its plans approved by digest");
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    up.hears("putting back what was approved before, which needs no approval again");
+    up.hears("serves on");
+    let words = lab.registers("state").words;
+    assert_eq!(words[PORT], left[PORT]);
+    assert_ne!(words["vm.max_map_count"], "1048576");
+    up.signal(Signal::SIGTERM);
+    assert_eq!(up.ends().code(), Some(0));
+}

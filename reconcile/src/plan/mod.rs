@@ -113,15 +113,17 @@ fn attempt(
     let Keeping { sites, waits } = keep(inputs, snapshots, replicas, downtime);
     let houses: Vec<House<'_>> = sites.iter().map(Site::house).collect();
     let (mut placed, unplaced) = match inputs.scope {
-        Scope::Everything => place_models(inputs.declaration, &houses),
+        Scope::Everything | Scope::Kept => place_models(inputs.declaration, &houses),
         Scope::Cards | Scope::Repairs => Default::default(),
     };
+    // What has no place as things were left may have one as they are declared.
+    let unplaced = unplaced.into_iter().filter(|_| inputs.scope != Scope::Kept);
     for obstacle in unplaced {
         report.blocked(None, obstacle);
     }
     let builds = match inputs.scope {
         Scope::Everything => loose::builds(inputs, &placed, &houses, &sites, &mut report),
-        Scope::Cards | Scope::Repairs => BTreeMap::new(),
+        Scope::Cards | Scope::Repairs | Scope::Kept => BTreeMap::new(),
     };
     let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
         let sites = sites.iter();
@@ -232,6 +234,8 @@ struct Site<'a> {
     needs: Needs<'a>,
     /// What disagrees with the ledger; not empty seals the node.
     moved: Vec<drift::Drift>,
+    /// Which sets may be used, where not all that fit may.
+    kept: Option<repairs::Sets>,
 }
 
 impl<'a> Site<'a> {
@@ -255,13 +259,25 @@ impl<'a> Site<'a> {
         if let Some(stuck) = stuck {
             canary::hold(&view, &mut needs, stuck);
         }
-        if inputs.scope == Scope::Repairs {
-            needs.enforced = repairs::only(&view, needs.enforced);
+        let mut kept = None;
+        if matches!(inputs.scope, Scope::Repairs | Scope::Kept) {
+            let (only, sets) = repairs::only(&view, needs.enforced);
+            needs.enforced = only;
+            kept = (inputs.scope == Scope::Kept).then_some(sets);
         }
-        Self { view, needs, moved }
+        Self {
+            view,
+            needs,
+            moved,
+            kept,
+        }
     }
 
     fn house(&self) -> House<'_> {
+        let usable = |group: &&groups::Assessed<'_>| {
+            let sets = self.kept.as_ref();
+            sets.is_none_or(|sets| sets.holds(group))
+        };
         let seat = |group: &groups::Assessed<'_>| Seat {
             group: group.placed.id.clone(),
             members: group.placed.members.clone(),
@@ -278,7 +294,7 @@ impl<'a> Site<'a> {
             sealed: !self.moved.is_empty(),
             has_worker: self.view.snapshot.tools.worker.get().is_some(),
             socs: self.view.snapshot.socs.len(),
-            seats: self.needs.groups.iter().map(seat).collect(),
+            seats: self.needs.groups.iter().filter(usable).map(seat).collect(),
             workers: &self.view.snapshot.workers,
         }
     }
@@ -292,18 +308,27 @@ impl<'a> Site<'a> {
     ) -> NodeWork {
         let (view, name) = (&self.view, self.view.node());
         let drained = drained(&sequence::sequence(view, self.needs.enforced.clone()));
-        if !self.moved.is_empty() || inputs.scope != Scope::Everything {
+        let cards_alone = matches!(inputs.scope, Scope::Cards | Scope::Repairs);
+        if !self.moved.is_empty() || cards_alone {
             return NodeWork::none(name, drained);
         }
         let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();
         let builds = builds.get(name).map(Vec::as_slice).unwrap_or_default();
         let mut work = work::plan(inputs, view, &here, builds, &drained);
+        if self.kept.is_some() {
+            repairs::only_starts(view, &mut work);
+        }
         work.enforced = governance::of(view).enforcement == Enforcement::Enforce;
         work
     }
 
     fn finish(self, work: NodeWork, report: &mut Report<'_>) -> NodePlan {
-        let Self { view, needs, moved } = self;
+        let Self {
+            view,
+            needs,
+            moved,
+            kept: _,
+        } = self;
         let name = view.node().clone();
         let governance = governance::of(&view);
         report.node(&view, &needs, &moved);

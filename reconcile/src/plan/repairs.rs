@@ -1,35 +1,85 @@
 //! What of a node's work only puts back what the ledger holds: redirect bits that a boot or an error recovery set again, and
 //! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
+use std::collections::BTreeSet;
+
 use crd::{
-    snapshot::{LedgerEntry, LedgerTarget},
-    step::{Action, Ownership},
+    id::{PciAddress, StepId},
+    snapshot::{GroupRecord, LedgerEntry, LedgerTarget},
+    step::{Action, Ownership, Step},
 };
 
 use super::{
     draft::Draft,
+    groups::Assessed,
     node::acs_target,
     sequence::Work,
     unit::{Clear, Unit},
-    work::holding,
+    work::{NodeWork, holding},
 };
 use crate::view::View;
 
-/// Of the work, that alone.
-pub(super) fn only(view: &View<'_>, work: Work) -> Work {
+/// Sets that are as they were left, with nothing about them that waits.
+#[derive(Debug)]
+pub(super) struct Sets {
+    /// As the ledger knows them.
+    known: Vec<GroupRecord>,
+    /// SoCs that work which waits would have idle.
+    wanted_idle: BTreeSet<PciAddress>,
+}
+
+impl Sets {
+    /// Whether a set is one of them.
+    pub(super) fn holds(&self, group: &Assessed<'_>) -> bool {
+        let members = &group.placed.members;
+        self.known.iter().any(|record| group.continues(record))
+            && members.iter().all(|soc| !self.wanted_idle.contains(soc))
+    }
+}
+
+/// Of the work, that alone, and the sets that the rest leaves alone.
+pub(super) fn only(view: &View<'_>, work: Work) -> (Work, Sets) {
     let Work {
         units,
         budget,
         settings,
         bookkeeping: _,
     } = work;
-    let units = units.into_iter().filter_map(|unit| repair(view, unit));
+    let mut wanted_idle = BTreeSet::new();
+    let units = units.into_iter().filter_map(|unit| {
+        let idle = unit.idle.clone();
+        let kept = repair(view, unit);
+        if kept.is_none() {
+            wanted_idle.extend(idle);
+        }
+        kept
+    });
+    let units = units.collect();
     let settings = settings.into_iter().filter_map(|draft| again(view, draft));
-    Work {
-        units: units.collect(),
+    let only = Work {
+        units,
         budget,
         settings: settings.collect(),
         bookkeeping: Vec::new(),
-    }
+    };
+    let known = view.snapshot.ledger.groups.clone();
+    (only, Sets { known, wanted_idle })
+}
+
+/// Of builds and workers, the starts of what runs nowhere, on SoCs that nobody of ours has, and what is built for them.
+pub(super) fn only_starts(view: &View<'_>, work: &mut NodeWork) {
+    let workers = &view.snapshot.workers;
+    let starts = |step: &Step| match &step.action {
+        Action::StartWorker { worker } => {
+            let runs = workers.iter().any(|running| running.id == worker.id);
+            !runs && holding(view, &worker.socs).is_empty()
+        }
+        _ => false,
+    };
+    let chosen = work.steps.iter().filter(|step| starts(step));
+    let kept: BTreeSet<StepId> = chosen
+        .flat_map(|step| step.depends_on.iter().chain([&step.id]).cloned())
+        .collect();
+    work.steps.retain(|step| kept.contains(&step.id));
 }
 
 /// A unit that clears what was cleared before and proves a set that the ledger knows, under no worker.

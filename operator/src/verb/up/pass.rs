@@ -28,6 +28,8 @@ pub(super) enum Which {
 pub(super) enum Width {
     /// What only puts back what the ledger holds.
     Repairs,
+    /// The same, and replicas that run nowhere, as far as nobody has to approve anything for them.
+    Kept,
     /// Cards and settings alone.
     Cards,
     /// Of these, everything but what steps failed on.
@@ -165,7 +167,7 @@ impl Up<'_> {
             // Somebody's leave may come at any time.
             Err(failure) if failure.exit() == Exit::Blocked => {
                 self.say("pass", &failure.chain());
-                self.cards_at_least(&failure.chain());
+                self.kept_at_least(&failure.chain())?;
             }
             Err(failure) => {
                 self.try_again(&failure.chain(), Lost::Pass);
@@ -262,6 +264,7 @@ impl Up<'_> {
             declaration: &self.declaration,
             scope: match width {
                 Width::Repairs => Scope::Repairs,
+                Width::Kept => Scope::Kept,
                 Width::Cards | Width::SoundCards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
@@ -274,7 +277,7 @@ impl Up<'_> {
             stop: self.stop,
             leave: &leave,
             asking: match width {
-                Width::Repairs => Asking::Nobody,
+                Width::Repairs | Width::Kept => Asking::Nobody,
                 _ if first => Asking::Up,
                 _ => Asking::Timer,
             },

@@ -6,7 +6,7 @@ use super::{
     Up,
     pass::{Which, Width, is_settled},
 };
-use crate::exit::Exit;
+use crate::{exit::Exit, failure::Failure};
 
 impl Up<'_> {
     /// Before a first pass that may have to wait for somebody.
@@ -35,5 +35,23 @@ impl Up<'_> {
                 false
             }
         }
+    }
+
+    /// More waits for somebody's leave: replicas that run nowhere start where cards are as they were left. An edit that
+    /// nobody approved yet must not keep down what served before a boot.
+    pub(super) fn kept_at_least(&mut self, why: &str) -> Result<(), Failure> {
+        match self.pass(Which::Later, Width::Kept) {
+            Ok(settled) if is_settled(&settled) => {
+                let worked = self.work(&settled.plan);
+                self.told("work", worked)?;
+            }
+            Ok(settled) => {
+                self.leaves_alone(&settled);
+            }
+            Err(failure) if failure.exit() == Exit::Blocked => {}
+            Err(failure) => self.say("kept", &failure.chain()),
+        }
+        self.stands_still(why);
+        Ok(())
     }
 }
