@@ -39,7 +39,7 @@ use crate::{
     failure::Failure,
     place::SourcePlace,
     room::{Node, Room},
-    state::{Journal, ledger, programs::ProgramStore},
+    state::{Journal, ledger, left::Left, programs::ProgramStore},
     supervise::Crew,
     toolchain::WorkerBinary,
 };
@@ -191,6 +191,9 @@ impl Engine<'_> {
             }
             if !plan.applyable {
                 self.govern(&plan, &BTreeSet::new())?;
+                if matches!(self.scope, Scope::Everything | Scope::Cards) {
+                    Left::new(self.place.base(), self.declaration).keep(&self.room.state)?;
+                }
                 let exit = if plan.complete && !plan.errored {
                     Exit::Ok
                 } else {

@@ -1,12 +1,13 @@
 //! The state directory: what outlives a run, and where each piece lies.
 //!
 //! `engine.lock` (who works here), `control.sock` (how to reach them), `<room>/<node>/journal` and `ledger.json`,
-//! `programs/` (compiled models by key), `models.json` (digests already computed), `workers.json`, `logs/`.
+//! `<room>/left.json` (what was carried out last), `programs/` (compiled models by key), `models.json` (digests already computed), `workers.json`, `logs/`.
 pub(crate) mod attempts;
 pub mod durable;
 pub mod frame;
 pub mod journal;
 pub mod ledger;
+pub mod left;
 pub mod lock;
 pub mod models;
 pub mod programs;

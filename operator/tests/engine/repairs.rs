@@ -73,8 +73,8 @@ fn what_waits_for_approval_waits_beside_it() {
         words["control_resp_timeout_s"],
         left["control_resp_timeout_s"]
     );
-    assert_ne!(words["vm.max_map_count"], left["vm.max_map_count"]);
-    assert_ne!(words["vm.max_map_count"], "1048576");
+    // The value that was approved, not the one that waits.
+    assert_eq!(words["vm.max_map_count"], left["vm.max_map_count"]);
 }
 
 #[test]
@@ -127,7 +127,74 @@ fn what_served_serves_again_while_an_edit_waits() {
     up.hears("serves on");
     let words = lab.registers("state").words;
     assert_eq!(words[PORT], left[PORT]);
-    assert_ne!(words["vm.max_map_count"], "1048576");
+    assert_eq!(words["vm.max_map_count"], left["vm.max_map_count"]);
+    up.signal(Signal::SIGTERM);
+    assert_eq!(up.ends().code(), Some(0));
+}
+
+/// A set of another size, under the same name or another, and a model that needs none: none of them is approved.
+#[test]
+fn what_served_serves_again_as_it_was_whatever_is_declared_anew() {
+    type Edit = fn(&Lab);
+    let edits: [(&str, Edit); 3] = [
+        ("another size", |lab| {
+            edit(lab, "declared/group.yaml", "size: 2", "size: 4");
+            edit(lab, "declared/model.yaml", "shards: 2", "shards: 4");
+        }),
+        ("another name", |lab| {
+            edit(lab, "declared/group.yaml", "name: pair", "name: two");
+            edit(
+                lab,
+                "declared/model.yaml",
+                "groupRef: pair",
+                "groupRef: two",
+            );
+        }),
+        ("none", |lab| {
+            fs::remove_file(lab.path("declared/group.yaml")).unwrap();
+            edit(
+                lab,
+                "declared/model.yaml",
+                "connectivity: P2P\n  groupRef: pair",
+                "connectivity: ThroughHost",
+            );
+        }),
+    ];
+    for (what, edited) in edits {
+        let lab = approved_by_hand();
+        let left = lab.registers("state").words;
+        let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+        up.hears("serves on");
+        edited(&lab);
+        up.hears("wants its plans approved by digest");
+        lab.run("state", &["rack", "reboot"]).expect(0);
+        up.hears("serves on");
+        assert_eq!(lab.registers("state").words, left, "{what}");
+        up.signal(Signal::SIGTERM);
+        assert_eq!(up.ends().code(), Some(0));
+        // And one that starts anew and may not stay puts them back all the same.
+        lab.run("state", &["rack", "reboot"]).expect(0);
+        let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+        assert_eq!(up.ends().code(), Some(12), "{what}");
+        assert_eq!(lab.registers("state").words, left, "{what}");
+    }
+}
+
+#[test]
+fn a_model_that_is_not_declared_any_more_does_not_come_back() {
+    let lab = approved_by_hand();
+    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    fs::remove_file(lab.path("declared/model.yaml")).unwrap();
+    edit(&lab, "declared/group.yaml", "size: 2", "size: 4");
+    up.hears("wants its plans approved by digest");
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    up.hears("putting back what was approved before");
+    // A look later.
+    fs::write(lab.path("declared/policy.yaml"), "kind: [").unwrap();
+    let said = up.hears("keeping the last valid declaration");
+    let starts = said.iter().any(|line| line.contains("starting worker"));
+    assert!(!starts, "{said:?}");
     up.signal(Signal::SIGTERM);
     assert_eq!(up.ends().code(), Some(0));
 }

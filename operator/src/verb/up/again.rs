@@ -123,7 +123,12 @@ impl Again {
     /// The programs that such a pass does without.
     pub(super) fn without(&self, width: Width, now: Timestamp) -> Unbuilt {
         let waits = |failed: &Failed| match width {
-            Width::Repairs | Width::Kept | Width::Cards | Width::SoundCards | Width::Sound => true,
+            Width::Repairs
+            | Width::Left
+            | Width::Kept
+            | Width::Cards
+            | Width::SoundCards
+            | Width::Sound => true,
             Width::Everything => failed.at > now,
         };
         let waiting = self.unbuilt.iter().filter(|(_, failed)| waits(failed));

@@ -47,7 +47,9 @@ impl Aside {
         let mut steps = FailedSteps::new();
         for attempt in &self.0 {
             let waits = match width {
-                Width::Repairs | Width::Kept | Width::SoundCards | Width::Sound => true,
+                Width::Repairs | Width::Left | Width::Kept | Width::SoundCards | Width::Sound => {
+                    true
+                }
                 Width::Cards | Width::Everything => !attempt.failed.is_due(now),
             };
             if waits {

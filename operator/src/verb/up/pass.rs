@@ -28,7 +28,9 @@ pub(super) enum Which {
 pub(super) enum Width {
     /// What only puts back what the ledger holds.
     Repairs,
-    /// The same, and replicas that run nowhere, as far as nobody has to approve anything for them.
+    /// The same of what was carried out last, whatever is declared by now.
+    Left,
+    /// The same, and replicas of that which run nowhere.
     Kept,
     /// Cards and settings alone.
     Cards,
@@ -140,7 +142,9 @@ impl Up<'_> {
     /// One pass beyond cards, and its workers.
     fn keeps(&mut self, width: Width) -> Result<Kept, Failure> {
         let mut passed = self.pass(Which::Later, width);
-        if matches!(&passed, Err(failure) if failure.exit() == Exit::Blocked) && self.puts_back() {
+        if matches!(&passed, Err(failure) if failure.exit() == Exit::Blocked)
+            && self.puts_back(Width::Repairs)
+        {
             passed = self.pass(Which::Later, width);
         }
         match passed {
@@ -257,27 +261,39 @@ impl Up<'_> {
         let leave = self.args.leave.clone();
         let (console, title) = (self.console, self.setting.room.title.clone());
         let asks_only = self.args.ask.is_some();
+        let left = match width {
+            Width::Left | Width::Kept => self.left(),
+            Width::Repairs
+            | Width::Cards
+            | Width::SoundCards
+            | Width::Sound
+            | Width::Everything => None,
+        };
+        let (declaration, place) = match &left {
+            Some((declaration, place)) => (declaration, place),
+            None => (&self.declaration, &self.place),
+        };
         let first = which == Which::First;
         let again = &mut self.again;
         let mut engine = Engine {
             room: &self.setting.room,
-            declaration: &self.declaration,
+            declaration,
             scope: match width {
-                Width::Repairs => Scope::Repairs,
+                Width::Repairs | Width::Left => Scope::Repairs,
                 Width::Kept => Scope::Kept,
                 Width::Cards | Width::SoundCards => Scope::Cards,
                 Width::Sound | Width::Everything => Scope::Everything,
             },
             builds: FailedBuilds::going_without(without.clone(), awaited),
             aside: SetAside::before(alone.clone()),
-            place: &self.place,
+            place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
             console,
             stop: self.stop,
             leave: &leave,
             asking: match width {
-                Width::Repairs | Width::Kept => Asking::Nobody,
+                Width::Repairs | Width::Left | Width::Kept => Asking::Nobody,
                 _ if first => Asking::Up,
                 _ => Asking::Timer,
             },
@@ -295,7 +311,7 @@ impl Up<'_> {
                 if !again.is_news(width, &text) && !first {
                     return Ok(());
                 }
-                if width == Width::Repairs {
+                if matches!(width, Width::Repairs | Width::Left | Width::Kept) {
                     console.note(
                         "putting back what was approved before, which needs no approval again",
                     );

@@ -1,25 +1,26 @@
 //! What somebody gave leave for stays as it was left, whoever is asked for more: redirect bits and settings that a boot undid
-//! are put back under every mode of approval, where that disturbs nobody.
-use crd::kind::ApprovalMode;
+//! are put back under every mode of approval, where that disturbs nobody, and what served then serves again.
+use crd::{declaration::Declaration, kind::ApprovalMode};
 
 use super::{
     Up,
     pass::{Which, Width, is_settled},
 };
-use crate::{exit::Exit, failure::Failure};
+use crate::{exit::Exit, failure::Failure, place::SourcePlace, state::left::Left};
 
 impl Up<'_> {
     /// Before a first pass that may have to wait for somebody.
     pub(super) fn begins_with_repairs(&mut self) {
         let mut policies = self.declaration.policies.iter();
         if policies.any(|policy| policy.spec.approval.mode != ApprovalMode::Automatic) {
-            self.puts_back();
+            self.puts_back(Width::Left);
+            self.puts_back(Width::Repairs);
         }
     }
 
     /// Puts back what the ledger holds. Whether there was anything to put back.
-    pub(super) fn puts_back(&mut self) -> bool {
-        match self.pass(Which::Later, Width::Repairs) {
+    pub(super) fn puts_back(&mut self, width: Width) -> bool {
+        match self.pass(Which::Later, width) {
             Ok(settled) if is_settled(&settled) => {
                 self.said.remove("repairs");
                 settled.steps > 0
@@ -37,8 +38,8 @@ impl Up<'_> {
         }
     }
 
-    /// More waits for somebody's leave: replicas that run nowhere start where cards are as they were left. An edit that
-    /// nobody approved yet must not keep down what served before a boot.
+    /// More waits for somebody's leave: what was carried out last stays, and its replicas that run nowhere start. An edit
+    /// that nobody approved yet must not keep down after a boot what served before it.
     pub(super) fn kept_at_least(&mut self, why: &str) -> Result<(), Failure> {
         match self.pass(Which::Later, Width::Kept) {
             Ok(settled) if is_settled(&settled) => {
@@ -48,10 +49,29 @@ impl Up<'_> {
             Ok(settled) => {
                 self.leaves_alone(&settled);
             }
+            // A rollout that is paused.
             Err(failure) if failure.exit() == Exit::Blocked => {}
-            Err(failure) => self.say("kept", &failure.chain()),
+            Err(failure) => self.say("repairs", &failure.chain()),
         }
         self.stands_still(why);
         Ok(())
+    }
+
+    /// What was carried out last, as far as it stands beside what is declared now; `None` where that is not known.
+    pub(super) fn left(&mut self) -> Option<(Declaration, SourcePlace)> {
+        match Left::read(&self.setting.room.state) {
+            Ok(left) => {
+                let left = left?.beside(&self.declaration);
+                Some((left.declaration, SourcePlace::new(left.base)))
+            }
+            Err(error) => {
+                let why = crate::failure::chain(&error);
+                self.say(
+                    "left",
+                    &format!("what was carried out last is not known: {why}"),
+                );
+                None
+            }
+        }
     }
 }
