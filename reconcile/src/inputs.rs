@@ -40,8 +40,8 @@ pub enum Scope {
     /// Of cards and settings, only what puts back what the ledger holds, and disturbs nobody: after a boot that needs no
     /// approval again.
     Repairs,
-    /// The same, and beside it the replicas that run nowhere and have a set that is as it was left: what else is declared
-    /// waits, and nothing that runs is replaced or stopped.
+    /// The same, and beside it builds and workers, on sets that are as the ledger left them: what else cards and settings
+    /// want waits, and no declared replica stops for it.
     Kept,
 }
 

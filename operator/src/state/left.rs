@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crd::{
     declaration::{Declaration, Declared},
     id::ObjectRef,
+    kind::{P2PGroupSpec, ShardedModelSpec},
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,12 +53,16 @@ impl Left {
         write_json(&path, self)
     }
 
-    /// What of it still stands while `now` waits for approval. Whether anything is written, when and after how many others
-    /// is for `now` to say, and asks nobody; so is which models there are and how many replicas at most. A set is left out
-    /// that nobody declares and no such model uses.
+    /// What stands while `now`, whose paths start from `base`, waits for approval: policies and groups as they were left, and
+    /// models as they are declared now.
+    ///
+    /// Whether anything is written, when and after how many others is for `now` to say, and asks nobody. A model whose group
+    /// is declared otherwise by now stays as it was, with no more replicas than are declared; a group that nobody declares
+    /// and no such model uses goes.
     #[must_use]
-    pub fn beside(mut self, now: &Declaration) -> Self {
-        let left = &mut self.declaration;
+    pub fn beside(self, now: &Declaration, base: &Path) -> Declaration {
+        let from = self.base;
+        let mut left = self.declaration;
         for policy in &mut left.policies {
             if let Some(now) = find(&now.policies, &policy.object) {
                 policy.spec.enforcement = now.spec.enforcement;
@@ -65,21 +70,34 @@ impl Left {
                 policy.spec.rollout = now.spec.rollout.clone();
             }
         }
-        left.models
-            .retain_mut(|model| match find(&now.models, &model.object) {
-                None => false,
-                Some(now) => {
-                    model.spec.replicas = model.spec.replicas.min(now.spec.replicas);
-                    true
-                }
-            });
+        let group = |all: &[Declared<P2PGroupSpec>], name: &str| {
+            let mut named = all.iter().filter(|group| group.object.name == name);
+            named.next().map(|group| group.spec.clone())
+        };
+        let stays = |model: &Declared<ShardedModelSpec>| {
+            let name = model.spec.group_ref.as_deref();
+            name.is_none_or(|name| group(&left.groups, name) == group(&now.groups, name))
+        };
+        let models = now.models.iter().filter_map(|declared| {
+            if stays(declared) {
+                return Some(declared.clone());
+            }
+            let mut model = find(&left.models, &declared.object)?.clone();
+            model.spec.replicas = model.spec.replicas.min(declared.spec.replicas);
+            for span in model.spans.values_mut().filter(|_| from != base) {
+                span.file = from.join(&span.file).display().to_string();
+            }
+            Some(model)
+        });
+        left.models = models.collect();
+        left.builds.clone_from(&now.builds);
         let models = &left.models;
         left.groups.retain(|group| {
-            let name = Some(&group.object.name);
-            let mut using = models.iter().map(|model| model.spec.group_ref.as_ref());
-            find(&now.groups, &group.object).is_some() || using.any(|used| used == name)
+            let mut using = models.iter().map(|model| model.spec.group_ref.as_deref());
+            let used = using.any(|used| used == Some(group.object.name.as_str()));
+            used || find(&now.groups, &group.object).is_some()
         });
-        self
+        left
     }
 }
 

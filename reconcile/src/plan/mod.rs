@@ -122,8 +122,10 @@ fn attempt(
         report.blocked(None, obstacle);
     }
     let builds = match inputs.scope {
-        Scope::Everything => loose::builds(inputs, &placed, &houses, &sites, &mut report),
-        Scope::Cards | Scope::Repairs | Scope::Kept => BTreeMap::new(),
+        Scope::Everything | Scope::Kept => {
+            loose::builds(inputs, &placed, &houses, &sites, &mut report)
+        }
+        Scope::Cards | Scope::Repairs => BTreeMap::new(),
     };
     let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
         let sites = sites.iter();
@@ -134,7 +136,8 @@ fn attempt(
     let mut works = work(&placed);
     let mut roles = roles(replicas, &works, &waits, downtime);
     let mut more = Vec::new();
-    let may_give = |_: &&Role<'_>| inputs.scope == Scope::Everything;
+    let has_workers = matches!(inputs.scope, Scope::Everything | Scope::Kept);
+    let may_give = |_: &&Role<'_>| has_workers;
     for role in roles
         .iter()
         .filter(may_give)
@@ -234,8 +237,8 @@ struct Site<'a> {
     needs: Needs<'a>,
     /// What disagrees with the ledger; not empty seals the node.
     moved: Vec<drift::Drift>,
-    /// Which sets may be used, where not all that fit may.
-    kept: Option<repairs::Sets>,
+    /// Whether workers keep to sets that are as they were left.
+    keeps: bool,
 }
 
 impl<'a> Site<'a> {
@@ -259,25 +262,20 @@ impl<'a> Site<'a> {
         if let Some(stuck) = stuck {
             canary::hold(&view, &mut needs, stuck);
         }
-        let mut kept = None;
         if matches!(inputs.scope, Scope::Repairs | Scope::Kept) {
-            let (only, sets) = repairs::only(&view, needs.enforced);
-            needs.enforced = only;
-            kept = (inputs.scope == Scope::Kept).then_some(sets);
+            needs.enforced = repairs::only(&view, needs.enforced);
         }
         Self {
             view,
             needs,
             moved,
-            kept,
+            keeps: inputs.scope == Scope::Kept,
         }
     }
 
     fn house(&self) -> House<'_> {
-        let usable = |group: &&groups::Assessed<'_>| {
-            let sets = self.kept.as_ref();
-            sets.is_none_or(|sets| sets.holds(group))
-        };
+        let usable =
+            |group: &&groups::Assessed<'_>| !self.keeps || repairs::is_left(&self.view, group);
         let seat = |group: &groups::Assessed<'_>| Seat {
             group: group.placed.id.clone(),
             members: group.placed.members.clone(),
@@ -315,8 +313,8 @@ impl<'a> Site<'a> {
         let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();
         let builds = builds.get(name).map(Vec::as_slice).unwrap_or_default();
         let mut work = work::plan(inputs, view, &here, builds, &drained);
-        if self.kept.is_some() {
-            repairs::only_starts(view, &mut work);
+        if self.keeps {
+            repairs::only_beside(inputs.declaration, view, &mut work);
         }
         work.enforced = governance::of(view).enforcement == Enforcement::Enforce;
         work
@@ -327,7 +325,7 @@ impl<'a> Site<'a> {
             view,
             needs,
             moved,
-            kept: _,
+            keeps: _,
         } = self;
         let name = view.node().clone();
         let governance = governance::of(&view);

@@ -1,10 +1,9 @@
 //! What of a node's work only puts back what the ledger holds: redirect bits that a boot or an error recovery set again, and
 //! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
-use std::collections::BTreeSet;
-
 use crd::{
-    id::{PciAddress, StepId},
-    snapshot::{GroupRecord, LedgerEntry, LedgerTarget},
+    declaration::Declaration,
+    id::WorkerId,
+    snapshot::{LedgerEntry, LedgerTarget},
     step::{Action, Ownership, Step},
 };
 
@@ -16,70 +15,59 @@ use super::{
     unit::{Clear, Unit},
     work::{NodeWork, holding},
 };
-use crate::view::View;
+use crate::{placement::worker_id, view::View};
 
-/// Sets that are as they were left, with nothing about them that waits.
-#[derive(Debug)]
-pub(super) struct Sets {
-    /// As the ledger knows them.
-    known: Vec<GroupRecord>,
-    /// SoCs that work which waits would have idle.
-    wanted_idle: BTreeSet<PciAddress>,
-}
-
-impl Sets {
-    /// Whether a set is one of them.
-    pub(super) fn holds(&self, group: &Assessed<'_>) -> bool {
-        let members = &group.placed.members;
-        self.known.iter().any(|record| group.continues(record))
-            && members.iter().all(|soc| !self.wanted_idle.contains(soc))
-    }
-}
-
-/// Of the work, that alone, and the sets that the rest leaves alone.
-pub(super) fn only(view: &View<'_>, work: Work) -> (Work, Sets) {
+/// Of the work, that alone.
+pub(super) fn only(view: &View<'_>, work: Work) -> Work {
     let Work {
         units,
         budget,
         settings,
         bookkeeping: _,
     } = work;
-    let mut wanted_idle = BTreeSet::new();
-    let units = units.into_iter().filter_map(|unit| {
-        let idle = unit.idle.clone();
-        let kept = repair(view, unit);
-        if kept.is_none() {
-            wanted_idle.extend(idle);
-        }
-        kept
-    });
-    let units = units.collect();
+    let units = units.into_iter().filter_map(|unit| repair(view, unit));
     let settings = settings.into_iter().filter_map(|draft| again(view, draft));
-    let only = Work {
-        units,
+    Work {
+        units: units.collect(),
         budget,
         settings: settings.collect(),
         bookkeeping: Vec::new(),
-    };
-    let known = view.snapshot.ledger.groups.clone();
-    (only, Sets { known, wanted_idle })
+    }
 }
 
-/// Of builds and workers, the starts of what runs nowhere, on SoCs that nobody of ours has, and what is built for them.
-pub(super) fn only_starts(view: &View<'_>, work: &mut NodeWork) {
-    let workers = &view.snapshot.workers;
-    let starts = |step: &Step| match &step.action {
-        Action::StartWorker { worker } => {
-            let runs = workers.iter().any(|running| running.id == worker.id);
-            !runs && holding(view, &worker.socs).is_empty()
-        }
-        _ => false,
+/// Whether a set is as the ledger left it.
+pub(super) fn is_left(view: &View<'_>, group: &Assessed<'_>) -> bool {
+    let mut records = view.snapshot.ledger.groups.iter();
+    records.any(|record| group.continues(record))
+}
+
+/// Of builds and workers, what needs no other sets than these: a declared replica that has no place on them stays where it
+/// is as long as its SoCs are there, and none starts on what another has.
+pub(super) fn only_beside(declaration: &Declaration, view: &View<'_>, work: &mut NodeWork) {
+    let declared = |id: &WorkerId| {
+        let mut models = declaration.models.iter();
+        models.any(|model| {
+            let mut replicas = 0..model.spec.replicas;
+            replicas.any(|replica| worker_id(&model.object, replica) == *id)
+        })
     };
-    let chosen = work.steps.iter().filter(|step| starts(step));
-    let kept: BTreeSet<StepId> = chosen
-        .flat_map(|step| step.depends_on.iter().chain([&step.id]).cloned())
-        .collect();
-    work.steps.retain(|step| kept.contains(&step.id));
+    let kept = |step: &Step| match &step.action {
+        Action::StartWorker { worker } | Action::ReplaceWorker { worker } => {
+            let others = holding(view, &worker.socs);
+            others.iter().all(|other| *other == worker.id)
+        }
+        Action::StopWorker { worker } => !declared(worker) || has_lost_one(view, worker),
+        _ => true,
+    };
+    work.steps.retain(kept);
+}
+
+/// Whether a SoC of a worker is not on the bus any more.
+fn has_lost_one(view: &View<'_>, worker: &WorkerId) -> bool {
+    let mut workers = view.snapshot.workers.iter();
+    workers
+        .find(|running| running.id == *worker)
+        .is_some_and(|running| running.socs.iter().any(|soc| view.soc(*soc).is_none()))
 }
 
 /// A unit that clears what was cleared before and proves a set that the ledger knows, under no worker.

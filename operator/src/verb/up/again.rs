@@ -123,13 +123,8 @@ impl Again {
     /// The programs that such a pass does without.
     pub(super) fn without(&self, width: Width, now: Timestamp) -> Unbuilt {
         let waits = |failed: &Failed| match width {
-            Width::Repairs
-            | Width::Left
-            | Width::Kept
-            | Width::Cards
-            | Width::SoundCards
-            | Width::Sound => true,
-            Width::Everything => failed.at > now,
+            Width::Repairs | Width::Left | Width::Cards | Width::SoundCards | Width::Sound => true,
+            Width::Kept | Width::Everything => failed.at > now,
         };
         let waiting = self.unbuilt.iter().filter(|(_, failed)| waits(failed));
         waiting

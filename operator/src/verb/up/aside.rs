@@ -47,10 +47,11 @@ impl Aside {
         let mut steps = FailedSteps::new();
         for attempt in &self.0 {
             let waits = match width {
-                Width::Repairs | Width::Left | Width::Kept | Width::SoundCards | Width::Sound => {
-                    true
+                Width::SoundCards | Width::Sound => true,
+                // A pass over more would be their turn, and may wait for somebody for ever.
+                Width::Repairs | Width::Left | Width::Kept | Width::Cards | Width::Everything => {
+                    !attempt.failed.is_due(now)
                 }
-                Width::Cards | Width::Everything => !attempt.failed.is_due(now),
             };
             if waits {
                 let there = steps.entry(attempt.node.clone()).or_default();

@@ -28,9 +28,9 @@ pub(super) enum Which {
 pub(super) enum Width {
     /// What only puts back what the ledger holds.
     Repairs,
-    /// The same of what was carried out last, whatever is declared by now.
+    /// The same, of cards as they were declared when that was carried out last.
     Left,
-    /// The same, and replicas of that which run nowhere.
+    /// The same, and workers on these cards.
     Kept,
     /// Cards and settings alone.
     Cards,
@@ -269,15 +269,11 @@ impl Up<'_> {
             | Width::Sound
             | Width::Everything => None,
         };
-        let (declaration, place) = match &left {
-            Some((declaration, place)) => (declaration, place),
-            None => (&self.declaration, &self.place),
-        };
         let first = which == Which::First;
         let again = &mut self.again;
         let mut engine = Engine {
             room: &self.setting.room,
-            declaration,
+            declaration: left.as_ref().unwrap_or(&self.declaration),
             scope: match width {
                 Width::Repairs | Width::Left => Scope::Repairs,
                 Width::Kept => Scope::Kept,
@@ -286,7 +282,7 @@ impl Up<'_> {
             },
             builds: FailedBuilds::going_without(without.clone(), awaited),
             aside: SetAside::before(alone.clone()),
-            place,
+            place: &self.place,
             binary: &self.setting.binary,
             toolchain: self.setting.toolchain.clone(),
             console,
@@ -333,7 +329,14 @@ impl Up<'_> {
         let settled = settled?;
         if is_settled(&settled) {
             self.again.built_but(&unbuilt);
-            self.again.aside.worked_but(&alone);
+            // One that had nothing to do shows nothing of what others failed on.
+            let shows = match width {
+                Width::Repairs | Width::Left | Width::Kept => settled.steps > 0,
+                Width::Cards | Width::SoundCards | Width::Sound | Width::Everything => true,
+            };
+            if shows {
+                self.again.aside.worked_but(&alone);
+            }
             if unbuilt == without {
                 self.again.is_done(width);
             }

@@ -6,7 +6,7 @@ use super::{
     Up,
     pass::{Which, Width, is_settled},
 };
-use crate::{exit::Exit, failure::Failure, place::SourcePlace, state::left::Left};
+use crate::{exit::Exit, failure::Failure, state::left::Left};
 
 impl Up<'_> {
     /// Before a first pass that may have to wait for somebody.
@@ -38,8 +38,8 @@ impl Up<'_> {
         }
     }
 
-    /// More waits for somebody's leave: what was carried out last stays, and its replicas that run nowhere start. An edit
-    /// that nobody approved yet must not keep down after a boot what served before it.
+    /// More waits for somebody's leave. What was carried out last stays meanwhile, and workers ask nobody: those that a
+    /// boot ended start again, and models are changed as they are declared now.
     pub(super) fn kept_at_least(&mut self, why: &str) -> Result<(), Failure> {
         match self.pass(Which::Later, Width::Kept) {
             Ok(settled) if is_settled(&settled) => {
@@ -58,12 +58,9 @@ impl Up<'_> {
     }
 
     /// What was carried out last, as far as it stands beside what is declared now; `None` where that is not known.
-    pub(super) fn left(&mut self) -> Option<(Declaration, SourcePlace)> {
+    pub(super) fn left(&mut self) -> Option<Declaration> {
         match Left::read(&self.setting.room.state) {
-            Ok(left) => {
-                let left = left?.beside(&self.declaration);
-                Some((left.declaration, SourcePlace::new(left.base)))
-            }
+            Ok(left) => Some(left?.beside(&self.declaration, self.place.base())),
             Err(error) => {
                 let why = crate::failure::chain(&error);
                 self.say(
