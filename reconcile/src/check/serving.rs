@@ -22,6 +22,8 @@ struct Read<'a> {
     serving: BTreeSet<String>,
     /// How many of the declared ones have a place besides what the plan frees for them, or all where it frees none.
     housed: usize,
+    /// Of these, how many run or are started by the plan: nobody can wait for the others.
+    able: usize,
 }
 
 pub(super) fn read(
@@ -43,9 +45,10 @@ pub(super) fn read(
             names,
             serving: BTreeSet::new(),
             housed: 0,
+            able: 0,
         };
         read.serving = read.in_state(snapshots, WorkerState::Ready);
-        read.housed = read.housed(plan, snapshots);
+        (read.housed, read.able) = read.housed(plan, snapshots);
         read.cards(plan, snapshots, found);
         read.workers(plan, snapshots, found);
     }
@@ -73,8 +76,13 @@ impl Read<'_> {
     }
 
     /// Declared replicas that run, or that the plan starts on SoCs that it does not free first. Only where it frees some on
-    /// which another than before is to run do the rest, which have no place yet, count for nothing.
-    fn housed(&self, plan: &Plan, snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>) -> usize {
+    /// which another than before is to run do the rest, which have no place yet, count for nothing. Then how many of them run
+    /// or are started.
+    fn housed(
+        &self,
+        plan: &Plan,
+        snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>,
+    ) -> (usize, usize) {
         let declared = &self.names[..self.names.len() - 1];
         let runs = |name: &String| {
             let mut workers = snapshots.values().flat_map(|snapshot| &snapshot.workers);
@@ -82,6 +90,7 @@ impl Read<'_> {
         };
         let mut helped = false;
         let mut besides = BTreeSet::new();
+        let mut started = BTreeSet::new();
         for node in &plan.nodes {
             let freed: BTreeSet<&PciAddress> = (node.steps.iter())
                 .filter_map(|step| match &step.action {
@@ -100,6 +109,7 @@ impl Read<'_> {
                 if !declared.contains(name) {
                     continue;
                 }
+                started.insert(name);
                 let stays = snapshots.get(&node.node).is_some_and(|snapshot| {
                     let mut workers = snapshot.workers.iter();
                     workers.any(|there| there.id == worker.id && there.socs == worker.socs)
@@ -113,9 +123,11 @@ impl Read<'_> {
         }
         if helped {
             let counts = |name: &&String| runs(name) || besides.contains(name);
-            declared.iter().filter(counts).count()
+            let housed = declared.iter().filter(counts).count();
+            (housed, housed)
         } else {
-            declared.len()
+            let able = |name: &&String| runs(name) || started.contains(name);
+            (declared.len(), declared.iter().filter(able).count())
         }
     }
 
@@ -202,8 +214,8 @@ impl Read<'_> {
         let replicas = self.names.len() - 1;
         let must = least.max(self.housed.saturating_sub(missing));
         let permits = rollout.and_then(|r| r.allow_downtime).unwrap_or(false);
-        // Where all serve and the numbers still forbid it, there is no better moment.
-        let no_better = self.housed < must + stopped && before >= self.housed;
+        // Where all serve that can and the numbers still forbid it, there is no better moment.
+        let no_better = self.able < must + stopped && before >= self.able;
         let holds = stopped == 0 || after >= must || permits && no_better;
         found.expect("SP-C26", step, holds, || {
             format!(

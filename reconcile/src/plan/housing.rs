@@ -35,6 +35,16 @@ pub(super) fn unhoused(
     again
 }
 
+/// How many declared replicas, beside those that card work houses, neither run nor have a place.
+pub(super) fn without_a_place(model: &Replicas<'_>, placed: &[Placed<'_>]) -> usize {
+    let housed = model.unhoused.as_ref();
+    let homeless = homeless(model, placed);
+    let left = homeless
+        .iter()
+        .filter(|id| housed.is_none_or(|housed| !housed.contains(*id)));
+    left.count()
+}
+
 /// Declared replicas that neither run nor have a place.
 fn homeless(model: &Replicas<'_>, placed: &[Placed<'_>]) -> BTreeSet<WorkerId> {
     let declared = model.declared.iter();

@@ -74,7 +74,15 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         match attempt(inputs, &snapshots, &replicas, &down, report.clone()) {
             Ok(plan) => return *plan,
             // Each is added once, and each set is made once and then only shrinks, so this ends.
-            Err(Again::Down(models)) => down.extend(models),
+            Err(Again::Down(models)) => {
+                for (model, homeless) in models {
+                    let mut replicas = replicas.iter_mut();
+                    if let Some(replicas) = replicas.find(|r| r.model.object == model) {
+                        replicas.homeless = homeless;
+                    }
+                    down.insert(model);
+                }
+            }
             Err(Again::Unhoused(of)) => {
                 for (model, unhoused) in of {
                     let mut replicas = replicas.iter_mut();
@@ -89,8 +97,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 
 /// What the next attempt knows beyond this one.
 enum Again {
-    /// Models that need downtime too.
-    Down(BTreeSet<ObjectRef>),
+    /// Models that need downtime too, with how many of their replicas have no place.
+    Down(BTreeMap<ObjectRef, usize>),
     /// Of these models, the replicas that only card work gives a place.
     Unhoused(BTreeMap<ObjectRef, BTreeSet<WorkerId>>),
 }
@@ -156,20 +164,26 @@ fn attempt(
         works = work(&placed);
         roles = roster::roles(replicas, &works, &waits, downtime);
     }
-    let needy = roles
-        .iter()
-        .filter(may_give)
-        .filter(|role| role.wants_downtime());
-    let needy: BTreeSet<ObjectRef> = needy
-        .map(|role| role.replicas.model.object.clone())
-        .collect();
-    if !needy.is_empty() {
-        return Err(Again::Down(needy));
+    let needy = |homeless: &dyn Fn(&Replicas<'_>) -> usize| -> BTreeMap<ObjectRef, usize> {
+        let all = roles.iter().filter(may_give);
+        all.map(|role| (role, homeless(role.replicas)))
+            .filter(|(role, homeless)| role.wants_downtime(*homeless))
+            .map(|(role, homeless)| (role.replicas.model.object.clone(), homeless))
+            .collect()
+    };
+    let down = needy(&|_| 0);
+    if !down.is_empty() {
+        return Err(Again::Down(down));
     }
     // Only now: downtime may be what gives one a place.
     let unhoused = housing::unhoused(replicas, &placed, &works, &waits);
     if !unhoused.is_empty() {
         return Err(Again::Unhoused(unhoused));
+    }
+    // Last: what card work houses needs no downtime.
+    let down = needy(&|replicas| housing::without_a_place(replicas, &placed));
+    if !down.is_empty() {
+        return Err(Again::Down(down));
     }
     let said = roster::assign(&roles, &mut works);
     for obstacle in said.obstacles {

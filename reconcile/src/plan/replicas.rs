@@ -39,6 +39,8 @@ pub(super) struct Replicas<'a> {
     /// Of these, those that neither run nor have a place before card work of this plan makes one: that work waits for none
     /// of them, or both would wait for ever. Not known in a first attempt.
     pub(super) unhoused: Option<BTreeSet<WorkerId>>,
+    /// How many more have no place whatever this plan does: where downtime is chosen, nobody waits for them.
+    pub(super) homeless: usize,
     pub(super) running: BTreeMap<WorkerId, Running>,
 }
 
@@ -57,6 +59,7 @@ pub(super) fn replicas<'a, 's>(
                 .map(|replica| worker_id(&model.object, replica))
                 .collect(),
             unhoused: None,
+            homeless: 0,
             running: BTreeMap::new(),
         };
         for snapshot in snapshots.clone() {
@@ -145,9 +148,14 @@ impl Replicas<'_> {
         rollout.and_then(|rollout| rollout.allow_downtime) == Some(true)
     }
 
-    /// Whether the numbers forbid to stop so many together, even while every declared replica serves.
+    /// How many can serve before somebody makes room for more.
+    fn within_reach(&self) -> usize {
+        self.counted().saturating_sub(self.homeless)
+    }
+
+    /// Whether the numbers forbid to stop so many together, even while every replica serves that has a place.
     pub(super) fn is_out_of_reach(&self, stops: usize) -> bool {
-        stops + self.floor() > self.counted()
+        stops + self.floor() > self.within_reach()
     }
 
     /// Whether one more that serves would make that possible.
@@ -161,7 +169,7 @@ impl Replicas<'_> {
         let enough = stops + self.floor() <= serving;
         let chosen = downtime == Downtime::Chosen
             && self.is_out_of_reach(stops)
-            && serving >= self.counted();
+            && serving >= self.within_reach();
         stops == 0 || enough || chosen
     }
 

@@ -113,9 +113,13 @@ impl Role<'_> {
             && self.short().is_some_and(helps)
     }
 
-    /// Whether nothing but downtime lets go on what waits, and it is permitted and not chosen yet.
-    pub(super) fn wants_downtime(&self) -> bool {
-        let never = |stops| self.replicas.is_out_of_reach(stops);
+    /// Whether nothing but downtime lets go on what waits, and it is permitted and not chosen yet; so many have no place.
+    pub(super) fn wants_downtime(&self, homeless: usize) -> bool {
+        let replicas = Replicas {
+            homeless,
+            ..self.replicas.clone()
+        };
+        let never = |stops| replicas.is_out_of_reach(stops);
         let surplus = &self.replicas.surplus;
         // One that serves already and does not help is no reason to wait.
         let helps = |stops| self.replicas.surplus_helps(stops);
