@@ -171,8 +171,11 @@ impl Read<'_> {
         let mut batches = BTreeSet::new();
         for step in &steps {
             if let Some((name, _)) = effect(step).filter(|(name, _)| self.names.contains(name)) {
-                touched.insert(name);
                 batches.insert(step.batch);
+                // Whoever has a turn later may be ready until then.
+                if step.batch == 0 {
+                    touched.insert(name);
+                }
             }
         }
         let mut coming = self.in_state(snapshots, WorkerState::Starting);

@@ -242,6 +242,46 @@ fn the_next_has_its_turn_as_soon_as_enough_serve_not_when_all_before_it_are_read
 }
 
 #[test]
+fn a_surplus_replica_that_starts_has_its_own_turn_later() {
+    let before = declared(1, (Some(1), None, None));
+    let mut nodes = running(&before);
+    let after = edited(before);
+    let mut first = checked(&after, &nodes);
+    first.nodes[0].work.retain(|step| step.batch == 0);
+    assert!(apply(&first, &mut nodes, true).is_empty());
+    let surplus = nodes[0].workers.iter_mut();
+    let mut surplus = surplus.filter(|worker| worker.id.as_str() == "default/tiny-surplus");
+    surplus.next().unwrap().state = WorkerState::Starting;
+    let expected: [&[&str]; 3] = [&[], &["replace 0"], &["stop surplus"]];
+    assert_eq!(batches(&checked(&after, &nodes)), expected);
+}
+
+#[test]
+fn downtime_goes_on_without_replicas_that_have_no_place() {
+    for allow in [None, Some(true)] {
+        let mut declaration = declared(2, (None, None, allow));
+        let mut nodes = running(&declaration);
+        // Two sets, three replicas.
+        declaration.models[0].spec.replicas = 3;
+        let declaration = edited(declaration);
+        let plan = checked(&declaration, &nodes);
+        if allow.is_none() {
+            assert_eq!(batches(&plan), Vec::<Vec<String>>::new());
+            assert!(blocked(&plan)[0].contains("`allowDowntime: true` let it go on"));
+            continue;
+        }
+        assert!(down(&plan));
+        assert_eq!(blocked(&plan), Vec::<String>::new());
+        assert_eq!(batches(&plan), [["replace 0"], ["replace 1"]]);
+        assert!(apply(&plan, &mut nodes, true).is_empty());
+        assert_eq!(
+            batches(&checked(&declaration, &nodes)),
+            Vec::<Vec<String>>::new()
+        );
+    }
+}
+
+#[test]
 fn fewer_replicas_and_none_are_no_rollout() {
     let before = declared(2, (Some(2), None, None));
     let nodes = running(&before);
