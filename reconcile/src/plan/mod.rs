@@ -73,7 +73,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     loop {
         match attempt(inputs, &snapshots, &replicas, &down, report.clone()) {
             Ok(plan) => return *plan,
-            // Each is added once, and each set is made once and then only shrinks, so this ends.
+            // Each is added once, each number only grows, and each set is made once and then only shrinks, so this ends.
             Err(Again::Down(models)) => {
                 for (model, homeless) in models {
                     let mut replicas = replicas.iter_mut();

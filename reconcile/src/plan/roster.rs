@@ -113,7 +113,8 @@ impl Role<'_> {
             && self.short().is_some_and(helps)
     }
 
-    /// Whether nothing but downtime lets go on what waits, and it is permitted and not chosen yet; so many have no place.
+    /// Whether nothing but downtime lets go on what waits, and it is permitted and not chosen yet, or not without so many
+    /// that have no place.
     pub(super) fn wants_downtime(&self, homeless: usize) -> bool {
         let replicas = Replicas {
             homeless,
@@ -126,10 +127,8 @@ impl Role<'_> {
         let has_surplus = self.replicas.running.contains_key(surplus)
             && self.short().is_some_and(helps)
             || self.turns.batches.iter().flatten().any(|id| id == surplus);
-        self.downtime == Downtime::Refused
-            && self.replicas.allows_downtime()
-            && !has_surplus
-            && self.short().is_some_and(never)
+        let more = self.downtime == Downtime::Refused || homeless > self.replicas.homeless;
+        more && self.replicas.allows_downtime() && !has_surplus && self.short().is_some_and(never)
     }
 
     fn batch(&self, id: &WorkerId) -> Option<usize> {

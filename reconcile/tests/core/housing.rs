@@ -98,3 +98,27 @@ fn a_set_that_is_split_goes_on_serving_on_its_parts() {
         assert_eq!(nodes[0].workers[0].socs.len(), 4);
     }
 }
+
+/// Sets of one under three replicas become a single set of four, which houses one of them.
+#[test]
+fn sets_are_joined_under_more_replicas_than_they_then_house() {
+    for allow in [None, Some(true)] {
+        let mut before = declared(3, (None, None, allow));
+        before.groups[0].spec = automatic(1, SpreadOver::Card, None);
+        before.models[0].spec.shards = 1;
+        let mut nodes = vec![ultras("lab", 1)];
+        settle(&before, &mut nodes, true).expect("it settles");
+        assert_eq!(nodes[0].workers.len(), 3);
+        let mut after = before.clone();
+        after.groups[0].spec = automatic(4, SpreadOver::Card, None);
+        settle(&after, &mut nodes, true).expect("it settles");
+        let plan = checked(&after, &nodes);
+        let joined = nodes[0]
+            .ledger
+            .groups
+            .iter()
+            .any(|set| set.members.len() == 4);
+        assert_eq!(joined, allow == Some(true), "{:#?}", blocked(&plan));
+        assert_eq!(nodes[0].workers.len(), if joined { 1 } else { 2 });
+    }
+}
