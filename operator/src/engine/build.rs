@@ -156,10 +156,18 @@ fn slice(
         request.shapes.context_length.to_string().into(),
     ]
     .into();
-    match engine
+    let mut called = engine
         .binary
-        .build(&arguments, engine.stop, |line| work.now(line))?
-    {
+        .build(&arguments, engine.stop, |line| work.now(line))?;
+    // What lies there without a record is taken where it is whole, and is damaged where it is not.
+    let taken = Some(i32::from(Exit::CannotWrite.code()));
+    if matches!(&called, Called::Ended { code, .. } if *code == taken) {
+        store.set_aside(key)?;
+        called = engine
+            .binary
+            .build(&arguments, engine.stop, |line| work.now(line))?;
+    }
+    match called {
         Called::Stopped => Ok(BuildEnd::Stopped),
         Called::Ended { code: Some(0), .. } => {
             store.record(&PresentProgram {

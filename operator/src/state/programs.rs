@@ -1,12 +1,20 @@
 //! The program store: compiled models by key, whole or not there.
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
 use crd::{id::ProgramKey, snapshot::PresentProgram};
+use serde_json::{Map, Value};
 
 use super::{StateError, durable, read_json, write_json};
+
+/// The sizes' key in a record, beside the program's own.
+const SIZES: &str = "sizes";
+
+/// The size in bytes of each file of a program.
+type Sizes = BTreeMap<String, u64>;
 
 /// The store's folder.
 #[derive(Clone, Debug)]
@@ -49,9 +57,59 @@ impl ProgramStore {
         self.record(program)
     }
 
-    /// Records a program that lies in its place; this makes it present.
+    /// Records a program that lies in its place, with the size of each of its files; this makes it present.
     pub fn record(&self, program: &PresentProgram) -> Result<(), StateError> {
-        write_json(&self.record_file(&program.key), program)
+        let place = self.program(&program.key);
+        let sizes = sizes(&place).map_err(|source| StateError::Read {
+            path: place.clone(),
+            source,
+        })?;
+        let write = |error: serde_json::Error| StateError::Write {
+            path: place.clone(),
+            source: error.into(),
+        };
+        let mut record = serde_json::to_value(program).map_err(write)?;
+        if let Value::Object(keys) = &mut record {
+            let sizes = serde_json::to_value(sizes).map_err(write)?;
+            keys.insert(SIZES.to_owned(), sizes);
+        }
+        write_json(&self.record_file(&program.key), &record)
+    }
+
+    /// Takes a damaged program out of its place, so that it is built again; the next sweep removes it.
+    pub fn set_aside(&self, key: &ProgramKey) -> Result<(), StateError> {
+        remove(&self.record_file(key))?;
+        let (place, aside) = (
+            self.program(key),
+            self.folder.join(format!(".damaged-{}", name(key))),
+        );
+        remove(&aside)?;
+        match fs::rename(&place, &aside) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StateError::Write {
+                path: place,
+                source,
+            }),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// A program, if its files are there as they were recorded. Whoever loads it looks at every byte.
+    fn recorded(&self, path: &Path) -> Result<Option<PresentProgram>, StateError> {
+        let Some(mut record) = read_json::<Map<String, Value>>(path)? else {
+            return Ok(None);
+        };
+        // An earlier version recorded none.
+        let known = record.remove(SIZES);
+        let program: PresentProgram =
+            serde_json::from_value(Value::Object(record)).map_err(|error| StateError::Damaged {
+                path: path.to_owned(),
+                why: error.to_string(),
+            })?;
+        let there = sizes(&self.program(&program.key)).ok().filter(|there| {
+            let known = known.and_then(|known| serde_json::from_value::<Sizes>(known).ok());
+            known.map_or(!there.is_empty(), |known| known == *there)
+        });
+        Ok(there.map(|_| program))
     }
 
     /// Every program that is whole, ordered by key.
@@ -80,11 +138,7 @@ impl ProgramStore {
             if hidden || path.extension().is_none_or(|ext| ext != "json") {
                 continue;
             }
-            if let Some(program) = read_json::<PresentProgram>(&path)?
-                && self.program(&program.key).exists()
-            {
-                programs.push(program);
-            }
+            programs.extend(self.recorded(&path)?);
         }
         programs.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(programs)
@@ -102,6 +156,25 @@ impl ProgramStore {
         }
         Ok(())
     }
+}
+
+/// The size of each file of a folder, by its path within.
+fn sizes(folder: &Path) -> io::Result<Sizes> {
+    let mut sizes = Sizes::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(within) = folders.pop() {
+        for entry in fs::read_dir(folder.join(&within))? {
+            let entry = entry?;
+            let path = within.join(entry.file_name());
+            let meta = entry.metadata()?;
+            if meta.is_dir() {
+                folders.push(path);
+            } else {
+                sizes.insert(path.to_string_lossy().into_owned(), meta.len());
+            }
+        }
+    }
+    Ok(sizes)
 }
 
 fn name(key: &ProgramKey) -> String {
@@ -144,9 +217,45 @@ mod tests {
         store.sweep().unwrap();
         assert!(!place.exists());
         fs::create_dir(&place).unwrap();
+        fs::write(place.join("slice-0.bin"), "weights").unwrap();
         store.admit(&place, &program).unwrap();
         assert_eq!(store.list().unwrap(), std::slice::from_ref(&program));
-        fs::remove_dir(store.program(&program.key)).unwrap();
+        fs::remove_dir_all(store.program(&program.key)).unwrap();
         assert_eq!(store.list().unwrap(), []);
+    }
+
+    #[test]
+    fn a_program_that_lost_something_is_not_present() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ProgramStore::new(folder.path().to_owned());
+        let program = PresentProgram {
+            key: ProgramKey::from("b3:aa"),
+            target: Target::CPU,
+            model: Digest::from("b3:bb"),
+        };
+        let place = store.program(&program.key);
+        let slice = place.join("slices/0.bin");
+        let make = || {
+            fs::create_dir_all(place.join("slices")).unwrap();
+            fs::write(&slice, "weights").unwrap();
+            store.record(&program).unwrap();
+            assert_eq!(store.list().unwrap(), std::slice::from_ref(&program));
+        };
+        make();
+        fs::write(&slice, "weight").unwrap();
+        assert_eq!(store.list().unwrap(), []);
+        make();
+        fs::remove_file(&slice).unwrap();
+        assert_eq!(store.list().unwrap(), []);
+        make();
+        store.set_aside(&program.key).unwrap();
+        assert_eq!(store.list().unwrap(), []);
+        assert!(!place.exists());
+        store.sweep().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        // As an earlier version left them.
+        make();
+        write_json(&store.record_file(&program.key), &program).unwrap();
+        assert_eq!(store.list().unwrap(), [program]);
     }
 }

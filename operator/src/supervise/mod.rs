@@ -2,6 +2,7 @@
 mod answers;
 pub mod ask;
 pub mod control;
+mod damaged;
 mod own_work;
 pub mod process;
 mod readiness;

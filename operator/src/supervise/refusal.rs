@@ -1,7 +1,8 @@
-//! Why a worker was to end before it served, in our words rather than its own.
+//! Why a worker ended: in its own words, or in ours where they say more.
 use crd::{id::WorkerId, step::WorkerRequest};
 
 use super::Supervisor;
+use crate::exit::Exit;
 
 impl Supervisor {
     /// What a worker of which this is the start was asked to be.
@@ -16,5 +17,18 @@ impl Supervisor {
         if let Some(worker) = self.workers.get_mut(id) {
             worker.refused = Some(why);
         }
+    }
+
+    /// Why a worker died last, with the outcome that its own exit code means.
+    pub fn last_words(&self, id: &WorkerId) -> Option<(Exit, String)> {
+        let worker = self.workers.get(id)?;
+        let code = worker.last_code.and_then(|code| u8::try_from(code).ok());
+        let row = crate::exit::TABLE
+            .iter()
+            .find(|row| Some(row.code) == code && row.code >= 64);
+        Some((
+            row.map_or(Exit::Unavailable, |row| row.exit),
+            worker.why.clone(),
+        ))
     }
 }

@@ -1,10 +1,13 @@
 //! The supervisor: starts workers, restarts those that die, drains and stops them. It owns every worker process.
 use std::{
-    collections::BTreeMap, os::unix::process::ExitStatusExt, sync::mpsc::SyncSender, time::Duration,
+    collections::{BTreeMap, BTreeSet},
+    os::unix::process::ExitStatusExt,
+    sync::mpsc::SyncSender,
+    time::Duration,
 };
 
 use crd::{
-    id::{NodeName, WorkerId},
+    id::{NodeName, ProgramKey, WorkerId},
     snapshot::WorkerState,
     step::WorkerRequest,
 };
@@ -17,7 +20,6 @@ use super::{
     worker::{Running, Worker, claim, end, present, release},
 };
 use crate::{
-    exit::Exit,
     failure::Failure,
     room::Room,
     state::{
@@ -42,12 +44,14 @@ pub const TERM_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Supervisor {
     binary: WorkerBinary,
-    state: StateDir,
+    pub(super) state: StateDir,
     events: SyncSender<Event>,
     pub(super) wall: Machine,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     generation: u64,
     drain_seconds: u32,
+    /// Programs that were set aside already.
+    pub(super) set_aside: BTreeSet<ProgramKey>,
     /// Resets of ours that the machine has not told of yet.
     pub own_work: OwnWork,
 }
@@ -63,6 +67,7 @@ impl Supervisor {
             workers: BTreeMap::new(),
             generation: 0,
             drain_seconds: DRAIN_SECONDS,
+            set_aside: BTreeSet::new(),
             own_work: OwnWork::default(),
         }
     }
@@ -215,6 +220,8 @@ impl Supervisor {
         worker.address = Some(address.to_owned());
         worker.ready_since = Some(now);
         worker.why.clear();
+        self.set_aside
+            .retain(|key| worker.request.program.key.as_ref() != Some(key));
         self.remember()?;
         Ok(true)
     }
@@ -278,19 +285,6 @@ impl Supervisor {
         released?;
         self.remember()?;
         Ok(Some(said))
-    }
-
-    /// Why a worker died last, with the outcome that its own exit code means.
-    pub fn last_words(&self, id: &WorkerId) -> Option<(Exit, String)> {
-        let worker = self.workers.get(id)?;
-        let code = worker.last_code.and_then(|code| u8::try_from(code).ok());
-        let row = crate::exit::TABLE
-            .iter()
-            .find(|row| Some(row.code) == code && row.code >= 64);
-        Some((
-            row.map_or(Exit::Unavailable, |row| row.exit),
-            worker.why.clone(),
-        ))
     }
 
     /// When the next worker is to be started again.

@@ -45,6 +45,9 @@ use turns::Waiting;
 
 /// Events that may wait; senders are few and each waits for room.
 const EVENTS: usize = 1024;
+/// Of a program that could not be loaded.
+const ASIDE: &str = "its program is set aside, and built again";
+const BUILT_ANEW: &str = "its program was set aside: run the same again, which builds it anew";
 /// The longest wait without looking whether somebody asked for a stop.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -286,13 +289,22 @@ impl Up<'_> {
                     }
                 };
                 if let Some(said) = said {
+                    let aside = self.supervisor.sets_program_aside(&id)?;
                     if let (Some(_), Some((exit, why))) =
                         (&self.args.ask, self.supervisor.last_words(&id))
                     {
-                        return Err(Failure::said(exit, format!("worker {id} ended: {why}"), ""));
+                        let help = if aside { BUILT_ANEW } else { "" };
+                        return Err(Failure::said(
+                            exit,
+                            format!("worker {id} ended: {why}"),
+                            help,
+                        ));
                     }
                     self.console.note(&said);
-                    if self.stops_rollout(&id) {
+                    if aside {
+                        self.console.note(&format!("worker {id}: {ASIDE}"));
+                    }
+                    if self.stops_rollout(&id) || aside {
                         return Ok(Next::Look);
                     }
                 }

@@ -8,6 +8,7 @@ mod compensation;
 mod compile;
 mod control;
 mod crash;
+mod damaged;
 mod doctor;
 mod exits;
 mod full;
