@@ -129,7 +129,7 @@ pub struct ModelRollout {
     #[schemars(range(min = 1, max = 1000))]
     pub max_unavailable: Option<u32>,
     /// Replicas that must go on serving, 0 to 1000; absent means 0. Where that is all of them, a surplus replica is started
-    /// first, on a free group where it needs one and on the port after the last, and stopped at the end.
+    /// first, on a free group where it needs one and on any free port, and stopped at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub min_available: Option<u32>,

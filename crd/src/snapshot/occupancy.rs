@@ -112,6 +112,9 @@ pub struct PresentWorker {
     /// The SoCs it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub socs: Vec<PciAddress>,
+    /// The port that it was told to listen on; absent where it took any that was free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Fingerprint of the serving options it was started with.
     pub options: Digest,
     /// Its state.

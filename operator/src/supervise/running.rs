@@ -82,6 +82,7 @@ mod tests {
                 program: None,
                 group: None,
                 socs: Vec::new(),
+                port: None,
                 options: Digest::from("b3:aa"),
                 state: WorkerState::Ready,
             }),

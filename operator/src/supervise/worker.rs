@@ -59,6 +59,7 @@ pub(super) fn present(worker: &Worker) -> PresentWorker {
         program: worker.request.program.key.clone(),
         group: worker.request.group.clone(),
         socs: worker.request.socs.clone(),
+        port: worker.request.port,
         options: worker.request.options.clone(),
         state: if has_ended(worker) {
             WorkerState::Failed

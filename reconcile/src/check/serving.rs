@@ -24,6 +24,8 @@ struct Read<'a> {
     housed: usize,
     /// Of these, how many run or are started by the plan: nobody can wait for the others.
     able: usize,
+    /// How many that do not serve are to listen where a sibling does: they come after it.
+    shut_out: usize,
 }
 
 pub(super) fn read(
@@ -46,9 +48,11 @@ pub(super) fn read(
             serving: BTreeSet::new(),
             housed: 0,
             able: 0,
+            shut_out: 0,
         };
         read.serving = read.in_state(snapshots, WorkerState::Ready);
         (read.housed, read.able) = read.housed(plan, snapshots);
+        read.shut_out = read.shut_out(plan, snapshots);
         read.cards(plan, snapshots, found);
         read.workers(plan, snapshots, found);
     }
@@ -129,6 +133,49 @@ impl Read<'_> {
             let able = |name: &&String| runs(name) || started.contains(name);
             (declared.len(), declared.iter().filter(able).count())
         }
+    }
+
+    fn shut_out(&self, plan: &Plan, snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>) -> usize {
+        let declared = &self.names[..self.names.len() - 1];
+        let runs = |name: &str| {
+            let mut workers = snapshots.values().flat_map(|snapshot| &snapshot.workers);
+            workers.any(|worker| worker.id.0 == name)
+        };
+        let mut shut_out = BTreeSet::new();
+        for node in &plan.nodes {
+            let Some(snapshot) = snapshots.get(&node.node) else {
+                continue;
+            };
+            let is_taken = |name: &str, port: Option<u16>| {
+                let mut siblings = snapshot.workers.iter();
+                port.is_some()
+                    && siblings.any(|other| {
+                        let listens =
+                            matches!(other.state, WorkerState::Ready | WorkerState::Starting);
+                        let sibling = declared.contains(&other.id.0) && other.id.0 != name;
+                        listens && sibling && other.port == port
+                    })
+            };
+            for step in &node.work {
+                if let Action::StartWorker { worker } = &step.action
+                    && declared.contains(&worker.id.0)
+                    && !runs(&worker.id.0)
+                    && is_taken(&worker.id.0, worker.port)
+                {
+                    shut_out.insert(worker.id.0.clone());
+                }
+            }
+            for worker in &snapshot.workers {
+                let name = &worker.id.0;
+                if declared.contains(name)
+                    && !self.serving.contains(name)
+                    && is_taken(name, worker.port)
+                {
+                    shut_out.insert(name.clone());
+                }
+            }
+        }
+        shut_out.len()
     }
 
     /// Drains, node by node: nobody who is stopped by one comes back before the last.
@@ -215,10 +262,12 @@ impl Read<'_> {
         let least = rollout.and_then(|r| r.min_available).unwrap_or(0) as usize;
         let missing = rollout.and_then(|r| r.max_unavailable).unwrap_or(1) as usize;
         let replicas = self.names.len() - 1;
-        let must = least.max(self.housed.saturating_sub(missing));
+        let counted = self.housed.saturating_sub(self.shut_out);
+        let must = least.max(counted.saturating_sub(missing));
         let permits = rollout.and_then(|r| r.allow_downtime).unwrap_or(false);
         // Where all serve that can and the numbers still forbid it, there is no better moment.
-        let no_better = self.able < must + stopped && before >= self.able;
+        let able = self.able.saturating_sub(self.shut_out);
+        let no_better = able < must + stopped && before >= able;
         let holds = stopped == 0 || after >= must || permits && no_better;
         found.expect("SP-C26", step, holds, || {
             format!(

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`repairs`] (what only puts back what the ledger holds), [`mod@unit`] (what is drained together), [`sequence`] and
-//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`housing`], [`turns`] and [`roster`] (who of a
+//! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`housing`], [`listening`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
 pub mod boot;
@@ -16,6 +16,7 @@ mod groups;
 mod housing;
 mod keeping;
 mod kept;
+mod listening;
 mod loose;
 mod node;
 mod ports;

@@ -26,6 +26,8 @@ enum Counts {
 pub(super) struct Running {
     pub(super) node: NodeName,
     pub(super) socs: Vec<PciAddress>,
+    /// The port that it was told to listen on.
+    pub(super) port: Option<u16>,
     counts: Counts,
 }
 
@@ -41,6 +43,9 @@ pub(super) struct Replicas<'a> {
     pub(super) unhoused: Option<BTreeSet<WorkerId>>,
     /// How many more have no place whatever this plan does: where downtime is chosen, nobody waits for them.
     pub(super) homeless: usize,
+    /// How many can serve only once a sibling that serves has left the port that they are to listen on: nobody waits for
+    /// them before that.
+    pub(super) shut_out: usize,
     pub(super) running: BTreeMap<WorkerId, Running>,
 }
 
@@ -60,6 +65,7 @@ pub(super) fn replicas<'a, 's>(
                 .collect(),
             unhoused: None,
             homeless: 0,
+            shut_out: 0,
             running: BTreeMap::new(),
         };
         for snapshot in snapshots.clone() {
@@ -86,6 +92,7 @@ impl Replicas<'_> {
         let running = Running {
             node: snapshot.metadata.name.clone(),
             socs: worker.socs.clone(),
+            port: worker.port,
             counts,
         };
         let known = self.running.entry(worker.id.clone());
@@ -126,7 +133,7 @@ impl Replicas<'_> {
     /// How many can be asked to serve.
     fn counted(&self) -> usize {
         let unhoused = self.unhoused.as_ref().map_or(0, BTreeSet::len);
-        self.declared.len().saturating_sub(unhoused)
+        (self.declared.len()).saturating_sub(unhoused + self.shut_out)
     }
 
     /// How many must serve at any time.

@@ -9,6 +9,7 @@ use crd::{
 
 use super::{
     draft::{Draft, declared, fact, verb},
+    listening::Ports,
     replicas::{Downtime, Replicas},
     turns::{Asked, Situation, Turns, turns},
     work::NodeWork,
@@ -47,6 +48,7 @@ pub(super) fn roles<'a>(
             replicas,
             asked: &asked(replicas, works),
             drained: &drained,
+            ports: &Ports::of(replicas, works),
             cards_wait: cards.contains_key(object),
             downtime: downtime(object),
         };
@@ -230,7 +232,10 @@ fn about(step: &Step) -> Option<&WorkerId> {
 }
 
 fn seat(role: &Role<'_>, work: &mut NodeWork) {
-    let waits = |step: &Step| about(step).is_some_and(|id| role.turns.waiting.contains(id));
+    let turns = &role.turns;
+    let waits = |step: &Step| {
+        about(step).is_some_and(|id| turns.waiting.contains(id) || turns.shut_out.contains(id))
+    };
     work.steps.retain(|step| !waits(step));
     let place = |step: &Step| role.batch(about(step)?);
     let places: Vec<(usize, StepId)> = work

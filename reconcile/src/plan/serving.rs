@@ -7,15 +7,19 @@ use crd::{
 };
 use serde::Serialize;
 
-use crate::{digest::canonical, placement::Placed};
+use crate::{
+    digest::canonical,
+    placement::{Placed, surplus_id},
+};
 
 /// How a placed replica is started.
 pub(super) fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> WorkerRequest {
     let serving = &placed.model.spec.serving;
-    // A declared replica's port is one; only the surplus one may find none left, and then takes any.
-    let port = serving
+    // The surplus one takes any: the next number may be another model's, or a sibling's from before an edit.
+    let declared = serving
         .port
-        .and_then(|port| port.checked_add(u16::try_from(placed.replica).ok()?));
+        .filter(|_| placed.id != surplus_id(&placed.model.object));
+    let port = declared.and_then(|port| port.checked_add(u16::try_from(placed.replica).ok()?));
     let mut request = WorkerRequest {
         id: placed.id.clone(),
         model: placed.model.object.clone(),

@@ -3,7 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::id::WorkerId;
 
-use super::replicas::{Downtime, Replicas};
+use super::{
+    listening::Ports,
+    replicas::{Downtime, Replicas},
+};
 
 /// What the plan asks of one replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +24,8 @@ pub(super) struct Situation<'a> {
     pub(super) asked: &'a BTreeMap<WorkerId, Asked>,
     /// Replicas that card work of this plan stops first.
     pub(super) drained: &'a BTreeSet<WorkerId>,
+    /// Who listens until now where another is to.
+    pub(super) ports: &'a Ports,
     /// Whether card work waits for this model's replicas.
     pub(super) cards_wait: bool,
     pub(super) downtime: Downtime,
@@ -32,6 +37,8 @@ pub(super) struct Turns {
     pub(super) batches: Vec<Vec<WorkerId>>,
     /// Replicas that would have to stop and may not.
     pub(super) waiting: Vec<WorkerId>,
+    /// Replicas that would have to start where one of these listens.
+    pub(super) shut_out: Vec<WorkerId>,
     /// Whether every declared replica serves by itself or will.
     pub(super) whole: bool,
     /// Whether a serving replica has a turn.
@@ -51,9 +58,14 @@ pub(super) fn turns(situation: &Situation<'_>) -> Turns {
         replicas,
         asked,
         drained,
+        ports,
         cards_wait,
         downtime,
     } = situation;
+    let replicas = &Replicas {
+        shut_out: ports.shut_out,
+        ..(*replicas).clone()
+    };
     let mut serving = replicas.serving();
     serving.retain(|id| !drained.contains(id));
     let mut coming = replicas.coming();
@@ -62,16 +74,19 @@ pub(super) fn turns(situation: &Situation<'_>) -> Turns {
         .declared
         .iter()
         .chain([&replicas.surplus])
-        .filter(|id| asked.contains_key(*id))
+        .filter(|id| asked.contains_key(*id) && !ports.stuck.contains(*id))
         .cloned()
         .partition(|id| serving.contains(id));
     let starts = |id: &&WorkerId| asked.get(*id) == Some(&Asked::Starts);
-    coming.extend(quiet.iter().filter(starts).cloned());
     let own = |ids: &BTreeSet<WorkerId>| {
         let declared = replicas.declared.iter();
         declared.filter(|id| ids.contains(*id)).count()
     };
-    let whole = own(&serving) + own(&coming) == replicas.declared.len();
+    let (mut shut_out, quiet): (Vec<WorkerId>, Vec<WorkerId>) =
+        (quiet.into_iter()).partition(|id| starts(&id) && ports.is_behind(id));
+    coming.extend(quiet.iter().filter(starts).cloned());
+    let known = own(&serving) + own(&coming) + shut_out.len();
+    let whole = known == replicas.declared.len();
     // Those that come back first: each of the others leaves one fewer for good.
     let (back, gone): (Vec<_>, Vec<_>) = loud.into_iter().partition(|id| starts(&id));
     let mut waiting: Vec<WorkerId> = back.into_iter().chain(gone).collect();
@@ -83,16 +98,30 @@ pub(super) fn turns(situation: &Situation<'_>) -> Turns {
     };
     let mut batch = quiet;
     loop {
-        let mut taken = 0;
-        while taken < waiting.len() && replicas.may_stop(serving.len(), 1, *downtime) {
-            serving.remove(&waiting[taken]);
-            taken += 1;
+        // What was freed by the batches before; a circle is broken somewhere.
+        let before = batch.clone();
+        let free = |id: &WorkerId, waiting: &[WorkerId], taken: &[WorkerId]| {
+            ports.is_free(id, waiting.iter().chain(taken).chain(&before))
+        };
+        let mut taken: Vec<WorkerId> = Vec::new();
+        while replicas.may_stop(serving.len(), 1, *downtime) {
+            let next = waiting.iter().position(|id| free(id, &waiting, &taken));
+            let stands_still = batch.is_empty() && coming.is_empty() && taken.is_empty();
+            let any = (stands_still && !waiting.is_empty()).then_some(0);
+            let Some(next) = next.or(any) else { break };
+            let next = waiting.remove(next);
+            serving.remove(&next);
+            taken.push(next);
         }
-        let taken: Vec<WorkerId> = waiting.drain(..taken).collect();
+        let (now, later) = (shut_out.into_iter()).partition(|id| free(id, &waiting, &taken));
+        shut_out = later;
+        let now: Vec<WorkerId> = now;
+        coming.extend(now.iter().cloned());
+        batch.extend(now);
         turns.stops |= !taken.is_empty();
         coming.extend(taken.iter().filter(starts).cloned());
         batch.extend(taken);
-        let surplus_idle = waiting.is_empty() && !cards_wait;
+        let surplus_idle = waiting.is_empty() && shut_out.is_empty() && !cards_wait;
         if surplus_idle
             && serving.contains(&replicas.surplus)
             && replicas.may_stop(serving.len(), 1, Downtime::Refused)
@@ -108,7 +137,8 @@ pub(super) fn turns(situation: &Situation<'_>) -> Turns {
         turns.batches.push(std::mem::take(&mut batch));
         serving.append(&mut coming);
         let surplus_left = serving.contains(&replicas.surplus) && !cards_wait;
-        if turns.surplus_stops.is_some() || waiting.is_empty() && !surplus_left {
+        let over = waiting.is_empty() && shut_out.is_empty() && !surplus_left;
+        if turns.surplus_stops.is_some() || over {
             break;
         }
     }
@@ -131,5 +161,7 @@ pub(super) fn turns(situation: &Situation<'_>) -> Turns {
     }
     turns.last = serving.len();
     turns.waiting = waiting;
+    turns.shut_out = shut_out;
+    turns.shut_out.extend(ports.stuck.iter().cloned());
     turns
 }

@@ -261,6 +261,7 @@ impl Pseudonyms {
             program,
             group,
             socs,
+            port,
             options,
             state,
         } = worker;
@@ -269,6 +270,7 @@ impl Pseudonyms {
             program,
             group: group.map(|group| self.group(&group)),
             socs,
+            port,
             options,
             state,
         }

@@ -7,7 +7,8 @@ use crd::{kind::SpreadOver, step::Action};
 use crate::{
     declare::automatic,
     properties::settle,
-    turns::{Numbers, blocked, checked, declared, down, running},
+    simulate::apply,
+    turns::{Numbers, batches, blocked, checked, declared, down, edited, running},
     world::ultras,
 };
 
@@ -120,5 +121,30 @@ fn sets_are_joined_under_more_replicas_than_they_then_house() {
             .any(|set| set.members.len() == 4);
         assert_eq!(joined, allow == Some(true), "{:#?}", blocked(&plan));
         assert_eq!(nodes[0].workers.len(), if joined { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn downtime_goes_on_without_replicas_that_have_no_place() {
+    for allow in [None, Some(true)] {
+        let mut declaration = declared(2, (None, None, allow));
+        let mut nodes = running(&declaration);
+        // Two sets, three replicas.
+        declaration.models[0].spec.replicas = 3;
+        let declaration = edited(declaration);
+        let plan = checked(&declaration, &nodes);
+        if allow.is_none() {
+            assert_eq!(batches(&plan), Vec::<Vec<String>>::new());
+            assert!(blocked(&plan)[0].contains("`allowDowntime: true` let it go on"));
+            continue;
+        }
+        assert!(down(&plan));
+        assert_eq!(blocked(&plan), Vec::<String>::new());
+        assert_eq!(batches(&plan), [["replace 0"], ["replace 1"]]);
+        assert!(apply(&plan, &mut nodes, true).is_empty());
+        assert_eq!(
+            batches(&checked(&declaration, &nodes)),
+            Vec::<Vec<String>>::new()
+        );
     }
 }

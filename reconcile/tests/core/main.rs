@@ -23,6 +23,7 @@ mod intent;
 mod judged;
 mod kept;
 mod kept_books;
+mod listening;
 mod moved;
 mod mutations;
 mod programs;

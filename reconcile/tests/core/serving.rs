@@ -7,8 +7,8 @@ use crd::{
     id::PciAddress,
     kind::{Connectivity, ModelRollout, ShardedModelSpec, SpreadOver},
     plan::{Plan, ReportReason},
-    snapshot::{HardwareSnapshot, WorkerState},
-    step::{Action, Step},
+    snapshot::{HardwareSnapshot, PresentWorker, WorkerState},
+    step::{Action, Step, WorkerRequest},
 };
 use proptest::prelude::*;
 
@@ -17,7 +17,8 @@ use crate::{
     intent::{any_rollout, declaration},
     properties::{config, settle},
     random::{build, world},
-    simulate::{carry_out_one, plan_of},
+    simulate::{apply, carry_out_one, plan_of},
+    turns::{batches, checked, declared, edited, running},
     twist::{Twist, apply_twist},
 };
 
@@ -28,24 +29,27 @@ struct Edit {
     replicas: Option<u32>,
     rollout: Option<ModelRollout>,
     shards: Option<u32>,
+    port: u16,
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
     let replicas = proptest::option::weighted(0.3, 0_u32..4);
     let rollout = proptest::option::weighted(0.8, any_rollout());
     let shards = proptest::option::weighted(0.3, 1_u32..3);
-    let parts = (0_u32..2, replicas, rollout, shards);
-    parts.prop_map(|(slots, replicas, rollout, shards)| Edit {
+    let parts = (0_u32..2, replicas, rollout, shards, 0_u16..4);
+    parts.prop_map(|(slots, replicas, rollout, shards, port)| Edit {
         slots,
         replicas,
         rollout,
         shards,
+        port,
     })
 }
 
 /// Models that run, with sets for some of them: nothing else is declared that could stand in the way.
 fn models() -> impl Strategy<Value = Declaration> {
-    let model = (1_u32..5, any::<bool>(), 1_u32..4);
+    let ports = proptest::option::of(Just(100_u16));
+    let model = (1_u32..5, any::<bool>(), 1_u32..4, ports);
     let size = prop_oneof![Just(1_u32), Just(2), Just(4)];
     let models = proptest::collection::vec(model, 1..3);
     (models, proptest::option::weighted(0.8, size)).prop_map(|(models, size)| Declaration {
@@ -57,7 +61,7 @@ fn models() -> impl Strategy<Value = Declaration> {
         builds: Vec::new(),
         models: (0..)
             .zip(models)
-            .map(|(at, (shards, direct, replicas))| {
+            .map(|(at, (shards, direct, replicas, port))| {
                 let over = if direct {
                     Connectivity::P2P
                 } else {
@@ -65,6 +69,7 @@ fn models() -> impl Strategy<Value = Declaration> {
                 };
                 let mut spec = model_of(shards, over);
                 spec.replicas = replicas;
+                spec.serving.port = port.map(|port| port + 10 * at);
                 object("ShardedModel", &format!("model-{at}"), spec)
             })
             .collect(),
@@ -100,7 +105,8 @@ proptest! {
         settle(&first, &mut nodes, true)?;
         let mut second = first;
         for (model, edit) in second.models.iter_mut().zip(edits) {
-            let Edit { slots, replicas, rollout, shards } = edit;
+            let Edit { slots, replicas, rollout, shards, port } = edit;
+            model.spec.serving.port = model.spec.serving.port.map(|from| from + port - 2);
             model.spec.serving.slots += slots;
             model.spec.replicas = replicas.unwrap_or(model.spec.replicas);
             model.spec.rollout = rollout;
@@ -122,6 +128,21 @@ proptest! {
         let waits = plan_of(&second, &nodes).report.iter().any(|line| line.reason == ReportReason::TooFewServing);
         prop_assert!(waits || !nodes[0].workers.iter().any(|worker| surplus(worker.id.as_str())));
     }
+}
+
+#[test]
+fn a_surplus_replica_that_starts_has_its_own_turn_later() {
+    let before = declared(1, (Some(1), None, None));
+    let mut nodes = running(&before);
+    let after = edited(before);
+    let mut first = checked(&after, &nodes);
+    first.nodes[0].work.retain(|step| step.batch == 0);
+    assert!(apply(&first, &mut nodes, true).is_empty());
+    let surplus = nodes[0].workers.iter_mut();
+    let mut surplus = surplus.filter(|worker| worker.id.as_str() == "default/tiny-surplus");
+    surplus.next().unwrap().state = WorkerState::Starting;
+    let expected: [&[&str]; 3] = [&[], &["replace 0"], &["stop surplus"]];
+    assert_eq!(batches(&checked(&after, &nodes)), expected);
 }
 
 /// No step leaves fewer replicas of a model than its rollout asks for, where it allows no downtime. Steps run as `up` runs
@@ -192,7 +213,7 @@ pub fn serves_throughout(
 }
 
 /// How many replicas of a model the numbers are about: all, but where the plan frees SoCs for one that did not run there,
-/// only those that run or start elsewhere.
+/// only those that run or start elsewhere; and none that starts where a sibling listens.
 fn counted(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot], plan: &Plan) -> u32 {
     let stem = format!("default/{}-", model.object.name);
     let declared: Vec<String> = (0..model.spec.replicas)
@@ -221,8 +242,17 @@ fn counted(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot], plan:
     let moves = starts.iter().any(|(worker, freed)| {
         *freed && there(worker.id.as_str()).is_none_or(|before| before.socs != worker.socs)
     });
+    let is_shut_out = |worker: &WorkerRequest| {
+        let mut others = nodes.iter().flat_map(|node| &node.workers);
+        let has_it = |other: &PresentWorker| {
+            declared.contains(&other.id.0) && other.id != worker.id && other.port == worker.port
+        };
+        worker.port.is_some() && there(worker.id.as_str()).is_none() && others.any(has_it)
+    };
+    let shut_out = starts.iter().filter(|(worker, _)| is_shut_out(worker));
+    let shut_out = shut_out.count() as u32;
     if !moves {
-        return model.spec.replicas;
+        return model.spec.replicas - shut_out;
     }
     let counts = |id: &&String| {
         there(id).is_some()
@@ -230,7 +260,7 @@ fn counted(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot], plan:
                 .iter()
                 .any(|(worker, freed)| worker.id.0 == **id && !freed)
     };
-    declared.iter().filter(counts).count() as u32
+    (declared.iter().filter(counts).count() as u32).saturating_sub(shut_out)
 }
 
 fn do_one(
@@ -244,6 +274,20 @@ fn do_one(
     let before: Vec<usize> = models.iter().map(|model| count(model, nodes)).collect();
     let snapshot = nodes.iter_mut().find(|s| s.metadata.name.as_str() == node);
     if let Some(snapshot) = snapshot {
+        if let Action::StartWorker { worker } | Action::ReplaceWorker { worker } = &step.action
+            && worker.port.is_some()
+        {
+            let mut others = snapshot.workers.iter();
+            let other = others.find(|other| {
+                let listens = other.state == WorkerState::Ready && other.port == worker.port;
+                listens && other.id != worker.id
+            });
+            prop_assert!(
+                other.is_none(),
+                "{} finds its port taken: {other:?}",
+                step.id
+            );
+        }
         carry_out_one(step, snapshot);
     }
     for ((model, before), counted) in models.iter().zip(before).zip(counted) {

@@ -241,6 +241,7 @@ fn start(snapshot: &mut HardwareSnapshot, worker: &WorkerRequest) {
         program: worker.program.key.clone(),
         group: worker.group.clone(),
         socs: worker.socs.clone(),
+        port: worker.port,
         options: worker.options.clone(),
         state: WorkerState::Ready,
     });

@@ -47,7 +47,7 @@ pub fn running(declaration: &Declaration) -> Vec<HardwareSnapshot> {
 }
 
 /// Another number of slots: every worker is started from another declaration.
-fn edited(mut declaration: Declaration) -> Declaration {
+pub fn edited(mut declaration: Declaration) -> Declaration {
     declaration.models[0].spec.serving.slots += 1;
     declaration
 }
@@ -60,7 +60,7 @@ pub fn checked(declaration: &Declaration, nodes: &[HardwareSnapshot]) -> Plan {
 }
 
 /// `verb worker` of each worker step, batch by batch.
-fn batches(plan: &Plan) -> Vec<Vec<String>> {
+pub fn batches(plan: &Plan) -> Vec<Vec<String>> {
     let mut batches: Vec<Vec<String>> = Vec::new();
     for step in plan.nodes.iter().flat_map(|node| &node.work) {
         let (verb, id) = match &step.action {
@@ -239,46 +239,6 @@ fn the_next_has_its_turn_as_soon_as_enough_serve_not_when_all_before_it_are_read
     let plan = checked(&after, &nodes);
     assert_eq!(batches(&plan), [["replace 2"]]);
     assert_eq!(plan.turns[0].least, 1);
-}
-
-#[test]
-fn a_surplus_replica_that_starts_has_its_own_turn_later() {
-    let before = declared(1, (Some(1), None, None));
-    let mut nodes = running(&before);
-    let after = edited(before);
-    let mut first = checked(&after, &nodes);
-    first.nodes[0].work.retain(|step| step.batch == 0);
-    assert!(apply(&first, &mut nodes, true).is_empty());
-    let surplus = nodes[0].workers.iter_mut();
-    let mut surplus = surplus.filter(|worker| worker.id.as_str() == "default/tiny-surplus");
-    surplus.next().unwrap().state = WorkerState::Starting;
-    let expected: [&[&str]; 3] = [&[], &["replace 0"], &["stop surplus"]];
-    assert_eq!(batches(&checked(&after, &nodes)), expected);
-}
-
-#[test]
-fn downtime_goes_on_without_replicas_that_have_no_place() {
-    for allow in [None, Some(true)] {
-        let mut declaration = declared(2, (None, None, allow));
-        let mut nodes = running(&declaration);
-        // Two sets, three replicas.
-        declaration.models[0].spec.replicas = 3;
-        let declaration = edited(declaration);
-        let plan = checked(&declaration, &nodes);
-        if allow.is_none() {
-            assert_eq!(batches(&plan), Vec::<Vec<String>>::new());
-            assert!(blocked(&plan)[0].contains("`allowDowntime: true` let it go on"));
-            continue;
-        }
-        assert!(down(&plan));
-        assert_eq!(blocked(&plan), Vec::<String>::new());
-        assert_eq!(batches(&plan), [["replace 0"], ["replace 1"]]);
-        assert!(apply(&plan, &mut nodes, true).is_empty());
-        assert_eq!(
-            batches(&checked(&declaration, &nodes)),
-            Vec::<Vec<String>>::new()
-        );
-    }
 }
 
 #[test]

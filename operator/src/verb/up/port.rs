@@ -1,7 +1,8 @@
 //! A port that a worker cannot have: said of the line that declares it.
 use crd::{
-    declaration::{Declaration, Span},
+    declaration::{Declaration, Declared, Span},
     id::{ObjectRef, WorkerId},
+    kind::ShardedModelSpec,
 };
 
 use super::Up;
@@ -33,10 +34,28 @@ fn said(declaration: &Declaration, model: &ObjectRef, port: u16, why: &str) -> S
         Some(first) if first != port => format!(" (replicas count up from {first})"),
         Some(_) | None => String::new(),
     };
+    let mut others = declaration.models.iter();
+    let other = others.find(|other| other.object != *model && has(other, port));
+    let cure = other.map_or_else(
+        || "stop whoever uses it, or declare another port".to_owned(),
+        |other| {
+            let at = other.span(POINTER).map_or_else(String::new, self::place);
+            format!(
+                "{}{at} counts up to that port too: declare ports that are further apart",
+                other.object
+            )
+        },
+    );
     format!(
         "spec.serving.port of {model}{place} asks for port {port}{counted}, where nothing can listen: {why}; \
-         stop whoever uses it, or declare another port; without one any free port is taken"
+         {cure}; without one any free port is taken"
     )
+}
+
+/// Whether a replica of a model is to listen on a port.
+fn has(model: &Declared<ShardedModelSpec>, port: u16) -> bool {
+    let first = model.spec.serving.port.map(u32::from);
+    first.is_some_and(|first| (first..first + model.spec.replicas).contains(&u32::from(port)))
 }
 
 fn place(span: &Span) -> String {
