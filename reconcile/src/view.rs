@@ -132,7 +132,8 @@ pub fn boot_id(snapshot: &HardwareSnapshot) -> BootId {
     known.unwrap_or_else(|| BootId(String::new()))
 }
 
-/// Whether the machine is known to have booted since `boot`.
+/// Whether the machine is known to have booted since `boot`: where the one or the other is not known, neither is that.
 pub(crate) fn is_rebooted(boot: &BootId, snapshot: &HardwareSnapshot) -> bool {
-    snapshot.boot_id.get().is_some_and(|now| now != boot)
+    let now = snapshot.boot_id.get();
+    now.is_some_and(|now| !boot.0.is_empty() && now != boot)
 }

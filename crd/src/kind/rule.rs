@@ -266,11 +266,11 @@ rules! {
     }
     PLAIN_NAME {
         id: "SP-V0108", title: "name that no address can have",
-        paragraph: "Clients reach a model by a Service of its name, and a Service's name is one label of a host name: it has no dots.",
-        expression: "!self.metadata.name.contains('.')",
-        message: "metadata.name must have no dots, because a Service is named after it",
+        paragraph: "Clients reach a model by a Service of its name, and a Service's name is one label of a host name: it has no dots. Kubernetes before 1.35 wants it to begin with a letter too.",
+        expression: "self.metadata.name.matches('^[a-z][^.]*$')",
+        message: "metadata.name must begin with a letter and have no dots, because a Service is named after it",
         field: "",
-        help: "write `-` in place of `.`, as in llama-3-1-8b",
+        help: "write `-` in place of `.`, and a word before a number, as in llama-3-1-8b",
     }
     PLAN_IMMUTABLE {
         id: "SP-V0086", title: "a change plan does not change",

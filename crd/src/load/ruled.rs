@@ -14,7 +14,8 @@ use crate::{
     schema,
 };
 
-/// Checks a document whose schema holds; `pruned` is its value without nulls and unknown fields.
+/// Checks a document whose schema holds as far as the API server wants; `pruned` is its value without nulls and unknown
+/// fields.
 pub(super) fn check(
     kind: Kind,
     document: &Document<'_>,

@@ -21,7 +21,7 @@ use crate::{
     schema,
 };
 
-/// Checks a document; answers its value without nulls and unknown fields when nothing but unknown fields is wrong.
+/// Checks a document; answers its value without nulls and unknown fields where the API server would go on to the rules.
 pub(super) fn check(
     kind: Kind,
     document: &Document<'_>,
@@ -69,12 +69,7 @@ pub(super) fn check(
     other.retain(|(_, found)| {
         found.id() == catalog::WRONG_TYPE.id || !mistyped.contains(&found.field)
     });
-    let sound = errors.iter().all(|error| {
-        matches!(
-            error.kind(),
-            ValidationErrorKind::AdditionalProperties { .. }
-        )
-    });
+    let goes_on = errors.iter().all(|error| !ends(error.kind()));
     for (pointer, diagnostic) in unknown {
         remove(&mut value, &pointer);
         diagnostics.push(diagnostic);
@@ -96,10 +91,27 @@ pub(super) fn check(
         );
         remove(&mut value, "/status");
     }
-    if sound {
+    if goes_on {
         integral(&mut value);
     }
-    sound.then_some(value)
+    goes_on.then_some(value)
+}
+
+/// Whether the API server evaluates no rule of a document with such an error: not where something is missing, of another
+/// type, none of the words or too much, but where it is only out of range or malformed.
+fn ends(kind: &ValidationErrorKind) -> bool {
+    !matches!(
+        kind,
+        ValidationErrorKind::AdditionalProperties { .. }
+            | ValidationErrorKind::Minimum { .. }
+            | ValidationErrorKind::Maximum { .. }
+            | ValidationErrorKind::ExclusiveMinimum { .. }
+            | ValidationErrorKind::ExclusiveMaximum { .. }
+            | ValidationErrorKind::MinLength { .. }
+            | ValidationErrorKind::MinItems { .. }
+            | ValidationErrorKind::MinProperties { .. }
+            | ValidationErrorKind::Pattern { .. }
+    )
 }
 
 fn validator(kind: Kind) -> Option<&'static Validator> {

@@ -1,9 +1,10 @@
 //! Every step of a run that can be undone is undone by its compensation, in reverse order, to the same words.
-use crd::judgement::Judgement;
+use crd::{declaration::Declaration, id::BootId, judgement::Judgement};
 use reconcile::{compensation, judge, ledger};
 
 use crate::{
     declare::quickstart,
+    properties::settle,
     simulate::{carry_out_one, plan_of},
     world::{two_ultras, word},
 };
@@ -38,4 +39,22 @@ fn compensations_bring_back_words_settings_and_ledger() {
         );
     }
     assert_eq!(node.ledger, before.ledger);
+}
+
+/// The boot could not be read while a port was written: what was written is no less ours.
+#[test]
+fn what_was_written_in_a_boot_that_is_not_known_is_restored() {
+    let mut nodes = vec![two_ultras("lab")];
+    let before = nodes[0].clone();
+    settle(&quickstart(), &mut nodes, true).expect("it settles");
+    for entry in &mut nodes[0].ledger.entries {
+        entry.boot_id = BootId(String::new());
+    }
+    settle(&Declaration::default(), &mut nodes, true).expect("it settles");
+    for function in &before.functions {
+        assert_eq!(
+            word(&nodes[0], function.address),
+            word(&before, function.address)
+        );
+    }
 }
