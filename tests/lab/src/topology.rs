@@ -10,7 +10,7 @@ use crd::{
         Sku, Slot,
     },
 };
-use machine::rack::timeout_parameter;
+use machine::rack::{timeout_parameter, uses_iommu};
 
 /// QEMU's arguments for a server's tree, and what must be done inside once it has booted.
 #[derive(Clone, Debug, Default)]
@@ -95,9 +95,7 @@ pub(crate) fn command_line(server: &Server) -> &str {
 
 /// Whether the server has an IOMMU: the rack's own rule.
 pub(crate) fn has_iommu(server: &Server) -> bool {
-    command_line(server)
-        .split_whitespace()
-        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on")
+    uses_iommu(command_line(server))
 }
 
 /// What a rack can do and a real kernel under an emulator cannot be made to.

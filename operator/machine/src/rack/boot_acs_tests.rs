@@ -56,7 +56,21 @@ fn check(kernel: &str, line: &str, words: [u16; 4], alone: bool) {
 #[test]
 fn an_iommu_makes_a_kernel_ask_for_acs() {
     check("6.1.0-56", "intel_iommu=on", [0x1d, 0x1d, 0x11, 0], true);
-    check("6.1.0-56", "intel_iommu=off", [0; 4], false);
+    for off in [
+        "intel_iommu=off",
+        "intel_iommu=on intel_iommu=off",
+        "intel_iommu=on iommu=off",
+        "iommu=pt,off intel_iommu=on",
+        "iommu=pt",
+    ] {
+        check("6.1.0-56", off, [0; 4], false);
+    }
+    for on in [
+        "intel_iommu=off intel_iommu=on,strict",
+        "iommu=pt intel_iommu=sm_off,on",
+    ] {
+        check("6.1.0-56", on, [0x1d, 0x1d, 0x11, 0], true);
+    }
 }
 
 #[test]

@@ -362,8 +362,30 @@ pub(crate) fn iommu(server: &Server) -> Iommu {
         let grouped = functions.any(|function| function.iommu_group.get().is_some());
         return if grouped { Iommu::On } else { Iommu::Off };
     }
-    let on = host::command_line(server)
+    if uses_iommu(host::command_line(server)) {
+        Iommu::On
+    } else {
+        Iommu::Off
+    }
+}
+
+/// Whether a kernel with this command line uses the IOMMU that is there: of `intel_iommu=on` and `off` the last holds, and
+/// `iommu=off` ends all (`arch/x86/kernel/pci-dma.c`, `drivers/iommu/intel/iommu.c`).
+pub fn uses_iommu(line: &str) -> bool {
+    let mut on = false;
+    let mut none = false;
+    for (name, value) in line
         .split_whitespace()
-        .any(|word| word == "intel_iommu=on" || word == "amd_iommu=on");
-    if on { Iommu::On } else { Iommu::Off }
+        .filter_map(|word| word.split_once('='))
+    {
+        for part in value.split(',') {
+            match (name, part) {
+                ("intel_iommu" | "amd_iommu", "on") => on = true,
+                ("intel_iommu" | "amd_iommu", "off") => on = false,
+                ("iommu", "off") => none = true,
+                _ => {}
+            }
+        }
+    }
+    on && !none
 }

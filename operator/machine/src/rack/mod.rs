@@ -39,6 +39,7 @@ use crd::{
 pub use error::RackError;
 pub use generate::{Recipe, generate};
 pub use host::timeout_parameter;
+pub use live::uses_iommu;
 pub use recorded::losses;
 
 pub use server::RackServer;
