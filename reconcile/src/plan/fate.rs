@@ -18,7 +18,7 @@ use crate::{
     Concern, NextTry,
     baseline::{self, Origin},
     placement::Obstacle,
-    view::View,
+    view::{View, is_rebooted},
 };
 
 /// What becomes of one entry that nothing wants.
@@ -30,7 +30,7 @@ pub(super) enum Fate {
     /// It says what is there already, and a request that no reset has taken up may be waiting for the next one.
     Withdraw(Request),
     Write(Box<Draft>),
-    /// It cannot be undone now.
+    /// It cannot be undone now, for these reasons; none where that is only advice.
     Blocked(Vec<Obstacle>),
     /// Nor can this port be written.
     Closed(PciAddress, Closed),
@@ -58,7 +58,7 @@ pub(super) fn fate(view: &View<'_>, entry: &LedgerEntry, advice: &mut Vec<Obstac
                 address: *port,
                 path: path.clone(),
             };
-            acs(view, entry, port)
+            acs(view, entry, port, advice)
         }
         LedgerTarget::Mdp { soc } => mdp(view, entry, *soc),
         LedgerTarget::Driver { name } => setting(
@@ -99,10 +99,20 @@ fn of_the_boot(entry: &LedgerEntry, now: &str, advice: &mut Vec<Obstacle>) -> Fa
     Fate::Forget
 }
 
-fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
+fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef, advice: &mut Vec<Obstacle>) -> Fate {
     let Some(function) = view.topology.function(port.address) else {
-        // The port is gone and its register with it; what is plugged in next starts from the kernel's default.
-        return Fate::Forget;
+        // After a boot what is plugged in starts from the kernel's default; before it a port that only left the bus keeps its
+        // register, as long as its slot has power.
+        if is_rebooted(&entry.boot_id, view.snapshot) {
+            return Fate::Forget;
+        }
+        let away = away(entry, port.address);
+        // Whoever takes all of it back has to know; where cards come and go, it is no goal.
+        if view.selection.policies.is_empty() {
+            return Fate::Blocked(vec![away]);
+        }
+        advice.push(away);
+        return Fate::Blocked(Vec::new());
     };
     let control = match (function.acs.get(), function.acs.unknown) {
         (Some(Acs::None), _) => return Fate::Forget,
@@ -145,6 +155,18 @@ fn acs(view: &View<'_>, entry: &LedgerEntry, port: PortRef) -> Fate {
         record: gone(),
         causes: vec![owned(view, entry.owners.first(), &pointer)],
     })
+}
+
+fn away(entry: &LedgerEntry, port: PciAddress) -> Obstacle {
+    line(
+        entry,
+        ReportReason::MemberMissing,
+        format!(
+            "{port} is not on the bus, and may keep {} until it loses power",
+            entry.written
+        ),
+        "put it back (`echo 1 > /sys/bus/pci/rescan`) and run again, or after a boot: its word from before is kept until then",
+    )
 }
 
 fn mdp(view: &View<'_>, entry: &LedgerEntry, soc: PciAddress) -> Fate {

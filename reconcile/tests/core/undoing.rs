@@ -1,5 +1,11 @@
 //! Every step of a run that can be undone is undone by its compensation, in reverse order, to the same words.
-use crd::{declaration::Declaration, id::BootId, judgement::Judgement};
+use crd::{
+    declaration::Declaration,
+    id::{BootId, PciAddress},
+    judgement::Judgement,
+    plan::ReportReason,
+    snapshot::{HardwareSnapshot, LedgerTarget, PciFunction},
+};
 use reconcile::{compensation, judge, ledger};
 
 use crate::{
@@ -54,6 +60,77 @@ fn what_was_written_in_a_boot_that_is_not_known_is_restored() {
     for function in &before.functions {
         assert_eq!(
             word(&nodes[0], function.address),
+            word(&before, function.address)
+        );
+    }
+}
+
+/// A card that was taken off the bus, and not out of its slot, keeps its words: they are not forgotten before a boot.
+#[test]
+fn what_is_off_the_bus_is_restored_when_it_is_back() {
+    let mut nodes = vec![two_ultras("lab")];
+    let before = nodes[0].clone();
+    settle(&quickstart(), &mut nodes, true).expect("it settles");
+    let there = nodes[0].clone();
+    let port = there
+        .ledger
+        .entries
+        .iter()
+        .find_map(|entry| match &entry.target {
+            LedgerTarget::Acs { port, path: _ } => Some(*port),
+            _ => None,
+        });
+    let port = port.expect("a port was relaxed");
+    let path = &there
+        .functions
+        .iter()
+        .find(|f| f.address == port)
+        .unwrap()
+        .path;
+    let is_below = |function: &PciFunction| function.path.0.starts_with(&path.0);
+    let gone: Vec<PciAddress> = there
+        .functions
+        .iter()
+        .filter(|f| is_below(f))
+        .map(|f| f.address)
+        .collect();
+    nodes[0]
+        .functions
+        .retain(|function| !gone.contains(&function.address));
+    nodes[0].socs.retain(|soc| !gone.contains(&soc.address));
+    nodes[0].holders.clear();
+    nodes[0].workers.clear();
+    settle(&Declaration::default(), &mut nodes, true).expect("it settles");
+    let plan = plan_of(&Declaration::default(), &nodes);
+    let said = plan
+        .report
+        .iter()
+        .find(|line| line.reason == ReportReason::MemberMissing);
+    assert!(
+        said.is_some_and(|line| line.message.contains("is not on the bus")),
+        "{:#?}",
+        plan.report
+    );
+    let word_of = |nodes: &[HardwareSnapshot], address| word(&nodes[0], address);
+    // Back, as it was left.
+    for function in &there.functions {
+        if gone.contains(&function.address) {
+            nodes[0].functions.push(function.clone());
+        }
+    }
+    nodes[0].functions.sort_by_key(|function| function.address);
+    nodes[0].socs.extend(
+        there
+            .socs
+            .iter()
+            .filter(|soc| gone.contains(&soc.address))
+            .cloned(),
+    );
+    nodes[0].socs.sort_by_key(|soc| soc.address);
+    settle(&Declaration::default(), &mut nodes, true).expect("it settles");
+    for function in &before.functions {
+        assert_eq!(
+            word_of(&nodes, function.address),
             word(&before, function.address)
         );
     }
