@@ -6,7 +6,7 @@ use crd::step::Action;
 use super::{
     p2p::RUN_DEADLINE,
     qmonitor::{self, QMONITOR_DEADLINE},
-    soc::{RESET_DEADLINE, TOOL_DEADLINE},
+    soc::{RESET_DEADLINE, TOOL_DEADLINE, WARM_UP},
     switchtec,
 };
 use crate::probe::soc::QUERY_DEADLINE;
@@ -26,7 +26,7 @@ pub fn limit(action: &Action) -> Duration {
             switchtec::DEADLINE * SWITCHTEC_CALLS
         }
         Action::StartQmonitor {} => TOOL_DEADLINE * qmonitor::CALLS + QMONITOR_DEADLINE,
-        Action::RequestMdp { .. } => TOOL_DEADLINE,
+        Action::RequestMdp { .. } => WARM_UP + TOOL_DEADLINE,
         Action::Reset { socs, .. } => RESET_DEADLINE * count(socs.len()),
         Action::Drain {
             timeout_seconds, ..

@@ -26,9 +26,12 @@ use crate::{
         soc::{QUERY_TOOL, is_soc},
     },
     time::Timestamp,
-    vendor::{MonitorAnswer, ResetReport, partitioning_request},
+    vendor::{MonitorAnswer, ResetReport, is_not_up, partitioning_request},
 };
 
+/// How long the monitor's server may listen before it answers: the vendor's own scripts wait ten seconds.
+pub(super) const WARM_UP: Duration = Duration::from_secs(30);
+const WARM_UP_LOOK: Duration = Duration::from_secs(1);
 const MONITOR_JSON: &str = "/opt/qti-aic/tools/qaic-monitor-json";
 /// One request, or one start.
 pub(super) const TOOL_DEADLINE: Duration = Duration::from_mins(1);
@@ -54,7 +57,13 @@ pub(super) fn request_mdp(
     let request = partitioning_request(qid, enable == MdpSetting::On);
     let mut call = Invocation::new(MONITOR_JSON, &["-i", "{dir}/request.json"], TOOL_DEADLINE);
     call.files = vec![("request.json".to_owned(), request)];
-    let output = machine.run(&call)?;
+    // It listens some seconds before it answers, and whoever starts it waits for the listener.
+    let mut output = machine.run(&call)?;
+    let up_by = machine.now().plus(WARM_UP);
+    while says_not_up(&output) && machine.now() < up_by {
+        machine.pause(WARM_UP_LOOK);
+        output = machine.run(&call)?;
+    }
     // An answer that complains was no taking of the request, whatever the exit code; one that does not proves nothing.
     let heard = [&output.stdout, &output.stderr].map(|text| text.parse::<MonitorAnswer>());
     if output.status != Some(0)
@@ -76,6 +85,10 @@ pub(super) fn request_mdp(
         });
     }
     Ok(Performed::Seen)
+}
+
+fn says_not_up(output: &ToolOutput) -> bool {
+    [&output.stdout, &output.stderr].map(|text| is_not_up(text)) != [false, false]
 }
 
 pub(super) fn reset(

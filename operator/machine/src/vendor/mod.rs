@@ -23,7 +23,7 @@ pub use compiler::{CompilerWords, Fault as CompilerFault};
 pub use joined::{Joined, JsonUse, join};
 pub(crate) use log::own_size;
 pub use log::{complaint, is_log};
-pub use monitor_json::{MonitorAnswer, partitioning_request};
+pub use monitor_json::{MonitorAnswer, is_not_up, partitioning_request};
 pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
 pub use query::{Capability, Device, QueryText};
 pub(crate) use query_json::sku_number;

@@ -29,6 +29,14 @@ pub enum MonitorAnswer {
     Complaint(String),
 }
 
+/// Whether a complaint is that the monitor's server does not answer yet. Format: inferred, from what gRPC clients say.
+pub fn is_not_up(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["failed to connect", "connection refused", "unavailable"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
 impl FromStr for MonitorAnswer {
     type Err = Infallible;
 
@@ -77,6 +85,18 @@ mod tests {
             partitioning_request(Qid(3), true),
             r#"{"request":[{"qid":3,"dev_config":{"update_multi_device_partition_config_request":{"enable":true}}}]}"#
         );
+    }
+
+    #[test]
+    fn a_server_that_is_not_up_is_told_from_one_that_refuses() {
+        for (text, not_up) in [
+            ("failed to connect to 127.0.0.1:62472\n", true),
+            ("Error: rpc error: code = Unavailable", true),
+            ("{\"error\":\"device busy\"}", false),
+            ("", false),
+        ] {
+            assert_eq!(is_not_up(text), not_up, "{text}");
+        }
     }
 
     #[test]
