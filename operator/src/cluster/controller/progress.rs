@@ -23,6 +23,9 @@ const SLACK: Duration = Duration::from_mins(15);
 /// How the reason begins of a grant that was not taken up, and would not be given any more.
 const TAKEN_BACK: &str = "its grant was taken back before it began";
 
+/// Why nothing is left of steps that were never granted.
+pub const NEEDLESS: &str = "none of its steps was carried out: what asked for them is declared no more, or somebody else did them";
+
 /// How each node of a rollout stood when its status was written.
 pub fn written(current: &ChangePlan) -> BTreeMap<&NodeName, &NodeOutcome> {
     let nodes = current.status.iter().flat_map(|status| &status.nodes);
@@ -88,10 +91,9 @@ fn live(
         }
         let here = survey.sheets.get(&planned.node);
         let idle = here.is_some_and(|sheet| sheet.steps == 0);
-        // Somebody else did it, or what asked for it went: a node that is blocked, or waits for a canary, has no steps
-        // either.
+        // A node that is blocked, or waits for a canary, has no steps either.
         return if idle && !survey.is_blocked(&planned.node) {
-            outcome(NodeProgress::Converged, None)
+            outcome(NodeProgress::Stale, Some(NEEDLESS))
         } else {
             None
         };

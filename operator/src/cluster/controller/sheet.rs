@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::Declaration,
-    id::{BootId, ObjectRef},
+    id::{BootId, NodeName, ObjectRef},
     kind::{ApprovalMode, DeletionRule},
     plan::{Governance, NodeDigest, NodePlan, Plan, ReportKind, ReportLine, ReportReason, Summary},
     snapshot::{Holder, Ledger},
@@ -101,8 +101,7 @@ impl Sheet {
         let (sets, holders) = (sets.collect(), snapshot.holders.clone());
         let reverts = Reverts::of(&snapshot.ledger);
         let own = |line: &&ReportLine| line.node.as_ref() == Some(name);
-        let report = plan.report.iter().filter(own).filter(|line| is_told(line));
-        let report = report.map(lightened).collect();
+        let report = told(plan.report.iter().filter(own));
         let alone = plan.report.iter().filter(|line| line.node.is_none());
         let alone = alone.map(lightened).collect();
         let objects = plan.objects.iter();
@@ -175,8 +174,34 @@ pub fn is_in_the_way(line: &ReportLine) -> bool {
     matches!(line.kind, ReportKind::Blocked | ReportKind::Error)
 }
 
-/// Whether a line about a node is told to anybody.
-pub fn is_told(line: &ReportLine) -> bool {
+/// Of lines about nodes, those that somebody is told. What `Enforce` would do comes to one line for each object of a node:
+/// the first step, and how many more.
+pub fn told<'a>(lines: impl Iterator<Item = &'a ReportLine>) -> Vec<ReportLine> {
+    let mut told: Vec<ReportLine> = Vec::new();
+    let mut observed: BTreeMap<(Option<NodeName>, Option<ObjectRef>), (ReportLine, usize)> =
+        BTreeMap::new();
+    for line in lines {
+        if line.kind == ReportKind::Observed {
+            let of = (line.node.clone(), line.object.clone());
+            let first = || (lightened(line), 0);
+            observed.entry(of).or_insert_with(first).1 += 1;
+        } else if is_told(line) {
+            told.push(lightened(line));
+        }
+    }
+    told.extend(observed.into_values().map(|(mut line, count)| {
+        let more = match count - 1 {
+            0 => return line,
+            1 => " and one step more".to_owned(),
+            more => format!(" and {more} steps more"),
+        };
+        line.message.push_str(&more);
+        line
+    }));
+    told
+}
+
+fn is_told(line: &ReportLine) -> bool {
     is_in_the_way(line)
         || line.kind == ReportKind::Drift
         || matches!(

@@ -58,6 +58,39 @@ fn what_is_not_declared_any_more_is_taken_back() {
     );
 }
 
+/// Nobody gave leave, nothing was granted, and then it was not wanted any more: no step of it was carried out, and the
+/// rollout does not say so.
+#[test]
+fn what_was_never_granted_is_not_said_to_be_done() {
+    let mut hand = Hand::new(&MANUAL());
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    let all = turns(&mut hand);
+    assert!(
+        all.contains(&"policy AwaitingApproval".to_owned()),
+        "{all:?}"
+    );
+    declared(&mut hand, |spec| spec["enforcement"] = json!("Observe"));
+    turns(&mut hand);
+    let told = hand.world.plans[0].status.as_ref().unwrap();
+    assert_eq!(told.nodes[0].outcome, NodeProgress::Stale);
+    let ready = told
+        .conditions
+        .iter()
+        .find(|one| one.type_ == "Ready")
+        .unwrap();
+    assert_eq!(ready.reason, "Superseded");
+    assert!(
+        ready
+            .message
+            .contains("on n1 none of its steps was carried out"),
+        "{}",
+        ready.message
+    );
+    assert_eq!(hand.turn(), [""; 0]);
+}
+
 #[test]
 fn what_nobody_lets_go_ahead_any_more_is_taken_back() {
     // Leave of the rollout's own, withdrawn; and a policy that asks for more than before.

@@ -19,6 +19,34 @@ fn a_node_at_work_that_comes_on_changes_no_status() {
     assert_eq!((status.sets, status.verified_sets), (Some(1), Some(1)));
 }
 
+/// A machine that is not as declared is not said to be, only because nobody is to change it.
+#[test]
+fn what_only_observes_says_what_would_be_done() {
+    let mut policy = automatic();
+    policy["enforcement"] = json!("Observe");
+    let mut hand = Hand::new(&policy);
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    let turned = hand.turn();
+    assert_eq!(turned, ["policy ObserveOnly", "group ObserveOnly"]);
+    let said = hand.policy_says();
+    assert!(
+        said.starts_with("1 of 1 nodes are not as declared (n1), and their policy only observes: on n1 Enforce would do ")
+            && said.ends_with("; declare `enforcement: Enforce` to have it done"),
+        "{said}"
+    );
+    assert_eq!(
+        hand.world.policies[0]
+            .status
+            .as_ref()
+            .unwrap()
+            .converged_nodes,
+        Some(0)
+    );
+    assert_eq!(hand.turn(), [""; 0]);
+}
+
 /// Its own goals are met, so it is Ready; that its cards are not of all the use that was declared, it says beside that.
 #[test]
 fn a_policy_is_degraded_where_a_group_is_blocked() {

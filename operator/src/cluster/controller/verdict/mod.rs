@@ -1,8 +1,10 @@
 //! How policies, groups and rollouts stand, in conditions that a person and kstatus can read: `standing` judges, `rollout`
-//! says it of rollouts, `leaving` of policies that are being deleted, `draining` who stands in their way, `unread` which
+//! says it of rollouts, `leaving` of policies that are being deleted, `draining` who stands in their way, `observed` what
+//! is only observed, `unread` which
 //! objects are not understood.
 mod draining;
 mod leaving;
+mod observed;
 mod rollout;
 mod standing;
 mod unread;
@@ -141,6 +143,7 @@ impl Seen<'_> {
             .iter()
             .map(|(name, _)| *name)
             .chain(self.nodes_of(&object))
+            .chain(self.observed(&object))
             .chain(self.silent_for(group))
             .collect();
         nodes.sort();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::cluster::{
     condition::{self, About, Standing, said},
-    controller::{rollout::Stand, writes::Write},
+    controller::{progress::NEEDLESS, rollout::Stand, writes::Write},
 };
 
 impl Seen<'_> {
@@ -119,9 +119,21 @@ impl Seen<'_> {
             None => (
                 Standing::Ready,
                 "Superseded".to_owned(),
-                "nodes or declarations changed; another ChangePlan has what was left to do"
-                    .to_owned(),
+                format!("nodes or declarations changed; {}", rest(nodes)),
             ),
         }
+    }
+}
+
+/// What became of what a rollout that ended did not do.
+fn rest(nodes: &[NodeOutcome]) -> String {
+    let needless = |outcome: &&NodeOutcome| outcome.why.as_deref() == Some(NEEDLESS);
+    let over = |of: &NodeOutcome| of.outcome == NodeProgress::Converged || needless(&of);
+    let all = nodes.iter().all(over);
+    let needless: Vec<&NodeName> = nodes.iter().filter(needless).map(|of| &of.node).collect();
+    if all && !needless.is_empty() {
+        format!("on {} {NEEDLESS}", listed(&needless))
+    } else {
+        "another ChangePlan has what was left to do".to_owned()
     }
 }

@@ -141,6 +141,9 @@ impl Seen<'_> {
                 format!("a rollout is being opened for {}", listed(&queued)),
             );
         }
+        if let Some(verdict) = self.only_observes(object, nodes) {
+            return verdict;
+        }
         match nodes.len() {
             0 => (
                 Standing::Ready,
@@ -198,8 +201,11 @@ impl Seen<'_> {
             .filter(|line| line.object.as_ref().is_none_or(|of| of == object))
             .filter_map(|line| line.node.as_ref())
             .collect();
+        let observed = self.observed(object);
         let is_done = |name: &&&NodeName| {
-            self.course.stands.get(**name) == Some(&Stand::Converged) && !blocked.contains(**name)
+            self.course.stands.get(**name) == Some(&Stand::Converged)
+                && !blocked.contains(**name)
+                && !observed.contains(**name)
         };
         nodes.iter().filter(is_done).count()
     }

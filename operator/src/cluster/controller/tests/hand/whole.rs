@@ -5,7 +5,7 @@ use reconcile::NodeInput;
 use super::Hand;
 use crate::cluster::controller::{
     declared,
-    sheet::{is_told, lightened, planned},
+    sheet::{lightened, planned, told},
     survey::{Notes, Survey, input},
 };
 
@@ -22,8 +22,10 @@ impl Hand {
         let digests: Vec<&NodeDigest> = plan.nodes.iter().map(|node| &node.digest).collect();
         let sheets: Vec<&NodeDigest> = survey.sheets.values().map(|sheet| &sheet.digest).collect();
         assert_eq!(sheets, digests);
-        let told = |line: &&ReportLine| is_told(line) || line.node.is_none();
-        let mut report: Vec<ReportLine> = plan.report.iter().filter(told).map(lightened).collect();
+        let (of_nodes, alone): (Vec<&ReportLine>, Vec<&ReportLine>) =
+            plan.report.iter().partition(|line| line.node.is_some());
+        let mut report = told(of_nodes.into_iter());
+        report.extend(alone.into_iter().map(lightened));
         report.sort();
         report.dedup();
         assert_eq!(survey.report, report);
