@@ -9,7 +9,9 @@ use crate::{
 
 /// Kernel messages to a file, all of them, for whoever has to find out where one stood still; an end at a panic, no check
 /// of a timer that emulation makes late, and no defence against a processor's flaws, which an emulated one does not have.
-const COMMAND_LINE: &str = "console=ttyS0 panic=-1 no_timer_check mitigations=off";
+/// The emulated disk now and then loses an interrupt: its driver asks again after five seconds instead of thirty.
+const COMMAND_LINE: &str =
+    "console=ttyS0 panic=-1 no_timer_check mitigations=off nvme_core.io_timeout=5";
 /// Each port's driver takes an interrupt vector, of which a processor has two hundred; the agent's serial port wants one too.
 const PORTS_OF_A_PROCESSOR: u8 = 144;
 
