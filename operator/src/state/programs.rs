@@ -202,15 +202,19 @@ mod tests {
 
     use super::*;
 
+    fn program() -> PresentProgram {
+        PresentProgram {
+            key: ProgramKey::from("b3:aa"),
+            target: Target::CPU,
+            model: Digest::from("b3:bb"),
+        }
+    }
+
     #[test]
     fn a_program_is_present_once_it_is_admitted_and_a_cut_off_build_never_is() {
         let folder = tempfile::tempdir().unwrap();
         let store = ProgramStore::new(folder.path().to_owned());
-        let program = PresentProgram {
-            key: ProgramKey::from("b3:aa"),
-            target: Target::CPU,
-            model: Digest::from("b3:bb"),
-        };
+        let program = program();
         let place = store.workplace(&program.key).unwrap();
         fs::create_dir(&place).unwrap();
         assert_eq!(store.list().unwrap(), []);
@@ -228,11 +232,7 @@ mod tests {
     fn a_program_that_lost_something_is_not_present() {
         let folder = tempfile::tempdir().unwrap();
         let store = ProgramStore::new(folder.path().to_owned());
-        let program = PresentProgram {
-            key: ProgramKey::from("b3:aa"),
-            target: Target::CPU,
-            model: Digest::from("b3:bb"),
-        };
+        let program = program();
         let place = store.program(&program.key);
         let slice = place.join("slices/0.bin");
         let make = || {

@@ -24,6 +24,16 @@ fn approved_by_hand() -> Lab {
     lab
 }
 
+/// A model that serves, and an edit of a setting that waits for approval.
+fn serving_beside_an_edit() -> (Lab, Up) {
+    let lab = approved_by_hand();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    edit(&lab, "declared/policy.yaml", "2048000", "1048576");
+    up.hears("wants its plans approved by digest");
+    (lab, up)
+}
+
 fn edit(lab: &Lab, file: &str, from: &str, to: &str) {
     let path = lab.path(file);
     let text = fs::read_to_string(&path).unwrap();
@@ -111,17 +121,9 @@ fn a_paused_rollout_waits_with_it() {
 
 #[test]
 fn what_served_serves_again_while_an_edit_waits() {
-    let lab = approved_by_hand();
+    let (lab, mut up) = serving_beside_an_edit();
+    // As it was approved: the edit has changed nothing.
     let left = lab.registers("state").words;
-    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
-    up.hears("serves on");
-    edit(
-        &lab,
-        "declared/policy.yaml",
-        "maxMapCount: 2048000",
-        "maxMapCount: 1048576",
-    );
-    up.hears("wants its plans approved by digest");
     lab.run("state", &["rack", "reboot"]).expect(0);
     up.hears("putting back what was approved before, which needs no approval again");
     up.hears("serves on");
@@ -192,11 +194,7 @@ fn a_model_that_is_not_declared_any_more_does_not_come_back() {
 
 #[test]
 fn models_ask_nobody_while_an_edit_of_cards_waits() {
-    let lab = approved_by_hand();
-    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
-    up.hears("serves on");
-    edit(&lab, "declared/policy.yaml", "2048000", "1048576");
-    up.hears("wants its plans approved by digest");
+    let (lab, mut up) = serving_beside_an_edit();
     edit(&lab, "declared/model.yaml", "slots: 1", "slots: 2");
     up.hears("replacing worker default/tiny-0");
     up.hears("serves on");
@@ -226,11 +224,7 @@ fn what_failed_once_after_a_boot_is_tried_again() {
 
 #[test]
 fn a_worker_leaves_a_card_that_left_while_an_edit_waits() {
-    let lab = approved_by_hand();
-    let mut up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
-    up.hears("serves on");
-    edit(&lab, "declared/policy.yaml", "2048000", "1048576");
-    up.hears("wants its plans approved by digest");
+    let (lab, mut up) = serving_beside_an_edit();
     lab.run("state", &["rack", "unplug", "0000:25:00.0"])
         .expect(0);
     up.hears("draining worker default/tiny-0");

@@ -230,16 +230,15 @@ impl Pseudonyms {
         Holder {
             soc,
             kind: match &kind {
-                HolderKind::Pod { named: Some(pod) } => HolderKind::Pod {
-                    named: Some(PodName {
+                HolderKind::Pod { named } => HolderKind::Pod {
+                    named: named.as_ref().map(|pod| PodName {
                         namespace: self.name("namespace", &pod.namespace),
                         name: self.name("pod", &pod.name),
                     }),
                 },
-                HolderKind::Worker { .. }
-                | HolderKind::Foreign
-                | HolderKind::Pod { named: None }
-                | HolderKind::Unseen { .. } => kind.clone(),
+                HolderKind::Worker { .. } | HolderKind::Foreign | HolderKind::Unseen { .. } => {
+                    kind.clone()
+                }
             },
             unit: unit.map(|unit| self.name("unit", &unit)),
             container: container.map(|id| self.name("container", &id)),
