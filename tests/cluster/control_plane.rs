@@ -5,11 +5,7 @@ use std::{
 };
 
 pub use host::Running;
-use host::{
-    Answer, LIMIT, now,
-    plane::{self, free_ports},
-    tail, tied,
-};
+use host::{Answer, LIMIT, free_ports, now, plane, tail, tied};
 use tempfile::TempDir;
 
 use crate::{assets::Assets, raw, rights};

@@ -1,7 +1,6 @@
 //! What every control plane of ours has in common: its store, what its API server is told, and how one is asked.
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -12,21 +11,6 @@ use crate::{Running, command, output, tied};
 
 /// Addresses of Services.
 pub const SERVICES: &str = "10.0.0.0/24";
-
-/// Ports of loopback that nobody listens on now.
-///
-/// # Errors
-/// When there are none.
-pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let held: Vec<TcpListener> = (0..N)
-        .map(|_| TcpListener::bind("127.0.0.1:0").context("binding a port of loopback"))
-        .collect::<Result<_>>()?;
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&held) {
-        *port = listener.local_addr().context("asking for a port")?.port();
-    }
-    Ok(ports)
-}
 
 /// Starts an etcd on loopback that keeps what it stores in a folder of its name. It forgets what a power loss would take.
 ///
