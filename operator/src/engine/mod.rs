@@ -237,10 +237,8 @@ impl Engine<'_> {
                 Ran::All { steps: ran } => steps += ran,
                 Ran::Void { steps: ran, why } => {
                     steps += ran;
-                    self.console.note(&format!(
-                        "{why}; nothing was touched by that step (round {} of {ROUNDS})",
-                        round + 1
-                    ));
+                    self.console
+                        .note(&format!("{why} (round {} of {ROUNDS})", round + 1));
                 }
                 Ran::Ended {
                     steps: ran,

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
-    id::NodeName,
+    id::{BootId, NodeName},
     journal::{Event, RunOutcome},
     kind::FailurePolicy,
     plan::{NodePlan, Plan},
@@ -162,7 +162,10 @@ impl Engine<'_> {
         {
             return Ok(Ran::Void {
                 steps: 0,
-                why: format!("{} has booted since it was planned for", node.name),
+                why: format!(
+                    "{} has booted since it was planned for; nothing was touched",
+                    node.name
+                ),
             });
         }
         let mut journal = Journaled::new(
@@ -205,7 +208,21 @@ impl Engine<'_> {
                     journal.end(RunOutcome::Replanned)?;
                     return Ok(Ran::Void {
                         steps: touched,
-                        why: format!("{} expected {expected}, found {found}", step.id),
+                        why: format!(
+                            "{} expected {expected}, found {found}; nothing was touched by that step",
+                            step.id
+                        ),
+                    });
+                }
+                // Not the step's fault, and not the card's.
+                Stepped::Failed { .. } if self.has_booted(node, journal.boot_id())? => {
+                    journal.end(RunOutcome::Replanned)?;
+                    return Ok(Ran::Void {
+                        steps: touched,
+                        why: format!(
+                            "{} booted during {}, which took back what was done since the last boot",
+                            node.name, step.id
+                        ),
                     });
                 }
                 Stepped::Failed { why, exit } => {
@@ -219,6 +236,12 @@ impl Engine<'_> {
         }
         journal.end(outcome)?;
         Ok(Ran::All { steps: touched })
+    }
+
+    /// Whether a machine is in another boot than this one by now: where steps outlive boots, as on a rack.
+    fn has_booted(&self, node: &Node, begun_in: &BootId) -> Result<bool, Failure> {
+        let now = observe::node(self.room, node, &self.surroundings())?;
+        Ok(now.boot_id.get().is_some_and(|now| now != begun_in))
     }
 
     fn after_failure(

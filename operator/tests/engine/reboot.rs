@@ -2,8 +2,12 @@
 use std::{fs, path::PathBuf};
 
 use crd::kind::Persistence;
+use operator::supervise::process;
 
-use crate::lab::Lab;
+use crate::{
+    lab::Lab,
+    supervision::{PATIENCE, Up},
+};
 
 /// A divergence port of the laboratory's pair.
 const PORT: &str = "\"0000:24:00.0\"";
@@ -162,4 +166,32 @@ fn what_was_first_comes_back_whatever_was_written_since() {
     // Bits that are no business of ours stay as somebody left them.
     expected.insert(PORT.into(), "0x003d".into());
     assert_eq!(lab.registers("state").words, expected);
+}
+
+/// A boot in the middle of a step is nobody's failure: all is planned again for the boot that is there.
+#[test]
+fn a_step_that_a_boot_cut_short_is_no_step_that_failed() {
+    let lab = Lab::new();
+    // Long enough to boot in the middle of the proof.
+    let rack = fs::read_to_string(lab.path("rack.yaml")).unwrap();
+    let slow = rack.replace(
+        "- name: aic-01\n",
+        "- name: aic-01\n      durations: { toolSeconds: 40 }\n",
+    );
+    assert_ne!(slow, rack);
+    fs::write(lab.path("rack.yaml"), slow).unwrap();
+    // Only here does the rack's time take some of ours.
+    let up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("p2p.verify");
+    let begun = || {
+        let journal = fs::read_to_string(lab.journal("state")).unwrap_or_default();
+        journal.contains("\"verb\":\"p2p.verify\"")
+    };
+    assert!(process::wait_for(PATIENCE, begun), "it never began");
+    lab.run("state", &["rack", "reboot"]).expect(0);
+    up.hears("aic-01 booted during aic-01/p2p.verify/");
+    up.hears("serves on");
+    assert_eq!(lab.registers("state").words[PORT], "0x0011");
+    let again = ["plan", "-f", "declared", "--detailed-exitcode"];
+    lab.run("state", &again).expect(0);
 }

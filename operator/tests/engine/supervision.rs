@@ -48,7 +48,7 @@ impl Up {
 
     /// The lines before the first that holds `words`, and that line.
     #[track_caller]
-    fn listens(&self, words: &str) -> (Vec<String>, String) {
+    pub fn listens(&self, words: &str) -> (Vec<String>, String) {
         let mut heard = Vec::new();
         while let Ok(line) = self.said.recv_timeout(PATIENCE) {
             if line.contains(words) {
