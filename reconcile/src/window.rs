@@ -4,19 +4,46 @@ use crd::{declaration::Declaration, kind::Window, plan::Governance};
 /// Days, Monday first, as policies write them.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MINUTES_A_DAY: u32 = 24 * 60;
+const MILLIS_A_DAY: u64 = 86_400_000;
 
 /// Whether a disruptive step may start now on a node that is governed so: every policy of the node that declares windows has one open.
 ///
 /// `now` is in milliseconds since 1970-01-01T00:00:00Z.
 pub fn open(declaration: &Declaration, governance: &Governance, now: u64) -> bool {
     let (weekday, minute) = calendar(now);
-    declaration
-        .policies
-        .iter()
+    declared(declaration, governance).all(|windows| {
+        let mut windows = windows.iter();
+        windows.any(|window| is_open(window, weekday, minute))
+    })
+}
+
+/// When one may start that may not now, in milliseconds since 1970-01-01T00:00:00Z; `None` where the windows are never open at
+/// once.
+pub fn opens(declaration: &Declaration, governance: &Governance, now: u64) -> Option<u64> {
+    // All are open from a moment on at which the last of them opens, and every week is the same.
+    let midnight = now / MILLIS_A_DAY * MILLIS_A_DAY;
+    let starts = declared(declaration, governance)
+        .flatten()
+        .filter_map(|window| clock(&window.start));
+    starts
+        .flat_map(|start| {
+            (0..8).map(move |day| midnight + day * MILLIS_A_DAY + u64::from(start) * 60_000)
+        })
+        .filter(|&at| at > now && open(declaration, governance, at))
+        .min()
+}
+
+/// The windows of each policy of a node that declares some.
+fn declared<'a>(
+    declaration: &'a Declaration,
+    governance: &'a Governance,
+) -> impl Iterator<Item = &'a [Window]> {
+    let policies = declaration.policies.iter();
+    policies
         .filter(|policy| governance.policies.contains(&policy.object.name))
         .filter_map(|policy| policy.spec.rollout.as_ref())
-        .filter(|rollout| !rollout.windows.is_empty())
-        .all(|rollout| rollout.windows.iter().any(|w| is_open(w, weekday, minute)))
+        .map(|rollout| rollout.windows.as_slice())
+        .filter(|windows| !windows.is_empty())
 }
 
 /// The first policy that pauses its rollout, of those that govern a node so: nothing new begins there.

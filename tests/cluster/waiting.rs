@@ -100,7 +100,7 @@ pub fn what_is_out_of_date_lets_nothing_begin(plane: &mut ControlPlane) {
     says(plane, "AwaitingWindow");
     let told = plane.kubectl(&["describe", OBJECTS[0]]).expected();
     assert!(
-        told.contains("no window of their policies is open"),
+        told.contains("no window of their policies is open before "),
         "{told}"
     );
     let table = plane.kubectl(&["get", "cplan"]).expected();

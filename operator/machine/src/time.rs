@@ -20,6 +20,14 @@ impl Timestamp {
 }
 
 impl Timestamp {
+    /// The minute that it lies in, as people read one: `2026-11-29T22:26Z`.
+    #[must_use]
+    pub fn minute(self) -> String {
+        let whole = self.to_string();
+        let minute = whole.rsplit_once(':').map_or("", |(minute, _)| minute);
+        format!("{minute}Z")
+    }
+
     /// The reading that prints as `text`; `None` where none does.
     pub fn printed(text: &str) -> Option<Self> {
         let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();

@@ -10,7 +10,9 @@ use machine::Timestamp;
 use reconcile::{ApprovalDecision, approval, window};
 
 use super::{Engine, interrupt::StopFlag};
-use crate::{cli::Leave, console::Console, exit::Exit, failure::Failure};
+use crate::{
+    cli::Leave, console::Console, exit::Exit, failure::Failure, render::window::closed_until,
+};
 
 /// Who is asked, and whose word counts for a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,12 +188,17 @@ fn waits_for(
         ));
     }
     if node.disruptive && !window::open(declaration, &node.governance, now.0) {
+        let opens = window::opens(declaration, &node.governance, now.0).map(Timestamp);
         return Some(Missing::Time(
             format!(
-                "the plan for {} is disruptive and no window of its policies is open",
-                node.node
+                "the plan for {} is disruptive, and {}",
+                node.node,
+                closed_until(opens)
             ),
-            "wait for the window, or change `rollout.windows`",
+            match opens {
+                Some(_) => "wait for the window, or change `rollout.windows`",
+                None => "change `rollout.windows` of its policies so that they meet",
+            },
         ));
     }
     match approval::decide(node, &plan.digest, offered) {

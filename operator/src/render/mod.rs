@@ -10,4 +10,5 @@ pub mod replica;
 pub mod report;
 pub mod status;
 mod turns;
+pub mod window;
 pub mod words;

@@ -44,5 +44,6 @@ mod turns;
 mod twist;
 mod undoing;
 mod unread;
+mod windows;
 mod withdrawn;
 mod world;

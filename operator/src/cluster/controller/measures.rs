@@ -127,7 +127,7 @@ fn word(stand: &Stand) -> &'static str {
         Stand::Queued => "queued",
         Stand::Approval(_) => "approval",
         Stand::Paused(_) => "paused",
-        Stand::Window => "window",
+        Stand::Window(_) => "window",
         Stand::Away(_) => "away",
         Stand::Failed(_) => "failed",
         Stand::Stopped(_) => "stopped",

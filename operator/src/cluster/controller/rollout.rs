@@ -7,6 +7,7 @@ use crd::{
     kind::{ChangePlan, ChangePlanSpec, NodeOutcome, NodeProgress},
     plan::NodeDigest,
 };
+use machine::Timestamp;
 use reconcile::{
     ApprovalDecision,
     approval::{self, Asked},
@@ -33,8 +34,8 @@ pub enum Stand {
     Approval(String),
     /// A policy of this name pauses its rollout.
     Paused(String),
-    /// Its steps are disruptive, and no window is open.
-    Window,
+    /// Its steps are disruptive, and no window is open before then; `None` where none ever is.
+    Window(Option<Timestamp>),
     /// Kubernetes says that its Node is not there to work on.
     Away(String),
     /// A step failed; nothing more is tried.
@@ -269,7 +270,8 @@ fn waits(
         return Some(Stand::Paused(policy.to_owned()));
     }
     if is_shut(world, declaration, sheet) {
-        return Some(Stand::Window);
+        let opens = window::opens(declaration, &sheet.governance, world.now.0);
+        return Some(Stand::Window(opens.map(Timestamp)));
     }
     world.away(name).map(Stand::Away)
 }

@@ -7,9 +7,12 @@ use crd::{
 };
 
 use super::{Seen, Verdict};
-use crate::cluster::{
-    condition::{About, Said, Standing, said},
-    controller::{rollout::Stand, sheet::is_in_the_way},
+use crate::{
+    cluster::{
+        condition::{About, Said, Standing, said},
+        controller::{rollout::Stand, sheet::is_in_the_way},
+    },
+    render::window::closed_until,
 };
 
 /// Nodes that a sentence names.
@@ -18,6 +21,25 @@ const NAMED: usize = 3;
 pub const PAUSED: &str = "Paused";
 
 impl Seen<'_> {
+    /// What is said of nodes that wait for a window, where some do; nothing else is in their way.
+    fn shut(&self, nodes: &[&NodeName]) -> Option<String> {
+        let waits = nodes
+            .iter()
+            .filter_map(|name| match self.course.stands.get(*name)? {
+                Stand::Window(opens) => Some((*name, *opens)),
+                _ => None,
+            });
+        let (names, opens): (Vec<&NodeName>, Vec<_>) = waits.unzip();
+        let first = opens.iter().flatten().min();
+        (!names.is_empty()).then(|| {
+            format!(
+                "the steps for {} are disruptive, and {}",
+                listed(&names),
+                closed_until(first.copied())
+            )
+        })
+    }
+
     /// How an object stands that is about these nodes: work first, for whoever works needs nobody; then what needs a
     /// person; then what waits for leave.
     pub(super) fn stands(&self, object: &ObjectRef, nodes: &[&NodeName]) -> Verdict {
@@ -88,7 +110,7 @@ impl Seen<'_> {
                     | Stand::Queued
                     | Stand::Approval(_)
                     | Stand::Paused(_)
-                    | Stand::Window
+                    | Stand::Window(_)
                     | Stand::Away(_),
                 )
                 | None => {}
@@ -115,16 +137,8 @@ impl Seen<'_> {
         if let Some(paused) = self.paused(nodes) {
             return (Standing::Stalled, PAUSED.to_owned(), paused);
         }
-        let closed = with(&|stand| *stand == Stand::Window);
-        if !closed.is_empty() {
-            return (
-                Standing::Working,
-                "AwaitingWindow".to_owned(),
-                format!(
-                    "the steps for {} are disruptive, and no window of their policies is open",
-                    listed(&closed)
-                ),
-            );
+        if let Some(closed) = self.shut(nodes) {
+            return (Standing::Working, "AwaitingWindow".to_owned(), closed);
         }
         for name in nodes {
             if let Some(Stand::Away(why)) = self.course.stands.get(*name) {
