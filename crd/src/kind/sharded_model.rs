@@ -105,6 +105,12 @@ pub struct Serving {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 65536))]
     pub queue: Option<u32>,
+    /// Seconds that a request may take from its arrival to its last token, its wait for a slot included, 1 to 86400; absent
+    /// means 600. One that takes longer is answered 504. In a cluster a pod that is to end goes on for as long, where its
+    /// requests take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub request_seconds: Option<u32>,
     /// TCP port on 127.0.0.1 of the first replica, the next ones follow; absent means any free port. In a cluster the
     /// port of the Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +122,8 @@ pub struct Serving {
 ///
 /// A replica serves while it runs and is ready. Replicas are replaced in batches, each when all before it are ready; work
 /// on cards keeps to the same numbers. Fewer replicas, or none, is no rollout. Without `rollout` one replica may be
-/// missing at once: a single one is stopped and started again, and of several all but one serve.
+/// missing at once: a single one is stopped and started again, and of several all but one serve. In a cluster, where a
+/// surplus pod has a place wherever a scheduler finds it one, a single one goes on until its successor serves.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

@@ -236,6 +236,9 @@ pub struct WorkerRequest {
     pub slots: u32,
     /// Requests that may wait.
     pub queue: u32,
+    /// Seconds that a request may take; absent for the worker's own choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_seconds: Option<u32>,
     /// TCP port on 127.0.0.1; absent for any free one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,

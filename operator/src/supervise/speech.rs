@@ -69,6 +69,9 @@ pub(super) fn arguments(
         arguments.push(flag.into());
         arguments.push(value.into());
     }
+    if let Some(seconds) = request.request_seconds {
+        arguments.extend(["--request-deadline".into(), seconds.to_string().into()]);
+    }
     arguments.extend(["--supervised".into(), "-o".into(), "json".into()]);
     Ok(arguments)
 }

@@ -255,6 +255,7 @@ fn request(slots: u32) -> WorkerRequest {
         context_length: 64,
         slots,
         queue: 0,
+        request_seconds: None,
         port: None,
         options: Digest(String::new()),
     }

@@ -29,6 +29,7 @@ pub(super) fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> Wo
         context_length: serving.context_length,
         slots: serving.slots,
         queue: serving.queue.unwrap_or(serving.slots.saturating_mul(4)),
+        request_seconds: serving.request_seconds,
         port,
         options: Digest(String::new()),
     };

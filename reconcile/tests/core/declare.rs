@@ -85,6 +85,7 @@ pub fn model(shards: u32, connectivity: Connectivity) -> ShardedModelSpec {
             slots: 2,
             queue: None,
             port: None,
+            request_seconds: None,
         },
         accelerator: None,
         store: None,

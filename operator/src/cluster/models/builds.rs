@@ -6,7 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, claims, job, obstacle, podless,
+    Verdict, claims, job, obstacle, placeless, podless,
     recipe::{Recipe, recipe},
     stalled,
     wanted::{Held, Owner, applied, is_of},
@@ -153,6 +153,7 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
                     let verdict = obstacle::of(world, &wanted.object.place, job::LABEL)
                         .or_else(|| claims::unbound(world, build))
                         .or_else(|| podless::of(world, build, job))
+                        .or_else(|| placeless::of(world, &wanted.object.place, job::LABEL))
                         .unwrap_or_else(|| working("Building", goes_on(job)));
                     (verdict, false, None)
                 }

@@ -2,7 +2,7 @@
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
 //! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
-//! a pod from starting), `podless` (that there is none), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
+//! a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //! `measures` is for those who watch.
 //!
@@ -13,6 +13,7 @@ mod decide;
 mod job;
 mod measures;
 mod obstacle;
+mod placeless;
 mod pod;
 mod podless;
 mod recipe;
@@ -43,6 +44,7 @@ use crate::cluster::{
 use claims::Unusable;
 use decide::decide;
 pub use measures::{Measures, Replicas};
+use placeless::Placeless;
 use podless::Podless;
 use stores::Stores;
 use world::{Object, Refusal, World};
@@ -130,6 +132,7 @@ impl Models<'_> {
         let mut unseen: Vec<Written> = Vec::new();
         let mut refusals = Refusals::new();
         let mut podless = Podless::default();
+        let mut placeless = Placeless::default();
         let mut unusable = Unusable::default();
         let mut trouble = String::new();
         let mut since = now();
@@ -144,6 +147,7 @@ impl Models<'_> {
             }
             let mut world = self.world(stores, &refusals);
             world.podless = podless.look(&world);
+            world.placeless = placeless.look(&world);
             world.unusable = unusable.look(&world);
             self.numbers.modelled(measures::measures(&world));
             let writes = decide(&world);

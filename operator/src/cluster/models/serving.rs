@@ -12,13 +12,14 @@ use reconcile::placement::served_program;
 use serde::Serialize;
 
 use super::{
-    Verdict, builds, claims, stalled, standing, unread,
+    Verdict, builds, claims, placeless, stalled, standing, unread,
     wanted::{Held, Owner, Wanted, is_of},
-    workers, working,
+    workers::{self, Room},
+    working,
     world::{Made, Place, World},
     writes::Write,
 };
-use crate::cluster::names::PROGRAM;
+use crate::cluster::names::{MODEL_LABEL, PROGRAM};
 
 /// What a turn comes to for one model.
 #[derive(Debug)]
@@ -97,7 +98,13 @@ impl Turn<'_> {
         let course = self.seen.builds.get(&place).filter(|_| is_there);
         let built = course.and_then(|course| course.built.as_ref());
         if let Some(recipe) = built {
-            let wanted = workers::deployment(self.model, recipe);
+            let homeless = placeless::pod(
+                self.seen.world,
+                &Place::of(self.model.as_ref()),
+                MODEL_LABEL,
+            );
+            let room = homeless.map_or(Room::Maybe, |_| Room::None);
+            let wanted = workers::deployment(self.model, recipe, room);
             let live = self.seen.world.deployments.get(&wanted.object.place);
             self.hold(&wanted, live);
         } else if let Some(there) = &there {

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, obstacle,
+    Verdict, obstacle, placeless,
     serving::{Course, own},
     stalled, workers, working,
     world::{Place, World},
@@ -100,12 +100,23 @@ pub fn serves(world: &World, model: &ShardedModel, there: Option<&Deployment>) -
         let why = format!("{serving}, and no pod can be made: {why}");
         return stalled("PodsRefused", why);
     }
-    if let Some(why) = says(status, "Progressing", "False") {
-        return stalled("NotStarting", format!("{serving}: {why}; {look}"));
-    }
-    if let Some(mut verdict) = obstacle::of(world, &Place::of(model), MODEL_LABEL) {
+    let place = Place::of(model);
+    if let Some(mut verdict) = obstacle::of(world, &place, MODEL_LABEL) {
         verdict.message = format!("{serving}: {}", verdict.message);
         return verdict;
+    }
+    if let Some(pod) = placeless::pod(world, &place, MODEL_LABEL) {
+        let why = placeless::no_node_takes(pod);
+        let is_surplus = count(status.replicas) > wanted;
+        if is_surplus && workers::wants_room(&model.spec) {
+            let help = "make room for it, or write `rollout.allowDowntime: true` for a replica to end before its successor serves";
+            let message = format!("{serving} and none may be missing, while {why}: {help}");
+            return stalled("DrainBlocked", message);
+        }
+        return stalled("Unschedulable", format!("{serving}: {why}"));
+    }
+    if let Some(why) = says(status, "Progressing", "False") {
+        return stalled("NotStarting", format!("{serving}: {why}; {look}"));
     }
     working(
         "Starting",

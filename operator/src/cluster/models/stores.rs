@@ -124,6 +124,7 @@ impl Stores {
             claims: by_place(&self.claims),
             unusable: BTreeMap::new(),
             podless: BTreeSet::new(),
+            placeless: BTreeSet::new(),
             image: image.map(str::to_owned),
             refused: BTreeMap::new(),
             now,

@@ -1,5 +1,5 @@
 //! What serves a model: a Deployment of workers, the Service before them, and a budget for their disruption.
-use crd::kind::{Connectivity, ModelRollout, Serving, ShardedModel};
+use crd::kind::{Connectivity, ModelRollout, Serving, ShardedModel, ShardedModelSpec};
 use kube_client::ResourceExt;
 use serde_json::{Value, json};
 
@@ -21,8 +21,8 @@ const QUEUE_PER_SLOT: u32 = 4;
 const GOODBYE_SECONDS: u32 = 5;
 /// How long clients that keep their connection are told to ask elsewhere after that: each is told with its next answer.
 const FAREWELL_SECONDS: u32 = 5;
-/// How long requests may go on after that.
-const DRAIN_SECONDS: u32 = 30;
+/// How long a request may take where nothing is declared, and how long those that were taken may go on after that.
+const REQUEST_SECONDS: u32 = 600;
 /// What a worker takes to end once nobody asks it any more.
 const END_SECONDS: u32 = 10;
 /// Looks while a worker loads, two seconds apart: ten minutes.
@@ -34,12 +34,15 @@ pub fn selector(model: &ShardedModel) -> String {
 }
 
 /// The deployment as it is to be, with a program that is there.
-pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
+///
+/// `room` says whether there is any for a surplus pod.
+pub fn deployment(model: &ShardedModel, recipe: &Recipe, room: Room) -> Wanted {
     let spec = &model.spec;
     let Serving {
         context_length,
         slots,
         queue,
+        request_seconds,
         port: _,
     } = &spec.serving;
     let connectivity = match spec.connectivity {
@@ -47,6 +50,7 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
         Connectivity::ThroughHost => "through-host",
     };
     let queue = queue.unwrap_or_else(|| slots.saturating_mul(QUEUE_PER_SLOT));
+    let request = request_seconds.unwrap_or(REQUEST_SECONDS);
     let name = model.name_any();
     let arguments = [
         "serve",
@@ -66,8 +70,10 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
         &name,
         "--farewell",
         &FAREWELL_SECONDS.to_string(),
+        "--request-deadline",
+        &request.to_string(),
         "--drain-deadline",
-        &DRAIN_SECONDS.to_string(),
+        &request.to_string(),
     ];
     let look = |path: &str| json!({ "path": path, "port": "http" });
     let container = Container {
@@ -86,7 +92,8 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }),
     };
-    let grace = GOODBYE_SECONDS + FAREWELL_SECONDS + DRAIN_SECONDS + END_SECONDS;
+    // A worker ends as soon as it has answered: this is for the longest answer that there may be.
+    let grace = GOODBYE_SECONDS + FAREWELL_SECONDS + request + END_SECONDS;
     let labels = json!({ MODEL_LABEL: name });
     wanted(
         model,
@@ -99,24 +106,55 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe) -> Wanted {
                 "replicas": spec.replicas,
                 "revisionHistoryLimit": 2,
                 "selector": { "matchLabels": labels },
-                "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec.replicas, spec.rollout.as_ref()) },
+                "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec, room) },
                 "template": pod::template((MODEL_LABEL, &name), recipe, &container, json!({ "terminationGracePeriodSeconds": grace })),
             },
         }),
     )
 }
 
-/// How many may be missing while a revision replaces another; a surplus one comes first where none may.
-fn rolling(replicas: u32, rollout: Option<&ModelRollout>) -> Value {
-    // Pods hold no SoC yet, so there is always a place for a surplus one, and no downtime is ever needed.
+/// Whether a surplus pod finds a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Nothing is known to the contrary.
+    Maybe,
+    /// No node takes one.
+    None,
+}
+
+/// Replicas that may be missing while a revision replaces another. A single one is all that serve: it may not, unless that
+/// is declared.
+fn missing(spec: &ShardedModelSpec) -> u32 {
     let ModelRollout {
         max_unavailable,
         min_available,
         allow_downtime: _,
-    } = rollout.cloned().unwrap_or_default();
-    let may = replicas.saturating_sub(min_available.unwrap_or_default());
-    match may.min(max_unavailable.unwrap_or(1)) {
-        0 => json!({ "maxUnavailable": 0, "maxSurge": 1 }),
+    } = spec.rollout.clone().unwrap_or_default();
+    let may = spec
+        .replicas
+        .saturating_sub(min_available.unwrap_or_default());
+    let declared = max_unavailable.unwrap_or_else(|| u32::from(spec.replicas > 1));
+    may.min(declared)
+}
+
+/// Whether a revision waits for ever where no node takes a surplus pod: none may be missing, and fewer may not serve.
+pub fn wants_room(spec: &ShardedModelSpec) -> bool {
+    missing(spec) == 0 && !may_be_down(spec)
+}
+
+fn may_be_down(spec: &ShardedModelSpec) -> bool {
+    let rollout = spec.rollout.as_ref();
+    rollout.and_then(|rollout| rollout.allow_downtime) == Some(true)
+}
+
+/// How one revision replaces another; where none may be missing a surplus pod comes first, and only where no node takes one
+/// and that is permitted a pod goes before its successor is there.
+fn rolling(spec: &ShardedModelSpec, room: Room) -> Value {
+    match missing(spec) {
+        0 => {
+            let down = room == Room::None && may_be_down(spec);
+            json!({ "maxUnavailable": u32::from(down), "maxSurge": 1 })
+        }
         missing => json!({ "maxUnavailable": missing, "maxSurge": 0 }),
     }
 }
@@ -199,13 +237,14 @@ fn wanted(model: &ShardedModel, made: Made, said: Value) -> Wanted {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tests::declared::tiny, *};
 
     #[test]
     fn a_rollout_is_what_a_deployment_can_say() {
         let rows = [
             // replicas, maxUnavailable, minAvailable, expected missing and surplus
-            (1, None, None, (1, 0)),
+            (1, None, None, (0, 1)),
+            (1, Some(1), None, (1, 0)),
             (3, None, None, (1, 0)),
             (3, Some(2), None, (2, 0)),
             (3, Some(2), Some(2), (1, 0)),
@@ -215,16 +254,34 @@ mod tests {
             (0, None, None, (0, 1)),
         ];
         for (replicas, max_unavailable, min_available, (missing, surplus)) in rows {
-            let rollout = ModelRollout {
-                max_unavailable,
-                min_available,
-                allow_downtime: None,
-            };
-            assert_eq!(
-                rolling(replicas, Some(&rollout)),
-                json!({ "maxUnavailable": missing, "maxSurge": surplus }),
-                "{replicas} {rollout:?}"
-            );
+            for (allow_downtime, room) in [
+                (None, Room::Maybe),
+                (None, Room::None),
+                (Some(true), Room::Maybe),
+                (Some(true), Room::None),
+            ] {
+                let mut spec: ShardedModelSpec = serde_json::from_value(tiny()).unwrap();
+                spec.replicas = replicas;
+                spec.rollout = Some(ModelRollout {
+                    max_unavailable,
+                    min_available,
+                    allow_downtime,
+                });
+                let makes_room = missing == 0 && allow_downtime == Some(true) && room == Room::None;
+                let missing = missing + u32::from(makes_room);
+                assert_eq!(
+                    rolling(&spec, room),
+                    json!({ "maxUnavailable": missing, "maxSurge": surplus }),
+                    "{replicas} {:?} {room:?}",
+                    spec.rollout
+                );
+                assert_eq!(
+                    wants_room(&spec),
+                    surplus == 1 && allow_downtime.is_none(),
+                    "{replicas} {:?}",
+                    spec.rollout
+                );
+            }
         }
     }
 }

@@ -131,6 +131,8 @@ pub struct World {
     pub unusable: BTreeMap<Place, Duration>,
     /// Jobs that have had no pod for longer than a pod takes.
     pub podless: BTreeSet<Place>,
+    /// Pods that no node has taken for longer than that takes.
+    pub placeless: BTreeSet<Place>,
     /// The image that builds and serves for target `CPU`, where there is one.
     pub image: Option<String>,
     /// What the API server did not take.

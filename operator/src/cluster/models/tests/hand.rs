@@ -59,6 +59,7 @@ impl Hand {
                 claims: claims(),
                 unusable: BTreeMap::new(),
                 podless: BTreeSet::new(),
+                placeless: BTreeSet::new(),
                 image: Some("worker@sha256:aa".to_owned()),
                 refused: BTreeMap::new(),
                 now: Timestamp(0),

@@ -1,11 +1,12 @@
 //! Turns of the models' part over worlds made by hand: what each is to write, in a word a write.
 mod against;
 mod claims;
-mod declared;
+pub mod declared;
 mod hand;
 mod measured;
 mod newer;
 mod objects;
+mod room;
 
 use kube_client::ResourceExt;
 use serde_json::json;
