@@ -2,7 +2,7 @@
 //!
 //! Rooms, in the order data flows: [`cli`] (the grammar), [`declared`] and [`source`] (what `-f` says), [`recorded`] (what `--snapshot` says), [`room`] (the
 //! machines) and [`state`] (what outlives a run), [`engine`] (observe, plan, check, approve, journal, perform, verify),
-//! [`supervise`] (workers and the control socket), [`cluster`] (the controller and the agents of a Kubernetes cluster), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
+//! [`supervise`] (workers and the control socket), [`cluster`] (the controller and the agents of a Kubernetes cluster), `artifact` (programs in a registry), [`verb`] (one file a verb), [`render`] and [`document`] (text and JSON),
 //! [`console`] (the one printer), [`notify`] (what a service manager is told), [`exit`] and [`failure`] (how it ends).
 //!
 //! Invariants, and what holds each:
@@ -10,9 +10,11 @@
 //! - A record is durable before the next thing happens; any prefix of a journal opens: `state::frame`, `tests/journal.rs`.
 //! - After kill -9 or power loss at any record the next run converges, without a second reset: `tests/crash.rs`.
 //! - One run at a time works on a state directory: `state::lock` tests.
+//! - The same program is the same artifact, and memory does not grow with it: `tests/engine/artifacts.rs`.
 //! - The environment is read in `main` alone, processes are started in `toolchain` alone, text is printed in `console`
 //!   alone: clippy bans.
 pub mod annotate;
+mod artifact;
 pub mod cli;
 pub mod cluster;
 pub mod console;

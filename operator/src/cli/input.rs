@@ -46,7 +46,8 @@ impl Verb {
             | Self::Agent(_)
             | Self::Controller(_)
             | Self::Approve(_)
-            | Self::Installed(_) => 0,
+            | Self::Installed(_)
+            | Self::Artifact(_) => 0,
         }
     }
 }

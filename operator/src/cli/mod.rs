@@ -1,4 +1,5 @@
 //! The one grammar: verbs, and flags that mean the same wherever they stand.
+mod artifact;
 mod cluster;
 mod doctor;
 mod environment;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use artifact::{ArtifactArgs, ArtifactVerb, ReachArgs};
 pub use cluster::{
     AgentArgs, ApproveArgs, ClusterArgs, ClusterVerb, ControllerArgs, InstalledArgs,
 };
@@ -75,6 +77,8 @@ pub enum Verb {
     Approve(ApproveArgs),
     /// Handle what is installed in a Kubernetes cluster.
     Installed(InstalledArgs),
+    /// Push a program to a registry, or pull it from there.
+    Artifact(ArtifactArgs),
 }
 
 /// How a result is printed.
@@ -123,7 +127,8 @@ impl Verb {
             | Self::Agent(_)
             | Self::Controller(_)
             | Self::Approve(_)
-            | Self::Installed(_) => Format::Text,
+            | Self::Installed(_)
+            | Self::Artifact(_) => Format::Text,
         }
     }
 }

@@ -17,6 +17,7 @@ mod validate;
 use serde_json::json;
 
 use crate::{
+    artifact,
     cli::{Environment, Format, Verb},
     cluster,
     console::{Console, Tone},
@@ -51,6 +52,7 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Controller(args) => cluster::controller::run(&args, environment, console, stop),
         Verb::Approve(args) => cluster::approve::run(&args, environment, console),
         Verb::Installed(args) => cluster::installed::run(&args, environment, console),
+        Verb::Artifact(args) => artifact::run(&args, console),
     };
     let exit = ended.unwrap_or_else(|failure| tell(&failure, format, console));
     delivered(exit, console)

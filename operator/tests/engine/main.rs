@@ -4,6 +4,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod artifacts;
 mod compensation;
 mod compile;
 mod control;

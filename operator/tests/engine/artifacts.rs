@@ -1,0 +1,387 @@
+//! `artifact`: programs pushed to a registry and pulled from it, over real HTTP, by the real command.
+mod registry;
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::lab::{Ended, Lab, ended};
+use registry::{Asks, Fault, Registry};
+
+/// A laboratory with a program and a registry.
+struct Bench {
+    lab: Lab,
+    registry: Registry,
+}
+
+impl Bench {
+    fn new(asks: Asks) -> Self {
+        let lab = Lab::new();
+        program(&lab.path("program"));
+        fs::create_dir(lab.path("leave")).unwrap();
+        let registry = Registry::start(asks);
+        Self { lab, registry }
+    }
+
+    /// A secret's folder as a pod has it.
+    fn given(&self, login: &str) {
+        let auths = json!({ "auths": { self.registry.address.clone(): { "auth": login } } });
+        fs::write(self.lab.path("leave/0.json"), auths.to_string()).unwrap();
+    }
+
+    fn image(&self, end: &str) -> String {
+        format!("{}/team/programs{end}", self.registry.address)
+    }
+
+    fn push(&self) -> Ended {
+        let image = self.image(":b3-00");
+        let reach = [
+            "--plain-http",
+            "--credentials",
+            "leave",
+            "--digest-to",
+            "said",
+        ];
+        let push = ["artifact", "push", "program", &image];
+        self.lab.plain(&[&push[..], &reach].concat())
+    }
+
+    fn pushed(&self) -> String {
+        let digest = self.push().expect(0).stdout.trim().to_owned();
+        let said = fs::read_to_string(self.lab.path("said")).unwrap();
+        assert_eq!(said, digest);
+        digest
+    }
+
+    fn pull(&self, digest: &str, into: &str) -> Ended {
+        let image = self.image(&format!("@{digest}"));
+        let reach = ["--plain-http", "--credentials", "leave"];
+        let pull = ["artifact", "pull", &image, into];
+        self.lab.plain(&[&pull[..], &reach].concat())
+    }
+}
+
+fn program(folder: &Path) {
+    fs::create_dir_all(folder.join("tokens/empty")).unwrap();
+    fs::write(folder.join("program.json"), "{}").unwrap();
+    fs::write(folder.join("rank-0.bin"), vec![7; 70_000]).unwrap();
+    fs::write(folder.join("rank-1.bin"), "").unwrap();
+    fs::write(folder.join("tokens/tokenizer.json"), "[]").unwrap();
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let names = [
+        "program.json",
+        "rank-0.bin",
+        "rank-1.bin",
+        "tokens/tokenizer.json",
+    ];
+    let read = |name: &&str| (name.to_string(), fs::read(folder.join(name)).unwrap());
+    names.iter().map(read).collect()
+}
+
+#[test]
+fn what_is_pushed_comes_back_and_is_an_image_that_nodes_mount() {
+    let bench = Bench::new(Asks::Nothing);
+    let digest = bench.pushed();
+    bench.pull(&digest, "pulled").expect(0);
+    let pulled = bench.lab.path("pulled");
+    assert_eq!(files(&pulled), files(&bench.lab.path("program")));
+    assert!(pulled.join("tokens/empty").is_dir());
+    let mode = fs::metadata(&pulled).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&bench.registry.state().blobs[name]).unwrap()
+    };
+    let manifest = read("manifests/b3-00");
+    assert_eq!(manifest, read(&format!("manifests/{digest}")));
+    let config = read(&format!(
+        "blobs/{}",
+        manifest["config"]["digest"].as_str().unwrap()
+    ));
+    let layer = &manifest["layers"][0];
+    assert_eq!(config["rootfs"]["diff_ids"], json!([layer["digest"]]));
+    assert_eq!(layer["mediaType"], "application/vnd.oci.image.layer.v1.tar");
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
+    let listed = bench.registry.state().blobs
+        [&format!("blobs/{}", layer["digest"].as_str().unwrap())]
+        .clone();
+    let mut archive = tar::Archive::new(&listed[..]);
+    let mut seen = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        let who = (
+            header.uid().unwrap(),
+            header.gid().unwrap(),
+            header.mtime().unwrap(),
+        );
+        assert_eq!(who, (0, 0, 0));
+        seen.push(format!(
+            "{:o} {}",
+            header.mode().unwrap(),
+            entry.path().unwrap().display()
+        ));
+    }
+    assert_eq!(
+        seen,
+        [
+            "644 program.json",
+            "644 rank-0.bin",
+            "644 rank-1.bin",
+            "755 tokens",
+            "755 tokens/empty",
+            "644 tokens/tokenizer.json",
+        ]
+    );
+    // What is there is not pulled again, nor pushed.
+    bench.registry.state().asked.clear();
+    bench.pull(&digest, "pulled").expect(0);
+    assert_eq!(bench.registry.state().asked, [""; 0]);
+    assert_eq!(bench.pushed(), digest);
+    assert_eq!(bench.registry.state().asked, ["HEAD manifests/b3-00"]);
+}
+
+#[test]
+fn the_same_files_have_the_same_digest_whoever_wrote_them_and_when() {
+    let first = Bench::new(Asks::Nothing);
+    let second = Bench::new(Asks::Nothing);
+    let folder = second.lab.path("program");
+    let old = fs::File::options()
+        .write(true)
+        .open(folder.join("program.json"))
+        .unwrap();
+    let epoch = std::time::SystemTime::UNIX_EPOCH;
+    old.set_modified(epoch + std::time::Duration::from_secs(9))
+        .unwrap();
+    fs::set_permissions(folder.join("rank-0.bin"), fs::Permissions::from_mode(0o600)).unwrap();
+    let digest = first.pushed();
+    assert_eq!(second.pushed(), digest);
+    // Recorded: a digest that changes has every program pushed anew.
+    if cfg!(target_arch = "x86_64") {
+        assert_eq!(digest, RECORDED);
+    }
+    fs::write(folder.join("rank-0.bin"), vec![8; 70_000]).unwrap();
+    assert_ne!(second.pushed(), digest);
+}
+
+/// The digest of the test's program.
+const RECORDED: &str = "sha256:a60708ed474471485c818ed1fc4967403f5674a9b615c099a3e6c64eda29c2c8";
+
+#[test]
+fn a_blob_that_is_there_is_not_sent_again() {
+    let bench = Bench::new(Asks::Nothing);
+    let digest = bench.pushed();
+    assert_eq!(bench.registry.asked("PUT blobs/"), 2);
+    bench
+        .registry
+        .state()
+        .blobs
+        .retain(|name, _| name.starts_with("blobs/"));
+    bench.registry.state().asked.clear();
+    assert_eq!(bench.pushed(), digest);
+    assert_eq!(bench.registry.asked("PUT blobs/"), 0);
+    assert_eq!(bench.registry.asked("PUT manifests/"), 1);
+}
+
+#[test]
+fn a_registry_is_shown_what_it_asks_for_and_nobody_else() {
+    for asks in [Asks::Token, Asks::Password] {
+        let bench = Bench::new(asks);
+        bench.given("bWU6c2VjcmV0");
+        let digest = bench.pushed();
+        bench.pull(&digest, "pulled").expect(0);
+        let tokens = bench.registry.asked("GET /token");
+        assert_eq!(tokens > 0, asks == Asks::Token, "{asks:?}");
+        // A token may be good no longer in the middle.
+        bench.registry.state().blobs.clear();
+        let denied = Bench::new(asks);
+        let none = denied.push().expect(77);
+        assert!(
+            none.stderr.contains("does not permit it"),
+            "{}",
+            none.stderr
+        );
+        if asks == Asks::Password {
+            assert!(
+                none.stderr.contains("no credentials were given"),
+                "{}",
+                none.stderr
+            );
+        }
+        denied.given("bWU6d3Jvbmc=");
+        let wrong = denied.push().expect(77);
+        assert!(
+            wrong.stderr.contains("are not good for it"),
+            "{}",
+            wrong.stderr
+        );
+        assert!(!wrong.stderr.contains("wrong"), "{}", wrong.stderr);
+        denied.pull(&digest, "pulled").expect(77);
+    }
+}
+
+#[test]
+fn what_passes_is_tried_again_and_what_does_not_is_said() {
+    for (fault, begin) in [
+        (Fault::Status(500), "HEAD manifests/"),
+        (Fault::Status(503), "HEAD blobs/"),
+        (Fault::Status(429), "POST blobs/uploads/"),
+        (Fault::Status(404), "PUT blobs/uploads/"),
+        (Fault::Cut, "PUT blobs/uploads/"),
+        (Fault::Cut, "PUT manifests/"),
+    ] {
+        let bench = Bench::new(Asks::Nothing);
+        bench.registry.state().faults.push((begin, fault));
+        let ended = bench.push().expect(0);
+        assert!(
+            ended.stderr.contains("again in 0.25 s"),
+            "{begin}: {}",
+            ended.stderr
+        );
+        assert!(bench.registry.state().faults.is_empty());
+        bench.pull(ended.stdout.trim(), "pulled").expect(0);
+    }
+    for (fault, begin) in [
+        (Fault::Status(502), "GET manifests/"),
+        (Fault::CutShort, "GET manifests/"),
+        (Fault::CutShort, "GET blobs/"),
+        (Fault::Damaged, "GET blobs/"),
+        (Fault::Damaged, "GET manifests/"),
+    ] {
+        let bench = Bench::new(Asks::Nothing);
+        let digest = bench.pushed();
+        bench.registry.state().faults.push((begin, fault));
+        let ended = bench.pull(&digest, "pulled").expect(0);
+        assert!(
+            ended.stderr.contains("again in 0.25 s"),
+            "{begin}: {}",
+            ended.stderr
+        );
+        let (pulled, program) = (bench.lab.path("pulled"), bench.lab.path("program"));
+        assert_eq!(files(&pulled), files(&program), "{begin} {fault:?}");
+    }
+    for (fault, begin, code, words) in [
+        (
+            Fault::Status(403),
+            "POST blobs/",
+            77,
+            "does not permit it: as told",
+        ),
+        (Fault::Status(404), "POST blobs/", 65, "has no such thing"),
+        (Fault::Status(413), "PUT blobs/", 65, "answers 413"),
+    ] {
+        let bench = Bench::new(Asks::Nothing);
+        bench.registry.state().faults.push((begin, fault));
+        let ended = bench.push().expect(code);
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+        assert!(!bench.lab.path("said").exists());
+    }
+}
+
+#[test]
+fn what_is_no_program_or_no_name_is_refused_and_nothing_is_left() {
+    let bench = Bench::new(Asks::Nothing);
+    let digest = bench.pushed();
+    let gone = format!("sha256:{}", "0".repeat(64));
+    let ended = bench.pull(&gone, "pulled").expect(65);
+    assert!(
+        ended.stderr.contains("has no such thing"),
+        "{}",
+        ended.stderr
+    );
+    for (arguments, code, words) in [
+        (["push", "program", "team/programs:t"], 64, "names no image"),
+        (
+            ["push", "program", "8.8.8.8:5000/team/programs:t"],
+            64,
+            "without TLS",
+        ),
+        (["push", "nowhere", &bench.image(":t")], 66, "nowhere"),
+        (["push", "leave", &bench.image(":t")], 65, "it has no files"),
+        (
+            ["push", "program", &bench.image(&format!("@{digest}"))],
+            64,
+            "names no tag",
+        ),
+        (
+            ["pull", &bench.image(":b3-00"), "pulled"],
+            64,
+            "names no digest",
+        ),
+    ] {
+        let all = [&["artifact"][..], &arguments, &["--plain-http"]].concat();
+        let ended = bench.lab.plain(&all).expect(code);
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    symlink("/etc/passwd", bench.lab.path("program/link")).unwrap();
+    let ended = bench.push().expect(65);
+    assert!(
+        ended.stderr.contains("neither a regular file"),
+        "{}",
+        ended.stderr
+    );
+    // An archive that leads out of its folder.
+    let mut odd = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.as_gnu_mut().unwrap().name[..6].copy_from_slice(b"../odd");
+    header.set_cksum();
+    odd.append(&header, &b""[..]).unwrap();
+    let odd = odd.into_inner().unwrap();
+    let blob = registry::named(sha2::Digest::new_with_prefix(&odd));
+    let layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": blob, "size": odd.len() });
+    let manifest = json!({ "layers": [layer] }).to_string();
+    let name = registry::named(sha2::Digest::new_with_prefix(&manifest));
+    let mut state = bench.registry.state();
+    state.blobs.insert(format!("blobs/{blob}"), odd);
+    state
+        .blobs
+        .insert(format!("manifests/{name}"), manifest.into());
+    drop(state);
+    let ended = bench.pull(&name, "pulled").expect(65);
+    assert!(
+        ended.stderr.contains("no program has ../odd"),
+        "{}",
+        ended.stderr
+    );
+    let left = fs::read_dir(bench.lab.path("")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    let is_ours = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.contains("pull") || name == "odd"
+    };
+    assert!(!left.iter().any(is_ours), "{left:?}");
+}
+
+/// Eight times the memory that it may have.
+#[test]
+fn a_large_file_goes_through_a_small_memory() {
+    let bench = Bench::new(Asks::Nothing);
+    let file = fs::File::create(bench.lab.path("program/large.bin")).unwrap();
+    file.set_len(256 << 20).unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the command that it tests"
+    )]
+    let mut command = Command::new("/bin/sh");
+    command
+        .args(["-c", "ulimit -d 32768 && exec bin/shardplane \"$@\"", "sh"])
+        .args([
+            "artifact",
+            "push",
+            "program",
+            &bench.image(":t"),
+            "--plain-http",
+        ])
+        .current_dir(bench.lab.path(""))
+        .env_clear()
+        .stdin(Stdio::null());
+    ended(command).expect(0);
+    assert_eq!(bench.registry.asked("PUT manifests/t"), 1);
+}
