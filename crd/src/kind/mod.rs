@@ -44,8 +44,8 @@ pub use p2p_group::{
 };
 pub(crate) use per_kind::PerKind;
 pub use pod::{
-    Amounts, PodOptions, PodResources, ProgramStore, PullSecret, PvcStore, TaintEffect, Toleration,
-    TolerationOperator,
+    Amounts, OciStore, PodOptions, PodResources, ProgramStore, PullSecret, PvcStore, TaintEffect,
+    Toleration, TolerationOperator,
 };
 pub use rack::{RACK_KIND, Rack};
 pub use selector::NodeSelector;

@@ -1,15 +1,22 @@
-//! What a cluster needs to know of a model's pods: where programs lie, and and what a pod may have and is let near.
+//! What a cluster needs to know of a model's pods: where programs lie, and what a pod may have and is let near.
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rule;
 
-/// Where programs lie in a cluster. On one machine they lie in the state folder.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// Where programs lie in a cluster: exactly one of `pvc`, `oci`. On one machine they lie in the state folder.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = rule::validations(&[&rule::ONE_STORE])))]
 pub struct ProgramStore {
     /// A volume that the build writes and the workers read.
-    pub pvc: PvcStore,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pvc: Option<PvcStore>,
+    /// A registry that the build pushes to and the nodes of the workers pull from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<OciStore>,
 }
 
 /// A persistent volume that holds programs, each in a folder that is named by its key.
@@ -19,6 +26,27 @@ pub struct PvcStore {
     /// The claim, in the object's namespace.
     #[schemars(length(min = 1, max = 253))]
     pub claim: String,
+}
+
+/// A repository that holds programs, each as an image by its digest. It is also tagged with its key, for people and for
+/// registries that take away what has no tag.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OciStore {
+    /// Registry and repository, `registry.example/team/programs`, without tag or digest. A node must be able to pull from it:
+    /// `pod.imagePullSecrets` are for that.
+    #[schemars(schema_with = "super::shape::oci_repository")]
+    pub repository: String,
+    /// Secret of type `kubernetes.io/dockerconfigjson` in the object's namespace by which the build may push. A key `ca.crt`
+    /// beside its own, in PEM, has authorities that the registry's certificate may be signed by. Absent means that anybody may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::shape::object_name")]
+    pub push_secret: Option<String>,
+    /// Whether the registry is asked without TLS: only on this machine or a private network (a loopback or private address, a
+    /// name without a dot, or one below `.local`, `.internal` or `.svc`). Absent means with TLS. A node's container runtime
+    /// must have been told the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain_http: Option<bool>,
 }
 
 /// What is asked for the pods of a build or of a model's workers. Has no meaning outside a cluster.
@@ -34,7 +62,7 @@ pub struct PodOptions {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub tolerations: Vec<Toleration>,
-    /// Secrets in the object's namespace for registries that its images are pulled from, an artifact's too.
+    /// Secrets in the object's namespace for registries that its images are pulled from, an artifact's and a program's too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::shape::pull_secrets")]
     pub image_pull_secrets: Vec<PullSecret>,
@@ -104,7 +132,7 @@ pub struct PullSecret {
     pub name: String,
 }
 
-/// Processor and memory of a pod's one container.
+/// Processor and memory of each of a pod's containers, which work one after another.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

@@ -144,6 +144,22 @@ rules! {
         field: "",
         help: "replace the tag by the digest that it stands for",
     }
+    ONE_STORE {
+        id: "SP-V0109", title: "one program store",
+        paragraph: "In a cluster a program lies in one place: a volume (`pvc`) that the build's pod and the workers' mount, or a registry (`oci`) that the build pushes to and nodes pull from. A volume that one node alone mounts keeps all of these pods on that node; a registry does not.",
+        expression: "has(self.pvc) != has(self.oci)",
+        message: "give exactly one of pvc and oci",
+        field: "",
+        help: "keep the one that says where programs are to lie",
+    }
+    OCI_REPOSITORY {
+        id: "SP-V0110", title: "registry and repository",
+        paragraph: "Programs are pushed by their digest, so a store names a repository and no image in it. The registry is said, for where it is not each program that reads the name adds one of its own: its name has a dot or a port, or is `localhost`. What follows is in small letters.",
+        expression: "self.matches('^(localhost|[A-Za-z0-9-]+([.][A-Za-z0-9-]+)*:[0-9]{1,5}|[A-Za-z0-9-]+([.][A-Za-z0-9-]+)+)(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)+$')",
+        message: "a repository is a registry and a path, such as registry.example/team/programs, without tag or digest",
+        field: "",
+        help: "write the registry's name with a dot or a port, a slash, and a path in small letters; leave out any `:tag` or `@sha256:…`",
+    }
     SHARD_RANGE {
         id: "SP-V0051", title: "shard count",
         paragraph: "A model is cut into 1 to 64 slices.",

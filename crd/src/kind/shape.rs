@@ -60,6 +60,11 @@ pub(crate) fn oci_reference(_: &mut SchemaGenerator) -> Schema {
     ruled_text(512, &rule::OCI_BY_DIGEST)
 }
 
+/// `registry/repository`.
+pub(crate) fn oci_repository(_: &mut SchemaGenerator) -> Schema {
+    ruled_text(255, &rule::OCI_REPOSITORY)
+}
+
 /// `HH:MM`.
 pub(crate) fn window_start(_: &mut SchemaGenerator) -> Schema {
     ruled_text(16, &rule::WINDOW_START)

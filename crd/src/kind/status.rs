@@ -66,6 +66,10 @@ pub struct ModelBuildStatus {
     /// Key of the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramKey>,
+    /// Where the program lies in a registry, `registry/repository@sha256:…`; absent where it lies on a volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub artifact: Option<String>,
     /// Conditions, one of each type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::shape::conditions")]

@@ -26,7 +26,7 @@ pub const MODEL_LABEL: &str = "shardplane.dev/model";
 pub const BUILD_LABEL: &str = "shardplane.dev/build";
 /// On a job and on a deployment: key of the program that it builds or serves.
 pub const PROGRAM: &str = "shardplane.dev/program";
-/// On a job: the claim that its program goes to.
+/// On a job: the claim or the repository that its program goes to.
 pub const STORE: &str = "shardplane.dev/store";
 /// On a job: the uid of that claim when the job was made.
 pub const STORE_UID: &str = "shardplane.dev/store-uid";

@@ -6,8 +6,10 @@ use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, claims, job, obstacle, placeless, podless,
-    recipe::{Recipe, recipe},
+    Verdict,
+    artifact::{self, Told},
+    claims, job, obstacle, placeless, podless,
+    recipe::{Recipe, Store, recipe},
     stalled,
     wanted::{Held, Owner, applied, is_of},
     working,
@@ -55,15 +57,27 @@ pub fn status(world: &World, build: &Arc<ModelBuild>, course: &Course) -> Option
         reason,
         message,
     } = &course.verdict;
-    let (model, program) = match &course.built {
-        Some(recipe) => (Some(recipe.model.clone()), Some(recipe.key.clone())),
+    let (model, program, artifact) = match &course.built {
+        Some(recipe) => (
+            Some(recipe.model.clone()),
+            Some(recipe.key.clone()),
+            match &recipe.store {
+                Store::Claim { .. } => None,
+                Store::Registry { artifact, .. } => artifact.clone(),
+            },
+        ),
         // What was built before is there still.
-        None => (before.model.clone(), before.program.clone()),
+        None => (
+            before.model.clone(),
+            before.program.clone(),
+            before.artifact.clone(),
+        ),
     };
     let status = ModelBuildStatus {
         observed_generation: build.metadata.generation,
         model,
         program,
+        artifact,
         conditions: condition::conditions(
             &before.conditions,
             condition::standing(*standing, reason, message),
@@ -77,7 +91,18 @@ pub fn status(world: &World, build: &Arc<ModelBuild>, course: &Course) -> Option
     })
 }
 
-fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
+fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course {
+    // What lies in a registry outlives the job that put it there.
+    if let Store::Registry { declared, artifact } = &mut recipe.store {
+        *artifact = artifact::kept(build, &recipe.key, &declared.repository);
+        if let Some(artifact) = artifact {
+            return Course {
+                verdict: built(format!("the program is {artifact}")),
+                built: Some(recipe),
+                writes: Vec::new(),
+            };
+        }
+    }
     let owner = Owner::new("ModelBuild", build.as_ref());
     let requested = build.annotations().get(REQUESTED_AT).map(String::as_str);
     let wanted = job::job(build, &recipe, requested);
@@ -127,7 +152,11 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
         (Held::Fits | Held::Write { .. } | Held::Refused, Some(job)) => {
             let made_for = |key: &str| job.annotations().get(key).map(String::as_str);
             // Another claim of the same name has not got what this job built.
-            let (there, now) = (made_for(STORE_UID), recipe.claim_uid.as_deref());
+            let now = match &recipe.store {
+                Store::Claim { uid, .. } => uid.as_deref(),
+                Store::Registry { .. } => None,
+            };
+            let there = made_for(STORE_UID);
             let same_claim = there.is_none() || now.is_none() || there == now;
             let same_program = is_for(job, &recipe) && same_claim;
             // Whoever asks for another try means one that failed: a build at work goes on.
@@ -135,17 +164,13 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
             let same = made_for(APPLIED) == applied(&body);
             let asked = requested != made_for(REQUESTED_AT);
             match ended(job) {
-                Some(Ended::Complete) if same_program => (
-                    Verdict {
-                        standing: Standing::Ready,
-                        reason: "Built".to_owned(),
-                        message: format!("the program lies on claim {}", recipe.claim),
-                    },
-                    true,
-                    None,
-                ),
+                Some(Ended::Complete) if same_program => {
+                    let (verdict, write) = done(world, &mut recipe, job, asked);
+                    let is_built = verdict.standing == Standing::Ready;
+                    (verdict, is_built, write)
+                }
                 Some(Ended::Failed(why)) if same && !asked => (
-                    stalled("BuildFailed", failed(build, job, &why)),
+                    stalled("BuildFailed", failed(build, &recipe, job, &why)),
                     false,
                     None,
                 ),
@@ -154,7 +179,7 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
                         .or_else(|| claims::unbound(world, build))
                         .or_else(|| podless::of(world, build, job))
                         .or_else(|| placeless::of(world, &wanted.object.place, job::LABEL))
-                        .unwrap_or_else(|| working("Building", goes_on(job)));
+                        .unwrap_or_else(|| working("Building", goes_on(world, &recipe, job)));
                     (verdict, false, None)
                 }
                 Some(Ended::Complete | Ended::Failed(_)) | None => (
@@ -172,6 +197,57 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
         verdict,
         built: is_built.then_some(recipe),
         writes: write.into_iter().collect(),
+    }
+}
+
+fn built(message: String) -> Verdict {
+    Verdict {
+        standing: Standing::Ready,
+        reason: "Built".to_owned(),
+        message,
+    }
+}
+
+/// What a job that is done comes to: its program is on its claim, or where its pod said, which the recipe has then.
+fn done(
+    world: &World,
+    recipe: &mut Recipe,
+    job: &Arc<Job>,
+    asked: bool,
+) -> (Verdict, Option<Write>) {
+    let (declared, known) = match &mut recipe.store {
+        Store::Claim { name, .. } => {
+            return (built(format!("the program lies on claim {name}")), None);
+        }
+        Store::Registry { declared, artifact } => (declared, artifact),
+    };
+    let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+    let again = |why: &str| {
+        let verdict = working("Building", format!("Job {name} is made again: {why}"));
+        (verdict, Some(Write::DeleteJob(job.clone())))
+    };
+    match artifact::told(world, job) {
+        Told::Digest(digest) => {
+            let artifact = format!("{}@{digest}", declared.repository);
+            *known = Some(artifact.clone());
+            (built(format!("the program is {artifact}")), None)
+        }
+        Told::NotYet => {
+            let waits = format!("Job {name} is done, and its pod's last words are waited for");
+            (working("Building", waits), None)
+        }
+        Told::Gone => again("its pod went before it was read what it had pushed"),
+        Told::Nothing(_) if asked => again("somebody asked for it"),
+        Told::Nothing(pod) => (
+            stalled(
+                "ArtifactUnknown",
+                format!(
+                    "pod {pod} of Job {name} ended well and did not say by what digest the program lies in {}: `kubectl logs -n {namespace} {pod}` shows what it did; is the controller's --worker-image of another version? Annotate the build with {REQUESTED_AT} to have it built again",
+                    declared.repository
+                ),
+            ),
+            None,
+        ),
     }
 }
 
@@ -195,7 +271,7 @@ fn unusable(
 
 fn is_for(job: &Job, recipe: &Recipe) -> bool {
     let made_for = |key: &str| job.annotations().get(key).map(String::as_str);
-    made_for(PROGRAM) == Some(recipe.key.as_str()) && made_for(STORE) == Some(&recipe.claim)
+    made_for(PROGRAM) == Some(recipe.key.as_str()) && made_for(STORE) == Some(recipe.store.name())
 }
 
 fn runs(job: &Job) -> bool {
@@ -253,10 +329,18 @@ fn ended(job: &Job) -> Option<Ended> {
         })
 }
 
-fn goes_on(job: &Job) -> String {
+fn goes_on(world: &World, recipe: &Recipe, job: &Job) -> String {
     let name = job.name_any();
-    if runs(job) {
-        return format!("Job {name} builds the program");
+    match &recipe.store {
+        Store::Registry { declared, .. } if artifact::is_pushed(world, job) => {
+            return format!("Job {name} pushes the program to {}", declared.repository);
+        }
+        // A pod is ready no sooner than its last container.
+        Store::Registry { .. } if artifact::is_built(world, job) => {
+            return format!("Job {name} builds the program");
+        }
+        Store::Claim { .. } if runs(job) => return format!("Job {name} builds the program"),
+        Store::Claim { .. } | Store::Registry { .. } => {}
     }
     let namespace = job.namespace().unwrap_or_default();
     format!(
@@ -264,10 +348,14 @@ fn goes_on(job: &Job) -> String {
     )
 }
 
-fn failed(build: &ModelBuild, job: &Job, why: &str) -> String {
+fn failed(build: &ModelBuild, recipe: &Recipe, job: &Job, why: &str) -> String {
     let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
+    let all = match &recipe.store {
+        Store::Claim { .. } => "",
+        Store::Registry { .. } => " --all-containers",
+    };
     format!(
-        "Job {name} failed ({why}): `kubectl logs -n {namespace} job/{name}` says why; change the build, or once the cause is gone, `kubectl annotate mbuild {} -n {namespace} --overwrite {REQUESTED_AT}=\"$(date)\"` tries it again",
+        "Job {name} failed ({why}): `kubectl logs -n {namespace} job/{name}{all}` says why; change the build, or once the cause is gone, `kubectl annotate mbuild {} -n {namespace} --overwrite {REQUESTED_AT}=\"$(date)\"` tries it again",
         build.name_any()
     )
 }

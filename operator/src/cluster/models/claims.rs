@@ -227,8 +227,8 @@ fn source(build: &ModelBuild) -> Option<Place> {
 }
 
 fn store(build: &ModelBuild) -> Option<Place> {
-    let store = build.spec.store.as_ref()?;
-    Some(Place::of(build).beside(&store.pvc.claim))
+    let pvc = build.spec.store.as_ref()?.pvc.as_ref()?;
+    Some(Place::of(build).beside(&pvc.claim))
 }
 
 /// Whether a pod of this build has no node yet.

@@ -1,14 +1,15 @@
-//! The Job that builds a program: the worker's own `build`, its model mounted to be read, the store to be written.
+//! The Job that builds a program: the worker's own `build`, its model mounted to be read, the store to be written. Where that
+//! is a registry, it is built in the pod first and pushed then.
 use crd::{
     id::Digest,
-    kind::{ModelBuild, ModelBuildSpec},
+    kind::{ModelBuild, ModelBuildSpec, OciStore, PodOptions},
 };
 use kube_client::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{
     pod::{self, Access, Container, Volume},
-    recipe::Recipe,
+    recipe::{Recipe, Store},
     wanted::Wanted,
     world::{Made, Object, Place},
 };
@@ -24,8 +25,16 @@ const TRIES: u32 = 3;
 const LIMIT_SECONDS: u32 = 24 * 60 * 60;
 /// Where the model is mounted.
 const MODEL: &str = "/model";
+/// The container that builds.
+const BUILD: &str = "build";
+/// The container that pushes what was built.
+pub const PUSH: &str = "push";
 /// The worker's exit codes that no other try changes: a wrong command line, a wrong model, a file that is not there.
 const FINAL: [i32; 3] = [64, 65, 66];
+/// Those of whoever pushes: a wrong command line, a registry that does not take it, a file that is not there, no right to push.
+const FINAL_OF_PUSH: [i32; 4] = [64, 65, 66, 77];
+/// Where a container leaves its last words, by default.
+const LAST_WORDS: &str = "/dev/termination-log";
 
 /// The job's name: the build's, and the first letters of the key.
 pub fn name(build: &ModelBuild, recipe: &Recipe) -> String {
@@ -91,25 +100,34 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
     if let Some(Digest(declared)) = &declared.digest {
         arguments.extend(["--model-digest".to_owned(), declared.clone()]);
     }
-    let container = Container {
-        name: "build",
+    let build_of = Container {
+        name: BUILD,
         image: &recipe.image,
+        program: "shardplane-worker",
         arguments,
         volumes: vec![
             Volume {
                 name: "model",
-                path: MODEL,
+                path: MODEL.to_owned(),
                 access: Access::Read,
                 source,
             },
-            Volume::programs(&recipe.claim, Access::Write),
+            Volume::built(recipe, Access::Write),
         ],
         options: options.as_ref(),
         more: json!({ "terminationMessagePolicy": "FallbackToLogsOnError" }),
     };
+    let push_of = match &recipe.store {
+        Store::Claim { .. } => None,
+        Store::Registry { declared, .. } => Some(push(recipe, declared, options.as_ref())),
+    };
+    let containers = match &push_of {
+        None => (None, &build_of),
+        Some(push) => (Some(&build_of), push),
+    };
     let labels = json!({ BUILD_LABEL: build.name_any() });
-    let mut annotations = json!({ PROGRAM: recipe.key, STORE: recipe.claim });
-    if let Some(uid) = &recipe.claim_uid {
+    let mut annotations = json!({ PROGRAM: recipe.key, STORE: recipe.store.name() });
+    if let Store::Claim { uid: Some(uid), .. } = &recipe.store {
         annotations[STORE_UID] = json!(uid);
     }
     if let Some(requested) = requested {
@@ -127,20 +145,57 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
             "spec": {
                 "backoffLimit": TRIES,
                 "activeDeadlineSeconds": LIMIT_SECONDS,
-                "podFailurePolicy": { "rules": failures() },
-                "template": pod::template((BUILD_LABEL, &build.name_any()), recipe, &container, json!({ "restartPolicy": "Never" })),
+                "podFailurePolicy": { "rules": failures(&recipe.store) },
+                "template": pod::template((BUILD_LABEL, &build.name_any()), recipe, containers, json!({ "restartPolicy": "Never" })),
             },
         }),
     }
 }
 
-/// A pod that was evicted is no failure, and one that says that its input is wrong is the last.
-fn failures() -> Value {
-    json!([
-        {
+/// Pushes what was built, and leaves the digest as its last words: by these the build is known.
+fn push<'a>(
+    recipe: &'a Recipe,
+    declared: &'a OciStore,
+    options: Option<&'a PodOptions>,
+) -> Container<'a> {
+    let OciStore {
+        repository,
+        push_secret,
+        plain_http,
+    } = declared;
+    let folder = pod::program_folder(&recipe.key);
+    let tag = recipe.key.as_str().replace(':', "-");
+    let what = [&*folder, &format!("{repository}:{tag}")];
+    let mut arguments = pod::artifact(["push", what[0], what[1]], *plain_http);
+    arguments.extend(["--digest-to".to_owned(), LAST_WORDS.to_owned()]);
+    Container {
+        name: PUSH,
+        image: &recipe.image,
+        program: "shardplane",
+        arguments,
+        volumes: vec![
+            Volume::built(recipe, Access::Read),
+            Volume::credentials(push_secret.as_deref()),
+        ],
+        options,
+        more: json!({ "terminationMessagePolicy": "FallbackToLogsOnError" }),
+    }
+}
+
+/// A pod that was evicted is no failure, and one that says that its input is wrong is the last. Each container has codes of
+/// its own; one that runs first ends the pod as one that runs last does.
+fn failures(store: &Store) -> Value {
+    let is_final = |name: &str, codes: &[i32]| {
+        json!({
             "action": "FailJob",
-            "onExitCodes": { "containerName": "build", "operator": "In", "values": FINAL },
-        },
-        { "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] },
-    ])
+            "onExitCodes": { "containerName": name, "operator": "In", "values": codes },
+        })
+    };
+    let mut rules = vec![is_final(BUILD, &FINAL)];
+    match store {
+        Store::Claim { .. } => {}
+        Store::Registry { .. } => rules.push(is_final(PUSH, &FINAL_OF_PUSH)),
+    }
+    rules.push(json!({ "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget", "status": "True" }] }));
+    json!(rules)
 }

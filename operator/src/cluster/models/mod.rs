@@ -1,12 +1,13 @@
 //! Models in a cluster: builds become Jobs, models become Deployments with a Service and a disruption budget.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
-//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `unread` (what of another version is left as it is), `obstacle` (what keeps
+//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `artifact` (what of it lies in a registry), `unread` (what of another version is left as it is), `obstacle` (what keeps
 //! a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //! `measures` is for those who watch.
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
+mod artifact;
 mod builds;
 mod claims;
 mod decide;
@@ -47,7 +48,7 @@ pub use measures::{Measures, Replicas};
 use placeless::Placeless;
 use podless::Podless;
 use stores::Stores;
-use world::{Object, Refusal, World};
+use world::{Artifacts, Object, Refusal, World};
 use writes::{Write, Written, write};
 
 /// How an object stands, with a reason and a sentence.
@@ -86,6 +87,10 @@ fn working(reason: &str, message: impl Into<String>) -> Verdict {
 /// Said where what decisions depend on does not come.
 const UNLISTED: &str = "models and builds are left as they are: the API server does not list all that they depend on; may this account read it, persistentvolumeclaims too, as charts/shardplane/manifests/roles.yaml has it?";
 
+/// The first minor version of Kubernetes in which a volume may be an image unless somebody switched that off: `ImageVolume` is
+/// on by default since 1.35 and cannot be switched off since 1.36 (`pkg/features/kube_features.go`).
+const IMAGE_VOLUMES: (u32, u32) = (1, 35);
+
 /// What was not taken, and when that was.
 type Refusals = BTreeMap<Object, (Refusal, Timestamp)>;
 
@@ -116,8 +121,14 @@ impl Models<'_> {
             };
             while self.term.leads(epoch) {
                 let stores = Stores::follow(&self.client, &self.me, self.term.changed());
+                let artifacts = tokio::time::timeout(LIMIT, self.artifacts()).await;
+                let Ok(Ok(artifacts)) = artifacts else {
+                    // A server that is away, the cards' part tells.
+                    self.term.wait(epoch, PATIENCE).await;
+                    continue;
+                };
                 if tokio::time::timeout(LIMIT, stores.ready()).await == Ok(true) {
-                    self.turns(epoch, &stores).await;
+                    self.turns(epoch, &stores, artifacts).await;
                 } else if !told {
                     // A server that is away, the cards' part tells; roles that are older than this program nobody else sees.
                     self.log.say(Level::Warning, UNLISTED, &[]);
@@ -127,8 +138,14 @@ impl Models<'_> {
         }
     }
 
+    /// How pods get programs from a registry at this server, which may be another version in the next term.
+    async fn artifacts(&self) -> Result<Artifacts, kube_client::Error> {
+        let version = self.client.apiserver_version().await?;
+        Ok(artifacts(&version.major, &version.minor))
+    }
+
     /// Turns, until it leads no more or has lost sight of its own writes.
-    async fn turns(&self, epoch: i64, stores: &Stores) {
+    async fn turns(&self, epoch: i64, stores: &Stores, artifacts: Artifacts) {
         let mut unseen: Vec<Written> = Vec::new();
         let mut refusals = Refusals::new();
         let mut podless = Podless::default();
@@ -145,7 +162,7 @@ impl Models<'_> {
                 self.term.wait(epoch, LOOK).await;
                 continue;
             }
-            let mut world = self.world(stores, &refusals);
+            let mut world = self.world(stores, artifacts, &refusals);
             world.podless = podless.look(&world);
             world.placeless = placeless.look(&world);
             world.unusable = unusable.look(&world);
@@ -168,8 +185,8 @@ impl Models<'_> {
         }
     }
 
-    fn world(&self, stores: &Stores, refusals: &Refusals) -> World {
-        let mut world = stores.world(self.image.as_deref(), now());
+    fn world(&self, stores: &Stores, artifacts: Artifacts, refusals: &Refusals) -> World {
+        let mut world = stores.world(self.image.as_deref(), artifacts, now());
         for (object, (refusal, at)) in refusals {
             let again = at.until(world.now) >= REST;
             let refusal = Refusal {
@@ -221,6 +238,20 @@ impl Models<'_> {
             }
         }
         ended
+    }
+}
+
+/// What a server of this version takes. Some write a sign behind the number (`35+`).
+fn artifacts(major: &str, minor: &str) -> Artifacts {
+    let number = |text: &str| {
+        let digits = text.find(|c: char| !c.is_ascii_digit());
+        let (number, _) = text.split_at(digits.unwrap_or(text.len()));
+        number.parse::<u32>().unwrap_or_default()
+    };
+    if (number(major), number(minor)) >= IMAGE_VOLUMES {
+        Artifacts::Mounted
+    } else {
+        Artifacts::Copied
     }
 }
 
@@ -282,4 +313,24 @@ fn refusal(to: &Write, error: &kube_client::Error) -> Option<(Object, Refusal)> 
         again: false,
     };
     Some((object.clone(), refusal))
+}
+
+#[cfg(test)]
+mod versions {
+    use super::*;
+
+    #[test]
+    fn an_artifact_is_mounted_where_the_server_takes_that() {
+        for (major, minor, expected) in [
+            ("1", "34", Artifacts::Copied),
+            ("1", "34+", Artifacts::Copied),
+            ("1", "35", Artifacts::Mounted),
+            ("1", "35+", Artifacts::Mounted),
+            ("1", "37-eks-1", Artifacts::Mounted),
+            ("2", "0", Artifacts::Mounted),
+            ("", "", Artifacts::Copied),
+        ] {
+            assert_eq!(artifacts(major, minor), expected, "{major}.{minor}");
+        }
+    }
 }

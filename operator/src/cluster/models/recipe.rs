@@ -1,7 +1,7 @@
 //! What a build comes to in this cluster: the program's key and where everything lies, or why there is none.
 use crd::{
     id::{Digest, ObjectRef, ProgramKey},
-    kind::{ModelBuild, ModelBuildSpec, Precision, Target},
+    kind::{ModelBuild, ModelBuildSpec, OciStore, Precision, Target},
     program::ProgramRequest,
 };
 use kube_client::ResourceExt;
@@ -20,16 +20,43 @@ pub struct Recipe {
     pub key: ProgramKey,
     /// Digest of the model.
     pub model: Digest,
-    /// The claim that the program goes to.
-    pub claim: String,
-    /// The claim's uid, where it is there: another of its name has not got the program.
-    pub claim_uid: Option<String>,
-    /// Where pods may be that mount it.
-    pub nodes: Nodes,
+    /// Where the program goes to.
+    pub store: Store,
     /// The image that builds it and serves it.
     pub image: String,
     /// The weights' precision, as the worker calls it.
     pub precision: &'static str,
+}
+
+/// Where a program goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// A volume.
+    Claim {
+        /// The claim.
+        name: String,
+        /// Its uid, where it is there: another of its name has not got the program.
+        uid: Option<String>,
+        /// Where pods may be that mount it.
+        nodes: Nodes,
+    },
+    /// A registry.
+    Registry {
+        /// As it is declared.
+        declared: OciStore,
+        /// The program there, `repository@sha256:…`, once it is known.
+        artifact: Option<String>,
+    },
+}
+
+impl Store {
+    /// The name of the claim or of the repository.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Claim { name, .. } => name,
+            Self::Registry { declared, .. } => &declared.repository,
+        }
+    }
 }
 
 /// What a build comes to in this cluster; else why nobody can build it, which takes a person.
@@ -78,11 +105,26 @@ pub fn recipe(build: &ModelBuild, world: &World) -> Result<Recipe, Verdict> {
             "a path means nothing in a cluster: name the model's source by pvc or by oci",
         );
     }
-    let Some(store) = store else {
-        return refuse(
-            "StoreMissing",
-            "spec.store says of no volume that the program is to go there: write `store: {pvc: {claim: NAME}}`",
-        );
+    let store = store.clone().unwrap_or_default();
+    let store = match (store.pvc, store.oci) {
+        (Some(pvc), _) => {
+            let (uid, nodes) = claims::holds(world, &Place::of(build).beside(&pvc.claim));
+            Store::Claim {
+                name: pvc.claim,
+                uid,
+                nodes,
+            }
+        }
+        (None, Some(declared)) => Store::Registry {
+            declared,
+            artifact: None,
+        },
+        (None, None) => {
+            return refuse(
+                "StoreMissing",
+                "spec.store says of no volume and of no registry that the program is to go there: write `store: {pvc: {claim: NAME}}` or `store: {oci: {repository: REGISTRY/PATH}}`",
+            );
+        }
     };
     let Some(model) = reconcile::program::declared_model(source) else {
         return refuse(
@@ -106,14 +148,11 @@ pub fn recipe(build: &ModelBuild, world: &World) -> Result<Recipe, Verdict> {
         model: Some(model.clone()),
         key: None,
     };
-    let (claim_uid, nodes) = claims::holds(world, &Place::of(build).beside(&store.pvc.claim));
     match reconcile::program::key(&request, &reconcile::program::tools_of_image(image)) {
         Some(key) => Ok(Recipe {
             key,
             model,
-            claim: store.pvc.claim.clone(),
-            claim_uid,
-            nodes,
+            store,
             image: image.to_owned(),
             precision: precision_name,
         }),

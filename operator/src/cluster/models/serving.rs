@@ -104,7 +104,7 @@ impl Turn<'_> {
                 MODEL_LABEL,
             );
             let room = homeless.map_or(Room::Maybe, |_| Room::None);
-            let wanted = workers::deployment(self.model, recipe, room);
+            let wanted = workers::deployment(self.model, recipe, self.seen.world.artifacts, room);
             let live = self.seen.world.deployments.get(&wanted.object.place);
             self.hold(&wanted, live);
         } else if let Some(there) = &there {
@@ -194,7 +194,8 @@ impl Turn<'_> {
             Some(build) => build.spec.store.as_ref(),
             None => spec.store.as_ref(),
         };
-        claims::is_for_one_pod(self.seen.world, &place.beside(&store?.pvc.claim))
+        let pvc = store?.pvc.as_ref()?;
+        claims::is_for_one_pod(self.seen.world, &place.beside(&pvc.claim))
     }
 
     /// Where its build is, one that it names or one of its own, and whether that stands there as it is to be.

@@ -23,7 +23,7 @@ use machine::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
-    world::{Made, Place, World},
+    world::{Artifacts, Made, Place, World},
     writes::{Kind, Written},
 };
 use crate::cluster::{
@@ -103,7 +103,7 @@ impl Stores {
     }
 
     /// The cluster as it is known now, but for what it refused.
-    pub fn world(&self, image: Option<&str>, now: Timestamp) -> World {
+    pub fn world(&self, image: Option<&str>, artifacts: Artifacts, now: Timestamp) -> World {
         let (models, mut unread) = parted(&self.models.state());
         let (builds, more) = parted(&self.builds.state());
         unread.extend(more);
@@ -126,6 +126,7 @@ impl Stores {
             podless: BTreeSet::new(),
             placeless: BTreeSet::new(),
             image: image.map(str::to_owned),
+            artifacts,
             refused: BTreeMap::new(),
             now,
         }

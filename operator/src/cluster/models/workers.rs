@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     pod::{self, Access, Container, Volume},
-    recipe::Recipe,
+    recipe::{Recipe, Store},
     wanted::Wanted,
-    world::{Made, Object, Place},
+    world::{Artifacts, Made, Object, Place},
 };
 use crate::cluster::names::{MODEL_LABEL, PROGRAM};
 
@@ -35,8 +35,13 @@ pub fn selector(model: &ShardedModel) -> String {
 
 /// The deployment as it is to be, with a program that is there.
 ///
-/// `room` says whether there is any for a surplus pod.
-pub fn deployment(model: &ShardedModel, recipe: &Recipe, room: Room) -> Wanted {
+/// `artifacts` says how its pods get one that lies in a registry, `room` whether there is any for a surplus pod.
+pub fn deployment(
+    model: &ShardedModel,
+    recipe: &Recipe,
+    artifacts: Artifacts,
+    room: Room,
+) -> Wanted {
     let spec = &model.spec;
     let Serving {
         context_length,
@@ -79,8 +84,9 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe, room: Room) -> Wanted {
     let container = Container {
         name: "worker",
         image: &recipe.image,
+        program: "shardplane-worker",
         arguments: arguments.map(str::to_owned).into(),
-        volumes: vec![Volume::programs(&recipe.claim, Access::Read)],
+        volumes: vec![Volume::served(recipe, artifacts)],
         options: spec.pod.as_ref(),
         more: json!({
             "ports": [{ "name": "http", "containerPort": PORT, "protocol": "TCP" }],
@@ -91,6 +97,13 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe, room: Room) -> Wanted {
             "lifecycle": { "preStop": { "sleep": { "seconds": GOODBYE_SECONDS } } },
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }),
+    };
+    let first = match (&recipe.store, artifacts) {
+        (Store::Registry { declared, artifact }, Artifacts::Copied) => {
+            let artifact = artifact.as_deref().unwrap_or_default();
+            Some(pull(model, recipe, artifact, declared.plain_http))
+        }
+        (Store::Registry { .. }, Artifacts::Mounted) | (Store::Claim { .. }, _) => None,
     };
     // A worker ends as soon as it has answered: this is for the longest answer that there may be.
     let grace = GOODBYE_SECONDS + FAREWELL_SECONDS + request + END_SECONDS;
@@ -107,10 +120,34 @@ pub fn deployment(model: &ShardedModel, recipe: &Recipe, room: Room) -> Wanted {
                 "revisionHistoryLimit": 2,
                 "selector": { "matchLabels": labels },
                 "strategy": { "type": "RollingUpdate", "rollingUpdate": rolling(spec, room) },
-                "template": pod::template((MODEL_LABEL, &name), recipe, &container, json!({ "terminationGracePeriodSeconds": grace })),
+                "template": pod::template((MODEL_LABEL, &name), recipe, (first.as_ref(), &container), json!({ "terminationGracePeriodSeconds": grace })),
             },
         }),
     )
+}
+
+/// Copies a program into the pod before its worker begins, by the secrets that its images are pulled with.
+fn pull<'a>(
+    model: &'a ShardedModel,
+    recipe: &'a Recipe,
+    artifact: &str,
+    plain_http: Option<bool>,
+) -> Container<'a> {
+    let options = model.spec.pod.as_ref();
+    let secrets = options.into_iter().flat_map(|pod| &pod.image_pull_secrets);
+    let folder = pod::program_folder(&recipe.key);
+    Container {
+        name: "pull",
+        image: &recipe.image,
+        program: "shardplane",
+        arguments: pod::artifact(["pull", artifact, &folder], plain_http),
+        volumes: vec![
+            Volume::built(recipe, Access::Write),
+            Volume::credentials(secrets.map(|secret| secret.name.as_str())),
+        ],
+        options,
+        more: json!({ "terminationMessagePolicy": "FallbackToLogsOnError" }),
+    }
 }
 
 /// Whether a surplus pod finds a place.

@@ -104,6 +104,15 @@ pub struct Refusal {
     pub again: bool,
 }
 
+/// How a pod gets what lies in a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Artifacts {
+    /// Its node pulls it and mounts it, as a volume that is an image.
+    Mounted,
+    /// A container that runs first pulls it into the pod.
+    Copied,
+}
+
 /// Every object that a decision depends on, and the time.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -135,6 +144,8 @@ pub struct World {
     pub placeless: BTreeSet<Place>,
     /// The image that builds and serves for target `CPU`, where there is one.
     pub image: Option<String>,
+    /// How a worker's pod gets a program that lies in a registry.
+    pub artifacts: Artifacts,
     /// What the API server did not take.
     pub refused: BTreeMap<Object, Refusal>,
     /// The time.

@@ -47,7 +47,7 @@ fn what_takes_a_person_is_said_and_makes_no_pod() {
             |model| {
                 model.as_object_mut().unwrap().remove("store");
             },
-            "store: {pvc: {claim: NAME}}",
+            "`store: {pvc: {claim: NAME}}` or `store: {oci: {repository: REGISTRY/PATH}}`",
         ),
         (
             "ModelDigestMissing",

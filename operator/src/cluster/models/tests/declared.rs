@@ -1,10 +1,40 @@
 //! What the tests declare.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use machine::Timestamp;
 use serde_json::{Value, json};
 
-use super::{super::world::Place, hand::at};
+use super::{
+    super::world::{Artifacts, Place, World},
+    hand::at,
+};
+
+/// A world with an image and the tiny model's claims, and nothing else.
+pub fn nothing() -> World {
+    World {
+        models: BTreeMap::new(),
+        builds: BTreeMap::new(),
+        groups: Vec::new(),
+        unread: Vec::new(),
+        jobs: BTreeMap::new(),
+        deployments: BTreeMap::new(),
+        services: BTreeMap::new(),
+        budgets: BTreeMap::new(),
+        pods: BTreeMap::new(),
+        claims: claims(),
+        unusable: BTreeMap::new(),
+        podless: BTreeSet::new(),
+        placeless: BTreeSet::new(),
+        image: Some("worker@sha256:aa".to_owned()),
+        artifacts: Artifacts::Mounted,
+        refused: BTreeMap::new(),
+        now: Timestamp(0),
+    }
+}
 
 /// The model that the tests serve.
 pub fn tiny() -> Value {

@@ -1,15 +1,11 @@
 //! A world of models that is moved by hand: what a turn writes is put into it, and jobs and pods end as a test has them.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crd::kind::{Condition, ModelBuild, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment, batch::v1::Job, core::v1::Service, policy::v1::PodDisruptionBudget,
 };
 use kube_client::{Resource, ResourceExt};
-use machine::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -19,7 +15,7 @@ use super::super::{
     world::{Made, Object, Place, Refusal, World},
     writes::Write,
 };
-use super::declared::{claims, tiny};
+use super::declared::{nothing, tiny};
 use crate::cluster::read::{Read, Unread};
 
 /// The world.
@@ -46,24 +42,7 @@ impl Hand {
     /// A world with an image and nothing else.
     pub fn new() -> Self {
         Self {
-            world: World {
-                models: BTreeMap::new(),
-                builds: BTreeMap::new(),
-                groups: Vec::new(),
-                unread: Vec::new(),
-                jobs: BTreeMap::new(),
-                deployments: BTreeMap::new(),
-                services: BTreeMap::new(),
-                budgets: BTreeMap::new(),
-                pods: BTreeMap::new(),
-                claims: claims(),
-                unusable: BTreeMap::new(),
-                podless: BTreeSet::new(),
-                placeless: BTreeSet::new(),
-                image: Some("worker@sha256:aa".to_owned()),
-                refused: BTreeMap::new(),
-                now: Timestamp(0),
-            },
+            world: nothing(),
             version: 0,
         }
     }

@@ -6,6 +6,7 @@ mod hand;
 mod measured;
 mod newer;
 mod objects;
+mod pushed;
 mod room;
 
 use kube_client::ResourceExt;
