@@ -206,9 +206,9 @@ fn on_the_line<'a>(line: &'a str, name: &str) -> Option<&'a str> {
         .next_back()
 }
 
-fn ends_with(parameter: &Option<String>, list: &str) -> bool {
+fn ends_with(parameter: Option<&String>, list: &str) -> bool {
     let list = format!("={list}");
-    parameter.as_ref().is_some_and(|ours| ours.ends_with(&list))
+    parameter.is_some_and(|ours| ours.ends_with(&list))
 }
 
 /// The parameters that a kernel release has.
@@ -246,7 +246,7 @@ fn caveats(view: &View<'_>, parameters: [&Option<String>; 2]) -> Vec<String> {
     {
         // The kernel keeps one list of each.
         let theirs = line.and_then(|line| on_the_line(line, name));
-        if let Some(theirs) = theirs.filter(|theirs| !ends_with(ours, theirs)) {
+        if let Some(theirs) = theirs.filter(|theirs| !ends_with(ours.as_ref(), theirs)) {
             caveats.push(format!(
                 "the command line has {name}={theirs} already, and the kernel keeps the last list of each alone: make one list of it and of ours, without ports that nobody wants any more"
             ));
