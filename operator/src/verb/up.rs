@@ -81,7 +81,7 @@ pub fn run(
         setting.binary.path()?;
     }
     let lock = setting::lock(&setting.room, "up")?;
-    process::wait_for_orphans(&setting.room.state, console)?;
+    process::wait_for_orphans(&setting.room.state, console, stop)?;
     let (events, received) = sync_channel(EVENTS);
     let mut socket =
         control::listen(setting.room.state.root(), events.clone()).map_err(|source| {
