@@ -130,12 +130,12 @@ fn current(world: &World, build: &Arc<ModelBuild>, recipe: Recipe) -> Course {
             let (there, now) = (made_for(STORE_UID), recipe.claim_uid.as_deref());
             let same_claim = there.is_none() || now.is_none() || there == now;
             let same_program = is_for(job, &recipe) && same_claim;
-            // Whoever asks for another try means one that failed: a build at work goes on.
+            // Whoever asks for another try means one that has ended, well or not: a build at work goes on.
             let body = job::job(build, &recipe, made_for(REQUESTED_AT)).body(&owner);
             let same = made_for(APPLIED) == applied(&body);
             let asked = requested != made_for(REQUESTED_AT);
             match ended(job) {
-                Some(Ended::Complete) if same_program => (
+                Some(Ended::Complete) if same_program && !asked => (
                     Verdict {
                         standing: Standing::Ready,
                         reason: "Built".to_owned(),
