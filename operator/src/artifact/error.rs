@@ -151,12 +151,11 @@ impl ArtifactError {
     fn exit(&self) -> Exit {
         match self {
             Self::Name { .. } | Self::Public { .. } => Exit::Usage,
-            Self::Read { .. } => Exit::Missing,
+            Self::Read { .. } | Self::Missing { .. } => Exit::Missing,
             Self::Write { .. } => Exit::CannotWrite,
             Self::Refused { .. } => Exit::NoPermission,
             Self::Credentials { .. }
             | Self::Strange { .. }
-            | Self::Missing { .. }
             | Self::Untrusted { .. }
             | Self::NoProgram { .. } => Exit::Input,
             Self::Answered { .. } if !self.may_pass() => Exit::Input,

@@ -1,5 +1,8 @@
 //! Compensation: this run's steps undone by their inverses, last first.
+use std::collections::BTreeSet;
+
 use crd::{
+    id::PciAddress,
     journal::Event,
     snapshot::Ledger,
     step::{Action, Inverse, Step},
@@ -72,6 +75,15 @@ pub fn touches_machine(step: &Step) -> bool {
     }
 }
 
+/// SoCs that a step resets.
+fn resets(step: &Step) -> impl Iterator<Item = PciAddress> {
+    let socs = match &step.action {
+        Action::Reset { scope: _, socs } => socs.as_slice(),
+        _ => &[],
+    };
+    socs.iter().map(|soc| soc.address)
+}
+
 impl Engine<'_> {
     /// Undoes what this run did, last first; returns what could not be undone, each with why.
     /// `failed` is the step that may have touched something before it failed.
@@ -88,8 +100,21 @@ impl Engine<'_> {
         {
             left.push(format!("{} ({why})", failed.id));
         }
+        // Resets that came after the step at hand; one that failed may have done half of its work.
+        let mut reset: BTreeSet<PciAddress> = failed.into_iter().flat_map(resets).collect();
         for done in done.iter().rev() {
             let step = done.step;
+            reset.extend(resets(step));
+            if let Action::RequestMdp { soc, .. } = &step.action
+                && reset.contains(&soc.address)
+            {
+                // Another request would lie in the card until somebody's next reset, and nobody would know of it.
+                left.push(format!(
+                    "{} (a reset has taken it up since; the ledger keeps what was before, for `down`)",
+                    step.id
+                ));
+                continue;
+            }
             if let (true, Inverse::Impossible { why }) = (touches_machine(step), &step.inverse) {
                 left.push(format!("{} ({why})", step.id));
             }

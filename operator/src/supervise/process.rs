@@ -10,6 +10,7 @@ use nix::{
 
 use crate::{
     console::Console,
+    engine::interrupt::StopFlag,
     failure::Failure,
     state::{
         StateDir,
@@ -72,8 +73,12 @@ pub fn wait_for(limit: Duration, mut over: impl FnMut() -> bool) -> bool {
 }
 
 /// Waits for workers that a killed supervisor left behind: the end of their standard input has told them to drain.
-/// Those that do not are asked, and then ended.
-pub fn wait_for_orphans(state: &StateDir, console: &Console) -> Result<(), Failure> {
+/// Those that do not are asked, and then ended. Whoever asks for a stop meanwhile leaves them to whoever comes next.
+pub fn wait_for_orphans(
+    state: &StateDir,
+    console: &Console,
+    stop: &StopFlag,
+) -> Result<(), Failure> {
     let recorded = workers::read(&state.workers())?;
     let left: Vec<_> = recorded
         .into_iter()
@@ -84,13 +89,20 @@ pub fn wait_for_orphans(state: &StateDir, console: &Console) -> Result<(), Failu
             "waiting for worker {} (pid {}) of a run that was cut off",
             worker.id, worker.process.pid
         ));
-        let gone = || !is_alive(&worker.process);
-        if !wait_for(Duration::from_mins(1), gone) {
+        let over = || !is_alive(&worker.process) || stop.asked().is_some();
+        if !wait_for(Duration::from_mins(1), over) {
             signal(&worker.process, Signal::SIGTERM);
-            if !wait_for(Duration::from_secs(10), gone) {
+            if !wait_for(Duration::from_secs(10), over) {
                 signal(&worker.process, Signal::SIGKILL);
-                wait_for(Duration::from_secs(5), gone);
+                wait_for(Duration::from_secs(5), over);
             }
+        }
+        if let Some(stop) = stop.asked() {
+            let why = format!(
+                "stopped before anything was begun; worker {} has not ended",
+                worker.id
+            );
+            return Err(Failure::said(stop.exit(), why, ""));
         }
     }
     if state.workers().exists() {

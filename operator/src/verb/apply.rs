@@ -50,7 +50,7 @@ pub fn run(
         Opening::Work(Clock::Virtual),
     )?;
     let _lock = setting::lock(&setting.room, "apply")?;
-    process::wait_for_orphans(&setting.room.state, console)?;
+    process::wait_for_orphans(&setting.room.state, console, stop)?;
     let mut engine = Engine {
         room: &setting.room,
         declaration: &declared.declaration,

@@ -46,7 +46,7 @@ pub fn run(
     }
     stop.takes_in_hand();
     let _lock = setting::lock(&setting.room, "down")?;
-    process::wait_for_orphans(state, console)?;
+    process::wait_for_orphans(state, console, stop)?;
     let nothing = Declaration::default();
     let place = SourcePlace::new(environment.current.clone());
     let mut engine = Engine {

@@ -273,7 +273,7 @@ fn what_passes_is_tried_again_and_what_does_not_is_said() {
             77,
             "does not permit it: as told",
         ),
-        (Fault::Status(404), "POST blobs/", 65, "has no such thing"),
+        (Fault::Status(404), "POST blobs/", 66, "has no such thing"),
         (Fault::Status(413), "PUT blobs/", 65, "answers 413"),
     ] {
         let bench = Bench::new(Asks::Nothing);
@@ -289,7 +289,7 @@ fn what_is_no_program_or_no_name_is_refused_and_nothing_is_left() {
     let bench = Bench::new(Asks::Nothing);
     let digest = bench.pushed();
     let gone = format!("sha256:{}", "0".repeat(64));
-    let ended = bench.pull(&gone, "pulled").expect(65);
+    let ended = bench.pull(&gone, "pulled").expect(66);
     assert!(
         ended.stderr.contains("has no such thing"),
         "{}",

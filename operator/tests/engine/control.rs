@@ -105,3 +105,34 @@ fn a_down_for_other_servers_than_those_of_the_up_touches_none() {
     assert_eq!(workers(&lab).len(), 1);
     lab.run("state", &["down"]).expect(0);
 }
+
+/// A worker that a killed supervisor left may take its time, and whoever waits for it may be told not to.
+#[test]
+fn whoever_waits_for_a_worker_that_was_left_can_be_stopped() {
+    let lab = Lab::new();
+    edit(&lab, "declared/model.yaml", "slots: 1", "slots: 11");
+    let held = lab.path("held");
+    fs::write(&held, "").unwrap();
+    let up = Up::start(&lab, &["up", "-f", "declared"]);
+    up.hears("serves on");
+    up.signal(Signal::SIGKILL);
+    for (verb, signal, code) in [
+        ("apply", Signal::SIGINT, 130),
+        ("up", Signal::SIGINT, 130),
+        ("down", Signal::SIGTERM, 143),
+    ] {
+        let files: &[&str] = if verb == "down" {
+            &[]
+        } else {
+            &["-f", "declared"]
+        };
+        let mut next = Up::start(&lab, &[&[verb], files].concat());
+        next.hears("waiting for worker default/tiny-0");
+        next.signal(signal);
+        next.hears("worker default/tiny-0 has not ended");
+        assert_eq!(next.ends().code(), Some(code), "{verb}");
+    }
+    // It was left as it is, and is known to whoever comes next.
+    fs::remove_file(held).unwrap();
+    lab.run("state", &["down"]).expect(0);
+}

@@ -191,6 +191,26 @@ fn flags(word: Word) -> String {
         .collect()
 }
 
+/// The last list that a command line gives a `pci` parameter.
+fn on_the_line<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let mut quoted = false;
+    let words = line.split(|c: char| {
+        quoted ^= c == '"';
+        c.is_ascii_whitespace() && !quoted
+    });
+    let unquoted = |text: &'a str| text.trim_matches('"');
+    words
+        .filter_map(|word| unquoted(unquoted(word).strip_prefix("pci=")?).into())
+        .flat_map(|options| options.split(','))
+        .filter_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+        .next_back()
+}
+
+fn ends_with(parameter: Option<&String>, list: &str) -> bool {
+    let list = format!("={list}");
+    parameter.is_some_and(|ours| ours.ends_with(&list))
+}
+
 /// The parameters that a kernel release has.
 fn known(release: Option<&str>) -> Vec<&'static str> {
     let mut numbers = release.unwrap_or_default().split(['.', '-']);
@@ -219,7 +239,20 @@ fn caveats(view: &View<'_>, parameters: [&Option<String>; 2]) -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    let line = view.snapshot.host.command_line.get().map_or(0, String::len);
+    let line = view.snapshot.host.command_line.get();
+    for (name, ours) in ["disable_acs_redir", "config_acs"]
+        .into_iter()
+        .zip(parameters)
+    {
+        // The kernel keeps one list of each.
+        let theirs = line.and_then(|line| on_the_line(line, name));
+        if let Some(theirs) = theirs.filter(|theirs| !ends_with(ours.as_ref(), theirs)) {
+            caveats.push(format!(
+                "the command line has {name}={theirs} already, and the kernel keeps the last list of each alone: make one list of it and of ours, without ports that nobody wants any more"
+            ));
+        }
+    }
+    let line = line.map_or(0, String::len);
     let longest = parameters.into_iter().flatten().map(String::len).max();
     if let Some(length) = longest.map(|length| line + 1 + length)
         && length >= COMMAND_LINE_LIMIT

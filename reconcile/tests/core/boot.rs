@@ -242,3 +242,44 @@ fn bits_that_stand_are_kept_and_the_length_is_counted() {
     assert_eq!(said.disable_acs_redir, None);
     assert_eq!(said.left_out.len(), 1, "{said:#?}");
 }
+
+#[test]
+fn a_list_that_the_command_line_has_already_is_told() {
+    let declaration = quickstart();
+    let mut snapshot = two_ultras("n1");
+    let ours = boot_parameters(&declaration, &snapshot).disable_acs_redir;
+    let ours = ours.expect("ports");
+    let cases: [(&str, &str); 7] = [
+        ("quiet pci=noaer", ""),
+        (
+            "quiet pci=noaer,disable_acs_redir=20:02.0/00.0;pci:10b5:c010 ro",
+            "disable_acs_redir=20:02.0/00.0;pci:10b5:c010",
+        ),
+        (
+            "pci=\"disable_acs_redir=20:02.0;20:03.0\"",
+            "disable_acs_redir=20:02.0;20:03.0",
+        ),
+        (
+            "\"pci=config_acs=101@20:02.0\" other=config_acs=1@x",
+            "config_acs=101@20:02.0",
+        ),
+        // The last one is what the kernel keeps.
+        (
+            "pci=disable_acs_redir=a pci=noaer pci=disable_acs_redir=b",
+            "disable_acs_redir=b",
+        ),
+        ("xpci=disable_acs_redir=a pci=xdisable_acs_redir=a", ""),
+        (&ours, ""),
+    ];
+    for (line, told) in cases {
+        snapshot.host.command_line = Fact::known(line.to_owned(), "/proc/cmdline");
+        let caveats = boot_parameters(&declaration, &snapshot).caveats;
+        let said: Vec<&String> = (caveats.iter().filter(|said| said.contains("already"))).collect();
+        assert_eq!(said.len(), usize::from(!told.is_empty()), "{line}");
+        let begins = format!("the command line has {told} already");
+        assert!(
+            said.iter().all(|said| said.starts_with(&begins)),
+            "{said:?}"
+        );
+    }
+}

@@ -75,6 +75,7 @@ pub struct Numbers {
     stalled: Family<Object, Gauge>,
     wanted: Family<Named, Gauge>,
     ready: Family<Named, Gauge>,
+    restarts: Family<Named, Gauge>,
     state: Mutex<State>,
 }
 
@@ -144,7 +145,7 @@ impl Default for Numbers {
             Unit::Seconds,
             stalled.clone(),
         );
-        let (wanted, ready) = (Family::default(), Family::default());
+        let (wanted, ready, restarts) = (Family::default(), Family::default(), Family::default());
         registry.register(
             "model_replicas_wanted",
             "Replicas of a model that are declared",
@@ -154,6 +155,11 @@ impl Default for Numbers {
             "model_replicas_ready",
             "Replicas of a model that serve",
             ready.clone(),
+        );
+        registry.register(
+            "model_restarts",
+            "How often containers of a model's pods were started again, of the pods that are there",
+            restarts.clone(),
         );
         let numbers = Self {
             registry,
@@ -172,6 +178,7 @@ impl Default for Numbers {
             stalled,
             wanted,
             ready,
+            restarts,
             state: Mutex::default(),
         };
         for reason in REASONS {
@@ -265,10 +272,17 @@ impl Told for Numbers {
             ages(&self.stalled, &state.models.stalled, now());
             self.wanted.clear();
             self.ready.clear();
-            for (name, Replicas { wanted, ready }) in &state.models.replicas {
+            self.restarts.clear();
+            for (name, replicas) in &state.models.replicas {
+                let Replicas {
+                    wanted,
+                    ready,
+                    restarts,
+                } = replicas;
                 let named = Named { name: name.clone() };
                 self.wanted.get_or_create(&named).set(*wanted);
                 self.ready.get_or_create(&named).set(*ready);
+                self.restarts.get_or_create(&named).set(*restarts);
             }
         }
         let mut out = String::new();
@@ -358,6 +372,7 @@ mod tests {
                 Replicas {
                     wanted: 2,
                     ready: 1,
+                    restarts: 7,
                 },
             )]
             .into(),
@@ -367,6 +382,7 @@ mod tests {
             r#"shardplane_controller_stalled_seconds{kind="ShardedModel",name="team/tiny",reason="ClaimMissing"} long"#,
             r#"shardplane_controller_model_replicas_wanted{name="team/tiny"} 2"#,
             r#"shardplane_controller_model_replicas_ready{name="team/tiny"} 1"#,
+            r#"shardplane_controller_model_restarts{name="team/tiny"} 7"#,
         ];
         assert_eq!(of_models(&numbers.numbers()), series);
         // What is gone has no series.

@@ -29,17 +29,30 @@ pub struct Course {
     pub verdict: Verdict,
     /// Its program, where it is built.
     pub built: Option<Recipe>,
+    /// Where a program lies in a registry, the one that is built or one before it.
+    pub artifact: Option<String>,
     /// What is to be written beside its status.
     pub writes: Vec<Write>,
+}
+
+impl Course {
+    /// Nothing is built and nothing written.
+    fn without(verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            built: None,
+            artifact: None,
+            writes: Vec::new(),
+        }
+    }
 }
 
 /// Decides for one build; `served` are the keys of the programs that some model serves.
 pub fn course(world: &World, build: &Arc<ModelBuild>, served: &BTreeSet<String>) -> Course {
     match recipe(build, world) {
         Err(verdict) => Course {
-            verdict,
-            built: None,
-            writes: Vec::new(),
+            artifact: kept(build),
+            ..Course::without(verdict)
         },
         Ok(recipe) => {
             let mut course = current(world, build, recipe);
@@ -57,27 +70,16 @@ pub fn status(world: &World, build: &Arc<ModelBuild>, course: &Course) -> Option
         reason,
         message,
     } = &course.verdict;
-    let (model, program, artifact) = match &course.built {
-        Some(recipe) => (
-            Some(recipe.model.clone()),
-            Some(recipe.key.clone()),
-            match &recipe.store {
-                Store::Claim { .. } => None,
-                Store::Registry { artifact, .. } => artifact.clone(),
-            },
-        ),
+    let (model, program) = match &course.built {
+        Some(recipe) => (Some(recipe.model.clone()), Some(recipe.key.clone())),
         // What was built before is there still.
-        None => (
-            before.model.clone(),
-            before.program.clone(),
-            before.artifact.clone(),
-        ),
+        None => (before.model.clone(), before.program.clone()),
     };
     let status = ModelBuildStatus {
         observed_generation: build.metadata.generation,
         model,
         program,
-        artifact,
+        artifact: course.artifact.clone(),
         conditions: condition::conditions(
             &before.conditions,
             condition::standing(*standing, reason, message),
@@ -92,27 +94,36 @@ pub fn status(world: &World, build: &Arc<ModelBuild>, course: &Course) -> Option
 }
 
 fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course {
-    // What lies in a registry outlives the job that put it there.
-    if let Store::Registry { declared, artifact } = &mut recipe.store {
-        *artifact = artifact::kept(build, &recipe.key, &declared.repository);
-        if let Some(artifact) = artifact {
-            return Course {
-                verdict: built(format!("the program is {artifact}")),
-                built: Some(recipe),
-                writes: Vec::new(),
-            };
-        }
-    }
     let owner = Owner::new("ModelBuild", build.as_ref());
     let requested = build.annotations().get(REQUESTED_AT).map(String::as_str);
     let wanted = job::job(build, &recipe, requested);
     let name = &wanted.object.place.name;
     let live = world.jobs.get(&wanted.object.place);
+    if let Store::Registry { declared, artifact } = &mut recipe.store
+        && let Some(kept) = artifact::kept(build, &recipe.key, &declared.repository)
+    {
+        let made_for = |job: &Arc<Job>| job.annotations().get(REQUESTED_AT).cloned();
+        let again =
+            live.is_some_and(|job| ended(job).is_some() && made_for(job).as_deref() != requested);
+        // What is not kept any more is not taken for built once the job is gone, whatever comes between.
+        if again {
+            let message = format!("{kept} is built again, as somebody asked for");
+            return Course::without(working("Building", message));
+        }
+        // What lies in a registry outlives the job that put it there.
+        *artifact = Some(kept.clone());
+        return Course {
+            verdict: built(format!("the program is {kept}")),
+            built: Some(recipe),
+            artifact: Some(kept),
+            writes: Vec::new(),
+        };
+    }
+    let before = kept(build);
     if let Some(verdict) = unusable(world, build, &recipe, live) {
         return Course {
-            verdict,
-            built: None,
-            writes: Vec::new(),
+            artifact: before,
+            ..Course::without(verdict)
         };
     }
     let refused = wanted.refusal(world, &owner);
@@ -159,13 +170,13 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
             let there = made_for(STORE_UID);
             let same_claim = there.is_none() || now.is_none() || there == now;
             let same_program = is_for(job, &recipe) && same_claim;
-            // Whoever asks for another try means one that failed: a build at work goes on.
+            // Whoever asks for another try means one that has ended, well or not: a build at work goes on.
             let body = job::job(build, &recipe, made_for(REQUESTED_AT)).body(&owner);
             let same = made_for(APPLIED) == applied(&body);
             let asked = requested != made_for(REQUESTED_AT);
             match ended(job) {
-                Some(Ended::Complete) if same_program => {
-                    let (verdict, write) = done(world, &mut recipe, job, asked);
+                Some(Ended::Complete) if same_program && !asked => {
+                    let (verdict, write) = done(world, &mut recipe, job);
                     let is_built = verdict.standing == Standing::Ready;
                     (verdict, is_built, write)
                 }
@@ -193,11 +204,22 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
             }
         }
     };
+    let artifact = match &recipe.store {
+        Store::Registry { artifact, .. } if is_built => artifact.clone(),
+        Store::Claim { .. } if is_built => None,
+        Store::Claim { .. } | Store::Registry { .. } => before,
+    };
     Course {
         verdict,
         built: is_built.then_some(recipe),
+        artifact,
         writes: write.into_iter().collect(),
     }
+}
+
+/// What was built before is there still.
+fn kept(build: &ModelBuild) -> Option<String> {
+    build.status.as_ref()?.artifact.clone()
 }
 
 fn built(message: String) -> Verdict {
@@ -209,12 +231,7 @@ fn built(message: String) -> Verdict {
 }
 
 /// What a job that is done comes to: its program is on its claim, or where its pod said, which the recipe has then.
-fn done(
-    world: &World,
-    recipe: &mut Recipe,
-    job: &Arc<Job>,
-    asked: bool,
-) -> (Verdict, Option<Write>) {
+fn done(world: &World, recipe: &mut Recipe, job: &Arc<Job>) -> (Verdict, Option<Write>) {
     let (declared, known) = match &mut recipe.store {
         Store::Claim { name, .. } => {
             return (built(format!("the program lies on claim {name}")), None);
@@ -222,10 +239,6 @@ fn done(
         Store::Registry { declared, artifact } => (declared, artifact),
     };
     let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
-    let again = |why: &str| {
-        let verdict = working("Building", format!("Job {name} is made again: {why}"));
-        (verdict, Some(Write::DeleteJob(job.clone())))
-    };
     match artifact::told(world, job) {
         Told::Digest(digest) => {
             let artifact = format!("{}@{digest}", declared.repository);
@@ -236,8 +249,11 @@ fn done(
             let waits = format!("Job {name} is done, and its pod's last words are waited for");
             (working("Building", waits), None)
         }
-        Told::Gone => again("its pod went before it was read what it had pushed"),
-        Told::Nothing(_) if asked => again("somebody asked for it"),
+        Told::Gone => {
+            let why = "its pod went before it was read what it had pushed";
+            let verdict = working("Building", format!("Job {name} is made again: {why}"));
+            (verdict, Some(Write::DeleteJob(job.clone())))
+        }
         Told::Nothing(pod) => (
             stalled(
                 "ArtifactUnknown",

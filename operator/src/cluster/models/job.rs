@@ -31,7 +31,8 @@ const BUILD: &str = "build";
 pub const PUSH: &str = "push";
 /// The worker's exit codes that no other try changes: a wrong command line, a wrong model, a file that is not there.
 const FINAL: [i32; 3] = [64, 65, 66];
-/// Those of whoever pushes: a wrong command line, a registry that does not take it, a file that is not there, no right to push.
+/// Those of whoever pushes: a wrong command line, a registry that does not take it, a file or a repository that is not there,
+/// no right to push.
 const FINAL_OF_PUSH: [i32; 4] = [64, 65, 66, 77];
 /// Where a container leaves its last words, by default.
 const LAST_WORDS: &str = "/dev/termination-log";

@@ -5,7 +5,10 @@ use crd::kind::Condition;
 use kube_client::api::ObjectMeta;
 
 use super::world::{Place, World};
-use crate::cluster::controller::{Lasting, since};
+use crate::cluster::{
+    controller::{Lasting, since},
+    names::MODEL_LABEL,
+};
 
 /// Numbers of models and builds as they stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Replicas {
     pub wanted: i64,
     /// That answer.
     pub ready: i64,
+    /// How often containers of its pods were started again.
+    pub restarts: i64,
 }
 
 /// Measures.
@@ -39,6 +44,7 @@ pub fn measures(world: &World) -> Measures {
         let replicas = Replicas {
             wanted: model.spec.replicas.into(),
             ready: ready.unwrap_or_default().into(),
+            restarts: restarts(world, place),
         };
         measures.replicas.insert(named(place), replicas);
     }
@@ -66,6 +72,15 @@ impl Measures {
         self.waiting.extend(lasting("Ready", "False"));
         self.stalled.extend(lasting("Stalled", "True"));
     }
+}
+
+/// Of the pods that are there: it falls where one goes, as counters do that begin anew.
+fn restarts(world: &World, model: &Place) -> i64 {
+    let pods = world.pods_of(model, MODEL_LABEL);
+    let statuses = pods
+        .filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref())
+        .flatten();
+    statuses.map(|status| i64::from(status.restart_count)).sum()
 }
 
 fn named(place: &Place) -> String {

@@ -23,6 +23,8 @@ const REASONS: [(&str, &str, &str); 10] = [
     ("RunContainerError", REFUSED, MADE),
     (CRASHING, "Crashing", "ends again and again"),
 ];
+/// The worker's exit code where what it is to open is not there.
+const NO_INPUT: i32 = 66;
 const CRASHING: &str = "CrashLoopBackOff";
 const IMAGE: &str = "ImageUnavailable";
 const REFUSED: &str = "ContainerRefused";
@@ -127,6 +129,12 @@ fn reason(container: &ContainerStatus) -> Option<(&'static str, &'static str)> {
         return Some((
             "OutOfMemory",
             "takes more memory than its limit and is ended for it; raise `spec.pod.resources.limits.memory`",
+        ));
+    }
+    if said == CRASHING && ended.map(|ended| ended.exit_code) == Some(NO_INPUT) {
+        return Some((
+            "ProgramMissing",
+            "finds no program where it was built; the annotation `shardplane.dev/reconcile-requested-at` with any new value on its ModelBuild has it built again",
         ));
     }
     REASONS

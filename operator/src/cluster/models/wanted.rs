@@ -146,6 +146,8 @@ fn holds(there: &Value, wanted: &Value) -> bool {
                 "requests" | "limits" => {
                     there.is_some_and(|there| same_amounts(there, wanted)) || empty(wanted)
                 }
+                // One label more selects nothing.
+                "selector" => there == Some(wanted),
                 _ => there.is_some_and(|there| holds(there, wanted)) || empty(wanted),
             }
         }),
@@ -240,6 +242,7 @@ mod tests {
                 "args": ["a", "b"],
                 "containers": [{ "name": "worker", "resources": { "requests": { "cpu": "1000m", "memory": "1.5Gi" } } }],
                 "nothing": {},
+                "selector": { "a": "b" },
             },
         });
         let like = |change: &dyn Fn(&mut Value)| {
@@ -247,6 +250,7 @@ mod tests {
                 "spec": {
                     "replicas": 2,
                     "args": ["a", "b"],
+                    "selector": { "a": "b" },
                     "containers": [
                         { "name": "sidecar" },
                         { "name": "worker", "tty": false, "resources": { "requests": { "cpu": "1", "memory": "1536Mi", "more": "1" } } },
@@ -258,7 +262,10 @@ mod tests {
             holds(&there, &wanted)
         };
         assert!(like(&|_| {}));
-        let differences: [(&str, Change); 5] = [
+        let differences: [(&str, Change); 6] = [
+            ("a label more that is selected by", |there| {
+                there["spec"]["selector"]["b"] = json!("c");
+            }),
             ("a number", |there| there["spec"]["replicas"] = json!(3)),
             ("an argument more", |there| {
                 there["spec"]["args"] = json!(["a", "b", "c"]);

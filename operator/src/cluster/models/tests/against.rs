@@ -135,10 +135,12 @@ fn a_deployment_that_does_not_come_up_says_why() {
 fn pod_waits(hand: &mut Hand, name: &str, label: (&str, &str), reason: &str) {
     let (reason, ended) = reason.split_once('/').unwrap_or((reason, ""));
     let (ended, message) = ended.split_once(": ").unwrap_or((ended, ""));
+    let (ended, code) = ended.split_once('#').unwrap_or((ended, "137"));
+    let code: i32 = code.parse().unwrap();
     let ended = match ended {
         "" => json!({}),
         reason => {
-            json!({ "terminated": { "exitCode": 137, "reason": reason, "message": message } })
+            json!({ "terminated": { "exitCode": code, "reason": reason, "message": message } })
         }
     };
     let pod = json!({
@@ -163,6 +165,7 @@ fn a_pod_that_cannot_start_says_why_and_what_has_passed_is_said_no_more() {
         ("CrashLoopBackOff", "Crashing"),
         ("CrashLoopBackOff/Error", "Crashing"),
         ("CrashLoopBackOff/OOMKilled", "OutOfMemory"),
+        ("CrashLoopBackOff/Error#66", "ProgramMissing"),
         // As runc says it of a limit in which no process starts; the kernel's word does not get through then.
         (
             "CrashLoopBackOff/StartError: runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?): unknown",

@@ -19,8 +19,17 @@ fn told(hand: &Hand) -> Told {
             |one: &Lasting| format!("{} {} {} {}", one.kind, one.name, one.reason, one.since);
         of.iter().map(word).collect()
     };
-    let count = |(name, Replicas { wanted, ready }): (&String, &Replicas)| {
-        format!("{name} {ready} of {wanted}")
+    let count = |(name, replicas): (&String, &Replicas)| {
+        let Replicas {
+            wanted,
+            ready,
+            restarts,
+        } = replicas;
+        let again = match restarts {
+            0 => String::new(),
+            _ => format!(", {restarts} starts again"),
+        };
+        format!("{name} {ready} of {wanted}{again}")
     };
     Told(
         words(&told.waiting),
@@ -71,4 +80,21 @@ fn whatever_stands_still_is_told_with_its_reason_and_goes_with_its_object() {
     hand.world.builds.clear();
     hand.world.models.remove(&at("tiny"));
     assert_eq!(told(&hand), Told(is(&[]), is(&[]), is(&[])));
+}
+
+#[test]
+fn starts_again_are_counted_over_all_pods_of_a_model() {
+    let mut hand = Hand::served();
+    for (name, label, restarts) in [("a", "tiny", 2), ("b", "tiny", 3), ("c", "other", 5)] {
+        let pod = json!({
+            "metadata": { "name": name, "namespace": "team", "labels": { "shardplane.dev/model": label } },
+            "status": { "containerStatuses": [
+                { "name": "worker", "image": "", "imageID": "", "ready": true, "restartCount": restarts },
+            ] },
+        });
+        let pod = serde_json::from_value(pod).unwrap();
+        hand.world.pods.insert(at(name), std::sync::Arc::new(pod));
+    }
+    let Told(_, _, replicas) = told(&hand);
+    assert_eq!(replicas, ["team/tiny 2 of 2, 5 starts again"]);
 }

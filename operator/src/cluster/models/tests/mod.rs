@@ -170,6 +170,13 @@ fn a_build_that_failed_says_why_and_is_tried_again_when_somebody_asks_or_changes
     build["pod"] = json!({});
     hand.build("tiny", &build);
     assert_eq!(hand.turn(), ["build ready Built"]);
+    // Unless somebody says that it is not.
+    hand.annotate("tiny", REQUESTED_AT, "lost");
+    assert_eq!(hand.turn(), again);
+    hand.turn();
+    hand.job_ends("tiny", "Complete");
+    assert_eq!(hand.turn(), ["build ready Built"]);
+    assert_eq!(hand.turn(), [""; 0]);
     // On another volume it is not.
     let (place, elsewhere) = claim("elsewhere", &["ReadWriteMany"]);
     hand.world.claims.insert(place, elsewhere);

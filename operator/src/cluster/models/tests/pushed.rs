@@ -245,6 +245,17 @@ fn what_the_pod_said_makes_it_built_and_stays_when_pod_and_job_are_gone() {
     let reference = format!("{REPOSITORY}@{}", digest("b"));
     assert_eq!(artifact(&hand).as_ref(), Some(&reference));
     assert!(hand.says_of_build("tiny").contains(&reference));
+    // What somebody says is lost is built again, and nobody takes it for built meanwhile.
+    hand.annotate("tiny", REQUESTED_AT, "now");
+    assert_eq!(hand.turn(), ["build Building"]);
+    assert_eq!(artifact(&hand), None);
+    let job = hand.job("tiny").name_any();
+    assert_eq!(hand.turn().last(), Some(&format!("delete Job {job}")));
+    assert_eq!(hand.turn().last(), Some(&format!("make Job {job}")));
+    hand.job_ends("tiny", "Complete");
+    pod(&mut hand, "Succeeded", &digest("b"));
+    assert_eq!(hand.turn(), ["build ready Built"]);
+    assert_eq!(artifact(&hand).as_ref(), Some(&reference));
     hand.world.pods.clear();
     assert_eq!(hand.turn(), [""; 0]);
     hand.world.jobs.clear();
