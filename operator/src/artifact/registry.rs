@@ -238,7 +238,9 @@ impl Registry {
         let status = answer.status().as_u16();
         let text = body(&mut answer).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let words: String = text.trim().chars().take(TOLD).collect();
+        // In one line, of which enough is told to know it by.
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words: String = words.chars().take(TOLD).collect();
         let said = if words.is_empty() {
             words
         } else {

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::lab::{Ended, Lab, ended};
-use registry::{Asks, Fault, Registry};
+use registry::{Asks, Fault, Registry, Speaks};
 
 /// A laboratory with a program and a registry.
 struct Bench {
@@ -21,10 +21,14 @@ struct Bench {
 
 impl Bench {
     fn new(asks: Asks) -> Self {
+        Self::with(asks, Speaks::Plainly)
+    }
+
+    fn with(asks: Asks, speaks: Speaks) -> Self {
         let lab = Lab::new();
         program(&lab.path("program"));
         fs::create_dir(lab.path("leave")).unwrap();
-        let registry = Registry::start(asks);
+        let registry = Registry::start(asks, speaks);
         Self { lab, registry }
     }
 
@@ -224,6 +228,33 @@ fn a_registry_is_shown_what_it_asks_for_and_nobody_else() {
         assert!(!wrong.stderr.contains("wrong"), "{}", wrong.stderr);
         denied.pull(&digest, "pulled").expect(77);
     }
+}
+
+#[test]
+fn a_certificate_is_good_where_its_authority_was_given() {
+    let bench = Bench::with(Asks::Password, Speaks::Securely);
+    bench.given("bWU6c2VjcmV0");
+    let image = bench.image(":t");
+    let push = [
+        "artifact",
+        "push",
+        "program",
+        &image,
+        "--credentials",
+        "leave",
+    ];
+    let ended = bench.lab.plain(&push).expect(65);
+    assert!(ended.stderr.contains("UnknownIssuer"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("under the key ca.crt"),
+        "{}",
+        ended.stderr
+    );
+    let authority = include_bytes!("artifacts/authority.crt");
+    fs::write(bench.lab.path("leave/0.crt"), authority).unwrap();
+    bench.lab.plain(&push).expect(0);
+    // Nothing was shown before it was known to whom.
+    assert_eq!(bench.registry.asked("HEAD manifests/t"), 2);
 }
 
 #[test]

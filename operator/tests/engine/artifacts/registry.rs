@@ -2,11 +2,16 @@
 use std::{
     collections::BTreeMap,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener},
     sync::{Arc, Mutex, MutexGuard},
     thread,
 };
 
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use sha2::{Digest, Sha256};
 
 /// Blobs of more bytes than this are kept by their digest alone.
@@ -21,6 +26,13 @@ pub enum Asks {
     Nothing,
     Token,
     Password,
+}
+
+/// Whether it speaks TLS, with a certificate for `localhost` that `authority.crt` signed, good for a hundred years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    Plainly,
+    Securely,
 }
 
 /// What becomes of one request.
@@ -53,16 +65,34 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn start(asks: Asks) -> Self {
+    pub fn start(asks: Asks, speaks: Speaks) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let port = listener.local_addr().unwrap().port();
+        let address = match speaks {
+            Speaks::Plainly => format!("127.0.0.1:{port}"),
+            Speaks::Securely => format!("localhost:{port}"),
+        };
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, here) = (state.clone(), address.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (state, here) = (shared.clone(), here.clone());
+                let (state, here, mut stream) = (shared.clone(), here.clone(), stream.unwrap());
                 // Whoever hangs up is answered no more.
-                thread::spawn(move || serve(stream.unwrap(), &state, &here, asks).ok());
+                thread::spawn(move || match speaks {
+                    Speaks::Plainly => {
+                        serve(&mut stream, &state, &here, asks)?;
+                        stream.shutdown(Shutdown::Write)?;
+                        // What somebody still sends is not answered with a reset.
+                        io::copy(&mut stream.take(1 << 20), &mut io::sink()).map(|_| ())
+                    }
+                    Speaks::Securely => {
+                        let connection = ServerConnection::new(secured()).unwrap();
+                        let mut stream = StreamOwned::new(connection, stream);
+                        serve(&mut stream, &state, &here, asks)?;
+                        stream.conn.send_close_notify();
+                        stream.flush()
+                    }
+                });
             }
         });
         Self { address, state }
@@ -78,6 +108,17 @@ impl Registry {
         let asked = state.asked.iter();
         asked.filter(|asked| asked.starts_with(begin)).count()
     }
+}
+
+fn secured() -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("server.crt")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("server.key")).unwrap();
+    let settings = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key);
+    Arc::new(settings.unwrap())
 }
 
 struct Request {
@@ -150,8 +191,13 @@ fn answer(status: u16, headers: String, body: &[u8]) -> Answer {
     }
 }
 
-fn serve(mut stream: TcpStream, state: &Mutex<State>, here: &str, asks: Asks) -> io::Result<()> {
-    let request = read(&mut BufReader::new(stream.try_clone()?))?;
+fn serve(
+    stream: &mut (impl Read + Write),
+    state: &Mutex<State>,
+    here: &str,
+    asks: Asks,
+) -> io::Result<()> {
+    let request = read(&mut BufReader::new(&mut *stream))?;
     let mut words = request.line.split(' ');
     let (method, path) = (words.next().unwrap(), words.next().unwrap());
     let what = path.split_once("/v2/team/programs/");
@@ -190,9 +236,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, here: &str, asks: Asks) ->
         "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
     )?;
     stream.write_all(&body)?;
-    // Nothing of what somebody still sends is answered with a reset.
-    stream.shutdown(std::net::Shutdown::Write)?;
-    io::copy(&mut stream.take(1 << 20), &mut io::sink()).map(|_| ())
+    stream.flush()
 }
 
 fn done(
