@@ -17,6 +17,10 @@ use crate::{
 pub(crate) const NODE: &str = "lab";
 /// The registry. What listens on loopback is asked without TLS.
 pub(crate) const REGISTRY: &str = "127.0.0.1:5000";
+/// The registry as pods reach it, which is asked without TLS because that is said.
+pub(crate) const FROM_PODS: &str = "10.99.0.1:5000";
+/// Where it listens.
+const EVERYWHERE: &str = "0.0.0.0:5000";
 /// Where containerd listens.
 const SOCKET: &str = "/run/containerd/containerd.sock";
 /// Addresses of pods.
@@ -50,6 +54,11 @@ impl Engine {
 
         write(room, "cni/10-bridge.conflist", &network(room).to_string())?;
         write(room, "containerd.toml", &containerd(room, &busybox))?;
+        write(
+            room,
+            &format!("registries/{FROM_PODS}/hosts.toml"),
+            &format!("server = \"http://{FROM_PODS}\"\n"),
+        )?;
         // It starts its shim by name.
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
         parts.push(Running::start(
@@ -141,7 +150,7 @@ fn registry(room: &Room, bin: &Path) -> Result<Running> {
     fs::create_dir_all(&folder).context("making the registry's folder")?;
     let running = Running::start(
         command(bin.join("crane"))
-            .args(["registry", "serve", "--address", REGISTRY, "--disk"])
+            .args(["registry", "serve", "--address", EVERYWHERE, "--disk"])
             .arg(&folder),
         &room.folder,
         "registry",
@@ -241,6 +250,7 @@ pub(crate) fn image(
 fn containerd(room: &Room, sandbox: &str) -> String {
     let root = room.at("containerd").display().to_string();
     let cni = room.at("cni").display().to_string();
+    let registries = room.at("registries").display().to_string();
     format!(
         r#"version = 3
 root = "{root}"
@@ -251,6 +261,8 @@ address = "{SOCKET}"
 [plugins."io.containerd.cri.v1.images"]
 snapshotter = "native"
 use_local_image_pull = true
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = "{registries}"
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = "{sandbox}"
 [plugins."io.containerd.cri.v1.runtime"]

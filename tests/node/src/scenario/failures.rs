@@ -157,7 +157,7 @@ fn silent(cluster: &Cluster, url: &str) -> Result<()> {
     Ok(())
 }
 
-fn agent() -> Agent {
+pub(super) fn agent() -> Agent {
     Agent::config_builder()
         .timeout_global(Some(DEADLINE))
         .max_idle_connections_per_host(0)

@@ -3,6 +3,7 @@ mod failures;
 mod machine;
 mod mistakes;
 mod pods;
+mod pushed;
 mod quickstart;
 mod rolling;
 mod uninstall;
@@ -45,6 +46,10 @@ pub(crate) const ALL: &[(&str, Scenario)] = &[
     ),
     ("too little memory is said", mistakes::too_little_memory),
     ("on cards no pod is made", mistakes::on_cards_no_pod_is_made),
+    (
+        "a program is pushed to a registry and served by its digest",
+        pushed::it_is_served_by_its_digest,
+    ),
     (
         "a rank that is killed is started anew",
         failures::a_rank_that_is_killed_is_started_anew,
