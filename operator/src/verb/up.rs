@@ -323,10 +323,7 @@ impl Up<'_> {
                 request: Request::AsDeclared {},
                 reply,
                 asker: _,
-            }) => {
-                self.wait_as_declared(reply);
-                Ok(Next::Wait)
-            }
+            }) => Ok(self.wait_as_declared(reply)),
             Event::Answered(answer) => answer.map(|()| Next::End(Exit::Ok)),
             Event::Control(Asked {
                 request: Request::Status {},
