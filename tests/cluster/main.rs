@@ -43,6 +43,7 @@ mod ours;
 mod pausing;
 mod played;
 mod pruned;
+mod pushed;
 mod raw;
 mod rights;
 mod severed;
@@ -128,6 +129,8 @@ acts! {
     a_model_is_built_served_scaled_and_left: "1.37", models::a_model_is_built_served_scaled_and_left;
     a_claim_that_comes_late_is_waited_for: "1.37", claims::a_claim_that_comes_late_is_waited_for;
     what_goes_wrong_with_a_model_is_said: "1.37", models::what_goes_wrong_with_a_model_is_said;
+    what_was_pushed_is_mounted: "1.37", pushed::what_was_pushed_is_mounted;
+    what_was_pushed_is_copied_on_1_34: "1.34", pushed::what_was_pushed_is_copied;
     holders_are_evicted_and_nobody_else: "1.37", draining::holders_are_evicted_and_nobody_else;
     a_few_nodes_converge_as_a_thousand_do: "1.37", course::in_small;
     evictions_are_handed_off_where_that_is_served: "1.37", handing::evictions_are_handed_off_where_that_is_served;
