@@ -97,7 +97,8 @@ pub fn shown(problems: Vec<SourceError>) -> Vec<SourceText> {
 
 /// Reads what `paths` declare; problems are printed, and errors among them end it.
 pub fn declared(paths: &[PathBuf], console: &Console) -> Result<Declared, Failure> {
-    let read = read(paths)?;
+    let mut read = read(paths)?;
+    read.loaded.diagnostics.extend(machines_alone(&read.loaded));
     report(&read, console, Severity::Warning);
     if read.loaded.has_errors() {
         return Err(invalid(&read.loaded));
@@ -105,6 +106,17 @@ pub fn declared(paths: &[PathBuf], console: &Console) -> Result<Declared, Failur
     Ok(Declared {
         inputs: inputs(&read.sources),
         declaration: read.loaded.declaration,
+    })
+}
+
+/// What is said where files say something of machines and declare nothing for them: as an order, that takes everything back.
+fn machines_alone(loaded: &Loaded) -> Option<Diagnostic> {
+    let machines = !loaded.racks.is_empty() || !loaded.snapshots.is_empty();
+    let said = "nothing is declared: what was read are racks and recordings alone";
+    (machines && loaded.declaration == Declaration::default()).then(|| {
+        Diagnostic::warning(&catalog::NOTHING_DECLARED, said).help(
+            "name a file or folder that holds a CardPolicy, P2PGroup, ModelBuild or ShardedModel; a rack is named by --rack",
+        )
     })
 }
 

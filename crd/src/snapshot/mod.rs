@@ -1,6 +1,7 @@
 //! What the planner may know of one node, as one document.
 //!
 //! Data flows in from a probe, a recorded file or a node's status; nothing here reads a machine.
+mod command_line;
 mod host;
 mod ledger;
 mod occupancy;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use command_line::parameters;
 pub use host::{Host, Lockdown, PortOwner, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PodName, PresentProgram, PresentWorker, WorkerState};

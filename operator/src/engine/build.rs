@@ -10,7 +10,7 @@ use crd::{
 };
 use machine::{COMPILERS, Invocation, vendor::CompilerWords};
 
-use super::{Engine, observe};
+use super::{Engine, beside, observe};
 use crate::{
     console::Work,
     exit::{Exit, TABLE},
@@ -50,7 +50,7 @@ impl BuildEnd {
 
 /// Builds one program.
 pub fn build(
-    engine: &Engine<'_>,
+    engine: &mut Engine<'_>,
     node: &Node,
     request: &ProgramRequest,
     work: &Work<'_>,
@@ -118,7 +118,7 @@ pub fn build(
 }
 
 fn slice(
-    engine: &Engine<'_>,
+    engine: &mut Engine<'_>,
     request: &ProgramRequest,
     model: &Path,
     (key, digest): (&ProgramKey, Digest),
@@ -156,16 +156,12 @@ fn slice(
         request.shapes.context_length.to_string().into(),
     ]
     .into();
-    let mut called = engine
-        .binary
-        .build(&arguments, engine.stop, |line| work.now(line))?;
+    let mut called = made(engine, &arguments, work)?;
     // What lies there without a record is taken where it is whole, and is damaged where it is not.
     let taken = Some(i32::from(Exit::CannotWrite.code()));
     if matches!(&called, Called::Ended { code, .. } if *code == taken) {
         store.set_aside(key)?;
-        called = engine
-            .binary
-            .build(&arguments, engine.stop, |line| work.now(line))?;
+        called = made(engine, &arguments, work)?;
     }
     match called {
         Called::Stopped => Ok(BuildEnd::Stopped),
@@ -213,6 +209,18 @@ fn slice(
     }
 }
 
+fn made(
+    engine: &mut Engine<'_>,
+    arguments: &[OsString],
+    work: &Work<'_>,
+) -> Result<Called, Failure> {
+    let (binary, stop) = (engine.binary, engine.stop);
+    let places = (engine.room, engine.console);
+    beside::workers((&mut engine.crew, stop), places, || {
+        binary.build(arguments, stop, |line| work.now(line))
+    })
+}
+
 /// Which line asks for so many shards; nothing where what is declared has no such object any more.
 fn declared_shards(declaration: &Declaration, request: &ProgramRequest) -> String {
     let Declaration {
@@ -246,7 +254,7 @@ fn from_worker(code: i32) -> Option<Exit> {
 }
 
 fn compile(
-    engine: &Engine<'_>,
+    engine: &mut Engine<'_>,
     node: &Node,
     request: &ProgramRequest,
     model: &Path,
@@ -281,7 +289,11 @@ fn compile(
         directory: None,
         deadline: COMPILE_LIMIT,
     };
-    let output = match node.machine.run(&invocation) {
+    let places = (engine.room, engine.console);
+    let ran = beside::workers((&mut engine.crew, engine.stop), places, || {
+        node.machine.run(&invocation)
+    });
+    let output = match ran {
         Ok(output) => output,
         Err(error) => {
             return Ok(BuildEnd::failed(

@@ -4,7 +4,8 @@
 //! `failed_builds` goes on without a program, `failed_steps` without what a step failed on, `granted` carries out what a controller decided, `in_hand` tells others of
 //! the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
 pub mod approve;
-pub mod build;
+pub mod beside;
+mod build;
 mod exactly;
 mod failed_builds;
 mod failed_steps;

@@ -8,7 +8,7 @@ use crd::{
 };
 use machine::StepError;
 
-use super::{Engine, build, journaled::Journaled, keep, observe, undo};
+use super::{Engine, beside, build, journaled::Journaled, keep, observe, undo};
 use crate::{
     exit::Exit,
     failure::{self, Failure},
@@ -159,9 +159,7 @@ impl Engine<'_> {
                 Ok(Acted::Did)
             }
             Action::Taint { .. } | Action::Drain { .. } => match self.crew.free(step, self.room)? {
-                Freed::Yes => Ok(acted(
-                    machine::perform(&node.machine, &step.action).map(|_| ()),
-                )),
+                Freed::Yes => Ok(self.perform(node, &step.action)),
                 Freed::Stopped => Ok(Acted::Stopped),
             },
             Action::Build { program } => match build::build(self, node, program, work)? {
@@ -174,15 +172,11 @@ impl Engine<'_> {
             },
             Action::Reset { socs, .. } => {
                 self.crew.resets(&node.name, socs, node.machine.now());
-                Ok(acted(
-                    machine::perform(&node.machine, &step.action).map(|_| ()),
-                ))
+                Ok(self.perform(node, &step.action))
             }
             Action::VerifyP2P { members, .. } => {
                 self.crew.proves(&node.name, members, node.machine.now());
-                Ok(acted(
-                    machine::perform(&node.machine, &step.action).map(|_| ()),
-                ))
+                Ok(self.perform(node, &step.action))
             }
             Action::ClearAcs { .. }
             | Action::RestoreAcs { .. }
@@ -192,9 +186,7 @@ impl Engine<'_> {
             | Action::VerifyMdp { .. }
             | Action::SetDriver { .. }
             | Action::SetSysctl { .. }
-            | Action::WriteFile { .. } => Ok(acted(
-                machine::perform(&node.machine, &step.action).map(|_| ()),
-            )),
+            | Action::WriteFile { .. } => Ok(self.perform(node, &step.action)),
             // The planner lists them apart, and the supervisor carries them out.
             Action::StartWorker { .. }
             | Action::StopWorker { .. }
@@ -203,6 +195,16 @@ impl Engine<'_> {
                 exit: Some(Exit::Internal),
             }),
         }
+    }
+}
+
+impl Engine<'_> {
+    fn perform(&mut self, node: &Node, action: &Action) -> Acted {
+        let (crew, machine) = ((&mut self.crew, self.stop), &node.machine);
+        let performed = beside::workers(crew, (self.room, self.console), || {
+            machine::perform(machine, action)
+        });
+        acted(performed.map(|_| ()))
     }
 }
 

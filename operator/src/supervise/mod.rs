@@ -3,6 +3,7 @@ mod answers;
 pub mod ask;
 pub mod control;
 mod damaged;
+mod news;
 mod own_work;
 pub mod process;
 mod readiness;
@@ -23,6 +24,7 @@ use crd::{
 };
 use machine::{KnownWorker, MachineEvent, Timestamp};
 
+pub use news::{News, Tended};
 pub use own_work::OwnWork;
 pub use report::{Trouble, WorkerReport};
 pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
@@ -30,6 +32,7 @@ pub use supervisor::{DRAIN_SECONDS, Supervisor, TERM_LIMIT};
 pub use crate::cluster::agent::drains::Freed;
 use crate::{
     cluster::agent::{drains::Drains, tenants::Tenants},
+    console::Console,
     failure::Failure,
     room::Room,
 };
@@ -64,6 +67,8 @@ pub enum Event {
         /// Which of its starts.
         generation: u64,
     },
+    /// Of a worker that ended while a step was in hand.
+    Tended(Tended),
     /// Somebody asks through the control socket.
     Control(control::Asked),
     /// A machine tells of something.
@@ -109,6 +114,22 @@ impl Crew<'_> {
         match self {
             Self::Nobody | Self::Elsewhere(_) | Self::Supervised(_) => Tenants::Strangers,
             Self::Controller(drains) => drains.tenants(),
+        }
+    }
+
+    /// Whether there are workers to be looked after while a step is in hand.
+    pub fn has_workers(&self) -> bool {
+        match self {
+            Self::Supervised(supervisor) => supervisor.has_workers(),
+            Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => false,
+        }
+    }
+
+    /// Looks after them, a moment.
+    pub fn tend(&mut self, room: &Room, console: &Console) {
+        match self {
+            Self::Supervised(supervisor) => supervisor.tend(room, console),
+            Self::Nobody | Self::Elsewhere(_) | Self::Controller(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::process::ExitStatusExt,
-    sync::mpsc::SyncSender,
+    sync::mpsc::{Receiver, SyncSender},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use machine::{KnownWorker, Machine, Roots, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::{
-    Event, OwnWork, WorkerReport, process,
+    Event, News, OwnWork, WorkerReport, process,
     speech::{arguments, last_line, listen, open_log},
     worker::{Running, Worker, claim, end, present, release},
 };
@@ -52,13 +52,20 @@ pub struct Supervisor {
     drain_seconds: u32,
     /// Programs that were set aside already.
     pub(super) set_aside: BTreeSet<ProgramKey>,
+    /// What is told to `up`.
+    pub news: News,
     /// Resets of ours that the machine has not told of yet.
     pub own_work: OwnWork,
 }
 
 impl Supervisor {
-    /// A supervisor without workers; what happens to its workers is told to `events`.
-    pub fn new(binary: WorkerBinary, state: StateDir, events: SyncSender<Event>) -> Self {
+    /// A supervisor without workers; what happens to its workers is told to `events`, and heard beside
+    /// all else that is told to `up`.
+    pub fn new(
+        binary: WorkerBinary,
+        state: StateDir,
+        (events, received): (SyncSender<Event>, Receiver<Event>),
+    ) -> Self {
         Self {
             binary,
             state,
@@ -68,6 +75,7 @@ impl Supervisor {
             generation: 0,
             drain_seconds: DRAIN_SECONDS,
             set_aside: BTreeSet::new(),
+            news: News::of(received),
             own_work: OwnWork::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! `up`: apply, then keep it so and run the declared models, until somebody says stop.
 mod again;
 mod aside;
+mod fell;
 mod goals;
 mod pass;
 mod port;
@@ -17,7 +18,7 @@ mod watch;
 
 use std::{
     collections::BTreeMap,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     time::Duration,
 };
 
@@ -34,7 +35,7 @@ use crate::{
     place::SourcePlace,
     room::Opening,
     supervise::{
-        Event, Supervisor, TERM_LIMIT,
+        Event, Supervisor, TERM_LIMIT, Tended,
         control::{self, Asked, Reply, Request},
         process,
     },
@@ -45,9 +46,6 @@ use turns::Waiting;
 
 /// Events that may wait; senders are few and each waits for room.
 const EVENTS: usize = 1024;
-/// Of a program that could not be loaded.
-const ASIDE: &str = "its program is set aside, and built again";
-const BUILT_ANEW: &str = "its program was set aside: run the same again, which builds it anew";
 /// The longest wait without looking whether somebody asked for a stop.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -103,7 +101,7 @@ pub fn run(
     let supervisor = Supervisor::new(
         setting.binary.clone(),
         setting.room.state.clone(),
-        events.clone(),
+        (events.clone(), received),
     );
     let mut up = Up {
         args,
@@ -116,7 +114,6 @@ pub fn run(
         standing: Standing::default(),
         supervisor,
         events,
-        received,
         wall: Machine::linux(Roots::default()),
         said: BTreeMap::new(),
         blocked: BTreeMap::new(),
@@ -162,7 +159,6 @@ struct Up<'a> {
     standing: Standing,
     supervisor: Supervisor,
     events: SyncSender<Event>,
-    received: Receiver<Event>,
     wall: Machine,
     /// The last thing said of each subject, so that a timer repeats nothing.
     said: BTreeMap<&'static str, String>,
@@ -241,7 +237,7 @@ impl Up<'_> {
             .supervisor
             .next_start()
             .map_or(next_look, |start| start.min(next_look));
-        match self.received.recv_timeout(now.until(due).min(LOOK)) {
+        match self.supervisor.news.next(now.until(due).min(LOOK)) {
             Ok(event) => self.react(event),
             Err(RecvTimeoutError::Timeout) if self.wall.now() >= next_look => Ok(Next::Look),
             // The sender in `self` keeps the channel open.
@@ -288,26 +284,14 @@ impl Up<'_> {
                         None
                     }
                 };
-                if let Some(said) = said {
-                    let aside = self.supervisor.sets_program_aside(&id)?;
-                    if let (Some(_), Some((exit, why))) =
-                        (&self.args.ask, self.supervisor.last_words(&id))
-                    {
-                        let help = if aside { BUILT_ANEW } else { "" };
-                        return Err(Failure::said(
-                            exit,
-                            format!("worker {id} ended: {why}"),
-                            help,
-                        ));
-                    }
-                    self.console.note(&said);
-                    if aside {
-                        self.console.note(&format!("worker {id}: {ASIDE}"));
-                    }
-                    if self.stops_rollout(&id) || aside {
-                        return Ok(Next::Look);
-                    }
+                match said {
+                    Some(said) => self.fell(&id, Some(&said)),
+                    None => Ok(Next::Wait),
                 }
+            }
+            Event::Tended(Tended::Fell(id)) => self.fell(&id, None),
+            Event::Tended(Tended::Failed(doing, failure)) => {
+                self.told(doing, Err(failure))?;
                 Ok(Next::Wait)
             }
             Event::Machine { node, event, heard }
@@ -339,10 +323,7 @@ impl Up<'_> {
                 request: Request::AsDeclared {},
                 reply,
                 asker: _,
-            }) => {
-                self.wait_as_declared(reply);
-                Ok(Next::Wait)
-            }
+            }) => Ok(self.wait_as_declared(reply)),
             Event::Answered(answer) => answer.map(|()| Next::End(Exit::Ok)),
             Event::Control(Asked {
                 request: Request::Status {},

@@ -39,6 +39,7 @@ mod rooms;
 mod roots;
 mod spent_resets;
 mod supervision;
+mod tended;
 mod terminal;
 mod turns;
 mod unbuilt;

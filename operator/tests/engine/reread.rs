@@ -31,3 +31,18 @@ fn nothing_at_all_is_no_order_to_take_everything_back() {
     assert_eq!(lab.registers("state"), as_declared);
     lab.run("state", &["down"]).expect(0);
 }
+
+/// Whoever waits means what is declared when they ask, long before the next look.
+#[test]
+fn whoever_waits_after_an_edit_waits_for_that_edit() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "3600"]);
+    up.hears("serves on");
+    let policy = lab.path("declared/policy.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let edited = text.replace("maxMapCount: 2048000", "maxMapCount: 2048001");
+    assert_ne!(edited, text);
+    std::fs::write(&policy, edited).unwrap();
+    lab.run("state", &["status", "--wait", "60"]).expect(0);
+    assert_eq!(lab.registers("state").words["vm.max_map_count"], "2048001");
+}

@@ -202,9 +202,8 @@ fn a_worker_that_is_never_ready_counts_no_more_and_is_told_once() {
         nodes: Vec::new(),
         state: state.clone(),
     };
-    let (events, received) = sync_channel(8);
     let binary = WorkerBinary::new(Some(lab.path("bin/shardplane-worker")));
-    let mut supervisor = Supervisor::new(binary, state, events);
+    let mut supervisor = Supervisor::new(binary, state, sync_channel(8));
     let node = NodeName("aic-01".into());
     let mut starts = |slots, limit| {
         let request = request(slots);
@@ -217,7 +216,6 @@ fn a_worker_that_is_never_ready_counts_no_more_and_is_told_once() {
     assert_eq!(starts(9, Duration::ZERO), ([1, 0], WorkerState::Failed));
     let later = Duration::from_mins(10);
     assert_eq!(starts(9, later), ([0, 0], WorkerState::Starting));
-    drop(received);
 }
 
 /// A request for a worker of the rack's server that holds nothing.

@@ -136,3 +136,17 @@ fn files_that_are_no_text_and_paths_that_lead_nowhere_say_what_to_do() {
         assert!(said.contains(file), "{file}: {said}");
     }
 }
+
+/// Whoever mistakes the rack's file for what is declared is told that it declares nothing.
+#[test]
+fn a_rack_as_a_declaration_is_warned_of() {
+    let lab = Lab::new();
+    lab.run("state", &["snapshot", "--out", "one.yaml"])
+        .expect(0);
+    for (file, code) in [("rack.yaml", 0), ("one.yaml", 0), ("declared", 2)] {
+        let plan = ["plan", "-f", file, "--detailed-exitcode"];
+        let said = lab.run("state", &plan).expect(code).stderr;
+        let warned = said.contains("SP-V0017") && said.contains("a rack is named by --rack");
+        assert_eq!(warned, code == 0, "{file}: {said}");
+    }
+}

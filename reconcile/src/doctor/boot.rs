@@ -1,5 +1,5 @@
 //! What the kernel's command line says about ACS, and how the same ports are relaxed at boot.
-use crd::id::PciAddress;
+use crd::{id::PciAddress, snapshot::parameters};
 
 use super::{patient::Patient, premises::release, seen::Seen};
 
@@ -11,13 +11,19 @@ const NAMED: usize = 4;
 
 pub(super) fn command_line(patient: &Patient<'_>) -> Vec<Seen> {
     vec![Seen::told(&patient.snapshot.host.command_line, |line| {
-        let says = |part: &str| line.split_whitespace().any(|word| word.contains(part));
-        if says("pcie_acs_override=") {
+        let pci = |part: &str| {
+            let options = parameters(line).filter(|(name, _)| *name == "pci");
+            let mut options =
+                options.flat_map(|(_, options)| options.unwrap_or_default().split(','));
+            options.any(|option| option.starts_with(part))
+        };
+        let overrides = |(name, _): (&str, _)| name == "pcie_acs_override";
+        if parameters(line).any(overrides) || pci("pcie_acs_override=") {
             Seen::warn(
                 "pcie_acs_override= is there: it makes groups look apart, and clears nothing",
                 "take it off: what it says about isolation is not so",
             )
-        } else if says("disable_acs_redir=") || says("config_acs=") {
+        } else if pci("disable_acs_redir=") || pci("config_acs=") {
             Seen::warn(
                 "the kernel relaxes ports at boot by itself",
                 "that is not in the ledger: `shardplane down` leaves those ports as boot made them",

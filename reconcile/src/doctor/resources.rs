@@ -36,8 +36,13 @@ pub(super) fn memory(patient: &Patient<'_>) -> Vec<Seen> {
                 ),
             )
         } else {
+            let few = mib * 1024 * 1024 / 1_000_000;
             Seen::fail(
-                format!("{gb} GB"),
+                if gb == 0 {
+                    format!("{few} MB")
+                } else {
+                    format!("{gb} GB")
+                },
                 format!("the vendor asks {LEAST_GB} GB for serving alone"),
             )
         }

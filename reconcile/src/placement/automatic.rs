@@ -51,9 +51,10 @@ pub(super) fn keep<'a>(
             pointer: "/spec/automatic".into(),
             functions: gone,
             message: format!(
-                "{} of {} is not there any more",
+                "{} of {} {} not there any more",
                 names.join(", "),
-                record.group
+                record.group,
+                if names.len() == 1 { "is" } else { "are" }
             ),
             hint: "plug it back; or delete the group, apply, and declare it again to form it anew"
                 .into(),

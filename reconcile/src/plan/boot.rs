@@ -8,7 +8,7 @@ use crd::{
     id::{NodeName, PciAddress, PciPath, Word},
     kind::P2PGroupSpec,
     plan::ReportReason,
-    snapshot::{Acs, HardwareSnapshot, LedgerTarget},
+    snapshot::{Acs, HardwareSnapshot, LedgerTarget, parameters},
     step::ACS_REDIRECT_MASK,
 };
 use serde::Serialize;
@@ -193,17 +193,12 @@ fn flags(word: Word) -> String {
 
 /// The last list that a command line gives a `pci` parameter.
 fn on_the_line<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let mut quoted = false;
-    let words = line.split(|c: char| {
-        quoted ^= c == '"';
-        c.is_ascii_whitespace() && !quoted
-    });
-    let unquoted = |text: &'a str| text.trim_matches('"');
-    words
-        .filter_map(|word| unquoted(unquoted(word).strip_prefix("pci=")?).into())
+    let options = parameters(line).filter(|(parameter, _)| *parameter == "pci");
+    let options = options.filter_map(|(_, options)| options);
+    options
         .flat_map(|options| options.split(','))
         .filter_map(|option| option.strip_prefix(name)?.strip_prefix('='))
-        .next_back()
+        .last()
 }
 
 fn ends_with(parameter: Option<&String>, list: &str) -> bool {

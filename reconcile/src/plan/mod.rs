@@ -1,7 +1,7 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
 //! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
-//! [`removal`] (what the ledger knows and nothing declares), [`repairs`] (what only puts back what the ledger holds), [`mod@unit`] (what is drained together), [`sequence`] and
+//! [`removal`] (what the ledger knows and nothing declares), [`waiting`] (requests that no reset took up), [`relying`] (whose work stops first), [`repairs`] (what only puts back what the ledger holds), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`housing`], [`listening`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
 //! the same relaxation by the kernel's command line.
@@ -20,6 +20,7 @@ mod listening;
 mod loose;
 mod node;
 mod ports;
+mod relying;
 mod remarks;
 mod removal;
 mod repairs;
@@ -34,6 +35,7 @@ mod tally;
 mod turns;
 mod unit;
 mod units;
+mod waiting;
 mod work;
 
 pub use tally::{counts, misstated};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     id::{ObjectRef, PciAddress},
     plan::ReportReason,
-    snapshot::{GroupRecord, LedgerEntry, LedgerTarget, PresentWorker, SocIdentity},
+    snapshot::{GroupRecord, LedgerEntry, LedgerTarget},
     step::{Action, Ownership, StepReason, Subject},
 };
 
@@ -14,15 +14,13 @@ use super::{
     governance,
     groups::Assessed,
     node::{Needs, Wanted},
-    ports, socs,
+    ports,
+    relying::{crossing, relying, stoppable},
+    socs,
     unit::{Assign, Request, Restore, Unit},
+    waiting,
 };
-use crate::{
-    doubt::LOOK_AS_ROOT,
-    judge::{entry_text, foreign_holders},
-    placement::Obstacle,
-    view::View,
-};
+use crate::{doubt::LOOK_AS_ROOT, judge::entry_text, placement::Obstacle, view::View};
 
 /// Plans removals, and the owners and rules that changed.
 pub(super) fn plan<'a>(
@@ -39,7 +37,10 @@ pub(super) fn plan<'a>(
     let mut kept: BTreeSet<ObjectRef> = BTreeSet::new();
     let mut closed: BTreeMap<_, BTreeSet<PciAddress>> = BTreeMap::new();
     for entry in &view.snapshot.ledger.entries {
-        if let Some((ownership, enforced)) = wanted.get(&entry.target) {
+        let waits = waiting::withdrawn(view, entry);
+        if let Some((ownership, enforced)) = wanted.get(&entry.target)
+            && waits.is_none()
+        {
             let written = rewritten.contains(&entry.target) || rewrites(needs, entry);
             if !written && differs(entry, ownership) {
                 let work = if *enforced {
@@ -65,12 +66,13 @@ pub(super) fn plan<'a>(
             needs.obstacles.push(obstacle);
             continue;
         }
+        let enforced = wanted.get(&entry.target).map_or(enforced, |(_, of)| *of);
         let work = if enforced {
             &mut needs.enforced
         } else {
             &mut needs.observed
         };
-        match fate(view, entry, &mut needs.advice) {
+        match fate(view, waits.as_ref().unwrap_or(entry), &mut needs.advice) {
             Fate::Forget => work.bookkeeping.push(forget(view, entry)),
             Fate::Restore(restore) => {
                 restores.insert(restore.port.address, restore);
@@ -262,52 +264,6 @@ fn within_budget(
         hint: "raise `rollout.maxUnavailableSocs` to that, or leave it out".into(),
     });
     None
-}
-
-/// SoCs of every set in the ledger that relies on one of these ports: sets that followed one another can share them.
-fn relying(view: &View<'_>, undone: &[Restore]) -> BTreeSet<PciAddress> {
-    let sets = view.snapshot.ledger.groups.iter();
-    sets.filter(|record| {
-        let ports = view.topology.recorded_divergence(&record.members);
-        undone
-            .iter()
-            .any(|restore| ports.contains(&restore.port.address))
-    })
-    .flat_map(|record| stoppable(view, &record.members))
-    .collect()
-}
-
-/// Of these, those on which work may cross a port that is restored: all but those of workers whose own SoCs reach each other
-/// below it. A set that was split goes on serving on its parts.
-fn crossing(
-    view: &View<'_>,
-    mut socs: BTreeSet<PciAddress>,
-    undone: &[Restore],
-) -> BTreeSet<PciAddress> {
-    let crosses = |worker: &PresentWorker| {
-        let ports = view.topology.divergence(&worker.socs);
-        ports.map_or(true, |ports| {
-            let mut undone = undone.iter();
-            undone.any(|restore| ports.contains(&restore.port.address))
-        })
-    };
-    socs.retain(|soc| {
-        let workers = view.snapshot.workers.iter();
-        let mut here = workers
-            .filter(|worker| worker.socs.contains(soc))
-            .peekable();
-        here.peek().is_none() || here.any(crosses)
-    });
-    socs
-}
-
-/// Those whose work can be stopped. A foreign holder is not stopped, and does not keep isolation from coming back.
-fn stoppable(view: &View<'_>, members: &[SocIdentity]) -> Vec<PciAddress> {
-    let ours = |soc: &PciAddress| {
-        view.soc(*soc).is_some() && foreign_holders(*soc, view.snapshot).is_empty()
-    };
-    let members = members.iter().map(|member| member.address);
-    members.filter(ours).collect()
 }
 
 /// Whether a settings step of this plan writes the entry anyway.

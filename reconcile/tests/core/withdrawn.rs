@@ -3,7 +3,7 @@ use crd::{
     Fact,
     declaration::Declaration,
     id::PciAddress,
-    kind::{DeletionPolicy, DeletionRule},
+    kind::{DeletionPolicy, DeletionRule, MdpMode},
     plan::Plan,
     snapshot::{HardwareSnapshot, LedgerTarget, SocStatus},
     step::{Action, MdpSetting},
@@ -113,4 +113,48 @@ fn what_cannot_be_asked_back_is_said_and_stays_in_the_ledger() {
     let mut nodes = vec![node];
     assert_eq!(apply(&plan, &mut nodes, false), Vec::<String>::new());
     assert_eq!(recorded(&nodes[0]), [soc]);
+}
+
+/// An edit that says `Disabled` by name wants no request for the other to wait, whatever becomes of partitioning at the end.
+#[test]
+fn what_waits_is_asked_back_where_a_policy_says_the_other() {
+    let rules = [
+        None,
+        Some((DeletionRule::Retain, None)),
+        Some((DeletionRule::Revert, None)),
+        Some((DeletionRule::Revert, Some(true))),
+    ];
+    // The groups may go with it, or stay and be blocked.
+    let cases = rules
+        .into_iter()
+        .flat_map(|rule| [(rule, true), (rule, false)]);
+    for (deletion, groups_go) in cases {
+        let node = stopped();
+        let mut edited = quickstart();
+        let spec = &mut edited.policies[0].spec;
+        spec.mdp = Some(MdpMode::Disabled);
+        spec.deletion_policy = deletion.map(|(rule, mdp)| DeletionPolicy {
+            rule,
+            mdp,
+            revert_timeout_seconds: None,
+        });
+        if groups_go {
+            edited.groups.clear();
+            edited.models.clear();
+        }
+        let plan = plan_of(&edited, std::slice::from_ref(&node));
+        assert_eq!(asked_off(&plan), recorded(&node), "{deletion:?}");
+        let mut steps = plan.nodes[0].steps.iter();
+        assert!(!steps.any(|step| matches!(step.action, Action::Reset { .. })));
+        assert_eq!(check(&plan, &edited, &[NodeInput::Read(node.clone())]), []);
+        let mut nodes = vec![node];
+        assert_eq!(apply(&plan, &mut nodes, false), Vec::<String>::new());
+        assert_eq!(recorded(&nodes[0]), [], "{deletion:?}");
+        let after = plan_of(&edited, &nodes);
+        assert_eq!(
+            after.nodes.iter().flat_map(|node| &node.steps).count(),
+            0,
+            "{deletion:?} {groups_go}"
+        );
+    }
 }

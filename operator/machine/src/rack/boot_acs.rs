@@ -1,6 +1,6 @@
 //! ACS control words that a kernel leaves at a boot: its own where an IOMMU asks for them, then what its command line says
 //! (`pci=disable_acs_redir=`, `pci=config_acs=`), read as Debian's 6.1 and 7.3 were seen to read it.
-use crd::{id::Word, kind::rack::Server, step::ACS_REDIRECT_MASK};
+use crd::{id::Word, kind::rack::Server, snapshot::parameters, step::ACS_REDIRECT_MASK};
 
 use super::{
     host::{command_line, kernel},
@@ -45,9 +45,9 @@ impl<'a> Told<'a> {
             config: None,
             configures: version(release) >= Some(CONFIG_ACS),
         };
-        let options = line
-            .split_whitespace()
-            .filter_map(|word| word.strip_prefix("pci="))
+        let options = parameters(line)
+            .filter(|(name, _)| *name == "pci")
+            .filter_map(|(_, options)| options)
             .flat_map(|options| options.split(','));
         for option in options {
             match option.split_once('=') {

@@ -62,11 +62,13 @@ fn an_iommu_makes_a_kernel_ask_for_acs() {
         "intel_iommu=on iommu=off",
         "iommu=pt,off intel_iommu=on",
         "iommu=pt",
+        "quiet -- intel_iommu=on",
     ] {
         check("6.1.0-56", off, [0; 4], false);
     }
     for on in [
         "intel_iommu=off intel_iommu=on,strict",
+        "\"intel_iommu=on\" -- intel_iommu=off",
         "iommu=pt intel_iommu=sm_off,on",
     ] {
         check("6.1.0-56", on, [0x1d, 0x1d, 0x11, 0], true);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     id::{BootId, PciAddress, PciPath, WorkerId},
     kind::rack::{Durations, Fault, Server, Sku, SocState},
+    snapshot::parameters,
 };
 use serde::{Deserialize, Serialize};
 
@@ -374,10 +375,7 @@ pub(crate) fn iommu(server: &Server) -> Iommu {
 pub fn uses_iommu(line: &str) -> bool {
     let mut on = false;
     let mut none = false;
-    for (name, value) in line
-        .split_whitespace()
-        .filter_map(|word| word.split_once('='))
-    {
+    for (name, value) in parameters(line).filter_map(|(name, value)| Some((name, value?))) {
         for part in value.split(',') {
             match (name, part) {
                 ("intel_iommu" | "amd_iommu", "on") => on = true,

@@ -7,7 +7,7 @@ use std::{sync::mpsc::SyncSender, time::Duration};
 use crd::plan::{Plan, ReportKind, ReportLine, ReportReason};
 use machine::Timestamp;
 
-use super::Up;
+use super::{Next, Up};
 use crate::{engine::Settled, render::words::counted, supervise::control::Reply};
 
 /// Who may wait at the control socket for the machine to be as declared; one too many sends the first away.
@@ -111,11 +111,16 @@ impl Up<'_> {
         self.standing.as_declared = false;
     }
 
-    /// Somebody wants to know when the machine is as declared.
-    pub(super) fn wait_as_declared(&mut self, reply: SyncSender<Reply>) {
+    /// Somebody wants to know when the machine is as declared; by what is declared when they ask, which may be younger than
+    /// the last look.
+    pub(super) fn wait_as_declared(&mut self, reply: SyncSender<Reply>) -> Next {
+        let was = self.standing.as_declared;
+        if was {
+            self.read_again();
+        }
         if self.standing.as_declared {
             answer(&reply);
-            return;
+            return Next::Wait;
         }
         let text = self.standing.status.clone();
         // Whoever went away wants no answer.
@@ -124,6 +129,8 @@ impl Up<'_> {
             self.standing.waiting.remove(0);
         }
         self.standing.waiting.push(reply);
+        // What was read just now is carried out at once.
+        if was { Next::Look } else { Next::Wait }
     }
 }
 
