@@ -48,9 +48,9 @@ pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlan
     let builds = |kind: &str| {
         format!(r#"blocked_seconds{{kind="{kind}",name="default/tiny-guide",reason="Building"}}"#)
     };
-    let replicas = |of: &str, count: u32| {
-        format!(r#"model_replicas_{of}{{name="default/tiny-guide"}} {count}"#)
-    };
+    let counts =
+        |of: &str, count: u32| format!(r#"model_{of}{{name="default/tiny-guide"}} {count}"#);
+    let replicas = |of: &str, count: u32| counts(&format!("replicas_{of}"), count);
     watched::a_model_is_told(
         plane,
         &[
@@ -58,10 +58,16 @@ pub fn the_quickstart_converges_and_goes_without_a_trace(plane: &mut ControlPlan
             builds("ShardedModel"),
             replicas("wanted", 1),
             replicas("ready", 0),
+            counts("restarts", 0),
         ],
     );
     models::a_revision_follows_another(plane);
-    watched::a_model_is_told(plane, &[replicas("wanted", 1), replicas("ready", 1)]);
+    let serves = [
+        replicas("wanted", 1),
+        replicas("ready", 1),
+        counts("restarts", 0),
+    ];
+    watched::a_model_is_told(plane, &serves);
 
     // No controller of the cluster's own runs here, and without one the claims never go.
     plane

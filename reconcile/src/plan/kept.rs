@@ -21,6 +21,11 @@ use crate::{
 const HEAD: &str = "# Written by shardplane for a CardPolicy with `persistence: Persist`, which keeps it so.\n\
                     # `shardplane down` puts back what stood here before, where the policy's deletion rule says Revert.\n";
 
+/// Whether that is one of the first lines of a file of ours.
+pub(crate) fn is_head(line: &str) -> bool {
+    HEAD.lines().any(|head| head == line)
+}
+
 /// A setting to be kept.
 pub(super) struct Line<'a> {
     pub(super) name: &'static str,

@@ -15,7 +15,7 @@ mod governance;
 mod groups;
 mod housing;
 mod keeping;
-mod kept;
+pub(crate) mod kept;
 mod listening;
 mod loose;
 mod node;

@@ -1,7 +1,7 @@
 //! Replaces what tells whose machine a snapshot is of, the same thing by the same pseudonym, so that plans stay the same.
 //!
 //! Replaced: the node's name, labels, boot ids, serials of SoCs and boards, process ids, command names, ids of containers and pods, files of
-//! other people's settings, and of the kernel's command line all but what decides about cards. Kept: addresses, paths, words, versions, sizes, and names of declared objects,
+//! other people's settings and what they wrote into ours (`files`), and of the kernel's command line all but what decides about cards. Kept: addresses, paths, words, versions, sizes, and names of declared objects,
 //! which whoever reads the plan has anyway. Every struct that holds something to replace is taken apart whole here: a
 //! field that is added to one must be thought about.
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +10,9 @@ use crd::{
     Fact,
     id::{BootId, GroupId, MhiSerial, NodeName},
     snapshot::{
-        GroupRecord, HardwareSnapshot, Holder, HolderKind, KeptSettings, Ledger, LedgerEntry,
-        OverrulingSetting, PodName, PresentWorker, Redaction, Settings, SnapshotMetadata, Soc,
-        SocIdentity, Unread, Verification,
+        GroupRecord, HardwareSnapshot, Holder, HolderKind, Ledger, LedgerEntry, LedgerTarget,
+        PodName, PresentWorker, Redaction, SnapshotMetadata, Soc, SocIdentity, Unread,
+        Verification,
     },
 };
 
@@ -119,44 +119,6 @@ impl Pseudonyms {
             words.push(self.name("redacted", line));
         }
         words.join(" ")
-    }
-
-    /// Files of a site are named after it.
-    fn file(&self, path: &str) -> String {
-        match path.rsplit_once('/') {
-            Some(("/proc", _)) | None => path.to_owned(),
-            // Read after ours, as the one that it stands for.
-            Some((folder, name)) => format!("{folder}/{}.conf", self.name("99-file", name)),
-        }
-    }
-
-    fn settings(&self, settings: Settings) -> Settings {
-        let Settings {
-            driver,
-            sysctl,
-            mut kept,
-        } = settings;
-        for fact in kept.values_mut() {
-            if let Some(KeptSettings {
-                image: _,
-                overruled,
-            }) = &mut fact.value
-            {
-                for OverrulingSetting {
-                    name: _,
-                    value: _,
-                    by,
-                } in overruled
-                {
-                    *by = self.file(by);
-                }
-            }
-        }
-        Settings {
-            driver,
-            sysctl,
-            kept,
-        }
     }
 
     fn soc(&self, soc: Soc) -> Soc {
@@ -316,12 +278,19 @@ impl Pseudonyms {
             written,
             boot_id,
         } = entry;
+        let text = |image: String| match &target {
+            LedgerTarget::File { file: _ } => self.image_text(image),
+            LedgerTarget::Acs { port: _, path: _ }
+            | LedgerTarget::Mdp { soc: _ }
+            | LedgerTarget::Driver { name: _ }
+            | LedgerTarget::Sysctl { name: _ } => image,
+        };
         LedgerEntry {
+            pre_image: text(pre_image),
+            written: text(written),
             target,
             owners,
             deletion,
-            pre_image,
-            written,
             boot_id: self.boot(&boot_id),
         }
     }

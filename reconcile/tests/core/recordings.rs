@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     Fact, Unknown,
     difference::{Change, ChangeSort},
-    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind, SocIdentity, Unread},
+    id::BootId,
+    kind::DeletionRule,
+    snapshot::{
+        Acs, FileImage, HardwareSnapshot, Holder, HolderKind, KeptSettings, LedgerEntry,
+        LedgerTarget, SettingsFile, SocIdentity, Unread,
+    },
 };
 use proptest::prelude::*;
 use reconcile::recording::{Pseudonyms, difference, redact};
@@ -327,4 +332,56 @@ fn what_could_not_be_read_names_nobody() {
     assert_eq!(redacted.holders[0].name, *process);
     assert_eq!(redacted.unread[1], plain.unread[1]);
     assert_eq!(redacted.holders[1], plain.holders[1]);
+}
+
+/// What a person wrote into a file of ours, or calls a file of theirs, stays at home; what decides about cards does not.
+#[test]
+fn settings_files_name_nobody() {
+    let mut plain = two_ultras("node-a");
+    let text = "# by Jane of site seven\noptions qaic control_resp_timeout_s=2600 # Jane\noptions seven key=1\n\n";
+    let kept = |text: &str| {
+        let kept = KeptSettings {
+            image: FileImage::Text(text.into()),
+            overruled: Vec::new(),
+        };
+        Fact::known(kept, SettingsFile::Modprobe.path())
+    };
+    plain.settings.kept = BTreeMap::from([
+        (SettingsFile::Modprobe, kept(text)),
+        (
+            SettingsFile::Sysctl,
+            Fact::unknown(Unknown::TooLong, "/etc/sysctl.d/97-seven.conf"),
+        ),
+    ]);
+    plain.ledger.entries.push(LedgerEntry {
+        target: LedgerTarget::File {
+            file: SettingsFile::Modprobe,
+        },
+        owners: Vec::new(),
+        deletion: DeletionRule::Revert,
+        pre_image: FileImage::Text(text.into()).to_string(),
+        written: "absent".into(),
+        boot_id: BootId("boot".into()),
+    });
+    let redacted = redact(&plain, &pseudonyms("key"));
+    let whole = serde_json::to_string(&redacted).expect("a snapshot");
+    for said in ["Jane", "seven"] {
+        assert!(!whole.contains(said), "{said}: {whole}");
+    }
+    let modprobe = &redacted.settings.kept[&SettingsFile::Modprobe];
+    assert_eq!(modprobe.source, SettingsFile::Modprobe.path());
+    let image = modprobe.get().map(|kept| kept.image.to_string());
+    let image = image.expect("an image");
+    assert_eq!(image, redacted.ledger.entries[0].pre_image);
+    assert_eq!(redacted.ledger.entries[0].written, "absent");
+    let lines: Vec<&str> = image.lines().collect();
+    assert!(lines[0].starts_with("text:# line-"), "{image}");
+    assert!(
+        lines[1].starts_with("options qaic control_resp_timeout_s=2600 # line-"),
+        "{image}"
+    );
+    assert_eq!(lines.len(), text.lines().count());
+    // The same file has the same name, and is read where it was.
+    let source = &redacted.settings.kept[&SettingsFile::Sysctl].source;
+    assert!(source.starts_with("/etc/sysctl.d/99-file-"), "{source}");
 }
