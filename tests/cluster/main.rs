@@ -149,6 +149,7 @@ acts! {
     a_repository_is_all_that_anybody_writes: "1.37", gitops::a_repository_is_all_that_anybody_writes;
     an_autoscaler_is_not_fought: "1.37", autoscaled::an_autoscaler_is_not_fought;
     a_paused_rollout_begins_nothing: "1.37", pausing::a_paused_rollout_begins_nothing;
+    a_step_in_hand_ends_though_its_rollout_is_deleted: "1.37", pausing::a_step_in_hand_ends_though_its_rollout_is_deleted;
     a_batch_begins_when_the_one_before_has_ended: "1.37", batches::a_batch_begins_when_the_one_before_has_ended;
     a_deleted_policy_waits_for_what_it_changed: "1.37", leaving::a_deleted_policy_waits_for_what_it_changed;
     the_approval_asked_for_last_governs_a_removal: "1.37", leaving::the_approval_asked_for_last_governs_a_removal;

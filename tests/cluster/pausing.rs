@@ -1,9 +1,11 @@
-//! A rollout that somebody pauses: what is under way ends, nothing else begins, and it goes on where it was.
+//! A rollout that somebody pauses, or deletes: what is under way ends, nothing else begins, and it goes on where it was.
 use crate::{
     control_plane::ControlPlane,
     converging::{all_converged, ready},
-    failing::{OBJECTS, observed, reset_once, resets},
-    fleet::{Fleet, policy_with, until},
+    draining::socs,
+    failing::{OBJECTS, apply, observed, reset_once, resets},
+    fleet::{Fleet, make_node, policy_with, until},
+    lease::renewed,
 };
 
 fn pause(plane: &ControlPlane, word: &str) {
@@ -70,4 +72,73 @@ pub fn a_paused_rollout_begins_nothing(plane: &mut ControlPlane) {
     for node in nodes {
         reset_once(plane, node);
     }
+}
+
+/// While a SoC is being reset, somebody takes back what asked for that, and deletes the rollout. What was seen before the
+/// reset is as declared again, and is not judged.
+pub fn a_step_in_hand_ends_though_its_rollout_is_deleted(plane: &mut ControlPlane) {
+    let mut fleet = Fleet::start_for_many(plane);
+    make_node(plane, "n1");
+    fleet.start_agent(plane, "n1");
+    apply(plane);
+    ready(plane, &OBJECTS);
+    let socs = socs(&fleet, plane);
+    for soc in &socs {
+        let fault = format!("reset-hangs:{soc}");
+        fleet.shardplane(plane, "n1", &["rack", "fault", &fault]);
+    }
+    let partitioned = |word: &str| {
+        let patch = format!(r#"{{"spec":{{"mdp":"{word}"}}}}"#);
+        plane
+            .kubectl(&["patch", "cpol", "quickstart", "--type=merge", "-p", &patch])
+            .expected();
+    };
+    let read = |object: &str, path: &str| {
+        let path = format!("jsonpath={path}");
+        plane.kubectl(&["get", object, "-o", &path]).expected()
+    };
+    partitioned("Disabled");
+    let works = r#"{.status.conditions[?(@.type=="Ready")].reason} {.spec.drainedFor}"#;
+    until(
+        "SoCs are drained, and the agent says that it goes on",
+        || read("cnode/n1", works),
+        |said| said.starts_with("CarryingOut n1/"),
+    );
+    partitioned("Groups");
+    let names = ["get", "cplan", "--sort-by=.metadata.creationTimestamp"];
+    let names = plane.kubectl(&[&names[..], &["-o", "name"]].concat());
+    let names = names.expected();
+    let last = names.lines().last().expect("there is a rollout");
+    plane.kubectl(&["delete", last]).expected();
+
+    let stands = r#"{.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].message}"#;
+    for object in OBJECTS {
+        until(
+            "it says what is waited for",
+            || read(object, stands),
+            |said| said.starts_with("False") && said.ends_with("in hand ends first on n1"),
+        );
+    }
+    assert_eq!(read("cnode/n1", "{.spec.grant.digest}"), "");
+    // The leader has had a few more looks.
+    renewed(plane, 2);
+    for object in OBJECTS {
+        assert!(read(object, stands).starts_with("False"), "{object}");
+    }
+    let taints = || read("node/n1", "{.spec.taints[*].key}");
+    assert!(taints().contains("shardplane.dev/draining"));
+    assert_eq!(read("cnode/n1", "{.status.grant.state}"), "Working");
+
+    // The SoCs come back, which the step waits for.
+    fleet.shardplane(plane, "n1", &["rack", "fault", "--clear"]);
+    for soc in &socs {
+        fleet.shardplane(plane, "n1", &["rack", "reset-soc", soc]);
+    }
+    until(
+        "it is waited for no more",
+        || read("cnode/n1", "{.metadata.annotations}"),
+        |marks| !marks.contains("in-hand-until"),
+    );
+    ready(plane, &OBJECTS);
+    until("the taint goes", taints, |now| !now.contains("draining"));
 }

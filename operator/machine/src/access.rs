@@ -68,11 +68,22 @@ pub struct ToolOutput {
     pub files: Vec<(String, String)>,
 }
 
+/// Who brings a program that is missing.
+fn brought_by(program: &str) -> &'static str {
+    match program.rsplit('/').next() {
+        Some("systemctl" | "systemd-run") => {
+            "the machine is to be run by systemd, and we with its tools at hand, to start qmonitor: start it yourself where it is run otherwise"
+        }
+        Some("switchtec") => "install switchtec-user, of whoever packages it for this machine",
+        _ => "install the Cloud AI SDK that brings it",
+    }
+}
+
 /// A program could not be run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
     /// It is not there.
-    #[error("`{program}` is not installed; install the Cloud AI SDK that brings it")]
+    #[error("`{program}` is not installed; {}", brought_by(program))]
     Missing {
         /// The program.
         program: String,
@@ -223,4 +234,22 @@ pub enum CrashKind {
     Kill,
     /// The machine loses power: after it our process must call `Machine::power_loss` and end.
     Power,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ToolError;
+
+    #[test]
+    fn a_missing_program_says_who_brings_it() {
+        for (program, words) in [
+            ("/opt/qti-aic/tools/qaic-util", "the Cloud AI SDK"),
+            ("systemd-run", "run by systemd"),
+            ("/usr/bin/switchtec", "switchtec-user"),
+        ] {
+            let program = program.to_owned();
+            let said = ToolError::Missing { program }.to_string();
+            assert!(said.contains(words), "{said}");
+        }
+    }
 }

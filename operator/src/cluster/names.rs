@@ -8,6 +8,8 @@ pub const DRAIN_TAINT: &str = "shardplane.dev/draining";
 pub const DRAIN_EFFECT: &str = "NoSchedule";
 /// On a `CardNode` whose Node is gone: since when, RFC 3339.
 pub const GONE_SINCE: &str = "shardplane.dev/node-gone-since";
+/// On a `CardNode` whose agent had a step in hand when its grant was taken back: until when that is waited for, RFC 3339.
+pub const IN_HAND_UNTIL: &str = "shardplane.dev/in-hand-until";
 /// On a policy, a group or a build: that somebody wants it looked at now, and what failed tried again. Any new value will do.
 pub const REQUESTED_AT: &str = "shardplane.dev/reconcile-requested-at";
 /// On a policy with the deletion rule Revert: it stays until what it changed is put back.

@@ -5,6 +5,7 @@ use crd::{
 };
 
 use super::{
+    first,
     patient::{MeantBy, Patient},
     seen::{Seen, counted},
 };
@@ -164,7 +165,8 @@ pub(super) fn partitioning(patient: &Patient<'_>) -> Vec<Seen> {
             if *on {
                 Seen::pass("on (MDP+)")
             } else {
-                Seen::fail("off", "").mended_by_apply(fix)
+                let first = first::for_partitioning(patient.snapshot, soc.address);
+                Seen::fail("off", "").mended_once(first, fix)
             }
         }))
     })

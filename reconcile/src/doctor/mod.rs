@@ -8,6 +8,7 @@ mod boot;
 mod cards;
 mod declared;
 mod driver;
+mod first;
 mod kernel_says;
 mod members;
 mod numbering;

@@ -9,6 +9,7 @@ use crd::{
 
 use super::{
     boot::alternative,
+    first,
     patient::{MeantBy, Patient, divergence, domains},
     seen::{Seen, counted},
 };
@@ -157,7 +158,9 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
             }
         };
         let fix = format!("{how}; {}", alternative(patient, &addresses));
-        seen.push(sourced(Seen::fail(fact, "").mended_by_apply(fix), &ports));
+        let first = first::for_ports(patient.snapshot);
+        let said = Seen::fail(fact, "").mended_once(first, &fix);
+        seen.push(sourced(said, &ports));
     }
     if !clear.is_empty() {
         let fact = format!("clear at {}", by_switch(patient, &clear));

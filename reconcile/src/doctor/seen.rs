@@ -116,6 +116,11 @@ impl Seen {
         self.fix(fix, Mender::Apply)
     }
 
+    /// What a person does about it.
+    pub(super) fn mended_by_somebody(self, fix: impl Into<String>) -> Self {
+        self.fix(fix, Mender::Person)
+    }
+
     /// Where it was read.
     pub(super) fn from(mut self, source: &str) -> Self {
         if !self.sources.iter().any(|known| known == source) {

@@ -30,7 +30,7 @@ mod roster;
 mod sequence;
 mod serving;
 mod settings;
-mod socs;
+pub(crate) mod socs;
 mod tally;
 mod turns;
 mod unit;

@@ -144,7 +144,7 @@ pub(super) fn change_obstacles(
 }
 
 /// What stands against a request alone.
-pub(super) fn request_obstacles(
+pub(crate) fn request_obstacles(
     view: &View<'_>,
     soc: PciAddress,
     object: &ObjectRef,
@@ -215,7 +215,7 @@ fn whole_reset_obstacles(view: &View<'_>, object: &ObjectRef) -> Vec<Obstacle> {
 }
 
 /// Somebody else who holds it, by pid, or what of ours leaves it alone.
-pub(super) fn held_obstacle(
+pub(crate) fn held_obstacle(
     view: &View<'_>,
     soc: PciAddress,
     object: &ObjectRef,

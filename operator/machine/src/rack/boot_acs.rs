@@ -111,7 +111,7 @@ fn matches(world: &World, index: usize, entry: &str) -> Option<bool> {
     if let Some(ids) = entry.strip_prefix("pci:") {
         let ids = ids
             .split(':')
-            .map(hexadecimal)
+            .map(|id| Some(hexadecimal(id)? & 0xffff))
             .collect::<Option<Vec<u32>>>()?;
         let function = &world.functions[index];
         let is = |id: u32, wanted: Word| id == 0 || id == u32::from(wanted.0);
@@ -147,14 +147,17 @@ fn matches(world: &World, index: usize, entry: &str) -> Option<bool> {
     }))
 }
 
-/// `DEVICE.FUNCTION`.
+/// `DEVICE.FUNCTION`, of each as many bits as it has (`PCI_DEVFN`).
 fn slot(text: &str) -> Option<(u32, u32)> {
     let (device, function) = text.split_once('.')?;
-    Some((hexadecimal(device)?, hexadecimal(function)?))
+    Some((hexadecimal(device)? & 0x1f, hexadecimal(function)? & 0x7))
 }
 
+/// As `sscanf` reads it: `0x` may stand before it.
 fn hexadecimal(text: &str) -> Option<u32> {
-    u32::from_str_radix(text, 16).ok()
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let digits = digits.filter(|digits| !digits.is_empty()).unwrap_or(text);
+    u32::from_str_radix(digits, 16).ok()
 }
 
 /// The first two numbers of a release.

@@ -81,8 +81,14 @@ fn redirects_are_cleared_where_the_command_line_says_so() {
     check("6.1.0-56", line, [0x1d, 0x11, 0x11, 0], false);
     // Newer kernels start from what firmware left.
     check("7.3.4", line, [0x1d, 0, 0, 0], false);
-    let by_ids = "intel_iommu=on pci=disable_acs_redir=pci:10b5:c010";
-    check("6.1.0-56", by_ids, [0x1d, 0x11, 0x11, 0], false);
+    for by_ids in [
+        "pci:10b5:c010",
+        "pci:0x10b5:0xC010",
+        "0x20:0x01.0/00.0/00.0;22:ffffff01.8",
+    ] {
+        let line = format!("intel_iommu=on pci=disable_acs_redir={by_ids}");
+        check("6.1.0-56", &line, [0x1d, 0x11, 0x11, 0], false);
+    }
     let any = "intel_iommu=on pci=disable_acs_redir=pci:0:0";
     check("6.1.0-56", any, [0x11, 0x11, 0x11, 0], false);
     // A list ends at what nobody can read; a path that leads elsewhere names nobody.

@@ -43,7 +43,8 @@ impl fmt::Debug for Drains<'_> {
 }
 
 impl Drains<'_> {
-    /// Tells which drain is waited for, and waits until the controller says that these SoCs are drained.
+    /// Tells which drain is waited for, waits until the controller says that these SoCs are drained, and tells that nothing
+    /// is waited for any more: inside the step that follows, which may take a quarter of an hour, nothing is told.
     pub fn wait(
         &self,
         step: &StepId,
@@ -60,12 +61,16 @@ impl Drains<'_> {
             if self.stop.asked().is_some() || !self.is_granted(&latest) {
                 return Ok(Freed::Stopped);
             }
-            if drained(&latest, step, socs) {
-                return Ok(Freed::Yes);
+            let drained = drained(&latest, step, socs);
+            if drained {
+                progress.awaiting = None;
             }
             // The controller goes by what is seen from here on: its taint is older than this look.
             let snapshot = self.agent.look()?;
             self.agent.tell(&latest, &snapshot, Some(&progress), None)?;
+            if drained {
+                return Ok(Freed::Yes);
+            }
             let now = wall.now();
             if now >= end {
                 return Ok(Freed::Stopped);

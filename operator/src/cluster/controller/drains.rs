@@ -17,6 +17,7 @@ use machine::Timestamp;
 
 use super::{
     evictions::Refusal,
+    in_hand::is_of,
     maintenance::{Evictor, evictor},
     survey::{Notes, Survey},
     world::World,
@@ -160,10 +161,7 @@ impl Gates {
 /// The step that the agent waits at: where work is kept off, or where holders have to go.
 fn awaited_step<'a>(card_node: &'a CardNode, grant: &Grant) -> Option<&'a StepId> {
     let progress = card_node.status.as_ref()?.grant.as_ref()?;
-    let same = progress.digest == grant.digest
-        && progress.decided_on == grant.decided_on
-        && progress.lease_epoch == grant.lease_epoch;
-    let waits = same && progress.state == GrantState::Working;
+    let waits = is_of(progress, grant) && progress.state == GrantState::Working;
     progress.awaiting.as_ref().filter(|_| waits)
 }
 

@@ -32,6 +32,7 @@ pub fn fleet(world: &World) -> Vec<Write> {
             node: name.clone(),
             version: None,
             gone_since: None,
+            in_hand_until: None,
             spec: CardNodeSpec::default(),
         })
     });

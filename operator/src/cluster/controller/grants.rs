@@ -7,9 +7,11 @@ use crd::{
 };
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kube_client::ResourceExt;
+use machine::Timestamp;
 
 use super::{
     drains::{Awaited, Drain},
+    in_hand::{self, Recorded, recorded},
     rollout::{Course, Stand},
     sheet::Sheet,
     survey::Survey,
@@ -37,10 +39,12 @@ pub fn grants(
             drain: drains.get(name),
         };
         let goal = known.goal(name, card_node, node);
-        if goal.spec != card_node.spec {
+        let stands = CardNodeWrite::of(card_node);
+        if goal.spec != stands.spec || goal.in_hand_until != stands.in_hand_until {
             writes.push(Write::CardNode(CardNodeWrite {
                 spec: goal.spec,
-                ..CardNodeWrite::of(card_node)
+                in_hand_until: goal.in_hand_until,
+                ..stands
             }));
         }
         if let Some(node) = node
@@ -58,6 +62,8 @@ pub fn grants(
 /// What a node is to have.
 struct Goal {
     spec: CardNodeSpec,
+    /// Until when a step of a grant that is taken back is waited for.
+    in_hand_until: Option<String>,
     taint: Placement,
 }
 
@@ -89,18 +95,23 @@ impl Known<'_> {
             awaits: _,
             drain: _,
         } = *self;
-        let nothing = Goal {
+        let nothing = || Goal {
             spec: CardNodeSpec {
                 approval: survey.sheets.get(name).and_then(|sheet| sheet.approval),
                 ..CardNodeSpec::default()
             },
+            in_hand_until: None,
             taint: Placement::Open,
         };
+        let in_hand = in_hand::until(world, name);
         if let Some(grant) = &card_node.spec.grant {
-            if is_over(course, name, grant) {
-                return nothing;
+            if !is_over(course, name, grant) {
+                return self.at_work(card_node, node, grant);
             }
-            return self.at_work(card_node, node, grant);
+            return in_hand.map_or_else(nothing, |until| ending(node, until));
+        }
+        if let Some(until) = in_hand {
+            return ending(node, until);
         }
         let begins = course.stands.get(name) == Some(&Stand::Begins);
         let planned = survey.sheets.get(name);
@@ -117,9 +128,10 @@ impl Known<'_> {
                     drained_for: None,
                     approval: None,
                 },
+                in_hand_until: None,
                 taint: Placement::Open,
             },
-            None => nothing,
+            None => nothing(),
         }
     }
 
@@ -127,6 +139,7 @@ impl Known<'_> {
     fn at_work(&self, card_node: &CardNode, node: Option<&Arc<Node>>, grant: &Grant) -> Goal {
         let as_it_is = |taint| Goal {
             spec: card_node.spec.clone(),
+            in_hand_until: None,
             taint,
         };
         if !self.awaits {
@@ -148,25 +161,33 @@ impl Known<'_> {
                     drained_for: Some(drain.awaited.step.clone()),
                     approval: None,
                 },
+                in_hand_until: None,
                 taint: Placement::Kept,
             },
         }
     }
 }
 
+/// What a node is to have whose agent ends a step of a grant that is taken back: nothing more to do, and what was kept off
+/// it stays off until the step has ended. Which approval its ledger keeps, nobody knows before.
+fn ending(node: Option<&Arc<Node>>, until: Timestamp) -> Goal {
+    Goal {
+        spec: CardNodeSpec::default(),
+        in_hand_until: Some(until.to_string()),
+        taint: if node.is_some_and(|node| is_tainted(node)) {
+            Placement::Kept
+        } else {
+            Placement::Open
+        },
+    }
+}
+
 /// Whether a grant may go: how it ended is in its rollout's status, or its rollout is no more.
 fn is_over(course: &Course, name: &NodeName, grant: &Grant) -> bool {
-    let Some(current) = course.current.as_deref() else {
-        return true;
-    };
-    if current.spec.digest != grant.rollout {
-        return true;
+    match recorded(course.current.as_deref(), name, grant) {
+        Recorded::NoMore => true,
+        Recorded::As(outcome) => outcome.is_some_and(|of| of != NodeProgress::Applying),
     }
-    let recorded = current
-        .status
-        .as_ref()
-        .and_then(|status| status.nodes.iter().find(|outcome| outcome.node == *name));
-    recorded.is_some_and(|recorded| recorded.outcome != NodeProgress::Applying)
 }
 
 fn grant(

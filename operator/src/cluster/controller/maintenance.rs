@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::{
     Controller, LIMIT,
     drains::{Awaited, Until},
+    in_hand::is_ending,
     survey::Survey,
     world::World,
     writes::{Write, Written},
@@ -100,7 +101,7 @@ pub fn requests(
     };
     let ended = requests
         .iter()
-        .filter(|(node, _)| !world.has_grant(node))
+        .filter(|(node, _)| !world.has_grant(node) && !is_ending(world, node))
         .map(|(_, request)| Write::EndMaintenance(request.clone()));
     let wanted = waiting
         .iter()

@@ -3,6 +3,7 @@
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `declared` (what
 //! is asked), `fleet` (which nodes there are), `survey` (what each needs, of which it keeps a `sheet`), `rollout`, `progress`
 //! and `opening` (what begins where, and how far it came), `drains` (who has to go first), `grants` (who may do what),
+//! `in_hand` (which steps end although what was granted is taken back),
 //! `leaving` (which policies stay until all is put back), `verdict` (how all stands), `events` (what of it is told).
 //! `evictions` asks for pods to go, or `maintenance` somebody else; `lease` says who leads, and in which epoch; `measures`
 //! and `numbers` are for those who watch.
@@ -16,6 +17,7 @@ mod events;
 mod evictions;
 mod fleet;
 mod grants;
+mod in_hand;
 mod lease;
 mod leaving;
 mod maintenance;

@@ -11,6 +11,7 @@ use crd::{
 use machine::Timestamp;
 
 use super::{
+    in_hand::is_of,
     rollout::{is_shut, leave},
     sheet::Sheet,
     survey::Survey,
@@ -19,7 +20,7 @@ use super::{
 use crate::cluster::{condition, packed};
 
 /// How long after the last deadline of its steps a node is waited for. Longer than clocks of two leaders differ.
-const SLACK: Duration = Duration::from_mins(15);
+pub const SLACK: Duration = Duration::from_mins(15);
 /// How the reason begins of a grant that was not taken up, and would not be given any more.
 const TAKEN_BACK: &str = "its grant was taken back before it began";
 
@@ -112,11 +113,7 @@ fn live(
     };
     let progress = status
         .and_then(|status| status.grant.as_ref())
-        .filter(|progress| {
-            progress.decided_on == grant.decided_on
-                && progress.lease_epoch == grant.lease_epoch
-                && progress.digest == grant.digest
-        });
+        .filter(|progress| is_of(progress, grant));
     let Some(progress) = progress else {
         let booted = status.and_then(|status| status.boot_id.as_ref()) != Some(&grant.boot_id);
         if booted {

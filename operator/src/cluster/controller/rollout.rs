@@ -1,5 +1,8 @@
 //! Where a rollout stands, and what it does next: a function of the plan for now, the `ChangePlan` at hand and the nodes.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crd::{
     declaration::Declaration,
@@ -16,7 +19,8 @@ use reconcile::{
 };
 
 use super::{
-    declared, opening::opened, progress::outcomes, sheet::Sheet, survey::Survey, world::World,
+    declared, in_hand::is_ending, opening::opened, progress::outcomes, sheet::Sheet,
+    survey::Survey, world::World,
 };
 
 /// Where a node stands.
@@ -66,11 +70,17 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
         .map(|current| outcomes(world, survey, declaration, current))
         .unwrap_or_default();
     let known = Known::of(world, current.as_deref(), &outcomes);
+    let ending: BTreeSet<&NodeName> = world
+        .card_nodes
+        .keys()
+        .filter(|name| is_ending(world, name))
+        .collect();
     let mut stands = BTreeMap::new();
     let mut left: BTreeMap<&NodeName, &Sheet> = BTreeMap::new();
     for (name, sheet) in &survey.sheets {
         let working = known.now.get(name).map(|outcome| outcome.outcome);
-        let stand = if working == Some(NodeProgress::Applying) {
+        // What its agent told before the step that it ends says nothing of what that leaves.
+        let stand = if working == Some(NodeProgress::Applying) || ending.contains(name) {
             Stand::Working
         } else if sheet.steps == 0 {
             Stand::Converged
@@ -102,6 +112,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
         );
         stands.extend(next);
     } else if !left.is_empty()
+        && ending.is_empty()
         && !stands.values().any(|stand| *stand == Stand::Working)
         && !left.keys().any(|name| world.has_grant(name))
     {
@@ -193,6 +204,12 @@ fn next(
     let failed = failed
         .iter()
         .map(|name| ((*name).clone(), Progress::Failed));
+    // Nor are there more at work at once because one is at work for a rollout that is gone.
+    let ending = world
+        .card_nodes
+        .keys()
+        .filter(|name| is_ending(world, name));
+    let ending = ending.map(|name| (name.clone(), Progress::Working));
     let begun: BTreeMap<NodeName, Progress> = outcomes
         .iter()
         .map(|outcome| {
@@ -205,6 +222,7 @@ fn next(
             (outcome.node.clone(), progress)
         })
         .chain(failed)
+        .chain(ending)
         .collect();
     let mut stands: BTreeMap<NodeName, Stand> = left
         .iter()

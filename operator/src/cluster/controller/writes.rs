@@ -23,7 +23,7 @@ use super::{
     world::stays,
 };
 use crate::cluster::{
-    names::{CONTROLLER, GONE_SINCE, REVERTS},
+    names::{CONTROLLER, GONE_SINCE, IN_HAND_UNTIL, REVERTS},
     read::{Read, Unread},
 };
 
@@ -105,6 +105,8 @@ pub struct CardNodeWrite {
     pub version: Option<String>,
     /// Since when its Node is gone, RFC 3339.
     pub gone_since: Option<String>,
+    /// Until when its agent is waited for, which has a step of a grant in hand that is taken back, RFC 3339.
+    pub in_hand_until: Option<String>,
     /// What is granted.
     pub spec: CardNodeSpec,
 }
@@ -116,8 +118,17 @@ impl CardNodeWrite {
             node: NodeName(card_node.name_any()),
             version: card_node.resource_version(),
             gone_since: card_node.annotations().get(GONE_SINCE).cloned(),
+            in_hand_until: card_node.annotations().get(IN_HAND_UNTIL).cloned(),
             spec: card_node.spec.clone(),
         }
+    }
+
+    /// Annotations, of which those without a value are not there.
+    pub fn marks(&self) -> [(&'static str, Option<&String>); 2] {
+        [
+            (GONE_SINCE, self.gone_since.as_ref()),
+            (IN_HAND_UNTIL, self.in_hand_until.as_ref()),
+        ]
     }
 }
 
@@ -145,8 +156,10 @@ pub async fn write(
             if let Some(version) = &to.version {
                 metadata["resourceVersion"] = json!(version);
             }
-            if let Some(since) = &to.gone_since {
-                metadata["annotations"] = json!({ GONE_SINCE: since });
+            for (name, said) in to.marks() {
+                if let Some(said) = said {
+                    metadata["annotations"][name] = json!(said);
+                }
             }
             // An empty list that is said keeps the object there: what is applied empty becomes null.
             let mut spec = json!({ "drained": to.spec.drained });

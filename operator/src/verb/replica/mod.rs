@@ -1,4 +1,5 @@
 //! `rack from-snapshot`: recorded servers as a rack, to plan, apply and break there what stands somewhere else.
+mod named;
 mod shown;
 
 pub use shown::compare;
@@ -39,6 +40,12 @@ pub fn run(args: &FromSnapshotArgs, console: &Console) -> Result<Exit, Failure> 
         ));
     }
     let name = args.name.clone().unwrap_or_else(|| name(&snapshots));
+    let (snapshots, renamed) = named::fitting(snapshots);
+    for (before, after) in &renamed {
+        console.note(&format!(
+            "note: {before} is called {after} here: a rack's servers have names of a-z, 0-9, `-` and `.`, up to 63"
+        ));
+    }
     let rack = rack(name, snapshots);
     machine::rack::examine(&rack)?;
     let nodes = shown::compare(&rack)?;
@@ -98,23 +105,10 @@ fn server(snapshot: HardwareSnapshot) -> Server {
     }
 }
 
-/// A rack's name is a DNS label: the only server's as far as it is one, else a word.
+/// A rack's name: the only server's as far as it can be one, else a word.
 fn name(snapshots: &[HardwareSnapshot]) -> String {
     let [only] = snapshots else {
         return "recorded".to_owned();
     };
-    let letters = only.metadata.name.as_str().chars().map(|letter| {
-        if letter.is_ascii_alphanumeric() {
-            letter.to_ascii_lowercase()
-        } else {
-            '-'
-        }
-    });
-    let name: String = letters.take(63).collect();
-    let name = name.trim_matches('-');
-    if name.is_empty() {
-        "recorded".to_owned()
-    } else {
-        name.to_owned()
-    }
+    named::label(only.metadata.name.as_str()).replace('.', "-")
 }

@@ -1,5 +1,6 @@
 //! Each prerequisite, met and not met and not known: what the doctor says, of which functions, and who mends it.
 mod cards;
+mod first;
 mod kernel_says;
 mod paths;
 mod premises;

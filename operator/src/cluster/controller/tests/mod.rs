@@ -4,6 +4,7 @@ mod batches;
 mod clocks;
 mod draining;
 mod hand;
+mod in_hand;
 mod lacking;
 mod leaving;
 mod maintenance;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::cluster::{
     condition::{self, About, Standing, said},
-    controller::{progress::NEEDLESS, rollout::Stand, writes::Write},
+    controller::{in_hand::is_ending, progress::NEEDLESS, rollout::Stand, writes::Write},
 };
 
 impl Seen<'_> {
@@ -74,7 +74,7 @@ impl Seen<'_> {
                 NodeProgress::Halted | NodeProgress::RolledBack
             )
         });
-        let planned: Vec<&NodeName> = plan.spec.nodes.iter().map(|node| &node.node).collect();
+        let mut planned: Vec<&NodeName> = plan.spec.nodes.iter().map(|node| &node.node).collect();
         if nodes.len() == planned.len() && nodes.iter().all(ended) {
             return (
                 Standing::Ready,
@@ -83,6 +83,8 @@ impl Seen<'_> {
             );
         }
         if is_current {
+            // What ends is of a rollout that is gone, and not of this one.
+            planned.retain(|name| !is_ending(self.world, name));
             let moving = planned.iter().any(|name| {
                 matches!(
                     self.course.stands.get(*name),

@@ -10,7 +10,7 @@ use super::{Seen, Verdict};
 use crate::{
     cluster::{
         condition::{About, Said, Standing, said},
-        controller::{rollout::Stand, sheet::is_in_the_way},
+        controller::{in_hand::is_ending, rollout::Stand, sheet::is_in_the_way},
     },
     render::window::closed_until,
 };
@@ -69,12 +69,16 @@ impl Seen<'_> {
             return (
                 Standing::Working,
                 "Applying".to_owned(),
-                format!(
-                    "{done} of {all} nodes are as declared; at work: {}{}",
-                    listed(&working),
-                    self.paused(nodes)
-                        .map_or_else(String::new, |paused| format!("; {paused}"))
-                ),
+                [
+                    Some(format!("{done} of {all} nodes are as declared")),
+                    Some(format!("at work: {}", listed(&working))),
+                    self.ending(nodes),
+                    self.paused(nodes),
+                ]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join("; "),
             );
         }
         let silent: Vec<&NodeName> = nodes
@@ -201,6 +205,18 @@ impl Seen<'_> {
         ))
     }
 
+    /// What is said of nodes whose agent ends a step of a grant that was taken back.
+    fn ending(&self, nodes: &[&NodeName]) -> Option<String> {
+        let ending = nodes.iter().filter(|name| is_ending(self.world, name));
+        let ending: Vec<&NodeName> = ending.copied().collect();
+        (!ending.is_empty()).then(|| {
+            format!(
+                "what was granted is taken back, and the step that its agent has in hand ends first on {}",
+                listed(&ending)
+            )
+        })
+    }
+
     /// Whether every goal of a node is met.
     pub(super) fn is_converged(&self, node: &NodeName) -> bool {
         self.course.stands.get(node) == Some(&Stand::Converged) && !self.survey.is_blocked(node)
@@ -294,10 +310,11 @@ impl Seen<'_> {
     /// Digest of the rollout that these nodes wait for or take part in.
     pub(super) fn open_rollout(&self, nodes: &[&NodeName]) -> Option<&str> {
         let open = nodes.iter().any(|name| {
-            !matches!(
-                self.course.stands.get(*name),
-                None | Some(Stand::Converged | Stand::Failed(_))
-            )
+            !is_ending(self.world, name)
+                && !matches!(
+                    self.course.stands.get(*name),
+                    None | Some(Stand::Converged | Stand::Failed(_))
+                )
         });
         let current = self.course.current.as_ref().filter(|_| open)?;
         nodes

@@ -61,6 +61,20 @@ impl Hand {
         self.says(name, state, |_| None);
     }
 
+    /// An agent says how it ended a grant that was taken back, and shows its machine, which another boot may have.
+    pub fn gives_up(&mut self, name: &str, booted: bool) {
+        self.reports(name);
+        self.change(name, |card_node| {
+            let status = card_node.status.as_mut().expect("its agent has reported");
+            let progress = status.grant.as_mut().expect("it was at work");
+            progress.state = GrantState::Void;
+            progress.why = Some("it was withdrawn before it ended".to_owned());
+            if booted {
+                status.boot_id = Some(BootId("another".into()));
+            }
+        });
+    }
+
     fn says(
         &mut self,
         name: &str,

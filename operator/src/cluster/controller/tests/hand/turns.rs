@@ -15,7 +15,7 @@ use crate::cluster::{
         world::{number, stays},
         writes::{CardNodeWrite, Write},
     },
-    names::{DRAIN_TAINT, GONE_SINCE, REVERTS},
+    names::{DRAIN_TAINT, REVERTS},
     read::Unread,
 };
 
@@ -179,7 +179,8 @@ impl Hand {
             },
             |known| (**known).clone(),
         );
-        let marked = card_node.annotations().contains_key(GONE_SINCE);
+        let before = CardNodeWrite::of(&card_node);
+        let marked = before.gone_since.is_some();
         let said = match (&known, &to.gone_since) {
             (None, _) => format!("make {name}"),
             (Some(_), Some(_)) if !marked => format!("mark {name}"),
@@ -187,6 +188,9 @@ impl Hand {
             (Some(known), _) => match (&known.spec.grant, &to.spec.grant) {
                 (Some(_), Some(_)) => format!("drained {} on {name}", to.spec.drained.len()),
                 (_, Some(_)) => format!("grant {name}"),
+                (None, None) if before.in_hand_until.is_some() && to.in_hand_until.is_none() => {
+                    format!("wait for {name} no more")
+                }
                 (_, None) => match to.spec.approval {
                     Some(approval) => format!("have {name} keep {approval:?}"),
                     None => format!("withdraw {name}"),
@@ -199,13 +203,15 @@ impl Hand {
             "{said} is decided on what is there"
         );
         card_node.spec = to.spec.clone();
-        match &to.gone_since {
-            Some(since) => {
-                let annotations = card_node.annotations_mut();
-                annotations.insert(GONE_SINCE.to_owned(), since.clone());
-            }
-            None => {
-                card_node.annotations_mut().remove(GONE_SINCE);
+        for (name, said) in to.marks() {
+            match said {
+                Some(said) => {
+                    let annotations = card_node.annotations_mut();
+                    annotations.insert(name.to_owned(), said.clone());
+                }
+                None => {
+                    card_node.annotations_mut().remove(name);
+                }
             }
         }
         card_node.metadata.resource_version = Some(self.next());
