@@ -180,6 +180,11 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
                     let is_built = verdict.standing == Standing::Ready;
                     (verdict, is_built, write)
                 }
+                Some(Ended::Failed(_)) | None
+                    if same && !asked && job::lost_its_model(build, job) =>
+                {
+                    (dropped(build), false, None)
+                }
                 Some(Ended::Failed(why)) if same && !asked => (
                     stalled("BuildFailed", failed(build, &recipe, job, &why)),
                     false,
@@ -215,6 +220,18 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
         artifact,
         writes: write.into_iter().collect(),
     }
+}
+
+/// The server has no image volumes, and takes them out of what it stores without a word.
+fn dropped(build: &ModelBuild) -> Verdict {
+    stalled(
+        "ImageVolumesMissing",
+        format!(
+            "this API server drops image volumes, by which a model of `oci` is mounted (they are on from Kubernetes 1.35, before that with the feature gate ImageVolume): put the model on a claim and name it by `pvc`; or once servers and kubelets have them, `kubectl annotate mbuild {} -n {} --overwrite {REQUESTED_AT}=\"$(date)\"`",
+            build.name_any(),
+            build.namespace().unwrap_or_default()
+        ),
+    )
 }
 
 /// What was built before is there still.

@@ -4,6 +4,7 @@ use crd::{
     id::Digest,
     kind::{ModelBuild, ModelBuildSpec, OciStore, PodOptions},
 };
+use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
 use serde_json::{Value, json};
 
@@ -25,6 +26,8 @@ const TRIES: u32 = 3;
 const LIMIT_SECONDS: u32 = 24 * 60 * 60;
 /// Where the model is mounted.
 const MODEL: &str = "/model";
+/// The model's volume.
+const VOLUME: &str = "model";
 /// The container that builds.
 const BUILD: &str = "build";
 /// The container that pushes what was built.
@@ -108,7 +111,7 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
         arguments,
         volumes: vec![
             Volume {
-                name: "model",
+                name: VOLUME,
                 path: MODEL.to_owned(),
                 access: Access::Read,
                 source,
@@ -151,6 +154,15 @@ pub fn job(build: &ModelBuild, recipe: &Recipe, requested: Option<&str>) -> Want
             },
         }),
     }
+}
+
+/// Whether a job's model was to be mounted from a registry, and the server stored it without.
+pub fn lost_its_model(build: &ModelBuild, job: &Job) -> bool {
+    let spec = job.spec.as_ref();
+    let pod = spec.and_then(|spec| spec.template.spec.as_ref());
+    let mut volumes = pod.into_iter().flat_map(|pod| pod.volumes.iter().flatten());
+    let is_there = volumes.any(|volume| volume.name == VOLUME && volume.image.is_some());
+    build.spec.source.oci.is_some() && !is_there
 }
 
 /// Pushes what was built, and leaves the digest as its last words: by these the build is known.

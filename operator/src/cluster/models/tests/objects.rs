@@ -4,9 +4,12 @@ use serde_json::json;
 
 use super::{
     declared::{tiny_build, with},
-    hand::Hand,
+    hand::{Hand, at},
 };
-use crate::{cluster::names::PROGRAM, state::models::ModelDigests};
+use crate::{
+    cluster::names::{PROGRAM, REQUESTED_AT},
+    state::models::ModelDigests,
+};
 
 /// Every container of ours is one that Pod Security `restricted` takes, and mounts what it needs.
 #[test]
@@ -168,4 +171,35 @@ fn the_quickstart_names_the_model_that_lies_beside_it() {
     let model = examples.join("models/tiny-guide");
     let digest = ModelDigests::default().compute(&model).unwrap();
     assert_eq!(source.and_then(|source| source.digest), Some(digest));
+}
+
+/// A server without image volumes stores the Job without the model, and says nothing of it: the build does.
+#[test]
+fn a_server_that_drops_an_artifact_is_said_to() {
+    let reference = format!("registry.example/models/tiny@sha256:{}", "0".repeat(64));
+    let mut build = tiny_build();
+    build["source"] = json!({ "oci": { "reference": reference } });
+    let mut hand = Hand::new();
+    hand.build("tiny", &build);
+    hand.turn();
+    assert_eq!(hand.turn(), ["build Building"], "a server that has them");
+    let (place, job) = {
+        let job = hand.job("tiny");
+        let mut stored = serde_json::to_value(job.as_ref()).unwrap();
+        stored["spec"]["template"]["spec"]["volumes"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|volume| volume["name"] != json!("model"));
+        let stored: Job = serde_json::from_value(stored).unwrap();
+        (at(stored.metadata.name.as_deref().unwrap()), stored)
+    };
+    hand.world.jobs.insert(place, std::sync::Arc::new(job));
+    assert_eq!(hand.turn(), ["build stalled ImageVolumesMissing"]);
+    assert!(hand.says_of_build("tiny").contains("name it by `pvc`"));
+    // Its pod finds no model and fails: that says less.
+    hand.job_ends("tiny", "Failed");
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.annotate("tiny", REQUESTED_AT, "now");
+    let turn = hand.turn();
+    assert!(turn[1].starts_with("delete Job"), "{turn:?}");
 }
