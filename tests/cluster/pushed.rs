@@ -126,8 +126,20 @@ pub fn what_was_pushed_is_mounted(plane: &mut ControlPlane) {
     is_served(plane, ["mounted", ""]);
 }
 
-/// One that drops them from whatever has them.
+/// One that drops them from whatever has them: a model that is one is told of, for its Job has none.
 pub fn what_was_pushed_is_copied(plane: &mut ControlPlane) {
     let _fleet = Fleet::start(plane, &[]);
     is_served(plane, ["", "pull"]);
+    let reference = format!("registry.example/models/tiny@sha256:{}", "b".repeat(64));
+    let from = format!(
+        r#"--patch={{"spec":{{"model":{{"pvc":null,"digest":null,"oci":{{"reference":"{reference}"}}}}}}}}"#
+    );
+    let patch = ["patch", "smodel/tiny-guide", "-n", "team", "--type=merge"];
+    plane.kubectl(&[&patch[..], &[&from]].concat()).expected();
+    let reason = r#".status.conditions[?(@.type=="Stalled")].reason"#;
+    until(
+        "the build says what the server does",
+        || field(plane, "team", "mbuild/tiny-guide", reason),
+        |reason| reason == "ImageVolumesMissing",
+    );
 }
