@@ -30,12 +30,14 @@ pub(super) fn socs(patient: &Patient<'_>) -> Vec<Seen> {
             "see that cards sit in their slots and have power, and what `lspci -d 17cb:` shows; a virtual machine must be given them",
         )
     } else {
-        let cards = patient.topology.cards().len();
-        Seen::pass(format!(
-            "{} on {}",
-            counted(socs.len(), "SoC"),
-            counted(cards, "card")
-        ))
+        let count = counted(socs.len(), "SoC");
+        let cards = counted(patient.topology.cards().len(), "card");
+        let unplaced = socs.iter().any(|soc| patient.is_unplaced(soc.address));
+        Seen::pass(if unplaced {
+            format!("{count}, on cards that only root can tell apart")
+        } else {
+            format!("{count} on {cards}")
+        })
     };
     vec![seen.from(BUS)]
 }

@@ -76,18 +76,11 @@ fn lonely(patient: &Patient<'_>, soc: PciAddress, count: usize) -> Seen {
         .filter(|other| *other != soc)
         .filter_map(|other| patient.topology.parting(soc, other).err())
         .collect();
-    let unread = |bridge: &PciAddress| {
-        let function = patient.topology.function(*bridge);
-        function.is_some_and(|f| f.port == Some(PortKind::Bridge) && f.acs.get().is_none())
-    };
     if apart
         .iter()
-        .any(|why| matches!(why, Apart::NotASwitch(bridge) if unread(bridge)))
+        .any(|why| matches!(why, Apart::NotASwitch(bridge) if patient.is_unread(*bridge)))
     {
-        return Seen::unknown(
-            "unknown: what the bridges above it are could not be read",
-            "look again as root",
-        );
+        return Seen::unplaced();
     }
     if apart.iter().any(|why| matches!(why, Apart::Unplaced(_))) {
         return Seen::unknown(

@@ -5,7 +5,7 @@ use crd::{
     declaration::{Declaration, Declared},
     id::PciAddress,
     kind::P2PGroupSpec,
-    snapshot::{HardwareSnapshot, Prerequisites, Soc},
+    snapshot::{HardwareSnapshot, PortKind, Prerequisites, Soc},
 };
 
 use super::seen::Seen;
@@ -72,6 +72,18 @@ impl<'a> Patient<'a> {
                 self.meant.sets.iter().any(|set| set.contains(&soc))
             }
         }
+    }
+
+    /// Whether that is a bridge of which it could not be read whether it is a switch's port.
+    pub(super) fn is_unread(&self, bridge: PciAddress) -> bool {
+        let function = self.topology.function(bridge);
+        function.is_some_and(|f| f.port == Some(PortKind::Bridge) && f.acs.get().is_none())
+    }
+
+    /// Whether such a bridge is above a SoC: which card it is on is not known.
+    pub(super) fn is_unplaced(&self, soc: PciAddress) -> bool {
+        let line = self.topology.ancestry(soc).unwrap_or_default();
+        line.iter().any(|function| self.is_unread(function.address))
     }
 
     /// The bound driver of a function.

@@ -86,6 +86,14 @@ impl Seen {
         .from("prerequisites")
     }
 
+    /// A SoC of which it is not known what it hangs on.
+    pub(super) fn unplaced() -> Self {
+        Self::unknown(
+            "unknown: what the bridges above it are could not be read",
+            "look again as root",
+        )
+    }
+
     /// A fact, judged where it is known.
     pub(super) fn told<T>(fact: &Fact<T>, judge: impl FnOnce(&T) -> Self) -> Self {
         match fact.get() {

@@ -229,3 +229,34 @@ fn socs_that_are_recorded_and_not_there() {
     check(gone(true), "identity", Pass, "5 SoCs as recorded", 0);
     check(gone(true), "identity", Untold, "/sys/bus/pci/devices", 3);
 }
+
+/// Whoever may not read what a bridge is knows of no card, and is sent to look for no fault of one.
+#[test]
+fn cards_that_cannot_be_told_apart_are_no_fault() {
+    use Verdict::{Pass, Unknown as Untold};
+    let unread = |s: &mut HardwareSnapshot| {
+        for function in &mut s.functions {
+            if matches!(
+                function.port,
+                Some(PortKind::SwitchUpstream | PortKind::SwitchDownstream)
+            ) {
+                function.port = Some(PortKind::Bridge);
+                function.acs = Fact::unknown(crd::Unknown::NoPermission, "config");
+            }
+        }
+        for soc in &mut s.socs {
+            soc.board_serial = known("one".into());
+        }
+    };
+    check(unread, "socs", Pass, "8 SoCs, on cards that only root", 0);
+    for (id, functions) in [("card-whole", 8), ("board-serial", 0)] {
+        let found = check(
+            unread,
+            id,
+            Untold,
+            "what the bridges above it are",
+            functions,
+        );
+        assert_eq!(found.fix, "look again as root");
+    }
+}
