@@ -27,6 +27,21 @@ pub fn is_ending(world: &World, name: &NodeName) -> bool {
     taken_back(world, name).is_some()
 }
 
+/// Whether a node's agent may be at work: on a grant whose end its rollout does not know, or on the rest of one that is taken
+/// back.
+pub fn works(world: &World, name: &NodeName) -> bool {
+    let card_node = world.card_nodes.get(name);
+    let granted = card_node.and_then(|card_node| card_node.spec.grant.as_ref());
+    let goes_on = granted.is_some_and(|grant| {
+        let plan = world.plans.last().map(AsRef::as_ref);
+        matches!(
+            recorded(plan, name, grant),
+            Recorded::As(None | Some(NodeProgress::Applying))
+        )
+    });
+    goes_on || is_ending(world, name)
+}
+
 /// A grant that is taken back, of which its agent has a step in hand.
 enum TakenBack<'a> {
     /// It is there still.

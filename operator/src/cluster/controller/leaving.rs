@@ -14,6 +14,7 @@ use machine::Timestamp;
 
 use super::{
     declared::policy_ref,
+    in_hand,
     sheet::Reverts,
     survey::Survey,
     world::{World, stays},
@@ -97,8 +98,11 @@ pub fn left<'a>(world: &'a World, survey: &'a Survey, policy: &CardPolicy) -> Le
         };
         // A Node that is gone has no labels to be selected by.
         let here = selected.contains(&name) || !world.nodes.contains_key(name);
-        let is_left =
-            known.reverts.have(&object) || (here && known.all_is_left && !known.reverts.are_none());
+        // What its agent has in hand may be this policy's, and is in no ledger that was seen.
+        let works = here && in_hand::works(world, name);
+        let is_left = works
+            || known.reverts.have(&object)
+            || (here && known.all_is_left && !known.reverts.are_none());
         if !is_left {
             continue;
         }

@@ -225,3 +225,22 @@ fn who_was_given_up_is_not_waited_for_again() {
     assert!(turned.contains(&"withdraw n1".to_owned()), "{turned:?}");
     assert_eq!(until(&hand, "n1"), None);
 }
+
+/// What a step in hand leaves behind is in no ledger yet: a policy that is deleted meanwhile is not let go for that.
+#[test]
+fn a_policy_that_reverts_waits_for_the_step_in_hand() {
+    let mut hand = inside_a_step();
+    hand.deletes_all();
+    let mut before = Vec::new();
+    for _ in 0..4 {
+        before.extend(hand.turn());
+    }
+    assert!(!before.contains(&"release policy".to_owned()), "{before:?}");
+    hand.gives_up("n1", false);
+    let mut after = Vec::new();
+    for _ in 0..4 {
+        after.extend(hand.turn());
+    }
+    assert!(after.contains(&"release policy".to_owned()), "{after:?}");
+    assert_eq!(hand.turn(), [""; 0]);
+}
