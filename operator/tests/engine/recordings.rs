@@ -341,3 +341,19 @@ fn several_recordings_in_one_json_document_are_read_as_they_are_written() {
     let said = lab.plain(&["snapshot", "verify", "all.json"]).expect(11);
     assert!(said.stderr.contains("all.json:1:"), "{}", said.stderr);
 }
+
+/// Yesterday's and today's of one machine are two recordings, and no mistake.
+#[test]
+fn two_recordings_of_a_machine_are_each_verified() {
+    let lab = recorded(&[]);
+    lab.run("state", &["rack", "set", "vm.max_map_count", "70000"])
+        .expect(0);
+    lab.run("state", &["snapshot", "--out", "two.yaml"])
+        .expect(0);
+    let both = ["snapshot", "verify", "one.yaml", "two.yaml"];
+    let said = lab.plain(&both).expect(0).stdout;
+    assert_eq!(said.matches("  whole").count(), 2, "{said}");
+    edit(&lab, "aic-01", "aic-02");
+    let said = lab.plain(&both).expect(11).stdout;
+    assert_eq!(said.matches("  whole").count(), 1, "{said}");
+}
