@@ -48,12 +48,30 @@ impl News {
         }
     }
 
+    /// Keeps something for later. What it makes out of date goes: a worker that ends again and again beside a long step says no
+    /// more than that it does.
+    fn keep(&mut self, event: Event) {
+        self.later.retain(|earlier| !is_newer(&event, earlier));
+        self.later.push_back(event);
+    }
+
     /// What has come since, where there is room to keep what it leaves to be done.
     fn heard(&mut self) -> Option<Event> {
-        // One event leaves no more than itself.
         (self.later.len() < LATER)
             .then(|| self.received.try_recv().ok())
             .flatten()
+    }
+}
+
+/// Whether one event says all that an earlier one said.
+fn is_newer(event: &Event, earlier: &Event) -> bool {
+    match (event, earlier) {
+        (Event::Listening { id, .. }, Event::Listening { id: before, .. })
+        | (Event::Tended(Tended::Fell(id)), Event::Tended(Tended::Fell(before))) => id == before,
+        (Event::Tended(Tended::Failed(doing, _)), Event::Tended(Tended::Failed(before, _))) => {
+            doing == before
+        }
+        _ => false,
     }
 }
 
@@ -87,7 +105,9 @@ impl Supervisor {
                     let failed = listens.err();
                     let failed =
                         failed.map(|failure| Event::Tended(Tended::Failed("listening", failure)));
-                    self.news.later.extend(failed);
+                    if let Some(failed) = failed {
+                        self.news.keep(failed);
+                    }
                     Some(Event::Listening {
                         id,
                         generation,
@@ -97,11 +117,53 @@ impl Supervisor {
                 }
                 other => Some(other),
             };
-            self.news.later.extend(later);
+            if let Some(later) = later {
+                self.news.keep(later);
+            }
         }
         if let Err(failure) = self.restart_due(room) {
             let failed = Event::Tended(Tended::Failed("restart", failure));
-            self.news.later.push_back(failed);
+            self.news.keep(failed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_ends_again_and_again_is_kept_once() {
+        let (_events, received) = sync_channel(1);
+        let mut news = News::of(received);
+        let worker = |name: &str| WorkerId(name.to_owned());
+        for generation in 0..5 {
+            for id in ["a", "b"] {
+                news.keep(Event::Tended(Tended::Fell(worker(id))));
+                news.keep(Event::Listening {
+                    id: worker(id),
+                    generation,
+                    address: String::new(),
+                    pids: Vec::new(),
+                });
+            }
+            news.keep(Event::Reload);
+        }
+        let mut listening = Vec::new();
+        let mut others = 0;
+        while let Ok(event) = news.next(Duration::ZERO) {
+            match event {
+                Event::Listening { generation, .. } => listening.push(generation),
+                _ => others += 1,
+            }
+        }
+        assert_eq!(listening, [4, 4], "the last word of each");
+        assert_eq!(
+            others,
+            2 + 5,
+            "of each that it ended, and all else as it came"
+        );
     }
 }
