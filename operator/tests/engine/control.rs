@@ -45,19 +45,11 @@ fn a_down_whose_up_dies_before_it_begins_puts_the_machine_back_itself() {
     assert_eq!(lab.registers("state").words, before.words);
 }
 
-/// Changes a file of the laboratory.
-fn edit(lab: &Lab, file: &str, from: &str, to: &str) {
-    let text = fs::read_to_string(lab.path(file)).unwrap();
-    assert!(text.contains(from), "{text}");
-    fs::write(lab.path(file), text.replacen(from, to, 1)).unwrap();
-}
-
 /// What could be put back stays so: `up` does not build it up again because something else is in the way.
 #[test]
 fn a_down_that_is_held_up_has_the_last_word_all_the_same() {
     let lab = Lab::new();
-    edit(
-        &lab,
+    lab.edit(
         "declared/policy.yaml",
         "rule: Revert",
         "rule: Revert\n    mdp: true",
@@ -110,7 +102,7 @@ fn a_down_for_other_servers_than_those_of_the_up_touches_none() {
 #[test]
 fn whoever_waits_for_a_worker_that_was_left_can_be_stopped() {
     let lab = Lab::new();
-    edit(&lab, "declared/model.yaml", "slots: 1", "slots: 11");
+    lab.edit("declared/model.yaml", "slots: 1", "slots: 11");
     let held = lab.path("held");
     fs::write(&held, "").unwrap();
     let up = Up::start(&lab, &["up", "-f", "declared"]);

@@ -81,6 +81,13 @@ impl Lab {
         fs::write(self.path("rack.yaml"), rack).unwrap();
     }
 
+    /// Replaces something in a file, which has it.
+    pub fn edit(&self, file: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(file)).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(self.path(file), text.replacen(from, to, 1)).unwrap();
+    }
+
     /// A path in the laboratory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

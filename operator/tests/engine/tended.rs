@@ -13,13 +13,6 @@ use crate::{
     supervision::{PATIENCE, Up, workers},
 };
 
-/// Changes a file of the laboratory.
-fn edit(lab: &Lab, file: &str, from: &str, to: &str) {
-    let text = fs::read_to_string(lab.path(file)).unwrap();
-    assert!(text.contains(from), "{text}");
-    fs::write(lab.path(file), text.replacen(from, to, 1)).unwrap();
-}
-
 /// One that ends while a SoC of another set does not come up comes back meanwhile.
 #[test]
 fn a_worker_that_ends_beside_a_reset_does_not_wait_for_it() {
@@ -28,7 +21,7 @@ fn a_worker_that_ends_beside_a_reset_does_not_wait_for_it() {
     up.hears("serves on");
     let fault = "reset-hangs:0000:27:00.0";
     lab.run("state", &["rack", "fault", fault]).expect(0);
-    edit(&lab, "declared/group.yaml", "count: 1", "count: 2");
+    lab.edit("declared/group.yaml", "count: 1", "count: 2");
     // For a quarter of an hour of the rack, which are 22 seconds.
     up.hears("soc.wait        SoC 0000:27:00.0");
     let running = workers(&lab);

@@ -8,10 +8,11 @@ use std::{collections::BTreeMap, time::Duration};
 use crd::kind::ModelBuild;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube_client::ResourceExt;
-use machine::Timestamp;
 
 use super::{
-    Verdict, stalled, working,
+    Verdict,
+    since::Since,
+    stalled, working,
     world::{Place, World},
 };
 use crate::cluster::{controller::stays, names::BUILD_LABEL};
@@ -41,15 +42,15 @@ enum Stand<'a> {
     Bound,
 }
 
-/// Since when claims could not be used, by this controller's own clock: a server's may be another.
+/// Since when claims could not be used, by place and reason.
 #[derive(Debug, Default)]
-pub struct Unusable(BTreeMap<(Place, &'static str), Timestamp>);
+pub struct Unusable(Since<(Place, &'static str)>);
 
 impl Unusable {
     /// Looks at the claims of all builds; for how long each that cannot be used has not been.
     pub fn look(&mut self, world: &World) -> BTreeMap<Place, Duration> {
         let builds = world.builds.values().filter(|build| stays(build.as_ref()));
-        let mut now = BTreeMap::new();
+        let mut now = Vec::new();
         for build in builds {
             for claim in [source(build), store(build)].into_iter().flatten() {
                 let reason = match stand(world, &claim) {
@@ -57,15 +58,12 @@ impl Unusable {
                     Stand::Unbound(_) if is_waited_for(world, build) => UNBOUND,
                     Stand::Unbound(_) | Stand::Bound => continue,
                 };
-                let key = (claim, reason);
-                let since = self.0.get(&key).copied().unwrap_or(world.now);
-                now.insert(key, since);
+                now.push((claim, reason));
             }
         }
-        self.0 = now;
-        let waited = self.0.iter();
+        let waited = self.0.look(world.now, now.into_iter());
         waited
-            .map(|((claim, _), since)| (claim.clone(), since.until(world.now)))
+            .map(|((claim, _), waited)| (claim.clone(), waited))
             .collect()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
 //! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `artifact` (what of it lies in a registry), `unread` (what of another version is left as it is), `obstacle` (what keeps
-//! a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
+//! a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `since` (for how long something has been so), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
 //! in common), `wanted` (whether it stands there already).
 //! `measures` is for those who watch.
 //!
@@ -19,6 +19,7 @@ mod pod;
 mod podless;
 mod recipe;
 mod serving;
+mod since;
 mod standing;
 mod stores;
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! Pods that no node takes: a scheduler found none with the room, or that they may be put on. It goes on when one is there.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube_client::ResourceExt;
-use machine::Timestamp;
 
 use super::{
-    Verdict, stalled,
+    Verdict,
+    since::Since,
+    stalled,
     world::{Place, World},
 };
 use crate::cluster::controller::stays;
@@ -18,24 +16,20 @@ use crate::cluster::controller::stays;
 const SOON: Duration = Duration::from_secs(30);
 const REASON: &str = "Unschedulable";
 
-/// Since when pods have had no node, by this controller's own clock: a server's may be another.
+/// Since when pods have had no node, by place and uid.
 #[derive(Debug, Default)]
-pub struct Placeless(BTreeMap<(Place, String), Timestamp>);
+pub struct Placeless(Since<(Place, String)>);
 
 impl Placeless {
     /// Looks at all pods; those that no node has taken for longer than that takes.
     pub fn look(&mut self, world: &World) -> BTreeSet<Place> {
-        let now: BTreeMap<_, _> = (world.pods.iter())
-            .filter(|(_, pod)| has_none(pod))
-            .map(|(place, pod)| {
-                let key = (place.clone(), pod.uid().unwrap_or_default());
-                let since = self.0.get(&key).copied().unwrap_or(world.now);
-                (key, since)
-            })
-            .collect();
-        self.0 = now;
-        let waited = (self.0.iter()).filter(|(_, since)| since.until(world.now) >= SOON);
-        waited.map(|((place, _), _)| place.clone()).collect()
+        let none = world.pods.iter().filter(|(_, pod)| has_none(pod));
+        let none = none.map(|(place, pod)| (place.clone(), pod.uid().unwrap_or_default()));
+        let waited = self.0.look(world.now, none);
+        waited
+            .filter(|(_, waited)| *waited >= SOON)
+            .map(|((place, _), _)| place.clone())
+            .collect()
     }
 }
 

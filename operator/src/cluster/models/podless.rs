@@ -1,17 +1,15 @@
 //! Jobs without a pod: whoever admits pods refuses theirs, by a quota, a range of limits, Pod Security or an account that is not
 //! there. Kubernetes says so in an event, and in nothing that a job shows: it is told by the time that passes.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use crd::kind::ModelBuild;
 use k8s_openapi::api::batch::v1::Job;
 use kube_client::ResourceExt;
-use machine::Timestamp;
 
 use super::{
-    Verdict, job, stalled,
+    Verdict, job,
+    since::Since,
+    stalled,
     world::{Place, World},
 };
 
@@ -20,27 +18,20 @@ const SOON: Duration = Duration::from_secs(30);
 /// What a build says of it.
 const REASON: &str = "PodsRefused";
 
-/// Since when jobs were seen without a pod, by this controller's own clock: a server's may be another.
+/// Since when jobs were seen without a pod, by place and uid.
 #[derive(Debug, Default)]
-pub struct Podless(BTreeMap<(Place, String), Timestamp>);
+pub struct Podless(Since<(Place, String)>);
 
 impl Podless {
     /// Looks at all jobs; those that had no pod for longer than a pod takes.
     pub fn look(&mut self, world: &World) -> BTreeSet<Place> {
-        let now: BTreeMap<_, _> = (world.jobs.iter())
-            .filter(|(_, job)| has_none(world, job))
-            .map(|(place, job)| {
-                let key = (place.clone(), job.uid().unwrap_or_default());
-                let since = self.0.get(&key).copied().unwrap_or(world.now);
-                (key, since)
-            })
-            .collect();
-        self.0 = now;
-        let waited = self
-            .0
-            .iter()
-            .filter(|(_, since)| since.until(world.now) >= SOON);
-        waited.map(|((place, _), _)| place.clone()).collect()
+        let none = world.jobs.iter().filter(|(_, job)| has_none(world, job));
+        let none = none.map(|(place, job)| (place.clone(), job.uid().unwrap_or_default()));
+        let waited = self.0.look(world.now, none);
+        waited
+            .filter(|(_, waited)| *waited >= SOON)
+            .map(|((place, _), _)| place.clone())
+            .collect()
     }
 }
 
