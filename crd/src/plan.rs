@@ -294,6 +294,8 @@ pub enum ReportReason {
     NoFittingGroup,
     /// A model's build is not declared or does not fit.
     BuildMismatch,
+    /// A model comes from a volume or a registry, and nothing here mounts one.
+    ModelElsewhere,
     /// A build's target cannot be built on this node.
     CompilerMissing,
     /// Building it failed; it is tried again later.

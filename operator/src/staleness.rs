@@ -75,6 +75,7 @@ fn refuse_edited(saved: &SavedPlan) -> Result<(), Failure> {
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        sources: reconcile::Sources::Paths,
         failed: &failed,
     });
     let all = |plan: &Plan| -> Vec<Step> {

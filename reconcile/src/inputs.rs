@@ -22,8 +22,19 @@ pub struct Inputs<'a> {
     pub scope: Scope,
     /// What is not to be built for now: its model is left as it is.
     pub unbuilt: &'a Unbuilt,
+    /// Where models may come from.
+    pub sources: Sources,
     /// What earlier attempts failed on and is left alone for now, on each node.
     pub failed: &'a FailedSteps,
+}
+
+/// Where the models of what is planned may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sources {
+    /// From anywhere: a cluster mounts volumes and registries, and a recording may be of one of its nodes.
+    Any,
+    /// From paths: the engine builds here by itself.
+    Paths,
 }
 
 /// Objects whose program could not be built, each with why.

@@ -42,7 +42,7 @@ pub use compensation::{compensation, is_compensation};
 pub use digest::{node_digest, rollout_digest, rollout_digest_of, snapshot_digest};
 pub use doctor::doctor;
 pub use failed::{Concern, FailedStep, FailedSteps, NextTry, SpentResets, Word};
-pub use inputs::{Inputs, NodeInput, Scope, Unbuilt};
+pub use inputs::{Inputs, NodeInput, Scope, Sources, Unbuilt};
 pub use judge::judge;
 pub use plan::{
     boot::{BootParameters, boot_parameters},

@@ -46,6 +46,7 @@ mod tests {
             models: &BTreeMap::new(),
             scope: Scope::Everything,
             unbuilt: &BTreeMap::new(),
+            sources: reconcile::Sources::Paths,
             failed: &FailedSteps::new(),
         })
     }

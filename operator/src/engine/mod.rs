@@ -145,6 +145,7 @@ impl Engine<'_> {
             models: &models,
             scope: self.scope,
             unbuilt: &self.builds.unbuilt,
+            sources: reconcile::Sources::Paths,
             failed: &self.left_alone(nodes)?,
         };
         let plan = reconcile::plan(&inputs);

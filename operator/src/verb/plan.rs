@@ -200,6 +200,7 @@ fn offline(
         models: &models,
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        sources: reconcile::Sources::Any,
         failed: &BTreeMap::new(),
     });
     Ok((engine::checked(plan, &declared.declaration, &nodes)?, nodes))

@@ -11,6 +11,7 @@ mod control;
 mod crash;
 mod damaged;
 mod doctor;
+mod elsewhere;
 mod exits;
 mod full;
 mod hangup;

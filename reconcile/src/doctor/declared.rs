@@ -20,6 +20,7 @@ pub(super) fn goals(patient: &Patient<'_>) -> Vec<Seen> {
         models: &BTreeMap::new(),
         scope: crate::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        sources: crate::Sources::Any,
         failed: &BTreeMap::new(),
     });
     let node = &patient.snapshot.metadata.name;

@@ -12,7 +12,7 @@ use super::{
     draft::{Draft, declared, fact},
     work::{NodeWork, obstacle, push},
 };
-use crate::{Inputs, program, view::View};
+use crate::{Inputs, Sources, program, view::View};
 
 /// The vendor advises this much memory for large models through the host, in MiB (1 TB).
 const ADVISED_MIB: u64 = 1_000_000_000_000 / (1024 * 1024);
@@ -86,6 +86,22 @@ impl Site<'_, '_> {
             );
             if !self.work.obstacles.contains(&failed) {
                 self.work.obstacles.push(failed);
+            }
+            return None;
+        }
+        if !present && self.inputs.sources == Sources::Paths && request.source.path.is_none() {
+            let elsewhere = obstacle(
+                &request.object,
+                "/spec/model",
+                ReportReason::ModelElsewhere,
+                format!(
+                    "{} takes its model from a volume or a registry, which only a cluster has",
+                    request.object
+                ),
+                "give `path` to build and serve it here",
+            );
+            if !self.work.obstacles.contains(&elsewhere) {
+                self.work.obstacles.push(elsewhere);
             }
             return None;
         }

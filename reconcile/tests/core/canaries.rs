@@ -161,6 +161,7 @@ fn a_node_that_cannot_be_looked_at_may_be_the_canary() {
             models: &BTreeMap::new(),
             scope: Scope::Cards,
             unbuilt: &BTreeMap::new(),
+            sources: reconcile::Sources::Any,
             failed: &BTreeMap::new(),
         });
         assert_eq!(runs(&plan).len(), count, "{labels:?}");

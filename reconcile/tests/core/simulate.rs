@@ -40,6 +40,7 @@ pub fn plan_without(
         models: &models,
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        sources: reconcile::Sources::Any,
         failed,
     })
 }

@@ -380,6 +380,7 @@ fn cards_alone_keep_to_the_numbers_too() {
         models: &BTreeMap::new(),
         scope: Scope::Cards,
         unbuilt: &BTreeMap::new(),
+        sources: reconcile::Sources::Any,
         failed: &BTreeMap::new(),
     });
     assert_eq!(check(&plan, &declaration, &given), Vec::new());

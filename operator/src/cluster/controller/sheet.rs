@@ -165,6 +165,7 @@ pub fn planned(declaration: &Declaration, nodes: &[NodeInput]) -> Plan {
         models: &BTreeMap::new(),
         scope: Scope::Cards,
         unbuilt: &BTreeMap::new(),
+        sources: reconcile::Sources::Any,
         failed: &BTreeMap::new(),
     })
 }

@@ -128,6 +128,7 @@ fn plan(declaration: &Declaration, snapshot: &HardwareSnapshot) -> crd::plan::Pl
         models: &BTreeMap::new(),
         scope: reconcile::Scope::Everything,
         unbuilt: &BTreeMap::new(),
+        sources: reconcile::Sources::Paths,
         failed: &BTreeMap::new(),
     })
 }
