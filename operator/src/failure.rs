@@ -126,9 +126,15 @@ impl Failure {
             Self::Journal(JournalError::Damaged { .. }) => {
                 "somebody edited it: put the file back, or move it and ledger.json away and run `shardplane plan` to see what is left to undo".into()
             }
-            Self::State(StateError::Damaged { .. })
-            | Self::Room(RoomError::State(StateError::Damaged { .. })) => {
-                "put the file back from a backup, or move it away knowing that what it recorded is lost".into()
+            Self::State(StateError::Lost { path }) => format!(
+                "put it back from a backup; or move {} away too, knowing that nobody restores then what was changed",
+                path.with_file_name("journal").display()
+            ),
+            Self::State(StateError::Damaged { path, .. })
+            | Self::Room(RoomError::State(StateError::Damaged { path, .. })) => {
+                // A journal alone says that its ledger was lost.
+                let it = if path.ends_with("ledger.json") { "it and the journal beside it" } else { "it" };
+                format!("put the file back from a backup, or move {it} away knowing that what it recorded is lost")
             }
             Self::Said { hint, .. } => hint.clone(),
             Self::CutOff { source, .. } => {
@@ -266,7 +272,7 @@ fn state(error: &StateError) -> Exit {
     match error {
         StateError::Write { source, .. } => io_exit(source, Exit::CannotWrite),
         StateError::Read { source, .. } => io_exit(source, Exit::Missing),
-        StateError::Damaged { .. } => Exit::Missing,
+        StateError::Damaged { .. } | StateError::Lost { .. } => Exit::Missing,
     }
 }
 

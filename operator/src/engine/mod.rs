@@ -290,6 +290,7 @@ impl Engine<'_> {
         ProgramStore::new(self.room.state.programs()).sweep()?;
         for node in &self.room.nodes {
             let folder = self.room.state.node(&node.name)?;
+            ledger::begin(&folder)?;
             let mut journal = Journal::open(&folder.join("journal"))?;
             let open = journal.open_steps();
             if open.is_empty() && !journal.run_is_open() {

@@ -15,22 +15,44 @@ fn file(node: &Path) -> PathBuf {
 }
 
 /// Reads a node's ledger; an empty one where nothing was ever changed. A damaged one is an error, never taken for empty:
-/// it holds what `down` puts back. One that an earlier version wrote has no checksum, and is read as it stands.
+/// it holds what `down` puts back; nor is one that is gone while a journal beside it tells of steps. One that an earlier
+/// version wrote has no checksum, and is read as it stands.
 pub fn read(node: &Path) -> Result<Ledger, StateError> {
     let path = file(node);
     let Some(mut kept) = read_json::<Map<String, Value>>(&path)? else {
-        return Ok(Ledger::default());
+        return if has_journal(node) {
+            Err(StateError::Lost { path })
+        } else {
+            Ok(Ledger::default())
+        };
     };
     let damaged = |why: String| StateError::Damaged {
         path: path.clone(),
         why,
     };
     let said = kept.remove(CHECKSUM);
+    if said.is_none() && kept.is_empty() {
+        return Err(damaged("it says nothing, and has no checksum".to_owned()));
+    }
     let kept = Value::Object(kept);
     if said.is_some_and(|said| said.as_str() != Some(checksum(&kept).as_str())) {
         return Err(damaged("it is not what its checksum is of".to_owned()));
     }
     serde_json::from_value(kept).map_err(|error| damaged(error.to_string()))
+}
+
+/// Makes the ledger of a node that has none, before its journal has a record: from then on a journal alone tells that the
+/// ledger was lost.
+pub fn begin(node: &Path) -> Result<(), StateError> {
+    if read(node)? == Ledger::default() && !file(node).exists() {
+        write(node, &Ledger::default())?;
+    }
+    Ok(())
+}
+
+/// Whether a journal beside the ledger tells of steps.
+fn has_journal(node: &Path) -> bool {
+    std::fs::metadata(node.join("journal")).is_ok_and(|journal| journal.len() > 0)
 }
 
 /// Gives a node that has no ledger yet the one that it brings; one that it has stays, whoever wrote it.
@@ -44,23 +66,29 @@ pub fn bring(node: &Path, ledger: &Ledger) -> Result<(), StateError> {
         source,
     };
     durable::make_folder(node).map_err(write)?;
-    let bytes = serde_json::to_vec_pretty(ledger).map_err(|error| write(error.into()))?;
+    let sealed = sealed(ledger).map_err(|error| write(error.into()))?;
+    let bytes = serde_json::to_vec_pretty(&sealed).map_err(|error| write(error.into()))?;
     durable::create(&path, &bytes).map_err(write)
 }
 
 /// Replaces a node's ledger, wholly or not at all.
 pub fn write(node: &Path, ledger: &Ledger) -> Result<(), StateError> {
     let path = file(node);
-    let write = |error: serde_json::Error| StateError::Write {
+    let sealed = sealed(ledger).map_err(|error| StateError::Write {
         path: path.clone(),
         source: error.into(),
-    };
-    let mut kept = serde_json::to_value(ledger).map_err(write)?;
+    })?;
+    write_json(&path, &sealed)
+}
+
+/// A ledger with its checksum.
+fn sealed(ledger: &Ledger) -> serde_json::Result<Value> {
+    let mut kept = serde_json::to_value(ledger)?;
     let sum = checksum(&kept);
     if let Value::Object(keys) = &mut kept {
         keys.insert(CHECKSUM.to_owned(), Value::String(sum));
     }
-    write_json(&path, &kept)
+    Ok(kept)
 }
 
 fn checksum(kept: &Value) -> String {
@@ -97,6 +125,22 @@ mod tests {
             read(folder.path()),
             Err(StateError::Damaged { .. })
         ));
+    }
+
+    #[test]
+    fn a_ledger_that_is_gone_is_told_by_the_journal_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        begin(folder.path()).unwrap();
+        std::fs::write(folder.path().join("journal"), "a record").unwrap();
+        assert_eq!(read(folder.path()).unwrap(), Ledger::default());
+        begin(folder.path()).unwrap();
+        std::fs::write(file(folder.path()), "{}").unwrap();
+        let damaged = read(folder.path()).unwrap_err();
+        assert!(matches!(damaged, StateError::Damaged { .. }));
+        std::fs::remove_file(file(folder.path())).unwrap();
+        let lost = begin(folder.path()).unwrap_err();
+        assert!(matches!(lost, StateError::Lost { .. }));
+        assert!(matches!(read(folder.path()), Err(StateError::Lost { .. })));
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub enum StateError {
         /// What is wrong.
         why: String,
     },
+    /// A node's ledger is not there, though its journal tells of steps.
+    #[error("{path} is gone, and the journal beside it tells of steps that were carried out")]
+    Lost {
+        /// Where the ledger was.
+        path: PathBuf,
+    },
 }
 
 /// Where everything lies.

@@ -93,23 +93,17 @@ impl ProgramStore {
         }
     }
 
-    /// A program, if its files are there as they were recorded. Whoever loads it looks at every byte.
-    fn recorded(&self, path: &Path) -> Result<Option<PresentProgram>, StateError> {
-        let Some(mut record) = read_json::<Map<String, Value>>(path)? else {
-            return Ok(None);
-        };
+    /// A program, if its files are there as they were recorded. Whoever loads it looks at every byte. One whose record
+    /// cannot be read is as good as not there: it can be built again, and nothing but its workers waits for it.
+    fn recorded(&self, path: &Path) -> Option<PresentProgram> {
+        let mut record = read_json::<Map<String, Value>>(path).ok()??;
         // An earlier version recorded none.
         let known = record.remove(SIZES);
-        let program: PresentProgram =
-            serde_json::from_value(Value::Object(record)).map_err(|error| StateError::Damaged {
-                path: path.to_owned(),
-                why: error.to_string(),
-            })?;
-        let there = sizes(&self.program(&program.key)).ok().filter(|there| {
-            let known = known.and_then(|known| serde_json::from_value::<Sizes>(known).ok());
-            known.map_or(!there.is_empty(), |known| known == *there)
-        });
-        Ok(there.map(|_| program))
+        let program: PresentProgram = serde_json::from_value(Value::Object(record)).ok()?;
+        let there = sizes(&self.program(&program.key)).ok()?;
+        let known = known.and_then(|known| serde_json::from_value::<Sizes>(known).ok());
+        let whole = known.map_or(!there.is_empty(), |known| known == there);
+        (whole && path == self.record_file(&program.key)).then_some(program)
     }
 
     /// Every program that is whole, ordered by key.
@@ -138,7 +132,7 @@ impl ProgramStore {
             if hidden || path.extension().is_none_or(|ext| ext != "json") {
                 continue;
             }
-            programs.extend(self.recorded(&path)?);
+            programs.extend(self.recorded(&path));
         }
         programs.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(programs)
@@ -253,6 +247,14 @@ mod tests {
         assert!(!place.exists());
         store.sweep().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        // A record that is damaged, or somebody's copy of one under another name.
+        make();
+        let record = store.record_file(&program.key);
+        fs::copy(&record, folder.path().join("b3-copy.json")).unwrap();
+        assert_eq!(store.list().unwrap(), std::slice::from_ref(&program));
+        fs::write(&record, "{\"key\": ").unwrap();
+        fs::remove_file(folder.path().join("b3-copy.json")).unwrap();
+        assert_eq!(store.list().unwrap(), []);
         // As an earlier version left them.
         make();
         write_json(&store.record_file(&program.key), &program).unwrap();

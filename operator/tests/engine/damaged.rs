@@ -63,3 +63,34 @@ fn what_a_worker_cannot_load_is_set_aside_and_built_again() {
     let plan = ["plan", "-f", "declared", "--detailed-exitcode"];
     lab.run("state", &plan).expect(2);
 }
+
+/// What is kept of a program can be made again; what is kept of the machine cannot, and nobody goes on without it.
+#[test]
+fn a_record_of_a_program_is_made_again_and_a_ledger_that_is_gone_stops_every_verb() {
+    let (lab, program) = built();
+    let record = program.parent().unwrap().with_extension("json");
+    fs::write(&record, "{").unwrap();
+    let plan = ["plan", "-f", "declared", "--detailed-exitcode"];
+    assert!(lab.run("state", &plan).expect(2).stdout.contains("1 build"));
+    let ledger = lab.journal("state").with_file_name("ledger.json");
+    let kept = fs::read(&ledger).unwrap();
+    let registers = lab.registers("state");
+    let verbs: [&[&str]; 3] = [&plan, &["apply", "-f", "declared"], &["down"]];
+    for (damage, told) in [
+        (None, "is gone, and the journal"),
+        (Some("{}"), "is damaged"),
+    ] {
+        fs::remove_file(&ledger).unwrap();
+        if let Some(text) = damage {
+            fs::write(&ledger, text).unwrap();
+        }
+        for verb in verbs {
+            let said = lab.run("state", verb).expect(66).stderr;
+            assert!(said.contains(told) && said.contains("journal"), "{said}");
+        }
+        fs::write(&ledger, &kept).unwrap();
+        assert_eq!(lab.registers("state"), registers);
+    }
+    lab.run("state", &["down"]).expect(0);
+    assert_ne!(lab.registers("state"), registers);
+}
