@@ -98,7 +98,7 @@ explanations! {
     MORE_SHARDS_THAN_GROUP = "SP-V0063", "more shards than the group has SoCs",
         "Every shard needs a SoC of its own. A model may use fewer shards than its group has SoCs, never more.";
     BUILD_DIFFERS = "SP-V0064", "model and build differ",
-        "A program is compiled for one number of shards and one connectivity, so a model must ask for what its build makes.";
+        "A program is compiled for one number of shards, one connectivity, and a longest context and batch, so a model must ask for what its build makes.";
     MEMBER_IN_TWO_GROUPS = "SP-V0065", "SoC in two groups",
         "Two groups name the same SoC on the same nodes. A SoC belongs to at most one group.";
     RETYPED_SCALAR = "SP-V0070", "text that other readers take for something else",

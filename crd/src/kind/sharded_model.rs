@@ -118,6 +118,11 @@ pub struct Serving {
     pub port: Option<u16>,
 }
 
+impl Serving {
+    /// What an absent `requestSeconds` means, in seconds.
+    pub const REQUEST_SECONDS: u32 = 600;
+}
+
 /// How a new revision replaces the old, and what work on cards may stop meanwhile.
 ///
 /// A replica serves while it runs and is ready. Replicas are replaced in batches, each when all before it are ready; work

@@ -21,7 +21,7 @@ pub(super) struct Known {
 }
 
 /// Pointers that problems between documents point at.
-const SPOTS: [&str; 9] = [
+const SPOTS: [&str; 13] = [
     "/metadata/name",
     "/spec/groupRef",
     "/spec/buildRef",
@@ -30,6 +30,10 @@ const SPOTS: [&str; 9] = [
     "/spec/size",
     "/spec/topology/shards",
     "/spec/topology/connectivity",
+    "/spec/serving/contextLength",
+    "/spec/serving/slots",
+    "/spec/shapes/contextLength",
+    "/spec/shapes/batch",
     "",
 ];
 
@@ -293,6 +297,29 @@ fn against_build(model: &Known, known: &[Known], diagnostics: &mut Vec<Diagnosti
             .related(build.span("/spec/topology/connectivity"), "the build's connectivity")
             .help("write the same connectivity in both"),
         );
+    }
+    for (what, wanted_at, made_at) in [
+        ("tokens", "/serving/contextLength", "/shapes/contextLength"),
+        ("slots", "/serving/slots", "/shapes/batch"),
+    ] {
+        if let (Some(wanted), Some(made)) = (model.number(wanted_at), build.number(made_at))
+            && wanted > made
+        {
+            diagnostics.push(
+                Diagnostic::error(
+                    &catalog::BUILD_DIFFERS,
+                    format!("the model wants {wanted} {what}, and build `{name}` holds {made}"),
+                )
+                .at(model.span(&format!("/spec{wanted_at}")))
+                .related(
+                    build.span(&format!("/spec{made_at}")),
+                    "what the build holds",
+                )
+                .help(format!(
+                    "serve at most {made} {what}, or have the build hold {wanted}"
+                )),
+            );
+        }
     }
 }
 

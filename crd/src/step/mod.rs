@@ -134,6 +134,8 @@ pub enum StepReason {
     ProgramMissing,
     /// A declared replica does not run.
     WorkerMissing,
+    /// A running worker has no place on its node as its model is declared.
+    WorkerUnplaced,
     /// A running worker is declared no more.
     WorkerGone,
     /// A running worker was started from another declaration.

@@ -7,7 +7,7 @@ use crd::{
 
 use super::{
     plan::{Detail, line},
-    words,
+    reasons, words,
 };
 use crate::console::{Paint, Tone};
 
@@ -137,7 +137,7 @@ fn reasons(out: &mut String, block: &[&Step], paint: Paint) {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     for step in block {
         let (reason, verb) = (
-            words::reason(step.reason),
+            reasons::reason(step.reason),
             words::of(step, Paint::Plain).verb,
         );
         match reasons.iter_mut().find(|(told, _)| *told == reason) {

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod inline;
 pub mod machine;
 pub mod plan;
+mod reasons;
 pub mod replica;
 pub mod report;
 pub mod status;

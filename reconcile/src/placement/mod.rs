@@ -9,6 +9,6 @@ mod strangers;
 
 pub(crate) use bars::LOOK_AGAIN;
 pub use groups::{Obstacle, PlacedGroup, Placement, place};
-pub use models::{House, Placed, Seat, place_models, place_surplus, surplus_id, worker_id};
+pub use models::{House, Placed, Seat, is_of, place_models, place_surplus, surplus_id, worker_id};
 pub use served::{build_request, program as served_program};
 pub use strangers::allows_neighbours;

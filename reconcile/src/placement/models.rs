@@ -65,6 +65,13 @@ pub struct Placed<'a> {
     pub frozen: bool,
 }
 
+impl Placed<'_> {
+    /// Whether both want a SoC of one node.
+    fn meets(&self, other: &Self) -> bool {
+        self.node == other.node && self.socs.iter().any(|soc| other.socs.contains(soc))
+    }
+}
+
 /// Places every replica of every model (ordered by namespace and name).
 pub fn place_models<'a>(
     declaration: &'a Declaration,
@@ -99,25 +106,35 @@ pub fn place_models<'a>(
         }
     }
     let mut failed: BTreeMap<&ObjectRef, (u32, Obstacle)> = BTreeMap::new();
+    let mut homeless = Vec::new();
     for want in wanting {
-        let model = want.model;
+        let (model, remains) = (want.model, want.remains(houses));
         match want.settle(houses, &mut taken, &placed) {
             Ok(settled) => placed.push(settled),
             Err(obstacle) => {
                 let (count, _) = failed.entry(&model.object).or_insert((0, *obstacle));
                 *count += 1;
+                homeless.extend(remains);
             }
         }
     }
-    for (_, (count, obstacle)) in failed {
+    // Last: whoever has a place as declared comes first.
+    homeless.retain(|remains| !placed.iter().any(|placed| placed.meets(remains)));
+    for (object, (count, obstacle)) in failed {
+        let on = homeless.iter().filter(|one| one.model.object == *object);
+        let on = match on.count() {
+            0 => String::new(),
+            on => format!("; {on} that run are left as they are"),
+        };
         obstacles.push(Obstacle {
             message: format!(
-                "{count} of its replicas have no place: {}",
+                "{count} of its replicas have no place: {}{on}",
                 obstacle.message
             ),
             ..obstacle
         });
     }
+    placed.extend(homeless);
     placed.sort_by(|a, b| a.id.cmp(&b.id));
     (placed, obstacles)
 }
@@ -159,6 +176,13 @@ pub fn place_surplus<'a>(
         .or_else(|| want.settle(houses, &mut taken, placed).ok())
 }
 
+/// Whether a worker is a replica of a model, its surplus one among them.
+pub fn is_of(worker: &WorkerId, model: &ObjectRef) -> bool {
+    let number = |whole: &str| whole.rsplit_once('-').and_then(|(_, n)| n.parse().ok());
+    *worker == surplus_id(model)
+        || number(&worker.0).is_some_and(|replica| *worker == worker_id(model, replica))
+}
+
 struct Want<'a> {
     id: WorkerId,
     model: &'a Declared<ShardedModelSpec>,
@@ -184,6 +208,23 @@ impl<'a> Want<'a> {
         let seat = house.seats.iter().find(|seat| seat.group == *group)?;
         let suits = self.suits(seat) && (seat.fits || seat.whole);
         (suits && taken.insert(group.clone())).then(|| self.at(house, Some(seat), !seat.fits))
+    }
+
+    /// Where it runs, though that does not suit it any more: with no other place, it is better left there than stopped. Where
+    /// what it runs on is no whole group any more, nothing of it remains.
+    fn remains(&self, houses: &[House<'_>]) -> Option<Placed<'a>> {
+        let running = |house: &House<'_>| house.workers.iter().find(|w| w.id == self.id).cloned();
+        let mut open = houses.iter().filter(|house| house.governed);
+        let (house, worker) = open.find_map(|house| Some((house, running(house)?)))?;
+        let Some(group) = &worker.group else {
+            return worker.socs.is_empty().then(|| self.at(house, None, true));
+        };
+        let seat = house.seats.iter().find(|seat| seat.group == *group)?;
+        let whole = seat.whole && worker.socs.iter().all(|soc| seat.members.contains(soc));
+        whole.then(|| Placed {
+            socs: worker.socs.clone(),
+            ..self.at(house, Some(seat), true)
+        })
     }
 
     /// Takes the smallest free group that suits, or the node with the fewest replicas.

@@ -1,6 +1,7 @@
 //! How a replica is started, and whether a running one is still that.
 use crd::{
     id::{Digest, NodeName},
+    kind::Serving,
     program::ProgramRequest,
     snapshot::PresentWorker,
     step::WorkerRequest,
@@ -38,8 +39,9 @@ pub(super) fn worker_request(placed: &Placed<'_>, program: ProgramRequest) -> Wo
 }
 
 /// The fingerprint of everything that a worker is started with but its model's bytes: those are compared by key, which
-/// may not be known yet. No path enters it: moving a folder replaces nothing. Nor does the node's name, which is the
-/// same for all that is compared: a recording that gives the node a pseudonym plans alike.
+/// may not be known yet. No path enters it: moving a folder replaces nothing. Nor does the name of what builds the program,
+/// nor whether a default is written out; nor the node's name, which is the same for all that is compared: a recording that
+/// gives the node a pseudonym plans alike.
 fn options(request: &WorkerRequest) -> Digest {
     #[derive(Serialize)]
     struct Options<'a> {
@@ -47,6 +49,8 @@ fn options(request: &WorkerRequest) -> Digest {
         request: &'a WorkerRequest,
     }
     let mut bare = request.clone();
+    bare.program.object = bare.model.clone();
+    bare.request_seconds.get_or_insert(Serving::REQUEST_SECONDS);
     bare.program.declared_in.clear();
     bare.program.source = crd::kind::ModelSource::default();
     bare.program.model = None;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use crd::{
     declaration::Declared,
     id::{NodeName, ObjectRef, PciAddress, StepId, WorkerId},
-    kind::{ModelBuildSpec, Target},
+    kind::{ModelBuildSpec, ShardedModelSpec, Target},
     plan::ReportReason,
     program::ProgramRequest,
     snapshot::{HolderKind, PresentWorker},
@@ -16,7 +16,7 @@ use super::draft::{Draft, declared, fact, owned, quiet, verb};
 use super::serving::{same, worker_request};
 use crate::{
     Inputs,
-    placement::{Obstacle, Placed, build_request, surplus_id},
+    placement::{Obstacle, Placed, build_request, surplus_id, worker_id},
     view::View,
 };
 
@@ -98,7 +98,10 @@ pub(super) fn plan(
             .iter()
             .any(|model| surplus_id(&model.object) == worker.id);
         if !placed && !surplus {
-            stops.push(stop(view, worker));
+            let of = models.iter().find(|model| {
+                (0..model.spec.replicas).any(|n| worker_id(&model.object, n) == worker.id)
+            });
+            stops.push(stop(view, worker, of));
         }
     }
     for placed in placed.iter().filter(|placed| !placed.frozen) {
@@ -198,17 +201,29 @@ fn stopped(worker: &PresentWorker, drained: &BTreeSet<PciAddress>) -> bool {
     worker.socs.iter().any(|soc| drained.contains(soc))
 }
 
-fn stop(view: &View<'_>, worker: &PresentWorker) -> Draft {
+/// Stops a worker that is nobody's here: of a model that is declared, a replica that has no place on this node.
+fn stop(view: &View<'_>, worker: &PresentWorker, of: Option<&Declared<ShardedModelSpec>>) -> Draft {
     let id = worker.id.clone();
-    let causes = vec![owned(view, None, &format!("/workers/{id}"))];
+    let (reason, cause, never) = match of {
+        Some(model) => (
+            StepReason::WorkerUnplaced,
+            declared(model, "/spec"),
+            "the declaration that the worker ran is not known any more",
+        ),
+        None => (
+            StepReason::WorkerGone,
+            owned(view, None, &format!("/workers/{id}")),
+            "nothing declares the worker any more",
+        ),
+    };
     Draft::new(
         id.0.clone(),
         Action::StopWorker { worker: id.clone() },
-        StepReason::WorkerGone,
-        causes,
+        reason,
+        vec![cause],
     )
     .leaves([fact(Subject::Worker { id }, "absent")])
-    .never_undone("nothing declares the worker any more")
+    .never_undone(never)
     .disturbs(stops(worker))
 }
 

@@ -33,6 +33,7 @@ mod quickstart;
 mod random;
 mod reach;
 mod recordings;
+mod remaining;
 mod rollout;
 mod said;
 mod scenarios;

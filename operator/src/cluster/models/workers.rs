@@ -21,8 +21,6 @@ const QUEUE_PER_SLOT: u32 = 4;
 const GOODBYE_SECONDS: u32 = 5;
 /// How long clients that keep their connection are told to ask elsewhere after that: each is told with its next answer.
 const FAREWELL_SECONDS: u32 = 5;
-/// How long a request may take where nothing is declared, and how long those that were taken may go on after that.
-const REQUEST_SECONDS: u32 = 600;
 /// What a worker takes to end once nobody asks it any more.
 const END_SECONDS: u32 = 10;
 /// Looks while a worker loads, two seconds apart: ten minutes.
@@ -55,7 +53,7 @@ pub fn deployment(
         Connectivity::ThroughHost => "through-host",
     };
     let queue = queue.unwrap_or_else(|| slots.saturating_mul(QUEUE_PER_SLOT));
-    let request = request_seconds.unwrap_or(REQUEST_SECONDS);
+    let request = request_seconds.unwrap_or(Serving::REQUEST_SECONDS);
     let name = model.name_any();
     let arguments = [
         "serve",

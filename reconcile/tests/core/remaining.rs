@@ -1,0 +1,164 @@
+//! Edits of a model that serves: what has no place any more stays where it runs, and what is the same runs on.
+use crd::{
+    declaration::Declaration,
+    id::Digest,
+    kind::{Connectivity, ModelBuildSpec, ModelSource, Precision, ProgramShapes, Serving, Target},
+    kind::{SpreadOver, TopologyShape},
+    plan::ReportReason,
+};
+
+use crate::{
+    declare::{automatic, model, object},
+    properties::settle,
+    turns::{batches, checked, declared, running},
+};
+
+/// Of whomever builds it, it is the same program.
+fn whose_model_is_known(replicas: u32) -> Declaration {
+    let mut declaration = declared(replicas, (None, None, None));
+    let model = declaration.models[0].spec.model.as_mut().unwrap();
+    model.digest = Some(Digest(format!("b3:{}", "a".repeat(64))));
+    declaration
+}
+
+/// Of these replicas, what is planned and what is in the way after an edit.
+fn after(
+    replicas: u32,
+    edit: impl Fn(&mut Declaration),
+) -> (Vec<Vec<String>>, Vec<(ReportReason, String)>) {
+    let mut declaration = whose_model_is_known(replicas);
+    let mut nodes = running(&declaration);
+    let before = nodes[0].workers.clone();
+    edit(&mut declaration);
+    let plan = checked(&declaration, &nodes);
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    let stays = batches(&plan).is_empty();
+    assert_eq!(stays, nodes[0].workers == before);
+    let blocked = plan
+        .report
+        .iter()
+        .filter(|line| line.object.as_ref() == Some(&declaration.models[0].object));
+    (
+        batches(&plan),
+        blocked
+            .map(|line| (line.reason, line.message.clone()))
+            .collect(),
+    )
+}
+
+#[test]
+fn a_replica_without_another_place_stays_on_its_whole_group() {
+    type Edit = fn(&mut Declaration);
+    let edits: [Edit; 2] = [
+        |declaration| declaration.models[0].spec.shards = 5,
+        |declaration| {
+            let spec = &mut declaration.models[0].spec;
+            spec.shards = 5;
+            spec.group_ref = None;
+        },
+    ];
+    for edit in edits {
+        let (planned, blocked) = after(2, edit);
+        assert_eq!(planned, Vec::<Vec<String>>::new());
+        let [(reason, message)] = blocked.as_slice() else {
+            panic!("{blocked:?}");
+        };
+        assert_eq!(*reason, ReportReason::NoFittingGroup);
+        assert!(
+            message.ends_with("; 2 that run are left as they are"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn one_that_wants_a_group_and_finds_none_stays_without() {
+    let mut declaration = declared(1, (None, None, None));
+    declaration.models[0].spec = model(2, Connectivity::ThroughHost);
+    let mut nodes = running(&declaration);
+    declaration.models[0].spec.connectivity = Connectivity::P2P;
+    declaration.groups[0].spec = automatic(32, SpreadOver::Card, None);
+    let before = nodes[0].workers.clone();
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    assert_eq!(nodes[0].workers, before);
+}
+
+#[test]
+fn whoever_has_a_place_as_declared_comes_before_one_that_remains() {
+    let mut declaration = declared(1, (None, None, None));
+    let mut nodes = running(&declaration);
+    // The first wants more than any group has; another has come that wants the group on which it runs.
+    let mut other = object("ShardedModel", "zz", declaration.models[0].spec.clone());
+    other
+        .object
+        .namespace
+        .clone_from(&declaration.models[0].object.namespace);
+    other.spec.replicas = 2;
+    declaration.models.push(other);
+    declaration.models[0].spec.shards = 5;
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    let of = |name: &str| {
+        nodes[0]
+            .workers
+            .iter()
+            .filter(|worker| worker.id.0.contains(name))
+            .count()
+    };
+    assert_eq!((of("tiny"), of("zz")), (0, 2));
+}
+
+#[test]
+fn what_runs_the_same_program_with_the_same_options_is_not_replaced() {
+    let inline = |declaration: &Declaration| declaration.models[0].spec.clone();
+    let of_build = |declaration: &mut Declaration, name: &str| {
+        let spec = inline(declaration);
+        let build = ModelBuildSpec {
+            source: spec.model.clone().unwrap_or_else(ModelSource::default),
+            target: spec.target.unwrap_or(Target::CPU),
+            precision: spec.precision.unwrap_or(Precision::F32),
+            shapes: ProgramShapes {
+                context_length: spec.serving.context_length,
+                batch: spec.serving.slots,
+                prompt_length: None,
+            },
+            topology: TopologyShape {
+                shards: spec.shards,
+                cores: None,
+                connectivity: spec.connectivity,
+            },
+            accelerator: None,
+            store: None,
+            pod: None,
+        };
+        let mut build = object("ModelBuild", name, build);
+        build
+            .object
+            .namespace
+            .clone_from(&declaration.models[0].object.namespace);
+        declaration.builds = vec![build];
+        let spec = &mut declaration.models[0].spec;
+        (spec.model, spec.target, spec.precision) = (None, None, None);
+        spec.build_ref = Some(name.to_owned());
+    };
+    let none: Vec<Vec<String>> = Vec::new();
+    assert_eq!(after(1, |declaration| of_build(declaration, "one")).0, none);
+    let renamed = {
+        let mut declaration = whose_model_is_known(1);
+        of_build(&mut declaration, "one");
+        let nodes = running(&declaration);
+        declaration.builds[0].object.name = "two".into();
+        declaration.models[0].spec.build_ref = Some("two".into());
+        batches(&checked(&declaration, &nodes))
+    };
+    assert_eq!(renamed, none);
+    let seconds = |seconds| {
+        move |declaration: &mut Declaration| {
+            declaration.models[0].spec.serving.request_seconds = Some(seconds);
+        }
+    };
+    assert_eq!(after(1, seconds(Serving::REQUEST_SECONDS)).0, none);
+    assert_eq!(
+        after(1, seconds(Serving::REQUEST_SECONDS + 1)).0,
+        [["replace 0"]]
+    );
+}
