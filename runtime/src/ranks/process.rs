@@ -1,9 +1,11 @@
 //! One rank as its leader sees it: a child that is always reaped, and the memory shared with it.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use sys::{Deadline, Spin, Waited, Word};
 
 use super::RankError;
@@ -78,7 +80,7 @@ impl RankProcess {
                 None => RankError::Gone {
                     rank,
                     pid,
-                    status: status.to_string(),
+                    status: ended(status),
                 },
             }),
             Err(source) => Err(RankError::System {
@@ -87,6 +89,17 @@ impl RankProcess {
             }),
         }
     }
+}
+
+/// How a rank's process ended, and what is likely where somebody killed it without a word.
+fn ended(status: ExitStatus) -> String {
+    if status.signal() == Some(Signal::SIGKILL as i32) {
+        return format!(
+            "{status}, most likely because memory ran out: look at the kernel's log (`dmesg`) or the memory limit of its \
+             cgroup, then free memory or serve with a smaller precision, context or fewer slots"
+        );
+    }
+    status.to_string()
 }
 
 /// Waits until the `which` counter of rank `at` reaches `value`, while looking after all of them.

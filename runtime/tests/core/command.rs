@@ -203,7 +203,7 @@ fn a_worker_that_loses_a_rank_says_so_and_ends() {
     let (code, said) = serving.end();
     assert_eq!(code, Some(70), "{said}");
     assert!(
-        said.contains(&format!("rank 1 (pid {lost}) is gone")),
+        said.contains(&format!("rank 1 (pid {lost}) is gone")) && said.contains("memory ran out"),
         "{said}"
     );
     assert_eq!(said.lines().count(), 1, "{said}");

@@ -119,7 +119,8 @@ impl RackServer {
                     .socs
                     .get_mut(&function.path)
                     .ok_or_else(|| self.no_such(format!("SoC at {address}")))?;
-                match (what, value) {
+                // Files and `rack show` spell states as the tools do: `Ready`.
+                match (what, value.to_ascii_lowercase().as_str()) {
                     ("mdp", "on") => soc.mdp = true,
                     ("mdp", "off") => soc.mdp = false,
                     ("mdp", _) => return Err(bad("on or off")),

@@ -1,7 +1,13 @@
 //! `up --ask`: the question is asked once, as soon as the model serves.
 use std::thread;
 
-use crd::id::ObjectRef;
+use crd::{
+    declaration::Declared,
+    id::ObjectRef,
+    kind::ShardedModelSpec,
+    plan::{ReportKind, ReportLine},
+};
+use reconcile::placement::is_of;
 
 use super::{Answer, Up, ready};
 use crate::{
@@ -19,9 +25,7 @@ impl Up<'_> {
     /// The program without which there is nobody to ask, where there is a question.
     pub(super) fn awaited_program(&self) -> Option<ObjectRef> {
         self.args.ask.as_ref()?;
-        let name = ready::model_to_ask(&self.declaration, self.args.model.as_deref()).ok()?;
-        let mut models = self.declaration.models.iter();
-        let model = models.find(|model| model.object.name == name)?;
+        let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref()).ok()?;
         let Some(build) = &model.spec.build_ref else {
             return Some(model.object.clone());
         };
@@ -38,14 +42,14 @@ impl Up<'_> {
             return Ok(());
         };
         let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref())?;
-        let serves = self
-            .supervisor
-            .report()
+        let workers = self.supervisor.report();
+        let mut its = workers
             .iter()
-            .any(|worker| worker.address.as_deref() == Some(address) && worker.model == model);
-        if !serves {
+            .filter(|worker| is_of(&worker.id, &model.object));
+        if !its.any(|worker| worker.address.as_deref() == Some(address)) {
             return Ok(());
         }
+        let model = model.object.name.clone();
         self.asked = Answer::Asked;
         let question = Question {
             text: text.clone(),
@@ -66,27 +70,38 @@ impl Up<'_> {
     pub(super) fn nothing_to_ask(&self, first: &Settled) -> Option<Failure> {
         self.args.ask.as_ref()?;
         let model = ready::model_to_ask(&self.declaration, self.args.model.as_deref()).ok()?;
-        if self
-            .supervisor
-            .report()
+        let workers = self.supervisor.report();
+        if workers
             .iter()
-            .any(|worker| worker.model == model)
+            .any(|worker| is_of(&worker.id, &model.object))
         {
             return None;
         }
-        let why = first.plan.report.iter().find(|line| {
-            line.object
-                .as_ref()
-                .is_some_and(|object| object.name == model)
-        });
-        let (why, hint) = why.or(first.plan.report.first()).map_or_else(
-            || ("no worker of it is planned".to_owned(), String::new()),
-            |line| (line.message.clone(), line.hint.clone()),
-        );
+        let why = why_not(model, &first.plan.report);
+        let (why, hint) =
+            why.unwrap_or_else(|| ("no worker of it is planned".into(), String::new()));
         Some(Failure::said(
             Exit::Blocked,
-            format!("{model} cannot be asked: {why}"),
+            format!("{} cannot be asked: {why}", model.object.name),
             hint,
         ))
     }
+}
+
+/// Why no worker of a model is planned, and what to do: its own number, what is said of it, or what stands in the way at all.
+fn why_not(model: &Declared<ShardedModelSpec>, report: &[ReportLine]) -> Option<(String, String)> {
+    if model.spec.replicas == 0 {
+        let at = model.span("/spec/replicas");
+        let at = at.map_or_else(String::new, |at| {
+            format!(" ({}:{}:{})", at.file, at.line, at.column)
+        });
+        let hint = "declare one replica or more".into();
+        return Some((format!("it declares `replicas: 0`{at}"), hint));
+    }
+    let of = |line: &&ReportLine| line.object.as_ref() == Some(&model.object);
+    let stands = |line: &&ReportLine| matches!(line.kind, ReportKind::Blocked | ReportKind::Error);
+    let line = (report.iter().filter(stands).find(of))
+        .or_else(|| report.iter().find(of))
+        .or_else(|| report.iter().find(stands))?;
+    Some((line.message.clone(), line.hint.clone()))
 }
