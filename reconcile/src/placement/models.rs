@@ -37,7 +37,7 @@ pub struct House<'a> {
     /// Whether it can build for the CPU target.
     pub has_worker: bool,
     /// SoCs that are there.
-    pub socs: usize,
+    pub socs: Vec<PciAddress>,
     /// Its groups, ordered by id.
     pub seats: Vec<Seat>,
     /// Its workers, ordered by id.
@@ -210,20 +210,17 @@ impl<'a> Want<'a> {
         (suits && taken.insert(group.clone())).then(|| self.at(house, Some(seat), !seat.fits))
     }
 
-    /// Where it runs, though that does not suit it any more: with no other place, it is better left there than stopped. Where
-    /// what it runs on is no whole group any more, nothing of it remains.
+    /// Where it runs, though that does not suit it any more: with no other place, it is better left there than stopped. Card
+    /// work that needs its SoCs frees them all the same.
     fn remains(&self, houses: &[House<'_>]) -> Option<Placed<'a>> {
         let running = |house: &House<'_>| house.workers.iter().find(|w| w.id == self.id).cloned();
         let mut open = houses.iter().filter(|house| house.governed);
         let (house, worker) = open.find_map(|house| Some((house, running(house)?)))?;
-        let Some(group) = &worker.group else {
-            return worker.socs.is_empty().then(|| self.at(house, None, true));
-        };
-        let seat = house.seats.iter().find(|seat| seat.group == *group)?;
-        let whole = seat.whole && worker.socs.iter().all(|soc| seat.members.contains(soc));
+        let whole = worker.socs.iter().all(|soc| house.socs.contains(soc));
         whole.then(|| Placed {
-            socs: worker.socs.clone(),
-            ..self.at(house, Some(seat), true)
+            group: worker.group,
+            socs: worker.socs,
+            ..self.at(house, None, true)
         })
     }
 
@@ -264,7 +261,7 @@ impl<'a> Want<'a> {
         let load = |house: &House<'_>| placed.iter().filter(|p| p.node == *house.node).count();
         let able = open().filter(|house| match self.program.target {
             Target::CPU => house.has_worker,
-            Target::AI100 => house.socs >= self.program.topology.shards as usize,
+            Target::AI100 => house.socs.len() >= self.program.topology.shards as usize,
         });
         let best = able.min_by_key(|house| (load(house), house.node));
         match (best, self.program.target) {

@@ -308,7 +308,7 @@ impl<'a> Site<'a> {
             governed: !self.view.selection.policies.is_empty(),
             sealed: !self.moved.is_empty(),
             has_worker: self.view.snapshot.tools.worker.get().is_some(),
-            socs: self.view.snapshot.socs.len(),
+            socs: self.view.addresses().collect(),
             seats: self.needs.groups.iter().filter(usable).map(seat).collect(),
             workers: &self.view.snapshot.workers,
         }

@@ -2,7 +2,10 @@
 use crd::{
     declaration::Declaration,
     id::Digest,
-    kind::{Connectivity, ModelBuildSpec, ModelSource, Precision, ProgramShapes, Serving, Target},
+    kind::{
+        Connectivity, Member, ModelBuildSpec, ModelSource, Precision, ProgramShapes, Serving,
+        Target,
+    },
     kind::{SpreadOver, TopologyShape},
     plan::ReportReason,
 };
@@ -49,7 +52,19 @@ fn after(
 #[test]
 fn a_replica_without_another_place_stays_on_its_whole_group() {
     type Edit = fn(&mut Declaration);
-    let edits: [Edit; 2] = [
+    let edits: [Edit; 3] = [
+        // Its group is to be another one, which cannot be.
+        |declaration| {
+            let member = |address: &str| Member {
+                address: Some(address.parse().unwrap()),
+                path: None,
+                serial: None,
+            };
+            let group = &mut declaration.groups[0].spec;
+            group.automatic = None;
+            group.size = 2;
+            group.members = Some(vec![member("0000:99:00.0"), member("0000:9a:00.0")]);
+        },
         |declaration| declaration.models[0].spec.shards = 5,
         |declaration| {
             let spec = &mut declaration.models[0].spec;
