@@ -7,7 +7,7 @@ use crd::{
     snapshot::SocStatus,
 };
 
-use super::governance;
+use super::{governance, missing};
 use crate::{
     Concern,
     judge::{foreign_holders, resets_too},
@@ -167,6 +167,7 @@ pub(crate) fn request_obstacles(
             "install the Platform SDK",
         ));
     }
+    obstacles.extend(missing::for_request(view, soc, object));
     if qmonitor.get() == Some(&false) {
         let failed = view.failed.get(&Concern::Qmonitor);
         obstacles.extend(failed.map(|step| step.obstacle(object, "/spec", vec![soc])));

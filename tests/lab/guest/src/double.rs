@@ -61,6 +61,10 @@ pub(crate) fn install() -> Result<()> {
             continue;
         }
         symlink("/bin/guest", format!("/usr/bin/{name}"))?;
+        if name == "systemd-run" {
+            // Its double works without, and is to be taken for the tool that does not.
+            fs::create_dir_all("/run/systemd/system")?;
+        }
     }
     for name in ["platform.xml", "apps.xml"] {
         let path = format!("/opt/qti-aic/versions/{name}");
