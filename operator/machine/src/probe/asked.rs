@@ -89,15 +89,18 @@ pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
         return Fact::unknown(Unknown::Absent, folder);
     }
     let mut busy = Vec::new();
+    let states = machine.folder(&folder);
     for &number in &numbers {
-        let path = format!("{folder}/dbc{number}_state");
-        let state = parsed(machine, &path, channel_state);
-        match (state.value, state.unknown) {
-            (Some(ChannelState::Idle), _) => {}
-            (Some(state), _) => busy.push(Channel { number, state }),
-            (None, why) => return Fact::unknown(why.unwrap_or(Unknown::Malformed), path),
+        let name = format!("dbc{number}_state");
+        let state = states.read_text(&name).map(|text| channel_state(&text));
+        match state {
+            Ok(Some(ChannelState::Idle)) => {}
+            Ok(Some(state)) => busy.push(Channel { number, state }),
+            Ok(None) => return Fact::unknown(Unknown::Malformed, format!("{folder}/{name}")),
+            Err(error) => return Fact::unknown(reason(&error), error.path),
         }
     }
+    drop(states);
     let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
     Fact::known(Channels { count, busy }, folder)
 }

@@ -146,8 +146,7 @@ impl Device {
     }
 
     fn raw(&self, key: &str) -> Option<&str> {
-        let folded = fold(key);
-        let mut alike = (self.fields.iter()).filter(|(known, _)| fold(known) == folded);
+        let mut alike = (self.fields.iter()).filter(|(known, _)| folded(known).eq(folded(key)));
         let (_, value) = alike.next()?;
         // Two spellings of one key are one key.
         let two = alike.any(|(_, other)| !other.eq_ignore_ascii_case(value));
@@ -274,8 +273,10 @@ fn is_word(value: &str) -> bool {
 
 /// A key without what versions write differently: case, spaces, dashes and underscores.
 pub(super) fn fold(key: &str) -> String {
-    key.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
+    folded(key).map(char::from).collect()
+}
+
+fn folded(key: &str) -> impl Iterator<Item = u8> {
+    let signs = key.bytes().filter(u8::is_ascii_alphanumeric);
+    signs.map(|sign| sign.to_ascii_lowercase())
 }
