@@ -106,6 +106,10 @@ pub struct Bar {
     pub size_kib: u64,
     /// Whether it is prefetchable.
     pub prefetchable: bool,
+    /// Whether it has a size and was given no addresses, so that nothing reaches it; absent where it was, as in recordings of
+    /// versions that did not look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unassigned: bool,
 }
 
 /// A PCIe link's state.

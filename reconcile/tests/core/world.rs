@@ -156,6 +156,7 @@ impl Builder {
                 index: 4,
                 size_kib: GIB2_KIB,
                 prefetchable: true,
+                unassigned: false,
             }],
             "test",
         );

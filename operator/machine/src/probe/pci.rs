@@ -212,20 +212,16 @@ fn registers(folder: &Shown<'_>, lockdown: Option<Lockdown>) -> (Option<PortKind
 }
 
 /// Base address registers from the kernel's list: start, end and flags of each, in hexadecimal. Absent where a line has
-/// another form, or no line is there: what it would say is not known then, and none is no answer.
+/// another form, or fewer are there than a function has registers: what they would say is not known then, and none is no answer.
 pub fn bars(resource: &str) -> Option<Vec<Bar>> {
     /// `IORESOURCE_MEM`.
     const MEMORY: u64 = 0x200;
     /// `IORESOURCE_PREFETCH`.
     const PREFETCH: u64 = 0x2000;
+    /// `IORESOURCE_UNSET`: a size that was given no addresses.
+    const UNSET: u64 = 0x2000_0000;
     let mut bars = Vec::new();
-    let mut lines = (0..6_u8).zip(resource.lines()).peekable();
-    lines.peek()?;
-    for (index, line) in lines {
-        let mut numbers = line
-            .split_whitespace()
-            .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-        let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    for (index, (start, end, flags)) in (0..).zip(ranges(resource)?) {
         if flags & MEMORY == 0 || end < start {
             continue;
         }
@@ -233,9 +229,31 @@ pub fn bars(resource: &str) -> Option<Vec<Bar>> {
             index,
             size_kib: (end - start).checked_add(1)?.div_ceil(1024),
             prefetchable: flags & PREFETCH != 0,
+            unassigned: start == 0 || flags & UNSET != 0,
         });
     }
     Some(bars)
+}
+
+/// Start, end and flags of each base address register.
+pub(super) fn ranges(resource: &str) -> Option<Vec<(u64, u64, u64)>> {
+    /// Of every function, a bridge's too: its own, its ROM and its windows come after them.
+    const REGISTERS: usize = 6;
+    let lines: Vec<&str> = resource.lines().collect();
+    let mut ranges = Vec::new();
+    for line in lines.get(..REGISTERS)? {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+        let [start, end, flags, ..] = words[..] else {
+            return None;
+        };
+        // The kernel writes all with as many digits: a last one that has fewer was cut off.
+        if lines.len() == REGISTERS && flags.len() < start.len() {
+            return None;
+        }
+        ranges.push((number(start)?, number(end)?, number(flags)?));
+    }
+    Some(ranges)
 }
 
 /// The link as it runs (`current`) or as fast and wide as it could (`max`).
@@ -302,6 +320,13 @@ mod tests {
             index,
             size_kib: 2 << 20,
             prefetchable: true,
+            unassigned: false,
+        };
+        let unset = large.replace("000014220c", "003414220c");
+        let nowhere = "0x0000000000000000 0x000000007fffffff 0x000000000014220c\n";
+        let homeless = Bar {
+            unassigned: true,
+            ..bar(4)
         };
         for (text, expected) in [
             (none.repeat(6), Some(vec![])),
@@ -310,10 +335,22 @@ mod tests {
                 Some(vec![bar(4)]),
             ),
             (format!("{large}{}", none.repeat(12)), Some(vec![bar(0)])),
+            (
+                format!("{}{unset}{none}", none.repeat(4)),
+                Some(vec![homeless]),
+            ),
+            (
+                format!("{}{nowhere}{none}", none.repeat(4)),
+                Some(vec![homeless]),
+            ),
             // Six are base address registers; what follows is the ROM, windows and more.
             (format!("{}garbage\n", none.repeat(6)), Some(vec![])),
             (format!("{}garbage\n{none}", none.repeat(4)), None),
             (format!("{}{}", none.repeat(4), &large[..30]), None),
+            // Cut off after whole lines, and within the last of its numbers.
+            (none.repeat(3), None),
+            (format!("{}{large}", none.repeat(4)), None),
+            (format!("{}{}", none.repeat(5), &large[..40]), None),
             (format!("{none}\n{none}"), None),
             (String::new(), None),
         ] {

@@ -58,6 +58,7 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
                     index: 0,
                     size_kib: 4096,
                     prefetchable: false,
+                    unassigned: false,
                 }],
                 format!("/sys/bus/pci/devices/{address}/resource"),
             ),
@@ -173,6 +174,11 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
     asked.reader.in_qaic_group = Fact::unknown(Unknown::Absent, "/etc/group");
     asked.switchtec.value = Some("/usr/local/sbin/switchtec".into());
     asked.socs[0].bar4_assigned.value = Some(false);
+    let soc = asked.socs[0].address;
+    let mut functions = odd.functions.iter_mut();
+    let function = functions.find(|f| f.address == soc).unwrap();
+    let mut bars = function.bars.value.as_mut().unwrap().iter_mut();
+    bars.find(|bar| bar.index == 4).unwrap().unassigned = true;
     asked.socs[1].msi_vectors.value = Some(1);
     reconcile::view::in_order(&odd)
 }
