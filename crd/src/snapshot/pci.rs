@@ -108,8 +108,16 @@ pub struct Bar {
     pub prefetchable: bool,
     /// Whether it has a size and was given no addresses, so that nothing reaches it; absent where it was, as in recordings of
     /// versions that did not look.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "is_somewhere")]
     pub unassigned: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_somewhere(unassigned: &bool) -> bool {
+    !*unassigned
 }
 
 /// A PCIe link's state.

@@ -239,19 +239,17 @@ pub fn bars(resource: &str) -> Option<Vec<Bar>> {
 pub(super) fn ranges(resource: &str) -> Option<Vec<(u64, u64, u64)>> {
     /// Of every function, a bridge's too: its own, its ROM and its windows come after them.
     const REGISTERS: usize = 6;
-    let lines: Vec<&str> = resource.lines().collect();
-    let mut ranges = Vec::new();
-    for line in lines.get(..REGISTERS)? {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
-        let [start, end, flags, ..] = words[..] else {
-            return None;
-        };
+    let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let mut lines = resource.lines();
+    let mut ranges = Vec::with_capacity(REGISTERS);
+    for index in 1..=REGISTERS {
+        let mut words = lines.next()?.split_ascii_whitespace();
+        let (start, end, flags) = (words.next()?, words.next()?, words.next()?);
+        ranges.push((number(start)?, number(end)?, number(flags)?));
         // The kernel writes all with as many digits: a last one that has fewer was cut off.
-        if lines.len() == REGISTERS && flags.len() < start.len() {
+        if index == REGISTERS && flags.len() < start.len() && lines.next().is_none() {
             return None;
         }
-        ranges.push((number(start)?, number(end)?, number(flags)?));
     }
     Some(ranges)
 }
