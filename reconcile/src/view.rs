@@ -92,9 +92,16 @@ impl<'a> View<'a> {
         Ok(function.bar(BAR4).map_or(0, |bar| bar.size_kib))
     }
 
-    /// Whether a SoC's BAR 4 is known to be large enough for P2P.
+    /// Whether a SoC's BAR 4 was given no addresses, so that nobody reaches it whatever its size.
+    pub fn has_no_place(&self, soc: PciAddress) -> bool {
+        let function = self.topology.function(soc);
+        let bar = function.and_then(|function| function.bar(BAR4));
+        bar.is_some_and(|bar| bar.unassigned)
+    }
+
+    /// Whether a SoC's BAR 4 is known to be large enough for P2P, and somewhere.
     pub fn has_p2p_bar(&self, soc: PciAddress) -> bool {
-        self.bar4_kib(soc).is_ok_and(|kib| kib >= P2P_BAR_KIB)
+        self.bar4_kib(soc).is_ok_and(|kib| kib >= P2P_BAR_KIB) && !self.has_no_place(soc)
     }
 }
 

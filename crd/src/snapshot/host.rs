@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KeptSettings, SettingsFile};
-use crate::Fact;
+use crate::{Fact, kind::rack::VendorTool};
 
 /// The machine around the cards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +69,11 @@ pub struct Tools {
     /// Absent from recordings of versions that did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qmonitor_owner: Option<Fact<PortOwner>>,
+    /// What steps call and is known not to be there, with where it was looked for; whatever is not named is there, or may be.
+    /// Not `qaic-util`, without which no SoC has a state. Absent where nothing is missing, as in recordings of versions that
+    /// did not look.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<VendorTool, String>,
     /// The worker binary for target CPU.
     pub worker: Fact<WorkerToolchain>,
 }

@@ -106,6 +106,18 @@ pub struct Bar {
     pub size_kib: u64,
     /// Whether it is prefetchable.
     pub prefetchable: bool,
+    /// Whether it has a size and was given no addresses, so that nothing reaches it; absent where it was, as in recordings of
+    /// versions that did not look.
+    #[serde(default, skip_serializing_if = "is_somewhere")]
+    pub unassigned: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_somewhere(unassigned: &bool) -> bool {
+    !*unassigned
 }
 
 /// A PCIe link's state.

@@ -11,10 +11,78 @@ use crate::{
         AccessError, Claim, CrashPoint, Depth, EventCursor, Invocation, Listener, MachineEvent,
         OpenHandles, ToolError, ToolOutput,
     },
-    linux::{Linux, Roots},
+    linux::{Linux, Roots, folder},
     rack::{RackError, RackServer},
     time::Timestamp,
 };
+
+/// A folder of a machine.
+pub(crate) enum Folder<'a> {
+    /// Of the machine that we run on.
+    Linux(folder::Folder<'a>),
+    /// Of a rack's server.
+    Rack {
+        /// The server.
+        server: &'a RackServer,
+        /// The folder.
+        path: &'a str,
+    },
+}
+
+impl Folder<'_> {
+    /// A file's content as text, as [`Machine::read_text`] gives it.
+    pub(crate) fn read_text(&self, name: &str) -> Result<String, AccessError> {
+        let bytes = match self {
+            Self::Linux(folder) => folder.read(name),
+            Self::Rack { server, path } => server.read(&format!("{path}/{name}")),
+        }?;
+        Ok(trimmed(&bytes))
+    }
+
+    /// A symbolic link's target, as stored.
+    pub(crate) fn readlink(&self, name: &str) -> Result<String, AccessError> {
+        match self {
+            Self::Linux(folder) => folder.readlink(name),
+            Self::Rack { server, path } => server.readlink(&format!("{path}/{name}")),
+        }
+    }
+
+    /// A file of which parts are read.
+    pub(crate) fn open(&self, name: &str) -> Result<Parts, AccessError> {
+        match self {
+            Self::Linux(folder) => folder.open(name).map(Parts::Linux),
+            // A rack has it in memory, and looks at all of itself each time.
+            Self::Rack { server, path } => {
+                (server.pread(&format!("{path}/{name}"), 0, 4096)).map(Parts::Rack)
+            }
+        }
+    }
+}
+
+/// A file of which parts are read.
+pub(crate) enum Parts {
+    /// Open.
+    Linux(folder::Parts),
+    /// All that may be read of it.
+    Rack(Vec<u8>),
+}
+
+impl Parts {
+    /// Up to `length` bytes from `offset`, as [`Machine::pread`] gives them.
+    pub(crate) fn pread(&self, offset: usize, length: usize) -> Result<Vec<u8>, AccessError> {
+        match self {
+            Self::Linux(parts) => parts.pread(offset as u64, length),
+            Self::Rack(bytes) => {
+                let from = bytes.get(offset..).unwrap_or_default();
+                Ok(from[..from.len().min(length)].to_vec())
+            }
+        }
+    }
+}
+
+fn trimmed(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
 
 /// One machine. Every call blocks; none holds a lock while it waits.
 #[derive(Debug)]
@@ -74,7 +142,7 @@ impl Machine {
     /// A file's content as text without white space at its ends; bytes that are no UTF-8 are replaced.
     pub fn read_text(&self, path: &str) -> Result<String, AccessError> {
         let bytes = self.read(path)?;
-        Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+        Ok(trimmed(&bytes))
     }
 
     /// A symbolic link's target, as stored.
@@ -90,6 +158,14 @@ impl Machine {
         match self {
             Self::Linux(linux) => linux.pread(path, offset, length),
             Self::Rack(server) => server.pread(path, offset, length),
+        }
+    }
+
+    /// A folder of which several things are read: found once, so that all of them are of one and the same.
+    pub(crate) fn folder<'a>(&'a self, path: &'a str) -> Folder<'a> {
+        match self {
+            Self::Linux(linux) => Folder::Linux(folder::Folder::of(linux, path)),
+            Self::Rack(server) => Folder::Rack { server, path },
         }
     }
 

@@ -37,6 +37,7 @@ impl Verb {
                 | RackVerb::Hold(_)
                 | RackVerb::Reboot(_)
                 | RackVerb::ResetSoc(_)
+                | RackVerb::Wait(_)
                 | RackVerb::Reseed(_) => 0,
             },
             Self::Schema(_)

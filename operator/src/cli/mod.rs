@@ -19,7 +19,7 @@ pub use doctor::DoctorArgs;
 pub use environment::Environment;
 pub use rack::{
     FaultArgs, FromSnapshotArgs, HoldArgs, NewRackArgs, PlaceArgs, PlugArgs, RackArgs, RackVerb,
-    SetArgs, TargetArgs,
+    SetArgs, TargetArgs, WaitArgs,
 };
 
 pub use snapshot::{DiffArgs, RecordArgs, SnapshotArgs, SnapshotVerb, VerifyArgs};
@@ -119,6 +119,7 @@ impl Verb {
                 | RackVerb::Hold(_)
                 | RackVerb::Reboot(_)
                 | RackVerb::ResetSoc(_)
+                | RackVerb::Wait(_)
                 | RackVerb::Reseed(_) => Format::Text,
             },
             Self::Fmt(_)

@@ -46,6 +46,8 @@ pub enum RackVerb {
     Reboot(PlaceArgs),
     /// Reset a SoC behind the engine's back.
     ResetSoc(TargetArgs),
+    /// Let time pass: between verbs a rack stands still, until `up` or an agent has run on it.
+    Wait(WaitArgs),
     /// Start over from the rack file; journals and ledgers are archived.
     Reseed(PlaceArgs),
 }
@@ -107,6 +109,17 @@ pub struct TargetArgs {
     pub place: Place,
     /// PCI address.
     pub target: String,
+}
+
+/// `rack wait`
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    #[command(flatten)]
+    #[doc = "Which rack."]
+    pub place: Place,
+    /// Seconds of the rack's own time.
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub seconds: u32,
 }
 
 /// `rack plug`

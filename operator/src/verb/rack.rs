@@ -1,5 +1,5 @@
 //! `rack`: makes a virtual machine room, and does to it what people and accidents do to a real one.
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use crd::{
     diagnostic::Severity,
@@ -16,7 +16,7 @@ use super::{replica, setting};
 use crate::{
     cli::{
         Environment, FaultArgs, Format, HoldArgs, NewRackArgs, Place, PlugArgs, Printing, RackVerb,
-        SetArgs, TargetArgs,
+        SetArgs, TargetArgs, WaitArgs,
     },
     console::Console,
     declared, document,
@@ -104,6 +104,10 @@ pub fn run(verb: RackVerb, environment: &Environment, console: &Console) -> Resu
             }
         }
         RackVerb::Reboot(args) => each(&args.place, environment, console, RackServer::reboot),
+        RackVerb::Wait(WaitArgs { place, seconds }) => {
+            let passing = Duration::from_secs(seconds.into());
+            each(&place, environment, console, |server| server.wait(passing))
+        }
         RackVerb::Reseed(args) => reseed(&args.place, environment, console),
     }
 }

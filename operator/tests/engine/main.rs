@@ -19,6 +19,7 @@ mod held;
 mod hostile;
 mod journal;
 mod lab;
+mod lacking;
 mod left_alone;
 mod listening;
 mod looking;

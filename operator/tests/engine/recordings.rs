@@ -249,6 +249,7 @@ fn what_moved_is_named_by_function_and_pointer() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    assert_eq!(said.matches("is gone").count(), 1, "{said}");
     let json = lab
         .plain(&[&diff[..], &["-o", "json"]].concat())
         .expect(1)

@@ -56,6 +56,27 @@ fn a_soc_that_never_partitions_is_reset_three_times_a_boot() {
     lab.run("state", &apply).expect(0);
 }
 
+/// Between verbs a rack stands still: what boots is ready when somebody lets time pass.
+#[test]
+fn a_soc_that_boots_for_longer_than_a_step_waits_is_ready_in_time() {
+    let lab = Lab::new();
+    let server = "- name: aic-01\n";
+    let slow = format!("{server}      durations: {{ initializeSeconds: 1500 }}\n");
+    lab.edit("rack.yaml", server, &slow);
+    let apply = ["apply", "-f", "declared"];
+    lab.run("state", &["rack", "wait", "0"]).expect(64);
+    // One SoC after the other.
+    for _ in 0..2 {
+        lab.run("state", &apply).expect(22);
+        for _ in 0..2 {
+            let said = lab.run("state", &apply).expect(12).stdout;
+            assert!(said.contains("is Initializing"), "{said}");
+        }
+        lab.run("state", &["rack", "wait", "700"]).expect(0);
+    }
+    lab.run("state", &apply).expect(0);
+}
+
 /// What was reached is no attempt that failed: neither declarations that go back and forth nor drift use them up.
 #[test]
 fn resets_that_helped_are_not_counted() {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     doubt::{LOOK_AS_ROOT, bus_in_doubt},
+    placement::GIVE_ROOM,
     view::P2P_BAR_KIB,
 };
 
@@ -80,10 +81,7 @@ pub(super) fn bar4_assigned(patient: &Patient<'_>) -> Vec<Seen> {
                 if *assigned {
                     Seen::pass("given")
                 } else {
-                    Seen::fail(
-                        "not given: the SoC cannot be reached",
-                        "turn above-4G decoding on in firmware and give large MMIO a window of 2 GiB and more for each SoC; pci=realloc on the kernel's command line helps where firmware cannot",
-                    )
+                    Seen::fail("not given: the SoC cannot be reached", GIVE_ROOM)
                 }
             });
             seen.at(soc.address)

@@ -151,7 +151,7 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
             }
         };
         let fix = format!("{how}; {}", alternative(patient, &addresses));
-        let first = first::for_ports(patient.snapshot);
+        let first = first::for_ports(patient);
         let said = Seen::fail(fact, "").mended_once(first, &fix);
         seen.push(sourced(said, &ports));
     }

@@ -1,6 +1,8 @@
 //! Tools of the vendor, and what else works on the node.
-use super::{patient::Patient, sdk::is_missing, seen::Seen};
-use crate::judge::resets_too;
+use crd::kind::rack::VendorTool;
+
+use super::{first, patient::Patient, sdk::is_missing, seen::Seen};
+use crate::{judge::resets_too, plan::missing};
 
 /// Files of the SDK that steps need, and for what.
 const TOOLS: [(&str, &str); 6] = [
@@ -19,7 +21,11 @@ pub(super) fn tools(patient: &Patient<'_>) -> Vec<Seen> {
     if is_missing(patient) {
         return Vec::new();
     }
-    patient.asked(|asked| {
+    let tools = &patient.snapshot.tools;
+    let starter = tools.missing.get(&VendorTool::SystemdRun);
+    // Nobody has to start what runs.
+    let starter = starter.filter(|_| tools.qmonitor_running.get() != Some(&true));
+    let mut seen = patient.asked(|asked| {
         vec![Seen::told(&asked.installed, |found| {
             let lacking: Vec<String> = TOOLS
                 .iter()
@@ -27,7 +33,10 @@ pub(super) fn tools(patient: &Patient<'_>) -> Vec<Seen> {
                 .map(|(file, what)| format!("{file} ({what})"))
                 .collect();
             if lacking.is_empty() {
-                Seen::pass("all there")
+                Seen::pass(match starter {
+                    Some(_) => "those of the SDK are all there",
+                    None => "all there",
+                })
             } else {
                 Seen::fail(
                     format!("not there: {}", lacking.join(", ")),
@@ -35,7 +44,12 @@ pub(super) fn tools(patient: &Patient<'_>) -> Vec<Seen> {
                 )
             }
         })]
-    })
+    });
+    seen.extend(starter.map(|looked| {
+        let fact = "systemd, whose `systemd-run` starts qmonitor, is not there";
+        Seen::fail(fact, missing::START_QMONITOR).from(looked)
+    }));
+    seen
 }
 
 pub(super) fn compiler(patient: &Patient<'_>) -> Vec<Seen> {
@@ -57,9 +71,13 @@ pub(super) fn qmonitor(patient: &Patient<'_>) -> Vec<Seen> {
             if *running {
                 Seen::pass("answers")
             } else {
-                Seen::warn("stopped: MDP cannot be requested", "").mended_by_apply(
-                    "nothing by hand: `shardplane apply` starts it where a request is to be made; starting it may update firmware",
-                )
+                let stopped = Seen::warn("stopped: MDP cannot be requested", "");
+                match first::for_qmonitor(&patient.snapshot.tools) {
+                    Some(first) => stopped.mended_by_somebody(first),
+                    None => stopped.mended_by_apply(
+                        "nothing by hand: `shardplane apply` starts it where a request is to be made; starting it may update firmware",
+                    ),
+                }
             }
         },
     )]

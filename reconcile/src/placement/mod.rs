@@ -7,7 +7,7 @@ mod models;
 mod served;
 mod strangers;
 
-pub(crate) use bars::LOOK_AGAIN;
+pub(crate) use bars::{GIVE_ROOM, LOOK_AGAIN};
 pub use groups::{Obstacle, PlacedGroup, Placement, place};
 pub use models::{House, Placed, Seat, is_of, place_models, place_surplus, surplus_id, worker_id};
 pub use served::{build_request, program as served_program};

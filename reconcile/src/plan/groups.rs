@@ -9,7 +9,7 @@ use crd::{
     step::{ACS_REDIRECT_MASK, PortRef},
 };
 
-use super::{ports::Closed, socs};
+use super::{missing, ports::Closed, socs};
 use crate::{
     Concern,
     doubt::LOOK_AS_ROOT,
@@ -138,6 +138,7 @@ pub(super) fn assess<'a>(
     if group.fits() {
         let resets = resets_all || !group.requests.is_empty();
         group.verify = wants_proof(view, &group, resets);
+        proof_obstacle(view, &mut group);
         idle_obstacles(view, &mut group);
     }
     group
@@ -344,6 +345,17 @@ fn wants_proof(view: &View<'_>, group: &Assessed<'_>, resets: bool) -> bool {
         || proof.members != *members
         || proof.acs != will_read
         || !proof.mdp
+}
+
+/// What the proof would call and is not there: without it the group would only lose isolation.
+fn proof_obstacle(view: &View<'_>, group: &mut Assessed<'_>) {
+    let lacking = missing::for_proof(&view.snapshot.tools).filter(|_| group.verify);
+    let found = lacking.map(|lacking| {
+        let members = group.placed.members.clone();
+        let (reason, hint) = (ReportReason::ToolMissing, missing::FOR_PROOF);
+        obstacle(group, reason, members, &lacking, hint)
+    });
+    group.obstacles.extend(found);
 }
 
 /// What stands against having the members idle: foreign holders, and a budget that is too small.

@@ -1,6 +1,6 @@
 //! Plans all nodes at once: what is declared against what is there, and the smallest safe set of steps between.
 //!
-//! Read in this order: [`node`] (goals of one node), [`groups`] and [`socs`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
+//! Read in this order: [`node`] (goals of one node), [`groups`], [`socs`] and [`missing`] (what stands in the way), [`ports`] (those that cannot be written), [`settings`], [`kept`],
 //! [`removal`] (what the ledger knows and nothing declares), [`waiting`] (requests that no reset took up), [`relying`] (whose work stops first), [`repairs`] (what only puts back what the ledger holds), [`mod@unit`] (what is drained together), [`sequence`] and
 //! [`effects`] (steps in order), [`builds`] and [`work`] (programs and workers), [`mod@replicas`], [`keeping`], [`housing`], [`listening`], [`turns`] and [`roster`] (who of a
 //! model's replicas may stop when, for card work and for worker steps), [`canary`] (who waits for whom), [`report`], [`remarks`] and [`tally`] (lines, objects and counts). Beside it: [`boot`],
@@ -18,6 +18,7 @@ mod keeping;
 pub(crate) mod kept;
 mod listening;
 mod loose;
+pub(crate) mod missing;
 mod node;
 mod ports;
 mod relying;

@@ -7,11 +7,11 @@ use crd::{
     snapshot::SocStatus,
 };
 
-use super::governance;
+use super::{governance, missing};
 use crate::{
     Concern,
     judge::{foreign_holders, resets_too},
-    placement::{LOOK_AGAIN, Obstacle},
+    placement::{GIVE_ROOM, LOOK_AGAIN, Obstacle},
     selection::version,
     view::{Spared, View},
 };
@@ -106,6 +106,11 @@ pub(super) fn requirement_obstacles(
     if let Some(gib) = require.bar4_gib {
         let needed = u64::from(gib) * 1024 * 1024;
         let short = match view.bar4_kib(soc) {
+            Ok(_) if view.has_no_place(soc) => Some((
+                ReportReason::BarTooSmall,
+                format!("no addresses were given to that of {soc}"),
+                GIVE_ROOM,
+            )),
             Ok(kib) if kib >= needed => None,
             Ok(kib) => Some((
                 ReportReason::BarTooSmall,
@@ -167,6 +172,7 @@ pub(crate) fn request_obstacles(
             "install the Platform SDK",
         ));
     }
+    obstacles.extend(missing::for_request(view, soc, object));
     if qmonitor.get() == Some(&false) {
         let failed = view.failed.get(&Concern::Qmonitor);
         obstacles.extend(failed.map(|step| step.obstacle(object, "/spec", vec![soc])));

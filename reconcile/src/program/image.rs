@@ -1,4 +1,6 @@
 //! Toolchains that are known by the image that carries them, as in a cluster, where whoever decides runs none of them.
+use std::collections::BTreeMap;
+
 use crd::{
     Fact, Unknown,
     id::Digest,
@@ -26,6 +28,7 @@ pub fn tools_of_image(reference: &str) -> Tools {
         compiler: nobody_looked(reference),
         qmonitor_running: nobody_looked(reference),
         qmonitor_owner: None,
+        missing: BTreeMap::new(),
         worker: Fact::known(
             WorkerToolchain {
                 pack_format: 0,

@@ -1,5 +1,5 @@
 //! One snapshot against another, value by value: entries of lists are known again by what they are, not by place.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     difference::{Change, ChangeSort},
@@ -31,6 +31,13 @@ pub fn difference(before: &HardwareSnapshot, after: &HardwareSnapshot) -> Vec<Ch
         field: String::new(),
     };
     walk.value(&root, Some(&plain(before)), Some(&plain(after)));
+    // A SoC stands in several lists, and comes or goes once.
+    let mut told = BTreeSet::new();
+    walk.changes.retain(|change| {
+        let whole = change.field.is_empty() && change.sort != ChangeSort::Changed;
+        !(whole && change.subject.starts_with("SoC "))
+            || told.insert((change.subject.clone(), change.words.clone()))
+    });
     walk.changes
 }
 

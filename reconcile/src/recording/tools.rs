@@ -14,6 +14,7 @@ impl Pseudonyms {
             compiler,
             qmonitor_running,
             qmonitor_owner,
+            missing,
             worker,
         } = tools;
         Tools {
@@ -22,6 +23,7 @@ impl Pseudonyms {
             compiler,
             qmonitor_running,
             qmonitor_owner: qmonitor_owner.map(|fact| Fact::map(fact, |owner| self.owner(owner))),
+            missing,
             worker,
         }
     }

@@ -262,6 +262,14 @@ fn a_difference_is_told_in_words() {
         },
         &["SoC 0000:05:00.0: : is gone"],
     );
+    // It is in two lists, and goes once.
+    check(
+        &|s| {
+            let gone = s.socs.remove(0).address;
+            s.functions.retain(|function| function.address != gone);
+        },
+        &["SoC 0000:05:00.0: : is gone"],
+    );
     check(
         &|s| {
             s.holders.push(Holder {

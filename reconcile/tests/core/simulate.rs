@@ -6,6 +6,7 @@ use crd::{
     declaration::Declaration,
     id::{Digest, ObjectRef, PciAddress, ProgramKey, Word},
     judgement::Judgement,
+    kind::rack::VendorTool,
     plan::Plan,
     snapshot::{Acs, HardwareSnapshot, PresentProgram, PresentWorker, WorkerState, told_by_place},
     step::{Action, MdpSetting, Step, WorkerRequest},
@@ -72,6 +73,13 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
                 wrong.push(format!("{}: qmonitor does not run", step.id));
                 break;
             }
+            let lacking = calls(&step.action)
+                .iter()
+                .find(|tool| snapshot.tools.missing.contains_key(tool));
+            if let Some(tool) = lacking.filter(|_| judge(step, snapshot) == Judgement::Ready) {
+                wrong.push(format!("{}: there is no {}", step.id, tool.name()));
+                break;
+            }
             match judge(step, snapshot) {
                 Judgement::Done => {
                     snapshot.ledger = ledger::found(&snapshot.ledger, step, snapshot);
@@ -96,6 +104,16 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
         }
     }
     wrong
+}
+
+/// What a step calls, of what a machine may be known to lack.
+fn calls(action: &Action) -> &'static [VendorTool] {
+    match action {
+        Action::StartQmonitor {} => &[VendorTool::QaicMonitorGrpcServer, VendorTool::SystemdRun],
+        Action::RequestMdp { .. } => &[VendorTool::QaicMonitorJson],
+        Action::VerifyP2P { .. } => &[VendorTool::QaicRunner, VendorTool::P2PTest],
+        _ => &[],
+    }
 }
 
 /// Carries out one step whatever it judges.

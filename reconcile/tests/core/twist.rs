@@ -7,7 +7,7 @@ mod soc;
 use crd::{
     Fact, Unknown,
     id::{BootId, PciAddress},
-    kind::DeletionRule,
+    kind::{DeletionRule, rack::VendorTool},
     snapshot::{
         Acs, FileImage, HardwareSnapshot, KeptSettings, Lockdown, OverrulingSetting, PortKind,
         SettingsFile, WorkerState,
@@ -46,6 +46,8 @@ pub enum Twist {
     Lockdown,
     NoQmonitor,
     Qmonitor,
+    /// One of the tools that steps call is not installed.
+    Lacking(usize),
     OldSdk,
     NoSerial(usize),
     Milliseconds,
@@ -126,6 +128,17 @@ pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
             snapshot.tools.qmonitor_running = Fact::unknown(Unknown::ToolMissing, "twist");
         }
         Twist::Qmonitor => snapshot.tools.qmonitor_running = Fact::known(true, "twist"),
+        Twist::Lacking(at) => {
+            const CALLED: [VendorTool; 5] = [
+                VendorTool::QaicMonitorJson,
+                VendorTool::QaicMonitorGrpcServer,
+                VendorTool::QaicRunner,
+                VendorTool::SystemdRun,
+                VendorTool::P2PTest,
+            ];
+            let tool = CALLED[at % CALLED.len()];
+            snapshot.tools.missing.insert(tool, "twist".to_owned());
+        }
         Twist::OldSdk => snapshot.tools.platform_sdk = Fact::known("1.12.0".into(), "twist"),
         Twist::NoWorkerTool => {
             snapshot.tools.worker = Fact::unknown(Unknown::ToolMissing, "twist");

@@ -79,6 +79,7 @@ impl Builder {
                     ),
                     qmonitor_running: Fact::known(false, source),
                     qmonitor_owner: Some(Fact::known(PortOwner::Nobody, source)),
+                    missing: BTreeMap::new(),
                     worker: Fact::known(
                         WorkerToolchain {
                             pack_format: 1,
@@ -155,6 +156,7 @@ impl Builder {
                 index: 4,
                 size_kib: GIB2_KIB,
                 prefetchable: true,
+                unassigned: false,
             }],
             "test",
         );

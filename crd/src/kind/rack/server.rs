@@ -145,6 +145,27 @@ pub enum VendorTool {
     Switchtec,
     /// Starts transient units.
     SystemdRun,
+    /// What `qaic-runner` is given to run between two SoCs: part of the Apps SDK's test data.
+    #[serde(rename = "2c-p2p-bw")]
+    P2PTest,
+}
+
+impl VendorTool {
+    /// Its name, as it is called and as it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueryTool => "qaic-util",
+            Self::QaicMonitorJson => "qaic-monitor-json",
+            Self::QaicMonitorGrpcServer => "qaic-monitor-grpc-server",
+            Self::QaicRunner => "qaic-runner",
+            Self::QaicExec => "qaic-exec",
+            Self::QaicCompile => "qaic-compile",
+            Self::VersionTool => "qaic-version-util",
+            Self::Switchtec => "switchtec",
+            Self::SystemdRun => "systemd-run",
+            Self::P2PTest => "2c-p2p-bw",
+        }
+    }
 }
 
 /// Driver and kernel settings as they are after a boot.
@@ -228,4 +249,28 @@ pub struct VendorAgent {
     /// Uid of its pod.
     #[schemars(length(min = 1, max = 64))]
     pub pod: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::VendorTool;
+
+    #[test]
+    fn a_tool_is_written_by_its_name() {
+        for tool in [
+            VendorTool::QueryTool,
+            VendorTool::QaicMonitorJson,
+            VendorTool::QaicMonitorGrpcServer,
+            VendorTool::QaicRunner,
+            VendorTool::QaicExec,
+            VendorTool::QaicCompile,
+            VendorTool::VersionTool,
+            VendorTool::Switchtec,
+            VendorTool::SystemdRun,
+            VendorTool::P2PTest,
+        ] {
+            let written = serde_json::to_value(tool).unwrap();
+            assert_eq!(written, tool.name());
+        }
+    }
 }

@@ -21,6 +21,50 @@ const MOST_STEPS: usize = (WHOLE - CONVENTIONAL) / 8;
 /// Bytes of a configuration space; more is none of it.
 const WHOLE: usize = 4096;
 
+/// As much of a configuration space as [`ConfigSpace`] looks at: the conventional part and, of the extended one, the headers on the
+/// way to ACS and that. Each word costs the processor a wait for the device, and there are a thousand.
+///
+/// `read` gives up to so many bytes from an offset; fewer are its end, after which nothing is.
+pub fn needed<E>(mut read: impl FnMut(usize, usize) -> Result<Vec<u8>, E>) -> Result<Vec<u8>, E> {
+    let mut bytes = read(0, CONVENTIONAL)?;
+    bytes.truncate(CONVENTIONAL);
+    let express = matches!(ConfigSpace(&bytes).capability(PCIE), Ok(Some(_)));
+    if bytes.len() < CONVENTIONAL || !express || ConfigSpace(&bytes).answers().is_err() {
+        return Ok(bytes);
+    }
+    let mut at = CONVENTIONAL;
+    for _ in 0..MOST_STEPS {
+        if !take(&mut bytes, at, &read(at, 4)?) {
+            break;
+        }
+        let header = ConfigSpace(&bytes).double(at).unwrap_or_default();
+        if (header & 0xffff) as u16 == ACS && header != u32::MAX {
+            take(&mut bytes, at + 4, &read(at + 4, 4)?);
+            break;
+        }
+        at = (header >> 20) as usize & 0xffc;
+        if header == u32::MAX || at < CONVENTIONAL {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Puts four bytes in their place; says whether all were there. Where they were not, all ends with them.
+fn take(bytes: &mut Vec<u8>, at: usize, word: &[u8]) -> bool {
+    let end = at + word.len().min(4);
+    bytes.resize(
+        if word.len() < 4 {
+            end
+        } else {
+            bytes.len().max(end)
+        },
+        0,
+    );
+    bytes[at..end].copy_from_slice(&word[..end - at]);
+    word.len() >= 4
+}
+
 /// One function's configuration space as far as it could be read.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfigSpace<'a>(pub &'a [u8]);

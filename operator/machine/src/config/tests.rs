@@ -274,6 +274,40 @@ proptest! {
         let _ = (space.acs(), space.port_kind(), space.is_bridge());
     }
 
+    /// What is left unread decides nothing, wherever the list leads and wherever the bytes end.
+    #[test]
+    fn what_is_needed_says_as_much_as_all_of_it(
+        headers in proptest::collection::vec((64_usize..1023, any::<u16>(), 0_usize..1024), 0..12),
+        spoilt in proptest::option::of((0_usize..4096, any::<u8>())),
+        kind in 0_u16..16,
+        length in prop_oneof![Just(4096_usize), Just(256), Just(64), 0_usize..4097],
+    ) {
+        let mut bytes = port(kind, &[]);
+        let mut at = 0x100;
+        for (next, id, other) in headers {
+            // Mostly a chain; now and then it leads elsewhere.
+            let leads = if id % 11 == 0 { other * 4 } else { next * 4 };
+            let header = u32::from(id % 16) | (leads as u32) << 20;
+            bytes[at..at + 4].copy_from_slice(&header.to_le_bytes());
+            at = next * 4;
+        }
+        if let Some((at, byte)) = spoilt {
+            bytes[at] = byte;
+        }
+        bytes.truncate(length);
+        let mut read = 0;
+        let part = needed(|offset, length| {
+            let rest = bytes.get(offset..).unwrap_or_default();
+            read += length.min(rest.len());
+            Ok::<_, Unknown>(rest[..length.min(rest.len())].to_vec())
+        })
+        .unwrap();
+        let (all, part) = (ConfigSpace(&bytes), ConfigSpace(&part));
+        prop_assert_eq!(part.acs(), all.acs());
+        prop_assert_eq!(part.port_kind(), all.port_kind());
+        prop_assert!(read <= 256 + 4 * (MOST_STEPS + 1));
+    }
+
     #[test]
     fn any_list_has_an_answer(headers in proptest::collection::vec((64_usize..1023, any::<u16>(), 0_usize..1024), 0..40), length in 0_usize..4097) {
         let list: Vec<_> = headers.into_iter().map(|(at, id, next)| (at * 4, id % 16, next * 4)).collect();
@@ -288,4 +322,25 @@ proptest! {
             prop_assert_eq!(u16::from_le_bytes([bytes[usize::from(offset)], bytes[usize::from(offset) + 1]]), 0x000d);
         }
     }
+}
+
+/// A port's list of six is ten words more, not a thousand.
+#[test]
+fn few_words_are_read_of_a_usual_space() {
+    let list = [
+        (0x100, 0x0001, 0x148),
+        (0x148, 0x0003, 0x158),
+        (0x158, 0x0019, 0x188),
+        (0x188, 0x000d, 0x200),
+        (0x200, 0x001e, 0),
+    ];
+    let bytes = port(6, &list);
+    let mut words = 0;
+    let part = needed(|offset, length| {
+        words += length / 4;
+        Ok::<_, Unknown>(bytes[offset..offset + length].to_vec())
+    })
+    .unwrap();
+    assert_eq!(words, 64 + 4 + 1);
+    assert_eq!(ConfigSpace(&part).acs(), Ok(present(0x188)));
 }

@@ -10,7 +10,7 @@ use std::io;
 use crd::id::PciAddress;
 use nix::errno::Errno;
 
-use super::{Linux, failed, mounts::Mounts, nodes::Nodes};
+use super::{Linux, failed, folder::Folder, mounts::Mounts, nodes::Nodes};
 use crate::{
     access::{AccessError, Depth, OpenHandle, OpenHandles},
     vendor::CgroupOwner,
@@ -83,9 +83,9 @@ impl Search<'_> {
     fn descriptors_of(&mut self, pid: u32, thread: &str) -> Option<usize> {
         let folder = format!("{thread}/fd");
         let descriptors = present(self.linux.list(&folder), &mut self.seen.unseen, Gone::Ended)?;
+        let links = Folder::of(self.linux, &folder);
         for descriptor in &descriptors {
-            let link = format!("{folder}/{descriptor}");
-            let target = self.linux.readlink(&link);
+            let target = links.readlink(descriptor);
             // A path longer than a page, which anybody can make and nobody is told: no node has one.
             if let Err(error) = &target
                 && error.source.raw_os_error() == Some(Errno::ENAMETOOLONG as i32)
@@ -93,7 +93,7 @@ impl Search<'_> {
                 continue;
             }
             if let Some(target) = present(target, &mut self.seen.unseen, Gone::Ended) {
-                self.file(pid, &target, &link);
+                self.file(pid, &target, || format!("{folder}/{descriptor}"));
             }
         }
         Some(descriptors.len())
@@ -112,13 +112,13 @@ impl Search<'_> {
     }
 
     /// A file that a process has open: its name there, and a link that leads to it.
-    pub(super) fn file(&mut self, pid: u32, path: &str, link: &str) {
+    pub(super) fn file(&mut self, pid: u32, path: &str, link: impl Fn() -> String) {
         // Sockets, pipes and what else has no path are no devices.
         if !path.starts_with('/') {
             return;
         }
         let local = self.mounts.is_local(self.linux, pid, path);
-        let number = local.then(|| self.linux.device_number(link)).flatten();
+        let number = local.then(|| self.linux.device_number(&link())).flatten();
         if let Some(soc) = self.nodes.soc(path, number) {
             self.seen.open.push(handle(self.linux, pid, soc));
         }

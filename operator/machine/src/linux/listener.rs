@@ -5,7 +5,7 @@
 //! another user's: both are told as an error, never as nobody.
 use crate::{
     access::{AccessError, Listener},
-    linux::{Linux, failed, holders::whole_host},
+    linux::{Linux, failed, folder::Folder, holders::whole_host},
     vendor::{CgroupOwner, SOCKETS, listening, listens_on},
 };
 
@@ -48,8 +48,9 @@ pub(crate) fn listener(linux: &Linux, port: u16) -> Result<Option<Listener>, Acc
                 continue;
             }
         };
+        let links = Folder::of(linux, &folder);
         let listens = descriptors.iter().any(|descriptor| {
-            let target = linux.readlink(&format!("{folder}/{descriptor}"));
+            let target = links.readlink(descriptor);
             target.is_ok_and(|target| sockets.contains(&target))
         });
         if listens {

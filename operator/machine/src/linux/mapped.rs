@@ -22,7 +22,7 @@ impl Search<'_> {
             // One file is mapped in many pieces, one after another.
             if let Some((range, path)) = mapping(line).filter(|(_, path)| *path != last) {
                 path.clone_into(&mut last);
-                self.file(pid, path, &format!("/proc/{pid}/map_files/{range}"));
+                self.file(pid, path, || format!("/proc/{pid}/map_files/{range}"));
             }
         });
         present(read, &mut self.seen.unseen, Gone::Ended)?;

@@ -1,5 +1,6 @@
 //! The machine that we run on, through folders given as values: the kernel's files, vendor tools and processes.
 pub(crate) mod clock;
+pub(crate) mod folder;
 mod holders;
 mod listener;
 mod mapped;
@@ -185,20 +186,9 @@ impl Linux {
         offset: u64,
         length: usize,
     ) -> Result<Vec<u8>, AccessError> {
-        let bytes = || -> io::Result<Vec<u8>> {
+        let bytes = || {
             let file = opened::regular(&self.place(path), For::Reading)?;
-            let mut bytes = vec![0; length];
-            let mut filled = 0;
-            while filled < length {
-                match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            bytes.truncate(filled);
-            Ok(bytes)
+            folder::pread(&file, offset, length)
         };
         bytes().map_err(|source| failed("reading", path, source))
     }

@@ -11,7 +11,7 @@ use std::{
 
 use nix::{
     fcntl::OFlag,
-    sys::stat::{major, minor},
+    sys::stat::{SFlag, major, minor},
 };
 
 /// No file that we read is larger; a bound against one that never ends.
@@ -34,6 +34,11 @@ pub enum For {
 
 /// Opens a regular file. Never waits, and opens no device: some do something when they are opened.
 pub fn regular(path: &Path, purpose: For) -> io::Result<File> {
+    sized(path, purpose).map(|(file, _)| file)
+}
+
+/// The same, and how long it is.
+pub(super) fn sized(path: &Path, purpose: For) -> io::Result<(File, u64)> {
     let mut options = fs::OpenOptions::new();
     let mut flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let mut seen = fs::metadata(path);
@@ -50,14 +55,15 @@ pub fn regular(path: &Path, purpose: For) -> io::Result<File> {
     };
     let makes = matches!(purpose, For::Making | For::Appending);
     match seen {
-        Ok(seen) => only_regular(&seen)?,
+        Ok(seen) => only_regular(seen.mode())?,
         Err(error) if makes && error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let file = options.custom_flags(flags.bits()).open(path)?;
     // Another may stand there by now; what is open is what counts.
-    only_regular(&file.metadata()?)?;
-    Ok(file)
+    let is = file.metadata()?;
+    only_regular(is.mode())?;
+    Ok((file, is.len()))
 }
 
 /// Every line of a regular file, however long the file; a line beyond a mebibyte comes in pieces.
@@ -77,13 +83,30 @@ pub fn lines(path: &Path, purpose: For, mut each: impl FnMut(&str)) -> io::Resul
 /// The whole of a regular file; one beyond [`MOST_BYTES`] is an error, for half a table says that the rest is not there. A link
 /// to `/dev/null` is an empty file: so an administrator says that a file is not wanted (sysctl.d(5)).
 pub fn read(path: &Path, purpose: For) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if purpose == For::Reading && is_null(&fs::metadata(path)?) {
-        return Ok(bytes);
-    }
-    regular(path, purpose)?
-        .take(MOST_BYTES + 1)
-        .read_to_end(&mut bytes)?;
+    let (file, size) = match sized(path, purpose) {
+        // A device, and perhaps this one.
+        Err(error)
+            if purpose == For::Reading
+                && error.kind() == io::ErrorKind::InvalidInput
+                && is_null(&fs::metadata(path)?) =>
+        {
+            return Ok(Vec::new());
+        }
+        opened => opened?,
+    };
+    all(file, size)
+}
+
+/// The whole of a regular file that is so long; one beyond [`MOST_BYTES`] is an error.
+pub(super) fn all(file: File, size: u64) -> io::Result<Vec<u8>> {
+    let most = match size {
+        // Of most of its own files the kernel does not know beforehand.
+        0 => MOST_BYTES + 1,
+        size => size.min(MOST_BYTES + 1),
+    };
+    // A page, which is what the kernel says of files that have less.
+    let mut bytes = Vec::with_capacity(4096);
+    file.take(most).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -106,16 +129,16 @@ fn is_null(seen: &Metadata) -> bool {
     seen.file_type().is_char_device() && (major(seen.rdev()), minor(seen.rdev())) == NULL
 }
 
-fn only_regular(seen: &Metadata) -> io::Result<()> {
-    let kind = seen.file_type();
-    let what = match () {
-        () if kind.is_file() => return Ok(()),
+/// An error where a file of this mode is no regular one.
+pub(super) fn only_regular(mode: u32) -> io::Result<()> {
+    let what = match SFlag::from_bits_truncate(mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG => return Ok(()),
         // As the kernel says it of a folder that is read.
-        () if kind.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        () if kind.is_fifo() => "a pipe",
-        () if kind.is_socket() => "a socket",
-        () if kind.is_symlink() => "a link",
-        () => "a device",
+        SFlag::S_IFDIR => return Err(io::ErrorKind::IsADirectory.into()),
+        SFlag::S_IFIFO => "a pipe",
+        SFlag::S_IFSOCK => "a socket",
+        SFlag::S_IFLNK => "a link",
+        _ => "a device",
     };
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,

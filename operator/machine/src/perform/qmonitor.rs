@@ -12,13 +12,11 @@ use super::{
 use crate::{
     access::{Invocation, ToolOutput},
     machine::Machine,
-    probe::host::qmonitor,
+    probe::{host::qmonitor, missing::QMONITOR_UNIT as UNIT},
     vendor::{QmonitorUnit, UNIT_PROPERTIES},
 };
 
 const SERVER: &str = "/opt/qti-aic/tools/qaic-monitor-grpc-server";
-/// The vendor's name for the transient unit.
-const UNIT: &str = "qmonitor-proxy.service";
 /// qmonitor may update firmware before it answers; about ten seconds are usual.
 pub(super) const QMONITOR_DEADLINE: Duration = Duration::from_mins(5);
 /// Calls of the service manager: what the unit is, forgetting it, starting it.

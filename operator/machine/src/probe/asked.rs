@@ -5,17 +5,15 @@
 use crd::{
     Fact, Unknown,
     id::PciAddress,
-    snapshot::{BAR4, Channel, ChannelState, Channels, ErrorCounts, SocPrerequisites},
+    snapshot::{BAR4, Bar, Channel, ChannelState, Channels, ErrorCounts, SocPrerequisites},
 };
 
 use super::{
-    pci::DEVICES,
+    pci::{DEVICES, bars, ranges},
     reach::{listed, number, parsed, reason},
 };
 use crate::machine::Machine;
 
-/// `IORESOURCE_UNSET`: a size that was given no addresses.
-const UNSET: u64 = 0x2000_0000;
 /// Channels that one SoC may have before we no longer believe it; 16 are known.
 const MOST_CHANNELS: usize = 256;
 
@@ -89,15 +87,18 @@ pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
         return Fact::unknown(Unknown::Absent, folder);
     }
     let mut busy = Vec::new();
+    let states = machine.folder(&folder);
     for &number in &numbers {
-        let path = format!("{folder}/dbc{number}_state");
-        let state = parsed(machine, &path, channel_state);
-        match (state.value, state.unknown) {
-            (Some(ChannelState::Idle), _) => {}
-            (Some(state), _) => busy.push(Channel { number, state }),
-            (None, why) => return Fact::unknown(why.unwrap_or(Unknown::Malformed), path),
+        let name = format!("dbc{number}_state");
+        let state = states.read_text(&name).map(|text| channel_state(&text));
+        match state {
+            Ok(Some(ChannelState::Idle)) => {}
+            Ok(Some(state)) => busy.push(Channel { number, state }),
+            Ok(None) => return Fact::unknown(Unknown::Malformed, format!("{folder}/{name}")),
+            Err(error) => return Fact::unknown(reason(&error), error.path),
         }
     }
+    drop(states);
     let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
     Fact::known(Channels { count, busy }, folder)
 }
@@ -155,13 +156,11 @@ fn power_limit(machine: &Machine, folder: &str) -> Fact<u64> {
 
 /// Whether BAR 4 stands somewhere. A kernel that found no room leaves its size and marks it, or wipes the line.
 fn bar4_assigned(resource: &str) -> Option<bool> {
-    let line = resource.lines().nth(usize::from(BAR4))?;
-    let mut numbers = line
-        .split_whitespace()
-        .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-    let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let &(start, end, _) = ranges(resource)?.get(usize::from(BAR4))?;
+    let bars = bars(resource)?;
+    let assigned = |bar: &Bar| bar.index == BAR4 && !bar.unassigned;
     // No range ends before it begins.
-    (start <= end).then_some(start != 0 && end > start && flags & UNSET == 0)
+    (start <= end).then(|| end > start && bars.iter().any(assigned))
 }
 
 #[cfg(test)]
@@ -194,12 +193,12 @@ mod tests {
             ("0x1 0x2", None),
         ] {
             assert_eq!(
-                bar4_assigned(&format!("{before}{line}\n")),
+                bar4_assigned(&format!("{before}{line}\n0x0 0x0 0x0\n")),
                 expected,
                 "{line}"
             );
         }
-        let garbled = format!("{before}0xffffffffffffffff 0x0 0x14220c\n");
+        let garbled = format!("{before}0xffffffffffffffff 0x0 0x14220c\n0x0 0x0 0x0\n");
         assert_eq!(bar4_assigned(&garbled), None);
         assert_eq!(bar4_assigned(&before), None);
     }

@@ -13,7 +13,7 @@ use crd::{
 
 use super::{
     pci::DEVICES,
-    reach::{number, parsed, reason, text},
+    reach::{number, of_processors, parsed, reason, text},
     software,
 };
 use crate::{
@@ -59,7 +59,7 @@ pub(crate) fn host(machine: &Machine) -> Host {
                 .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
             cpu_count(list)
         }),
-        cpu_features: parsed(machine, "/proc/cpuinfo", features),
+        cpu_features: of_processors(machine, features),
     }
 }
 
@@ -117,6 +117,7 @@ pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
         apps_sdk: sdk.apps,
         qmonitor_running: qmonitor(machine),
         qmonitor_owner: Some(qmonitor_owner(machine)),
+        missing: super::missing::missing(machine),
         worker,
     }
 }

@@ -4,6 +4,7 @@ mod assemble;
 pub(crate) mod host;
 pub(crate) mod kept;
 pub(crate) mod mhi;
+pub(crate) mod missing;
 pub(crate) mod pci;
 mod prerequisites;
 mod reach;

@@ -9,11 +9,13 @@ use crd::{
     snapshot::{Acs, Bar, Link, Lockdown, PciFunction, PortKind, Unread, told_by_place},
 };
 
-use super::reach::{parsed, reason};
-use crate::{access::AccessError, config::ConfigSpace, machine::Machine};
+use super::reach::reason;
+use crate::{
+    access::AccessError,
+    config::{ConfigSpace, needed},
+    machine::{Folder, Machine},
+};
 
-/// Configuration space of a PCI Express function.
-const CONFIG: usize = 4096;
 /// Where the kernel lists functions.
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 
@@ -33,10 +35,11 @@ pub(crate) fn tree(machine: &Machine, lockdown: Option<Lockdown>) -> Tree {
     };
     match machine.list(DEVICES) {
         Ok(names) => {
+            let devices = machine.folder(DEVICES);
             for name in names {
                 match name
                     .parse()
-                    .map(|address| function(machine, address, lockdown))
+                    .map(|address| function(machine, &devices, address, lockdown))
                 {
                     Ok(Ok(function)) => tree.functions.push(function),
                     Ok(Err(unread)) => tree.unread.push(unread),
@@ -86,41 +89,70 @@ fn unread(error: &AccessError) -> Unread {
 
 fn function(
     machine: &Machine,
+    devices: &Folder<'_>,
     address: PciAddress,
     lockdown: Option<Lockdown>,
 ) -> Result<PciFunction, Unread> {
-    let folder = format!("{DEVICES}/{address}");
-    let target = machine.readlink(&folder).map_err(|error| unread(&error))?;
-    let (path, parent) = place(&target, address).ok_or_else(|| Unread {
-        path: folder.clone(),
+    let path = format!("{DEVICES}/{address}");
+    let target = devices
+        .readlink(&address.to_string())
+        .map_err(|error| unread(&error))?;
+    let (wired, parent) = place(&target, address).ok_or_else(|| Unread {
+        path: path.clone(),
         why: Unknown::Malformed,
     })?;
-    let (port, acs) = registers(machine, &folder, lockdown);
+    let folder = Shown {
+        files: machine.folder(&path),
+        path: &path,
+    };
+    let (port, acs) = registers(&folder, lockdown);
     Ok(PciFunction {
         address,
-        path,
+        path: wired,
         parent,
-        vendor: word(machine, &format!("{folder}/vendor"))?,
-        device: word(machine, &format!("{folder}/device"))?,
-        class: machine
-            .read_text(&format!("{folder}/class"))
+        vendor: word(&folder, "vendor")?,
+        device: word(&folder, "device")?,
+        class: folder
+            .files
+            .read_text("class")
             .map_err(|error| unread(&error))?,
         port,
         acs,
-        iommu_group: last_of_link(machine, &format!("{folder}/iommu_group")).map_or_else(
+        iommu_group: last_of_link(&folder, "iommu_group").map_or_else(
             |fact| fact,
             |(name, source)| match name.parse() {
                 Ok(group) => Fact::known(group, source),
                 Err(_) => Fact::unknown(Unknown::Malformed, source),
             },
         ),
-        driver: last_of_link(machine, &format!("{folder}/driver"))
+        driver: last_of_link(&folder, "driver")
             .map_or_else(|fact| fact, |(name, source)| Fact::known(name, source)),
-        bars: parsed(machine, &format!("{folder}/resource"), bars),
-        link: link(machine, &folder, "current"),
-        max_link: link(machine, &folder, "max"),
-        numa_node: numa_node(machine, format!("{folder}/numa_node")),
+        bars: folder.parsed("resource", bars),
+        link: link(&folder, "current"),
+        max_link: link(&folder, "max"),
+        numa_node: numa_node(&folder),
     })
+}
+
+/// The folder in which the kernel shows a function.
+struct Shown<'a> {
+    files: Folder<'a>,
+    path: &'a str,
+}
+
+impl Shown<'_> {
+    fn source(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+
+    /// What can be made of a file's text; `Malformed` where nothing can.
+    fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Fact<T> {
+        match self.files.read_text(name).map(|text| parse(&text)) {
+            Ok(Some(value)) => Fact::known(value, self.source(name)),
+            Ok(None) => Fact::unknown(Unknown::Malformed, self.source(name)),
+            Err(error) => Fact::unknown(reason(&error), error.path),
+        }
+    }
 }
 
 /// Path and parent of a function, from where its link in `/sys/bus/pci/devices` leads: the functions after the last
@@ -153,13 +185,11 @@ pub(crate) fn place(target: &str, address: PciAddress) -> Option<(PciPath, Optio
 }
 
 /// Port kind and ACS, from configuration space.
-fn registers(
-    machine: &Machine,
-    folder: &str,
-    lockdown: Option<Lockdown>,
-) -> (Option<PortKind>, Fact<Acs>) {
-    let source = format!("{folder}/config");
-    match machine.pread(&source, 0, CONFIG) {
+fn registers(folder: &Shown<'_>, lockdown: Option<Lockdown>) -> (Option<PortKind>, Fact<Acs>) {
+    let source = folder.source("config");
+    let bytes = (folder.files.open("config"))
+        .and_then(|parts| needed(|offset, length| parts.pread(offset, length)));
+    match bytes {
         Ok(bytes) => {
             let space = ConfigSpace(&bytes);
             let acs = match space.acs() {
@@ -182,20 +212,16 @@ fn registers(
 }
 
 /// Base address registers from the kernel's list: start, end and flags of each, in hexadecimal. Absent where a line has
-/// another form, or no line is there: what it would say is not known then, and none is no answer.
+/// another form, or fewer are there than a function has registers: what they would say is not known then, and none is no answer.
 pub fn bars(resource: &str) -> Option<Vec<Bar>> {
     /// `IORESOURCE_MEM`.
     const MEMORY: u64 = 0x200;
     /// `IORESOURCE_PREFETCH`.
     const PREFETCH: u64 = 0x2000;
+    /// `IORESOURCE_UNSET`: a size that was given no addresses.
+    const UNSET: u64 = 0x2000_0000;
     let mut bars = Vec::new();
-    let mut lines = (0..6_u8).zip(resource.lines()).peekable();
-    lines.peek()?;
-    for (index, line) in lines {
-        let mut numbers = line
-            .split_whitespace()
-            .map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-        let (start, end, flags) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    for (index, (start, end, flags)) in (0..).zip(ranges(resource)?) {
         if flags & MEMORY == 0 || end < start {
             continue;
         }
@@ -203,15 +229,35 @@ pub fn bars(resource: &str) -> Option<Vec<Bar>> {
             index,
             size_kib: (end - start).checked_add(1)?.div_ceil(1024),
             prefetchable: flags & PREFETCH != 0,
+            unassigned: start == 0 || flags & UNSET != 0,
         });
     }
     Some(bars)
 }
 
+/// Start, end and flags of each base address register.
+pub(super) fn ranges(resource: &str) -> Option<Vec<(u64, u64, u64)>> {
+    /// Of every function, a bridge's too: its own, its ROM and its windows come after them.
+    const REGISTERS: usize = 6;
+    let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let mut lines = resource.lines();
+    let mut ranges = Vec::with_capacity(REGISTERS);
+    for index in 1..=REGISTERS {
+        let mut words = lines.next()?.split_ascii_whitespace();
+        let (start, end, flags) = (words.next()?, words.next()?, words.next()?);
+        ranges.push((number(start)?, number(end)?, number(flags)?));
+        // The kernel writes all with as many digits: a last one that has fewer was cut off.
+        if index == REGISTERS && flags.len() < start.len() && lines.next().is_none() {
+            return None;
+        }
+    }
+    Some(ranges)
+}
+
 /// The link as it runs (`current`) or as fast and wide as it could (`max`).
-fn link(machine: &Machine, folder: &str, which: &str) -> Fact<Link> {
-    let source = format!("{folder}/{which}_link_speed");
-    let read = |file: &str| machine.read_text(&format!("{folder}/{which}_link_{file}"));
+fn link(folder: &Shown<'_>, which: &str) -> Fact<Link> {
+    let source = folder.source(&format!("{which}_link_speed"));
+    let read = |file: &str| folder.files.read_text(&format!("{which}_link_{file}"));
     match (read("speed"), read("width")) {
         (Ok(speed), Ok(width)) => match width.parse() {
             // No lane is in use: the link is down.
@@ -224,8 +270,9 @@ fn link(machine: &Machine, folder: &str, which: &str) -> Fact<Link> {
 }
 
 /// The kernel writes -1 where there is no NUMA node to tell.
-fn numa_node(machine: &Machine, path: String) -> Fact<u32> {
-    let told = parsed(machine, &path, |text| text.parse::<i64>().ok());
+fn numa_node(folder: &Shown<'_>) -> Fact<u32> {
+    let path = folder.source("numa_node");
+    let told = folder.parsed("numa_node", |text| text.parse::<i64>().ok());
     match (told.value, told.unknown) {
         (Some(-1), _) => Fact::unknown(Unknown::Absent, path),
         (Some(node), _) => match u32::try_from(node) {
@@ -236,22 +283,26 @@ fn numa_node(machine: &Machine, path: String) -> Fact<u32> {
     }
 }
 
-fn word(machine: &Machine, path: &str) -> Result<Word, Unread> {
-    let text = machine.read_text(path).map_err(|error| unread(&error))?;
+fn word(folder: &Shown<'_>, name: &str) -> Result<Word, Unread> {
+    let text = folder
+        .files
+        .read_text(name)
+        .map_err(|error| unread(&error))?;
     text.parse().map_err(|_| Unread {
-        path: path.to_owned(),
+        path: folder.source(name),
         why: Unknown::Malformed,
     })
 }
 
 /// The last part of a link's target and the link itself, or the fact that says why there is none.
-fn last_of_link<T>(machine: &Machine, path: &str) -> Result<(String, String), Fact<T>> {
-    match machine.readlink(path) {
+fn last_of_link<T>(folder: &Shown<'_>, name: &str) -> Result<(String, String), Fact<T>> {
+    let source = folder.source(name);
+    match folder.files.readlink(name) {
         Ok(target) => match target.rsplit('/').next() {
-            Some(name) if !name.is_empty() => Ok((name.to_owned(), path.to_owned())),
-            Some(_) | None => Err(Fact::unknown(Unknown::Malformed, path)),
+            Some(name) if !name.is_empty() => Ok((name.to_owned(), source)),
+            Some(_) | None => Err(Fact::unknown(Unknown::Malformed, source)),
         },
-        Err(error) => Err(Fact::unknown(reason(&error), path)),
+        Err(error) => Err(Fact::unknown(reason(&error), source)),
     }
 }
 
@@ -267,6 +318,13 @@ mod tests {
             index,
             size_kib: 2 << 20,
             prefetchable: true,
+            unassigned: false,
+        };
+        let unset = large.replace("000014220c", "003414220c");
+        let nowhere = "0x0000000000000000 0x000000007fffffff 0x000000000014220c\n";
+        let homeless = Bar {
+            unassigned: true,
+            ..bar(4)
         };
         for (text, expected) in [
             (none.repeat(6), Some(vec![])),
@@ -275,10 +333,22 @@ mod tests {
                 Some(vec![bar(4)]),
             ),
             (format!("{large}{}", none.repeat(12)), Some(vec![bar(0)])),
+            (
+                format!("{}{unset}{none}", none.repeat(4)),
+                Some(vec![homeless]),
+            ),
+            (
+                format!("{}{nowhere}{none}", none.repeat(4)),
+                Some(vec![homeless]),
+            ),
             // Six are base address registers; what follows is the ROM, windows and more.
             (format!("{}garbage\n", none.repeat(6)), Some(vec![])),
             (format!("{}garbage\n{none}", none.repeat(4)), None),
             (format!("{}{}", none.repeat(4), &large[..30]), None),
+            // Cut off after whole lines, and within the last of its numbers.
+            (none.repeat(3), None),
+            (format!("{}{large}", none.repeat(4)), None),
+            (format!("{}{}", none.repeat(5), &large[..40]), None),
             (format!("{none}\n{none}"), None),
             (String::new(), None),
         ] {

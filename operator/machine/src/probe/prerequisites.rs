@@ -12,7 +12,7 @@ use crd::{
 
 use super::{
     asked::of_soc,
-    reach::{listed, parsed, reason, text},
+    reach::{listed, of_processors, parsed, reason, text},
 };
 use crate::{machine::Machine, vendor::secure_boot};
 
@@ -155,7 +155,7 @@ fn is_virtual(cpuinfo: &str) -> Option<bool> {
 
 /// Whether the machine is a virtual one. Either sign is enough: a hypervisor may hide its flag, and a name may be changed.
 fn virtual_machine(machine: &Machine, product: &Fact<String>) -> Fact<bool> {
-    let flag = parsed(machine, "/proc/cpuinfo", is_virtual);
+    let flag = of_processors(machine, is_virtual);
     let named = product.get().is_some_and(|product| is_emulated(product));
     if named && flag.get() != Some(&true) {
         return Fact::known(true, product.source.clone());

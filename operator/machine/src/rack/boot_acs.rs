@@ -6,7 +6,7 @@ use super::{
     host::{command_line, kernel},
     live::iommu,
     registers::kernel_default,
-    world::{Nature, World},
+    world::{Function, Nature, World},
 };
 
 /// From here on a kernel knows `config_acs`, and a port that is named starts from what firmware left, which is nothing here.
@@ -109,21 +109,7 @@ fn set(flags: &str) -> Option<u16> {
 /// nothing where it is neither.
 fn matches(world: &World, index: usize, entry: &str) -> Option<bool> {
     if let Some(ids) = entry.strip_prefix("pci:") {
-        let ids = ids
-            .split(':')
-            .map(|id| Some(hexadecimal(id)? & 0xffff))
-            .collect::<Option<Vec<u32>>>()?;
-        let function = &world.functions[index];
-        let is = |id: u32, wanted: Word| id == 0 || id == u32::from(wanted.0);
-        return match ids[..] {
-            [vendor, device] => Some(is(vendor, function.vendor) && is(device, function.device)),
-            // A bridge has no subsystem.
-            [vendor, device, 0, 0] => {
-                Some(is(vendor, function.vendor) && is(device, function.device))
-            }
-            [_, _, _, _] => Some(false),
-            _ => None,
-        };
+        return matches_ids(&world.functions[index], ids);
     }
     let mut parts: Vec<&str> = entry.split('/').collect();
     let first = parts.remove(0);
@@ -137,9 +123,7 @@ fn matches(world: &World, index: usize, entry: &str) -> Option<bool> {
         }
         at = world.functions[here].parent;
     }
-    let (rest, last) = first.rsplit_once(':')?;
-    let (domain, bus) = rest.split_once(':').unwrap_or(("0", rest));
-    let wanted = (hexadecimal(domain)?, hexadecimal(bus)?, slot(last)?);
+    let wanted = root(first)?;
     Some(at.is_some_and(|at| {
         let address = world.functions[at].address;
         let slot = (address.device.into(), address.function.into());
@@ -147,17 +131,73 @@ fn matches(world: &World, index: usize, entry: &str) -> Option<bool> {
     }))
 }
 
-/// `DEVICE.FUNCTION`, of each as many bits as it has (`PCI_DEVFN`).
-fn slot(text: &str) -> Option<(u32, u32)> {
-    let (device, function) = text.split_once('.')?;
-    Some((hexadecimal(device)? & 0x1f, hexadecimal(function)? & 0x7))
+/// `VENDOR:DEVICE` or `VENDOR:DEVICE:SUBVENDOR:SUBDEVICE`, 0 for any. What follows is none of them, and the list's end.
+fn matches_ids(function: &Function, text: &str) -> Option<bool> {
+    let mut rest = text;
+    let mut ids = vec![(number(&mut rest)? & 0xffff, rest)];
+    while ids.len() < 4
+        && let Some(mut next) = rest.strip_prefix(':')
+        && let Some(id) = number(&mut next)
+    {
+        rest = next;
+        ids.push((id & 0xffff, rest));
+    }
+    // Three are two with something behind.
+    ids.truncate(if ids.len() == 4 { 4 } else { 2 });
+    let &(device, rest) = ids.get(1)?;
+    let rest = ids.last().map_or(rest, |(_, rest)| rest);
+    // A bridge has no subsystem.
+    let of_bridges = ids[2..].iter().all(|(id, _)| *id == 0);
+    let is = |id: u32, wanted: Word| id == 0 || id == u32::from(wanted.0);
+    let found = of_bridges && is(ids[0].0, function.vendor) && is(device, function.device);
+    (found || rest.is_empty()).then_some(found)
 }
 
-/// As `sscanf` reads it: `0x` may stand before it.
-fn hexadecimal(text: &str) -> Option<u32> {
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    let digits = digits.filter(|digits| !digits.is_empty()).unwrap_or(text);
-    u32::from_str_radix(digits, 16).ok()
+/// `DOMAIN:BUS:DEVICE.FUNCTION`, or without its domain.
+fn root(text: &str) -> Option<(u32, u32, (u32, u32))> {
+    let mut rest = text;
+    let mut numbers = vec![number(&mut rest)?];
+    while let Some(next) = rest.strip_prefix(':') {
+        rest = next;
+        if let Some(last) = slot(rest) {
+            return match numbers[..] {
+                [bus] => Some((0, bus, last)),
+                [domain, bus] => Some((domain, bus, last)),
+                _ => None,
+            };
+        }
+        numbers.push(number(&mut rest)?);
+    }
+    None
+}
+
+/// `DEVICE.FUNCTION`, of each as many bits as it has (`PCI_DEVFN`).
+fn slot(text: &str) -> Option<(u32, u32)> {
+    let mut rest = text;
+    let device = number(&mut rest)?;
+    rest = rest.strip_prefix('.')?;
+    let function = number(&mut rest)?;
+    rest.is_empty().then_some((device & 0x1f, function & 0x7))
+}
+
+/// Takes a number as the kernel's `sscanf` does with `%x`: `0x` may stand before its digits, and alone; of too many the last
+/// count.
+fn number(text: &mut &str) -> Option<u32> {
+    let start = text.trim_start_matches([' ', '\t']);
+    if !start.starts_with(|c: char| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    let digits = start
+        .strip_prefix("0x")
+        .or_else(|| start.strip_prefix("0X"));
+    let mut rest = digits.unwrap_or(start).chars();
+    let mut value = 0_u32;
+    while let Some(digit) = rest.clone().next().and_then(|c| c.to_digit(16)) {
+        value = value << 4 | digit;
+        rest.next();
+    }
+    *text = rest.as_str();
+    Some(value)
 }
 
 /// The first two numbers of a release.

@@ -85,6 +85,12 @@ fn redirects_are_cleared_where_the_command_line_says_so() {
         "pci:10b5:c010",
         "pci:0x10b5:0xC010",
         "0x20:0x01.0/00.0/00.0;22:ffffff01.8",
+        "20:1.0x/00.0/0x.0;22:01.0x",
+        "0:20:100000001.0/00.0/00.0;00000022:01.0",
+        // What comes after the ids of a port that they name is not looked at.
+        "pci:10b5:c010:1",
+        "pci:10b5:c010rest;rubbish",
+        "pci:10b5:c010:0:0",
     ] {
         let line = format!("intel_iommu=on pci=disable_acs_redir={by_ids}");
         check("6.1.0-56", &line, [0x1d, 0x11, 0x11, 0], false);
@@ -97,6 +103,13 @@ fn redirects_are_cleared_where_the_command_line_says_so() {
         "20:01.0/00.0/01.1",
         "pci:10b5",
         "0001:22:00.0",
+        "0:0:20:01.0/00.0/00.0",
+        "20:+1.0/00.0/00.0",
+        "20:01.0g/00.0/00.0",
+        "20:01./00.0/00.0",
+        "pci:8086:1:2;22:01.0",
+        "pci:8086:1rest;22:01.0",
+        "pci:10b5:c010:1:1",
     ] {
         let line = format!("intel_iommu=on pci=disable_acs_redir={nothing}");
         check("6.1.0-56", &line, [0x1d, 0x1d, 0x11, 0], true);

@@ -109,10 +109,13 @@ pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
         }
         VendorTool::Switchtec => Some("switchtec"),
         VendorTool::SystemdRun => Some("systemd-run"),
+        VendorTool::P2PTest => Some(
+            "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw",
+        ),
     }
 }
 
-/// Every tool that a server may have.
+/// Every tool that a server may have and that can be run.
 pub(crate) const TOOLS: [VendorTool; 9] = [
     VendorTool::QueryTool,
     VendorTool::QaicMonitorJson,

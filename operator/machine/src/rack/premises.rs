@@ -45,6 +45,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
         ["etc", "os-release"] => text("NAME=\"Ubuntu\"\nID=ubuntu\nVERSION_ID=\"22.04\"\n"),
         ["usr", "bin"] => Some(names(&["python3", "python3.10"])),
         ["var", "lib"] => Some(names(&[])),
+        ["run", "systemd", "system"] => has(view, VendorTool::SystemdRun).then(|| names(&[])),
         ["sys", "class", "iommu"] => Some(match iommu(view.server) {
             Iommu::On => names(&["dmar0"]),
             Iommu::Off => names(&[]),
@@ -72,6 +73,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
             "factory-workload-bin",
             rest @ ..,
         ] => match rest {
+            _ if !has(view, VendorTool::P2PTest) => rest.is_empty().then(|| names(&[])),
             [] => Some(names(&["2c-p2p-bw"])),
             // That the test brings what to expect is our guess: a rack has it so that data can be compared there.
             ["2c-p2p-bw"] => Some(names(&["output.bin", "programqpc.bin"])),
@@ -154,6 +156,14 @@ impl RackServer {
             && program == "switchtec"
         {
             return recorded.prerequisites.as_ref()?.switchtec.value.clone();
+        }
+        if let Some(recorded) = &self.store.server.recorded
+            && program == VendorTool::SystemdRun.name()
+            && let Some(looked) = recorded.tools.missing.get(&VendorTool::SystemdRun)
+            && looked != program
+        {
+            // It was there, and what it asks was not.
+            return Some(format!("/usr/bin/{program}"));
         }
         let there = host::TOOLS
             .into_iter()

@@ -23,6 +23,11 @@ pub enum Replugged {
 }
 
 impl RackServer {
+    /// Lets time pass that nobody works in: what boots, boots on.
+    pub fn wait(&self, passing: Duration) -> Result<(), RackError> {
+        self.pass(passing)
+    }
+
     /// Sets a register or setting as somebody with root would. Targets and values: `ADDRESS/acs` a word, `ADDRESS/mdp`
     /// `on|off`, `ADDRESS/state` `ready|stuck|error`, `ADDRESS/driver` a name or `none`, `vm.max_map_count` a number,
     /// `control_resp_timeout_s` seconds, `qmonitor` and `vendor-agent` `running|stopped`, a path below `/etc/sysctl.d` or `/etc/modprobe.d`

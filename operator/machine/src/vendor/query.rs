@@ -50,20 +50,40 @@ impl FromStr for QueryText {
         let mut seen = Self::default();
         let mut nobody = Device::of(Qid(0));
         let mut named = true;
+        // Whether a block says a thing again: somebody else's line, or two blocks whose border was lost.
+        let mut again = false;
+        // Blocks whose address came only then.
+        let mut late = Vec::new();
         for line in own_lines(text) {
             let last = seen.devices.last_mut();
             match block_start(&line) {
                 Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
                 Some(Start::Of(qid)) => {
-                    named = true;
+                    (named, again) = (true, false);
                     seen.devices.push(Device::of(qid));
                 }
                 Some(Start::OfNobody) => named = false,
-                None if !named => nobody.take(&line),
+                None if !named => {
+                    nobody.take(&line);
+                }
                 None => match last {
-                    Some(device) => device.take(&line),
+                    Some(device) => {
+                        if again && is_address(&line) {
+                            late.push(device.qid);
+                        }
+                        again |= device.take(&line);
+                    }
                     None => seen.announced = seen.announced.or(announced(&line)),
                 },
+            }
+        }
+        let shown: Vec<Qid> = seen.devices.iter().map(|device| device.qid).collect();
+        for device in &mut seen.devices {
+            let next = Qid(device.qid.0.wrapping_add(1));
+            let borders = shown.contains(&next) || seen.announced == Some(next.0);
+            // A block is missing behind it, and its address may be that one's: the number went with the border.
+            if late.contains(&device.qid) && !borders {
+                device.disown_address();
             }
         }
         Ok(seen)
@@ -106,16 +126,27 @@ impl Device {
         }
     }
 
-    /// Adds a line's field. Two values for one key are none.
-    fn take(&mut self, line: &str) {
+    /// Adds a line's field, and says whether there was one of its key. Two values for one key are none.
+    fn take(&mut self, line: &str) -> bool {
         let Some((key, value)) = line.split_once(':') else {
-            return;
+            return false;
         };
         let (key, value) = (key.trim(), value.trim());
         let before = self.fields.insert(key.to_owned(), value.to_owned());
+        let again = before.is_some();
         let moved = before.is_some_and(|before| !before.eq_ignore_ascii_case(value));
         if moved {
             self.fields.insert(key.to_owned(), TWO.to_owned());
+        }
+        again
+    }
+
+    /// Makes its address one of two.
+    fn disown_address(&mut self) {
+        for (key, value) in &mut self.fields {
+            if is_alike(key, ADDRESS) {
+                TWO.clone_into(value);
+            }
         }
     }
 
@@ -146,7 +177,7 @@ impl Device {
     }
 
     fn raw(&self, key: &str) -> Option<&str> {
-        let mut alike = (self.fields.iter()).filter(|(known, _)| folded(known).eq(folded(key)));
+        let mut alike = (self.fields.iter()).filter(|(known, _)| is_alike(known, key));
         let (_, value) = alike.next()?;
         // Two spellings of one key are one key.
         let two = alike.any(|(_, other)| !other.eq_ignore_ascii_case(value));
@@ -271,14 +302,23 @@ fn is_word(value: &str) -> bool {
     value.len() <= MOST_WORD && !value.contains([':', '[', ']'])
 }
 
-/// A key without what versions write differently: case, spaces, dashes and underscores.
-fn folded(key: &str) -> impl Iterator<Item = u8> {
-    key.bytes()
-        .filter(u8::is_ascii_alphanumeric)
-        .map(|byte| byte.to_ascii_lowercase())
+/// Whether a line tells an address.
+fn is_address(line: &str) -> bool {
+    line.split_once(':')
+        .is_some_and(|(key, _)| is_alike(key, ADDRESS))
 }
 
-/// The same as a text, to look for one of many.
+/// Whether two keys are one, however they are written.
+fn is_alike(key: &str, other: &str) -> bool {
+    folded(key).eq(folded(other))
+}
+
+/// A key without what versions write differently: case, spaces, dashes and underscores.
 pub(super) fn fold(key: &str) -> String {
     folded(key).map(char::from).collect()
+}
+
+fn folded(key: &str) -> impl Iterator<Item = u8> {
+    let signs = key.bytes().filter(u8::is_ascii_alphanumeric);
+    signs.map(|sign| sign.to_ascii_lowercase())
 }

@@ -44,6 +44,51 @@ fn no_more_cores_are_free_than_there_are() {
     }
 }
 
+/// Where a block's own address and the next one's head are lost, the address that follows is of the other SoC: it has no number.
+#[test]
+fn an_address_behind_a_lost_border_is_nobodys() {
+    let block = |qid: u32, bus: &str| {
+        [
+            format!("QID {qid}\n"),
+            "\tStatus:Ready\n".to_owned(),
+            format!("\tMHI ID:{qid}\n"),
+            format!("\tPCI Address:0000:{bus}:00.0\n"),
+            "\tNsp Total:16\n".to_owned(),
+        ]
+    };
+    let lines: Vec<String> = ["01", "02", "03"]
+        .into_iter()
+        .zip(0..)
+        .flat_map(|(bus, qid)| block(qid, bus))
+        .collect();
+    let told = |lost: &[usize]| -> Vec<String> {
+        let kept = (lines.iter().enumerate()).filter(|(at, _)| !lost.contains(at));
+        let text: String = kept.map(|(_, line)| line.as_str()).collect();
+        let found = devices(&text).into_iter();
+        let found =
+            found.filter_map(|device| Some(format!("{} {}", device.qid, device.address()?)));
+        found.collect()
+    };
+    let (one, two, three) = ("0 0000:01:00.0", "1 0000:02:00.0", "2 0000:03:00.0");
+    assert_eq!(told(&[]), [one, two, three]);
+    assert_eq!(told(&[3, 5]), [three]);
+    // As before: with its own address or its own head.
+    assert_eq!(told(&[3]), [two, three]);
+    assert_eq!(told(&[5]), [three]);
+    // Whatever else is lost between, no SoC has another's number.
+    for first in 0..lines.len() {
+        for second in 0..lines.len() {
+            let found = told(&[first, second]);
+            assert!(
+                found
+                    .iter()
+                    .all(|one_of| [one, two, three].contains(&one_of.as_str())),
+                "{first} {second}: {found:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_generation_is_read() {
     let first = "\

@@ -261,3 +261,29 @@ fn a_guest_is_known_by_whatever_tells_of_it() {
         );
     }
 }
+
+/// Of many processors the first is asked, however long the rest; what it does not say is looked for in the rest.
+#[test]
+fn the_first_processor_speaks_for_all() {
+    let first = "processor\t: 0\nflags\t\t: fpu avx2\n\n";
+    let second = "processor\t: 1\nflags\t\t: fpu avx2 hypervisor\n\n";
+    let silent = "processor\t: 0\nbugs\t\t: none\n\n";
+    let padded = format!("bugs\t\t: {}\n{first}", "x".repeat(40_000));
+    for (text, is_virtual) in [
+        (format!("{first}{}", second.repeat(1_000)), Some(false)),
+        (format!("{second}{}", first.repeat(1_000)), Some(true)),
+        (format!("{silent}{second}"), Some(true)),
+        (first.trim_end().to_owned(), Some(false)),
+        (padded, Some(false)),
+        (silent.to_owned(), None),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "proc/cpuinfo", &text);
+        let seen = probe(&fixture(folder.path()), &known());
+        let features = seen.host.cpu_features.get();
+        let told = seen.prerequisites.unwrap().virtual_machine;
+        assert_eq!(told.get().copied(), is_virtual, "{text:.60}");
+        let found = is_virtual.map(|_| vec!["avx2".to_owned()]);
+        assert_eq!(features, found.as_ref(), "{text:.60}");
+    }
+}

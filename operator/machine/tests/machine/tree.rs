@@ -50,7 +50,7 @@ const AROUND: [&str; 21] = [
     "/sys/module/qaic/version",
 ];
 /// Folders of which only the names matter.
-const NAMED: [&str; 13] = [
+const NAMED: [&str; 14] = [
     "/etc/modprobe.d",
     "/etc/sysctl.d",
     "/opt/qti-aic/exec",
@@ -60,6 +60,7 @@ const NAMED: [&str; 13] = [
     "/opt/qti-aic/tools",
     "/run/modprobe.d",
     "/run/sysctl.d",
+    "/run/systemd/system",
     "/sys/class/iommu",
     "/sys/module",
     "/usr/bin",
@@ -183,6 +184,9 @@ pub(crate) fn whole(machine: &Machine, folder: &Path) {
                 _ => fs::write(place, "").unwrap(),
             }
         }
+    }
+    if machine.locate("systemd-run").is_some() {
+        put(folder, "bin/systemd-run", "");
     }
     let tool = "opt/qti-aic/tools/qaic-util";
     let mut call = Invocation::new(

@@ -6,7 +6,7 @@ use crd::{
     id::{NodeName, PciAddress, PciPath, Qid, Word},
     kind::{
         API_VERSION, RACK_KIND, Rack,
-        rack::{RackMetadata, Server},
+        rack::{RackMetadata, Server, VendorTool},
     },
     load::{SourceText, load},
     snapshot::{
@@ -58,6 +58,7 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
                     index: 0,
                     size_kib: 4096,
                     prefetchable: false,
+                    unassigned: false,
                 }],
                 format!("/sys/bus/pci/devices/{address}/resource"),
             ),
@@ -156,10 +157,28 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
     asked.driver_version = Fact::known("1.2.3".into(), asked.driver_version.source.clone());
     asked.vendor_operator.value = Some(vec!["/var/lib/qaic_soc_reset_done".into()]);
     asked.installed.value = Some(vec!["exec/qaic-runner".into(), "tools/qaic-util".into()]);
+    odd.tools.missing = BTreeMap::from(
+        [
+            (VendorTool::QaicMonitorJson, "/opt/qti-aic/tools"),
+            (VendorTool::QaicMonitorGrpcServer, "/opt/qti-aic/tools"),
+            (
+                VendorTool::P2PTest,
+                "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin",
+            ),
+            // It is there, and its service manager is not.
+            (VendorTool::SystemdRun, "/run/systemd/system"),
+        ]
+        .map(|(tool, looked)| (tool, looked.to_owned())),
+    );
     asked.qaic_group = Fact::unknown(Unknown::Absent, "/etc/group");
     asked.reader.in_qaic_group = Fact::unknown(Unknown::Absent, "/etc/group");
     asked.switchtec.value = Some("/usr/local/sbin/switchtec".into());
     asked.socs[0].bar4_assigned.value = Some(false);
+    let soc = asked.socs[0].address;
+    let mut functions = odd.functions.iter_mut();
+    let function = functions.find(|f| f.address == soc).unwrap();
+    let mut bars = function.bars.value.as_mut().unwrap().iter_mut();
+    bars.find(|bar| bar.index == 4).unwrap().unassigned = true;
     asked.socs[1].msi_vectors.value = Some(1);
     reconcile::view::in_order(&odd)
 }
@@ -315,6 +334,10 @@ fn what_is_lost_is_said() {
     snapshot.functions[0].acs = Fact::unknown(Unknown::Lockdown, "config");
     let settings = &mut snapshot.settings.driver;
     settings.insert("control_resp_timeout".into(), Fact::known(1_500, "test"));
+    // As versions recorded it that made no plans by what is missing.
+    let asked = snapshot.prerequisites.as_mut().unwrap();
+    let installed = asked.installed.value.as_mut().unwrap();
+    installed.retain(|file| !file.contains("qaic-monitor"));
     let said = rack::losses(&snapshot).join("; ");
     for part in [
         "left 0000:25:00.0 out",
@@ -322,6 +345,7 @@ fn what_is_lost_is_said() {
         "0000:20:01.0 could not be read",
         "one timeout parameter",
         "whole seconds",
+        "that qaic-monitor-json, qaic-monitor-grpc-server is not installed",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

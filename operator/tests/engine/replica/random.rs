@@ -227,7 +227,8 @@ prop_compose! {
         apps in prop::option::weighted(0.3, prop_oneof![Just("1.20.0"), Just("1.21.4")]),
         missing in prop::collection::vec(prop_oneof![
             Just(VendorTool::QueryTool), Just(VendorTool::QaicMonitorJson), Just(VendorTool::QaicRunner),
-            Just(VendorTool::QaicCompile), Just(VendorTool::Switchtec),
+            Just(VendorTool::QaicCompile), Just(VendorTool::Switchtec), Just(VendorTool::P2PTest),
+            Just(VendorTool::QaicMonitorGrpcServer), Just(VendorTool::SystemdRun),
         ], 0..2),
     ) -> Sdk {
         Sdk { platform: platform.map(str::to_owned), apps: apps.map(str::to_owned), missing }

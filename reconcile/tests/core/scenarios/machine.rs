@@ -154,6 +154,20 @@ fn one_thing_out_of_the_ordinary_on_the_machine() {
             },
         ),
         (
+            "a BAR without addresses",
+            |_, node| {
+                let soc = node.socs[0].address;
+                for function in node.functions.iter_mut().filter(|f| f.address == soc) {
+                    function.bars.value.as_mut().unwrap()[0].unassigned = true;
+                }
+            },
+            Expected {
+                says: vec!["no addresses were given to that of"],
+                resets: Some(4),
+                ..Expected::default()
+            },
+        ),
+        (
             "BARs that could not be read",
             |_, node| {
                 let soc = node.socs[0].address;

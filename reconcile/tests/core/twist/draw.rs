@@ -40,6 +40,7 @@ pub fn twist() -> BoxedStrategy<Twist> {
         2 => Just(Twist::Lockdown),
         2 => Just(Twist::NoQmonitor),
         4 => Just(Twist::Qmonitor),
+        3 => at.clone().prop_map(Twist::Lacking),
         2 => Just(Twist::OldSdk),
         2 => Just(Twist::Milliseconds),
         2 => Just(Twist::NoSetting),

@@ -52,8 +52,8 @@ pub(crate) fn install() -> Result<()> {
             symlink("/bin/guest", format!("/opt/qti-aic/{folder}/{name}"))?;
         }
     }
-    fs::create_dir_all(P2P_TEST)?;
-    for name in machine.list(P2P_TEST)? {
+    for name in machine.list(P2P_TEST).unwrap_or_default() {
+        fs::create_dir_all(P2P_TEST)?;
         fs::write(format!("{P2P_TEST}/{name}"), "")?;
     }
     for name in ["switchtec", "systemd-run"] {
@@ -61,6 +61,10 @@ pub(crate) fn install() -> Result<()> {
             continue;
         }
         symlink("/bin/guest", format!("/usr/bin/{name}"))?;
+        if name == "systemd-run" {
+            // Its double works without, and is to be taken for the tool that does not.
+            fs::create_dir_all("/run/systemd/system")?;
+        }
     }
     for name in ["platform.xml", "apps.xml"] {
         let path = format!("/opt/qti-aic/versions/{name}");

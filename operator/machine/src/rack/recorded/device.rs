@@ -153,7 +153,7 @@ fn resource(shown: &Shown) -> String {
         } else {
             0x4_0200
         };
-        if unassigned && bar.index == crd::snapshot::BAR4 {
+        if bar.unassigned || unassigned && bar.index == crd::snapshot::BAR4 {
             flags |= UNSET;
         }
         *line = (start, start.saturating_add(size.saturating_sub(1)), flags);

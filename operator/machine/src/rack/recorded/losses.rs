@@ -1,11 +1,19 @@
 //! What a recording says and a rack cannot show: told when one is made of the other, never left out in silence.
 use crd::{
     Unknown,
-    kind::rack::Access,
+    kind::rack::{Access, VendorTool},
     snapshot::{HardwareSnapshot, HolderKind},
 };
 
-use super::{PARAMETERS, access, is_short};
+use super::{PARAMETERS, access, is_short, missing};
+
+/// What plans are made by, where it is known to be missing.
+const CALLED: [VendorTool; 4] = [
+    VendorTool::QaicMonitorJson,
+    VendorTool::QaicMonitorGrpcServer,
+    VendorTool::QaicRunner,
+    VendorTool::P2PTest,
+];
 
 /// What the rack made of a recording will show otherwise, a sentence each.
 pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
@@ -42,6 +50,17 @@ pub fn losses(snapshot: &HardwareSnapshot) -> Vec<String> {
     let tools = &snapshot.tools;
     if tools.qmonitor_running.get() == Some(&true) && tools.qmonitor_owner.is_none() {
         said.push("who listens where qmonitor does is not in it, and is qmonitor there".to_owned());
+    }
+    let unsaid: Vec<&str> = missing(snapshot)
+        .into_iter()
+        .filter(|tool| CALLED.contains(tool) && !tools.missing.contains_key(tool))
+        .map(VendorTool::name)
+        .collect();
+    if !unsaid.is_empty() {
+        said.push(format!(
+            "that {} is not installed blocks nothing that is planned of it, and does there",
+            unsaid.join(", ")
+        ));
     }
     if !snapshot.programs.is_empty() {
         said.push("compiled programs are not there, and would be built anew".to_owned());

@@ -166,8 +166,9 @@ fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
         // Where the tool had been there to say it, it would have.
         missing.push(VendorTool::VersionTool);
     }
+    missing.extend(snapshot.tools.missing.keys());
     let Some(asked) = &snapshot.prerequisites else {
-        return missing;
+        return sorted(missing);
     };
     if asked.switchtec.get().is_none() {
         missing.push(VendorTool::Switchtec);
@@ -180,6 +181,10 @@ fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
             VendorTool::QaicMonitorGrpcServer,
         ),
         ("exec/qaic-runner", VendorTool::QaicRunner),
+        (
+            "test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw",
+            VendorTool::P2PTest,
+        ),
     ];
     if let Some(installed) = asked.installed.get() {
         let lacking = files
@@ -187,6 +192,10 @@ fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
             .filter(|(file, _)| !installed.iter().any(|there| there == file));
         missing.extend(lacking.map(|(_, tool)| *tool));
     }
+    sorted(missing)
+}
+
+fn sorted(mut missing: Vec<VendorTool>) -> Vec<VendorTool> {
     missing.sort_unstable();
     missing.dedup();
     missing

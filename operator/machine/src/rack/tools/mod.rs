@@ -111,6 +111,7 @@ pub(crate) fn run(
             0,
         )),
         VendorTool::Switchtec => switchtec::run(server, arguments),
+        VendorTool::P2PTest => return Err(missing()),
     };
     let mut done = done.map_err(broken)?;
     if badly {

@@ -1,6 +1,7 @@
 //! Worlds of which something is missing: every policy, or what one of them means.
 use std::sync::Arc;
 
+use crd::kind::rack::VendorTool;
 use serde_json::json;
 
 use super::hand::{Hand, automatic};
@@ -68,4 +69,34 @@ fn what_stands_against_a_group_is_not_counted_against_the_policy() {
     assert_eq!(hand.turn(), ["policy AsDeclared", "group MemberMissing"]);
     assert_eq!(counts(&hand), (Some(1), Some(1)));
     assert_eq!(hand.turn(), [""; 0]);
+}
+
+/// A machine without a tool that steps call: nothing is begun there, and both objects say why.
+#[test]
+fn a_machine_that_lacks_a_tool_is_left_as_it_is() {
+    for tool in [
+        VendorTool::QaicMonitorJson,
+        VendorTool::QaicMonitorGrpcServer,
+        VendorTool::QaicRunner,
+        VendorTool::P2PTest,
+        VendorTool::SystemdRun,
+    ] {
+        let mut hand = Hand::new(&automatic());
+        hand.node("n1");
+        hand.turn();
+        hand.reports_without("n1", tool);
+        let said: Vec<String> = (0..4).flat_map(|_| hand.turn()).collect();
+        assert!(
+            said.contains(&"group ToolMissing".to_owned()),
+            "{tool:?}: {said:?}"
+        );
+        assert!(
+            !said.iter().any(|one| one.starts_with("open")),
+            "{tool:?}: {said:?}"
+        );
+        assert_eq!(hand.grants(), [""; 0]);
+        // It is installed.
+        hand.reports("n1");
+        assert_eq!(hand.turn()[0], "open 1 of n1", "{tool:?}");
+    }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crd::{
     id::{BootId, NodeName},
-    kind::{CardNode, GrantProgress, GrantState},
+    kind::{CardNode, GrantProgress, GrantState, rack::VendorTool},
     plan::NodePlan,
     snapshot::{HardwareSnapshot, Holder},
     step::Action,
@@ -45,6 +45,18 @@ impl Hand {
             status.boot_id = snapshot.boot_id.get().cloned();
             status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
             status.node_uid = uid;
+        });
+    }
+
+    /// An agent reports a machine that is known to lack a tool, in so little room that prerequisites were left out.
+    pub fn reports_without(&mut self, name: &str, tool: VendorTool) {
+        self.reports(name);
+        let mut snapshot = machine_of(name);
+        snapshot.prerequisites = None;
+        (snapshot.tools.missing).insert(tool, "/opt/qti-aic".to_owned());
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
         });
     }
 

@@ -1,0 +1,79 @@
+//! What steps call and is known not to be there: plans are made by it, so that nothing is begun which could not be ended.
+//!
+//! Format: documented (the SDK's folders; systemd.unit(5): where units lie; sd_booted(3): by which folder a machine that is run
+//! by systemd is known).
+use std::collections::BTreeMap;
+
+use crd::{Unknown, kind::rack::VendorTool};
+
+use super::reach::reason;
+use crate::machine::Machine;
+
+/// The vendor's name for qmonitor's unit.
+pub(crate) const QMONITOR_UNIT: &str = "qmonitor-proxy.service";
+const TOOLS: &str = "/opt/qti-aic/tools";
+const EXEC: &str = "/opt/qti-aic/exec";
+/// Where the Apps SDK puts the programs of its own tests.
+const TESTS: &str = "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin";
+/// There where systemd runs the machine, and nowhere else: its tools refuse to work without.
+const BOOTED: &str = "/run/systemd/system";
+/// Where a unit lies that outlives its end; transient ones have another folder.
+const UNITS: [&str; 5] = [
+    "/etc/systemd/system",
+    BOOTED,
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// What is missing for certain, with where it was looked for. What could not be looked for may be there.
+pub(super) fn missing(machine: &Machine) -> BTreeMap<VendorTool, String> {
+    let mut missing: BTreeMap<VendorTool, String> = [
+        (VendorTool::QaicMonitorJson, TOOLS),
+        (VendorTool::QaicRunner, EXEC),
+        (VendorTool::P2PTest, TESTS),
+    ]
+    .into_iter()
+    .filter(|(tool, folder)| has(machine, folder, tool.name()) == Some(false))
+    .map(|(tool, folder)| (tool, folder.to_owned()))
+    .collect();
+    missing.extend(for_qmonitor(machine));
+    missing
+}
+
+/// What is missing to start qmonitor: whoever starts it, and what is started where no unit of its says something else.
+fn for_qmonitor(machine: &Machine) -> Vec<(VendorTool, String)> {
+    let server = VendorTool::QaicMonitorGrpcServer;
+    let starts = VendorTool::SystemdRun;
+    let mut missing = Vec::new();
+    let lacks_server = has(machine, TOOLS, server.name()) == Some(false);
+    let lacks_starter = machine.locate(starts.name()).is_none();
+    // One that is installed is started by its name, and knows itself what it starts.
+    let installed = (lacks_server || lacks_starter)
+        && UNITS
+            .iter()
+            .any(|folder| has(machine, folder, QMONITOR_UNIT) != Some(false));
+    if lacks_server && !installed {
+        missing.push((server, TOOLS.to_owned()));
+    }
+    if lacks_starter && !(installed && machine.locate("systemctl").is_some()) {
+        missing.push((starts, starts.name().to_owned()));
+    } else if is_absent(machine, BOOTED) {
+        missing.push((starts, BOOTED.to_owned()));
+    }
+    missing
+}
+
+/// Whether a folder has something of this name; absent where that cannot be told.
+fn has(machine: &Machine, folder: &str, name: &str) -> Option<bool> {
+    match machine.list(folder) {
+        Ok(names) => Some(names.iter().any(|found| found == name)),
+        Err(error) => (reason(&error) == Unknown::Absent).then_some(false),
+    }
+}
+
+fn is_absent(machine: &Machine, folder: &str) -> bool {
+    machine
+        .list(folder)
+        .is_err_and(|error| reason(&error) == Unknown::Absent)
+}

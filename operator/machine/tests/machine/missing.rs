@@ -1,0 +1,162 @@
+//! What steps call and a machine is known to lack: on a rack, in a kernel's and an SDK's folders, and where nobody can tell.
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use crd::kind::rack::VendorTool;
+use machine::probe;
+
+use crate::{
+    linux::fixture,
+    room::{Room, TWO_ULTRA, known},
+    tree::{put, whole},
+};
+
+const TOOLS: &str = "/opt/qti-aic/tools";
+const EXEC: &str = "/opt/qti-aic/exec";
+const TESTS: &str = "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin";
+const BOOTED: &str = "/run/systemd/system";
+
+fn expected(found: &[(VendorTool, &str)]) -> BTreeMap<VendorTool, String> {
+    let owned = |(tool, looked): &(VendorTool, &str)| (*tool, (*looked).to_owned());
+    found.iter().map(owned).collect()
+}
+
+/// A rack that lacks it, and the same machine as files.
+#[test]
+fn a_rack_and_a_kernel_lack_the_same() {
+    for (lacks, found) in [
+        ("", &[][..]),
+        ("qaic-monitor-json", &[(VendorTool::QaicMonitorJson, TOOLS)]),
+        (
+            "qaic-monitor-grpc-server",
+            &[(VendorTool::QaicMonitorGrpcServer, TOOLS)],
+        ),
+        ("qaic-runner", &[(VendorTool::QaicRunner, EXEC)]),
+        ("2c-p2p-bw", &[(VendorTool::P2PTest, TESTS)]),
+        ("systemd-run", &[(VendorTool::SystemdRun, "systemd-run")]),
+        ("switchtec, qaic-util, qaic-exec, qaic-compile", &[]),
+        (
+            "qaic-runner, qaic-monitor-json",
+            &[
+                (VendorTool::QaicMonitorJson, TOOLS),
+                (VendorTool::QaicRunner, EXEC),
+            ],
+        ),
+    ] {
+        let server = "    - name: aic-01\n";
+        let lacking = format!("{server}      sdk: {{ missing: [{lacks}] }}\n");
+        let room = Room::of(&TWO_ULTRA.replace(server, &lacking));
+        assert_eq!(room.probe().tools.missing, expected(found), "{lacks}");
+
+        let folder = tempfile::tempdir().unwrap();
+        whole(room.machine(), folder.path());
+        let seen = probe(&fixture(folder.path()), &known());
+        assert_eq!(seen.tools.missing, expected(found), "{lacks}");
+    }
+}
+
+fn check(spoil: &dyn Fn(&Path), found: &[(VendorTool, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    whole(Room::of(TWO_ULTRA).machine(), folder.path());
+    spoil(folder.path());
+    let seen = probe(&fixture(folder.path()), &known());
+    assert_eq!(seen.tools.missing, expected(found));
+}
+
+#[test]
+fn who_starts_qmonitor_is_told_by_the_service_manager() {
+    let remove = |root: &Path, path: &str| fs::remove_file(root.join(path)).unwrap();
+    let server = "opt/qti-aic/tools/qaic-monitor-grpc-server";
+    let unit = |root: &Path, folder: &str| {
+        put(
+            root,
+            &format!("{folder}/qmonitor-proxy.service"),
+            "[Unit]\n",
+        );
+    };
+    let not_booted = |root: &Path| fs::remove_dir(root.join(&BOOTED[1..])).unwrap();
+    check(&not_booted, &[(VendorTool::SystemdRun, BOOTED)]);
+    // An installed unit says itself what it starts, and is started by its name.
+    for folder in [
+        "etc/systemd/system",
+        "usr/lib/systemd/system",
+        "run/systemd/system",
+    ] {
+        check(
+            &|root| {
+                remove(root, server);
+                unit(root, folder);
+            },
+            &[],
+        );
+    }
+    check(
+        &|root| {
+            remove(root, server);
+            unit(root, "run/systemd/transient");
+        },
+        &[(VendorTool::QaicMonitorGrpcServer, TOOLS)],
+    );
+    check(
+        &|root| {
+            remove(root, "bin/systemd-run");
+            unit(root, "etc/systemd/system");
+        },
+        &[(VendorTool::SystemdRun, "systemd-run")],
+    );
+    check(
+        &|root| {
+            remove(root, "bin/systemd-run");
+            put(root, "bin/systemctl", "");
+            unit(root, "etc/systemd/system");
+        },
+        &[],
+    );
+    check(
+        &|root| {
+            put(root, "bin/systemctl", "");
+            unit(root, "etc/systemd/system");
+            not_booted(root);
+        },
+        &[(VendorTool::SystemdRun, BOOTED)],
+    );
+}
+
+#[test]
+fn without_an_sdk_all_of_it_is_missing() {
+    check(
+        &|root| fs::remove_dir_all(root.join("opt/qti-aic")).unwrap(),
+        &[
+            (VendorTool::QaicMonitorJson, TOOLS),
+            (VendorTool::QaicMonitorGrpcServer, TOOLS),
+            (VendorTool::QaicRunner, EXEC),
+            (VendorTool::P2PTest, TESTS),
+        ],
+    );
+}
+
+/// What cannot be listed may have it: a file where a folder is to be, for whoever may read everything too.
+#[test]
+fn where_it_cannot_be_told_nothing_is_missing() {
+    check(
+        &|root| {
+            for folder in [TOOLS, EXEC, TESTS, BOOTED] {
+                let folder = root.join(&folder[1..]);
+                fs::remove_dir_all(&folder).unwrap();
+                fs::write(&folder, "").unwrap();
+            }
+        },
+        &[],
+    );
+    if nix::unistd::geteuid().is_root() {
+        return;
+    }
+    check(
+        &|root| {
+            let tools = root.join(&TOOLS[1..]);
+            fs::remove_dir_all(&tools).unwrap();
+            fs::create_dir(&tools).unwrap();
+            fs::set_permissions(&tools, fs::Permissions::from_mode(0o000)).unwrap();
+        },
+        &[],
+    );
+}
