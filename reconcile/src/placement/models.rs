@@ -65,13 +65,6 @@ pub struct Placed<'a> {
     pub frozen: bool,
 }
 
-impl Placed<'_> {
-    /// Whether both want a SoC of one node.
-    fn meets(&self, other: &Self) -> bool {
-        self.node == other.node && self.socs.iter().any(|soc| other.socs.contains(soc))
-    }
-}
-
 /// Places every replica of every model (ordered by namespace and name).
 pub fn place_models<'a>(
     declaration: &'a Declaration,
@@ -119,7 +112,16 @@ pub fn place_models<'a>(
         }
     }
     // Last: whoever has a place as declared comes first.
-    homeless.retain(|remains| !placed.iter().any(|placed| placed.meets(remains)));
+    let seats = |node: &NodeName| {
+        let mut of = houses.iter().filter(|house| house.node == node);
+        of.next().map_or(&[][..], |house| house.seats.as_slice())
+    };
+    homeless.retain(|remains| {
+        let of_another = |seat: &Seat| {
+            taken.contains(&seat.group) && seat.members.iter().any(|soc| remains.socs.contains(soc))
+        };
+        !seats(&remains.node).iter().any(of_another)
+    });
     for (object, (count, obstacle)) in failed {
         let on = homeless.iter().filter(|one| one.model.object == *object);
         let on = match on.count() {
