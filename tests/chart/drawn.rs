@@ -57,6 +57,10 @@ fn loose() -> Vec<(Value, Vec<Value>)> {
             json!({ "type": "integer", "minimum": 3, "maximum": 9 }),
             vec![json!(3), json!(6), json!(9)],
         ),
+        (
+            json!({ "oneOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }] }),
+            vec![json!("UPPER CASE"), json!(0)],
+        ),
         (free, vec![json!({})]),
     ]
 }

@@ -264,6 +264,11 @@ fn amounts() -> Vec<Wrong> {
             "at '/controller/resources/requests/cpu': 2 is above '/controller/resources/limits/cpu', which is 1: lower the one",
         ),
         (
+            "/controller/resources",
+            json!({ "requests": { "cpu": 3 }, "limits": { "cpu": 2 } }),
+            "at '/controller/resources/requests/cpu': 3 is above '/controller/resources/limits/cpu', which is 2: lower the one",
+        ),
+        (
             "/agent/resources",
             json!({ "requests": { "cpu": "0.081" }, "limits": { "cpu": "80m" } }),
             "at '/agent/resources/requests/cpu': 0.081 is above '/agent/resources/limits/cpu', which is 80m: lower the one",

@@ -43,7 +43,13 @@ What a container asks for, where that is not above its limit, which no schema ca
 (list PLACE GIVEN USUAL). What is given counts whole: merged with what is usual, a request might be above another's limit.
 */}}
 {{- define "shardplane.resources" -}}
-{{- $given := default (index . 2) (index . 1) -}}
+{{- $given := dict -}}
+{{- /* `cpu: 2` is a number to whoever writes YAML, and a text to Kubernetes. */ -}}
+{{- range $side, $amounts := default (index . 2) (index . 1) -}}
+{{- $texts := dict -}}
+{{- range $what, $amount := $amounts }}{{ $_ := set $texts $what (toString $amount) }}{{ end -}}
+{{- $_ := set $given $side $texts -}}
+{{- end -}}
 {{- $limits := default dict $given.limits -}}
 {{- range $what, $asked := default dict $given.requests -}}
 {{- $limit := get $limits $what -}}

@@ -23,6 +23,10 @@ pub fn drawn(schema: &Value) -> Vec<Value> {
         .expect("it is a schema");
     let allowed = |value: &Value| validator.is_valid(value);
     let candidates = match (&schema["enum"], &schema["const"], schema["type"].as_str()) {
+        _ if schema["oneOf"].is_array() => {
+            let ways = schema["oneOf"].as_array().into_iter().flatten();
+            ways.flat_map(drawn).collect()
+        }
         (Value::Array(all), ..) => all.clone(),
         (_, only, _) if !only.is_null() => vec![only.clone()],
         (.., Some("boolean")) => vec![json!(false), json!(true)],
