@@ -165,7 +165,8 @@ pub(super) fn partitioning(patient: &Patient<'_>) -> Vec<Seen> {
             if *on {
                 Seen::pass("on (MDP+)")
             } else {
-                let first = first::for_partitioning(patient.snapshot, soc.address);
+                let first = first::for_partitioning(patient.snapshot, soc.address)
+                    .or_else(|| patient.would.first(soc.address));
                 Seen::fail("off", "").mended_once(first, fix)
             }
         }))

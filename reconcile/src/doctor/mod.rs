@@ -19,6 +19,7 @@ mod resources;
 mod sdk;
 mod seen;
 mod software;
+mod would;
 
 use crd::{
     declaration::Declaration,

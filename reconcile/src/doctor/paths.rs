@@ -121,7 +121,7 @@ fn read(function: &PciFunction) -> Option<Port> {
 
 pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
     let ports = divergence(patient, &patient.meant.sets);
-    let mut redirecting: BTreeMap<Word, Vec<&PciFunction>> = BTreeMap::new();
+    let mut redirecting: BTreeMap<(Word, Option<String>), Vec<&PciFunction>> = BTreeMap::new();
     let (mut clear, mut without) = (Vec::new(), Vec::new());
     let mut seen = Vec::new();
     for port in ports
@@ -131,11 +131,14 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
         match read(port) {
             Some(Port::Clear) => clear.push(port),
             Some(Port::NoAcs) => without.push(port),
-            Some(Port::Redirects(word)) => redirecting.entry(word).or_default().push(port),
+            Some(Port::Redirects(word)) => {
+                let first = first::for_ports(patient).or_else(|| patient.would.first(port.address));
+                redirecting.entry((word, first)).or_default().push(port);
+            }
             None => seen.push(Seen::untold(&port.acs).at(port.address)),
         }
     }
-    for (word, ports) in redirecting {
+    for ((word, first), ports) in redirecting {
         let addresses: Vec<PciAddress> = ports.iter().map(|port| port.address).collect();
         let fact = format!(
             "set: {word} ({}) sends peer traffic to the CPU at {}",
@@ -151,7 +154,6 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
             }
         };
         let fix = format!("{how}; {}", alternative(patient, &addresses));
-        let first = first::for_ports(patient);
         let said = Seen::fail(fact, "").mended_once(first, &fix);
         seen.push(sourced(said, &ports));
     }

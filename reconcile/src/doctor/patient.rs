@@ -8,7 +8,7 @@ use crd::{
     snapshot::{HardwareSnapshot, PortKind, Prerequisites, Soc},
 };
 
-use super::seen::Seen;
+use super::{seen::Seen, would::Would};
 use crate::{placement::place, topology::Topology, view::View};
 
 /// One machine under examination.
@@ -18,6 +18,8 @@ pub(super) struct Patient<'a> {
     pub(super) declaration: Option<&'a Declaration>,
     /// What is meant to reach each other, and who says so.
     pub(super) meant: Meant,
+    /// What would be done for that.
+    pub(super) would: Would,
 }
 
 /// Sets of SoCs that are meant to reach each other directly.
@@ -42,11 +44,13 @@ impl<'a> Patient<'a> {
     pub(super) fn of(snapshot: &'a HardwareSnapshot, declaration: Option<&'a Declaration>) -> Self {
         let topology = Topology::of(snapshot);
         let meant = meant(snapshot, &topology, declaration);
+        let would = Would::of(snapshot, &topology, declaration, &meant.sets);
         Self {
             snapshot,
             topology,
             declaration,
             meant,
+            would,
         }
     }
 

@@ -72,7 +72,9 @@ pub(super) fn qmonitor(patient: &Patient<'_>) -> Vec<Seen> {
                 Seen::pass("answers")
             } else {
                 let stopped = Seen::warn("stopped: MDP cannot be requested", "");
-                match first::for_qmonitor(&patient.snapshot.tools) {
+                match first::for_qmonitor(&patient.snapshot.tools)
+                    .or_else(|| patient.would.first_for_qmonitor())
+                {
                     Some(first) => stopped.mended_by_somebody(first),
                     None => stopped.mended_by_apply(
                         "nothing by hand: `shardplane apply` starts it where a request is to be made; starting it may update firmware",

@@ -1,8 +1,9 @@
 //! What a plan would say is blocked is not promised to be mended by it.
 use crd::{
     diagnosis::Mender,
-    kind::rack::VendorTool,
+    kind::{MdpMode, SpreadOver, rack::VendorTool},
     snapshot::{Holder, HolderKind, Lockdown, PortOwner},
+    step::Action,
 };
 
 use super::*;
@@ -104,4 +105,72 @@ fn apply_is_no_mender_where_somebody_has_to_do_something_first() {
         assert!(!found.is_empty(), "{findings:#?}");
         assert!(found.iter().all(|f| f.mender == Some(mender)), "{found:?}");
     }
+}
+
+/// Of a set that no plan forms, a port or a partition is not promised; of the other cards they are.
+#[test]
+fn what_stands_against_a_set_stands_against_all_of_it() {
+    use Verdict::Fail;
+    let mut snapshot = two_ultras("aic-07");
+    for soc in &mut snapshot.socs {
+        soc.mdp = known(false);
+    }
+    snapshot.socs[0].status = known(SocStatus::Error);
+    let ill = snapshot.socs[0].address;
+    let card: Vec<PciAddress> = (snapshot.socs.iter().map(|soc| soc.address)).collect();
+    let (its, other) = card.split_at(4);
+    let mut declared = Declaration {
+        policies: vec![object("CardPolicy", "cards", policy())],
+        groups: vec![object(
+            "P2PGroup",
+            "sets",
+            automatic(4, SpreadOver::Card, None),
+        )],
+        ..Declaration::default()
+    };
+    declared.policies[0].spec.mdp = Some(MdpMode::Groups);
+    let findings = doctor(&snapshot, Some(&declared));
+    let plan = plan_of(&declared, std::slice::from_ref(&snapshot));
+    let touched: Vec<PciAddress> = (plan.nodes.iter().flat_map(|node| &node.steps))
+        .filter_map(|step| match &step.action {
+            Action::ClearAcs { port, .. } => Some(port.address),
+            Action::RequestMdp { soc, .. } => Some(soc.address),
+            _ => None,
+        })
+        .collect();
+    assert!(!touched.is_empty());
+    for row in ["acs-redirect", "mdp"] {
+        for found in of(&findings, row)
+            .iter()
+            .filter(|found| found.verdict == Fail)
+        {
+            for function in &found.functions {
+                let mended = touched.contains(function);
+                let mender = if mended {
+                    Mender::Apply
+                } else {
+                    Mender::Person
+                };
+                assert_eq!(found.mender, Some(mender), "{function}: {found:?}");
+                let why = found.fix.starts_with("first: ") && found.fix.contains(&ill.to_string());
+                assert_eq!(mended, !why, "{found:?}");
+            }
+        }
+    }
+    let over = |mender| {
+        let rows = of(&findings, "mdp").into_iter();
+        let rows = rows.filter(move |found| found.mender == Some(mender));
+        rows.flat_map(|found| found.functions.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(over(Mender::Apply), other);
+    assert_eq!(over(Mender::Person), its);
+    // Where nothing is declared, the others of the card can be had without it.
+    let findings = doctor(&snapshot, None);
+    let found = of(&findings, "mdp");
+    assert!(
+        found
+            .iter()
+            .any(|found| found.mender == Some(Mender::Apply))
+    );
 }
