@@ -63,6 +63,8 @@ pub struct Placed<'a> {
     pub socs: Vec<PciAddress>,
     /// Whether it stays on a group that is blocked: it is left as it is.
     pub frozen: bool,
+    /// Whether it has no place as declared, and only stays where it runs.
+    pub remains: bool,
 }
 
 /// Places every replica of every model (ordered by namespace and name).
@@ -122,15 +124,10 @@ pub fn place_models<'a>(
         };
         !seats(&remains.node).iter().any(of_another)
     });
-    for (object, (count, obstacle)) in failed {
-        let on = homeless.iter().filter(|one| one.model.object == *object);
-        let on = match on.count() {
-            0 => String::new(),
-            on => format!("; {on} that run are left as they are"),
-        };
+    for (_, (count, obstacle)) in failed {
         obstacles.push(Obstacle {
             message: format!(
-                "{count} of its replicas have no place: {}{on}",
+                "{count} of its replicas have no place: {}",
                 obstacle.message
             ),
             ..obstacle
@@ -222,6 +219,7 @@ impl<'a> Want<'a> {
         whole.then(|| Placed {
             group: worker.group,
             socs: worker.socs,
+            remains: true,
             ..self.at(house, None, true)
         })
     }
@@ -300,6 +298,7 @@ impl<'a> Want<'a> {
                 .map(|seat| seat.members.iter().copied().take(shards).collect())
                 .unwrap_or_default(),
             frozen,
+            remains: false,
         }
     }
 

@@ -45,6 +45,24 @@ pub(super) fn without_a_place(model: &Replicas<'_>, placed: &[Placed<'_>]) -> us
     left.count()
 }
 
+/// Of a model's replicas without a place, how many run on: those whose SoCs no card work frees.
+pub(super) fn left(model: &ObjectRef, placed: &[Placed<'_>], works: &[NodeWork]) -> String {
+    let remain = (placed.iter()).filter(|one| one.remains && one.model.object == *model);
+    match remain
+        .filter(|one| !frees(works, &one.node, &one.socs))
+        .count()
+    {
+        0 => String::new(),
+        on => format!("; {on} that run are left as they are"),
+    }
+}
+
+/// Whether card work frees one of these SoCs first.
+fn frees(works: &[NodeWork], node: &NodeName, socs: &[PciAddress]) -> bool {
+    let mut there = works.iter().filter(|work| work.node == *node);
+    there.any(|work| socs.iter().any(|soc| work.drained.contains(soc)))
+}
+
 /// Declared replicas that neither run nor have a place.
 fn homeless(model: &Replicas<'_>, placed: &[Placed<'_>]) -> BTreeSet<WorkerId> {
     let declared = model.declared.iter();
@@ -63,10 +81,7 @@ fn made_room_for(
     placed: &[Placed<'_>],
     works: &[NodeWork],
 ) -> BTreeSet<WorkerId> {
-    let freed = |node: &NodeName, socs: &[PciAddress]| {
-        let mut there = works.iter().filter(|work| work.node == *node);
-        there.any(|work| socs.iter().any(|soc| work.drained.contains(soc)))
-    };
+    let freed = |node: &NodeName, socs: &[PciAddress]| frees(works, node, socs);
     let serving = model.serving();
     // One that serves on elsewhere has to wait for its turn, and may have none.
     let comes = |placed: &Placed<'_>| {

@@ -130,9 +130,7 @@ fn attempt(
     };
     // What has no place as things were left may have one as they are declared.
     let unplaced = unplaced.into_iter().filter(|_| inputs.scope != Scope::Kept);
-    for obstacle in unplaced {
-        report.blocked(None, obstacle);
-    }
+    let unplaced: Vec<_> = unplaced.collect();
     let builds = match inputs.scope {
         Scope::Everything | Scope::Kept => {
             loose::builds(inputs, &placed, &houses, &sites, &mut report)
@@ -188,6 +186,10 @@ fn attempt(
     let down = needy(&|replicas| housing::without_a_place(replicas, &placed));
     if !down.is_empty() {
         return Err(Again::Down(down));
+    }
+    for mut obstacle in unplaced {
+        obstacle.message += &housing::left(&obstacle.object, &placed, &works);
+        report.blocked(None, obstacle);
     }
     let said = roster::assign(&roles, &mut works);
     for obstacle in said.obstacles {

@@ -3,11 +3,12 @@ use crd::{
     declaration::Declaration,
     id::Digest,
     kind::{
-        Connectivity, Member, ModelBuildSpec, ModelSource, Precision, ProgramShapes, Serving,
-        Target,
+        Connectivity, DeletionPolicy, DeletionRule, Member, ModelBuildSpec, ModelSource, Precision,
+        ProgramShapes, Serving, Target,
     },
     kind::{SpreadOver, TopologyShape},
     plan::ReportReason,
+    step::Action,
 };
 
 use crate::{
@@ -176,4 +177,34 @@ fn what_runs_the_same_program_with_the_same_options_is_not_replaced() {
         after(1, seconds(Serving::REQUEST_SECONDS + 1)).0,
         [["replace 0"]]
     );
+}
+
+#[test]
+fn one_that_card_work_stops_is_not_said_to_go_on() {
+    let mut declaration = declared(2, (None, None, None));
+    let revert = DeletionPolicy {
+        rule: DeletionRule::Revert,
+        mdp: Some(true),
+        revert_timeout_seconds: None,
+    };
+    declaration.policies[0].spec.deletion_policy = Some(revert);
+    let mut nodes = running(&declaration);
+    let group = &mut declaration.groups[0].spec;
+    group.automatic.as_mut().unwrap().count = Some(1);
+    let plan = checked(&declaration, &nodes);
+    let lost = plan
+        .report
+        .iter()
+        .find(|line| line.reason == ReportReason::NoFittingGroup);
+    let lost = lost.expect("one has no place");
+    let stopped = (plan.nodes.iter().flat_map(|node| &node.steps))
+        .any(|step| matches!(step.action, Action::Drain { .. }));
+    assert!(stopped);
+    assert!(
+        !lost.message.contains("left as they are"),
+        "{}",
+        lost.message
+    );
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    assert_eq!(nodes[0].workers.len(), 1);
 }
