@@ -217,6 +217,16 @@ impl Machine {
         }
     }
 
+    /// Whether what lies at a path is a program: a link that leads nowhere, a folder and a file without leave to run are none.
+    /// Absent where that cannot be told.
+    pub fn is_program(&self, path: &str) -> Option<bool> {
+        match self {
+            Self::Linux(linux) => linux.is_program(path),
+            // What a rack lists is one.
+            Self::Rack(_) => Some(true),
+        }
+    }
+
     /// Size in bytes of the file system that a path lies on.
     pub fn capacity(&self, path: &str) -> Result<u64, AccessError> {
         match self {

@@ -14,15 +14,18 @@ mod whole_file;
 
 use std::{
     fs, io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
 use crd::id::{NodeName, PciAddress};
-use nix::sys::{
-    stat::{SFlag, major, minor, stat},
-    statvfs::statvfs,
+use nix::{
+    errno::Errno,
+    sys::{
+        stat::{SFlag, major, minor, stat},
+        statvfs::statvfs,
+    },
 };
 
 use crate::{
@@ -226,6 +229,16 @@ impl Linux {
     /// Where a program is found.
     pub(crate) fn locate(&self, program: &str) -> Option<PathBuf> {
         process::find(&self.roots, program)
+    }
+
+    pub(crate) fn is_program(&self, path: &str) -> Option<bool> {
+        match fs::metadata(self.place(path)) {
+            Ok(found) => Some(found.is_file() && found.permissions().mode() & 0o111 != 0),
+            Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Some(false),
+                Some(_) | None => None,
+            },
+        }
     }
 
     /// Size in bytes of the file system that a path lies on.

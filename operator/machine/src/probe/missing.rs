@@ -34,7 +34,11 @@ pub(super) fn missing(machine: &Machine) -> BTreeMap<VendorTool, String> {
         (VendorTool::P2PTest, TESTS),
     ]
     .into_iter()
-    .filter(|(tool, folder)| has(machine, folder, tool.name()) == Some(false))
+    .filter(|(tool, folder)| match tool {
+        // A folder of data.
+        VendorTool::P2PTest => has(machine, folder, tool.name()) == Some(false),
+        _ => lacks(machine, folder, tool.name()),
+    })
     .map(|(tool, folder)| (tool, folder.to_owned()))
     .collect();
     missing.extend(for_qmonitor(machine));
@@ -46,7 +50,7 @@ fn for_qmonitor(machine: &Machine) -> Vec<(VendorTool, String)> {
     let server = VendorTool::QaicMonitorGrpcServer;
     let starts = VendorTool::SystemdRun;
     let mut missing = Vec::new();
-    let lacks_server = has(machine, TOOLS, server.name()) == Some(false);
+    let lacks_server = lacks(machine, TOOLS, server.name());
     let lacks_starter = machine.locate(starts.name()).is_none();
     // One that is installed is started by its name, and knows itself what it starts.
     let installed = (lacks_server || lacks_starter)
@@ -62,6 +66,15 @@ fn for_qmonitor(machine: &Machine) -> Vec<(VendorTool, String)> {
         missing.push((starts, BOOTED.to_owned()));
     }
     missing
+}
+
+/// Whether a folder is known to have no program of this name.
+fn lacks(machine: &Machine, folder: &str, name: &str) -> bool {
+    match has(machine, folder, name) {
+        Some(true) => machine.is_program(&format!("{folder}/{name}")) == Some(false),
+        Some(false) => true,
+        None => false,
+    }
 }
 
 /// Whether a folder has something of this name; absent where that cannot be told.

@@ -62,6 +62,32 @@ fn check(spoil: &dyn Fn(&Path), found: &[(VendorTool, &str)]) {
     assert_eq!(seen.tools.missing, expected(found));
 }
 
+/// What only has a tool's name is no tool.
+#[test]
+fn a_link_that_leads_nowhere_and_a_folder_are_no_tools() {
+    type Spoil = fn(&Path);
+    let spoils: [Spoil; 4] = [
+        |tool| std::os::unix::fs::symlink("/nonexistent/tool", tool).unwrap(),
+        |tool| std::os::unix::fs::symlink(tool, tool).unwrap(),
+        |tool| fs::create_dir(tool).unwrap(),
+        |tool| fs::write(tool, "#!/bin/sh\n").unwrap(),
+    ];
+    for spoil in spoils {
+        for (tool, folder) in [
+            (VendorTool::QaicMonitorJson, TOOLS),
+            (VendorTool::QaicMonitorGrpcServer, TOOLS),
+            (VendorTool::QaicRunner, EXEC),
+        ] {
+            let at = format!("{}/{}", &folder[1..], tool.name());
+            let spoiled = |root: &Path| {
+                fs::remove_file(root.join(&at)).unwrap();
+                spoil(&root.join(&at));
+            };
+            check(&spoiled, &[(tool, folder)]);
+        }
+    }
+}
+
 #[test]
 fn who_starts_qmonitor_is_told_by_the_service_manager() {
     let remove = |root: &Path, path: &str| fs::remove_file(root.join(path)).unwrap();

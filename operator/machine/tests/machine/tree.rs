@@ -1,7 +1,7 @@
 //! A rack's server written out as files, as a kernel and an SDK lay them out: what Linux is to read alike.
 use std::{
-    fs,
-    os::unix::fs::symlink,
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -181,7 +181,12 @@ pub(crate) fn whole(machine: &Machine, folder: &Path) {
             match path {
                 _ if place.exists() => {}
                 "/sys/module" => fs::create_dir(place).unwrap(),
-                _ => fs::write(place, "").unwrap(),
+                _ => {
+                    fs::write(&place, "").unwrap();
+                    let tool = path.starts_with("/opt/qti-aic/");
+                    let mode = if tool { 0o755 } else { 0o644 };
+                    fs::set_permissions(place, Permissions::from_mode(mode)).unwrap();
+                }
             }
         }
     }
