@@ -33,8 +33,10 @@ pub(super) fn socs(patient: &Patient<'_>) -> Vec<Seen> {
     } else {
         let count = counted(socs.len(), "SoC");
         let cards = counted(patient.topology.cards().len(), "card");
-        let unplaced = socs.iter().any(|soc| patient.is_unplaced(soc.address));
-        Seen::pass(if unplaced {
+        let lost = |soc: &Soc| patient.topology.ancestry(soc.address).is_none();
+        Seen::pass(if socs.iter().any(lost) {
+            format!("{count}, of which bridges above are not there")
+        } else if patient.unplaced().is_some() {
             format!("{count}, on cards that only root can tell apart")
         } else {
             format!("{count} on {cards}")

@@ -53,14 +53,15 @@ pub(super) fn whole(patient: &Patient<'_>) -> Vec<Seen> {
     ultras
         .map(|card| {
             let shown = card.socs.len();
-            let seen = match card.switch {
-                Some(_) if shown == ULTRA => Seen::pass("four SoCs on each Ultra"),
-                Some(switch) => Seen::warn(
+            let seen = match (card.switch, patient.unplaced()) {
+                (Some(_), _) if shown == ULTRA => Seen::pass("four SoCs on each Ultra"),
+                // Those that it lacks may be among the others.
+                (_, Some(unplaced)) => unplaced,
+                (Some(switch), None) => Seen::warn(
                     format!("{} of 4 on the card below {switch}", counted(shown, "SoC")),
                     "a SoC fell off the bus, is hidden, or is given away: see the kernel's log, and cycle the machine's power if it stays",
                 ),
-                None if card.socs.iter().any(|soc| patient.is_unplaced(*soc)) => Seen::unplaced(),
-                None => Seen::warn(
+                (None, None) => Seen::warn(
                     "a SoC of an Ultra alone: the card's switch and its three others are not above and beside it",
                     "a virtual machine was given the SoC without its card, or the switch is hidden: give it the whole card; on a physical machine see the kernel's log, and cycle its power",
                 ),

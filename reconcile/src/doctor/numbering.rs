@@ -97,9 +97,8 @@ pub(super) fn boards(patient: &Patient<'_>) -> Vec<Seen> {
     let Some(source) = sources.first() else {
         return Vec::new();
     };
-    let mut socs = patient.snapshot.socs.iter();
-    if socs.any(|soc| patient.is_unplaced(soc.address)) {
-        return vec![Seen::unplaced().from(source)];
+    if let Some(unplaced) = patient.unplaced() {
+        return vec![unplaced.from(source)];
     }
     let seen = if shared.is_empty() {
         Seen::pass("each card its own")

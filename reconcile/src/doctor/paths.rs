@@ -83,10 +83,7 @@ fn lonely(patient: &Patient<'_>, soc: PciAddress, count: usize) -> Seen {
         return Seen::unplaced();
     }
     if apart.iter().any(|why| matches!(why, Apart::Unplaced(_))) {
-        return Seen::unknown(
-            "unknown: a bridge above it, or above another SoC, is not there",
-            "look again; record it anew where this is a recording",
-        );
+        return Seen::lost();
     }
     let bridge = apart.iter().find_map(|why| match why {
         Apart::NotASwitch(bridge) => Some(*bridge),

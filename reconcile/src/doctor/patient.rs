@@ -84,10 +84,18 @@ impl<'a> Patient<'a> {
         function.is_some_and(|f| f.port == Some(PortKind::Bridge) && f.acs.get().is_none())
     }
 
-    /// Whether such a bridge is above a SoC: which card it is on is not known.
-    pub(super) fn is_unplaced(&self, soc: PciAddress) -> bool {
-        let line = self.topology.ancestry(soc).unwrap_or_default();
-        line.iter().any(|function| self.is_unread(function.address))
+    /// What is said where it is not known of every SoC which card it is on: a bridge above one was not read, or is gone.
+    pub(super) fn unplaced(&self) -> Option<Seen> {
+        let mut unread = None;
+        for soc in &self.snapshot.socs {
+            let Some(line) = self.topology.ancestry(soc.address) else {
+                return Some(Seen::lost());
+            };
+            if line.iter().any(|function| self.is_unread(function.address)) {
+                unread = Some(Seen::unplaced());
+            }
+        }
+        unread
     }
 
     /// The bound driver of a function.

@@ -94,6 +94,14 @@ impl Seen {
         )
     }
 
+    /// The same, where a bridge above it, or above another, is not among what was seen.
+    pub(super) fn lost() -> Self {
+        Self::unknown(
+            "unknown: a bridge above it, or above another SoC, is not there",
+            "look again; record it anew where this is a recording",
+        )
+    }
+
     /// A fact, judged where it is known.
     pub(super) fn told<T>(fact: &Fact<T>, judge: impl FnOnce(&T) -> Self) -> Self {
         match fact.get() {

@@ -260,3 +260,42 @@ fn cards_that_cannot_be_told_apart_are_no_fault() {
         assert_eq!(found.fix, "look again as root");
     }
 }
+
+/// Whatever hangs below a bridge that is not there is on no card that is known.
+#[test]
+fn cards_below_a_bridge_that_is_gone_are_no_fault() {
+    use Verdict::{Pass, Unknown as Untold};
+    let gone = |s: &mut HardwareSnapshot| {
+        for soc in &mut s.socs {
+            soc.board_serial = known("one".into());
+        }
+        let above = |s: &HardwareSnapshot, below| {
+            let mut functions = s.functions.iter();
+            let found = functions.find(|function| function.address == below);
+            found.and_then(|function| function.parent).unwrap()
+        };
+        let port = above(s, s.socs[0].address);
+        let bridge = above(s, port);
+        s.functions.retain(|function| function.address != bridge);
+    };
+    check(
+        gone,
+        "socs",
+        Pass,
+        "8 SoCs, of which bridges above are not there",
+        0,
+    );
+    for id in ["card-whole", "board-serial"] {
+        let mut snapshot = two_ultras("aic-07");
+        gone(&mut snapshot);
+        let findings = doctor(&snapshot, None);
+        let found = of(&findings, id);
+        let untold = found.iter().find(|found| found.verdict == Untold);
+        let untold = untold.unwrap_or_else(|| panic!("{found:?}"));
+        assert!(untold.fact.contains("is not there"), "{untold:?}");
+        assert!(
+            !found.iter().any(|found| found.verdict == Verdict::Warn),
+            "{found:?}"
+        );
+    }
+}
