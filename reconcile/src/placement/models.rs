@@ -251,7 +251,13 @@ impl<'a> Want<'a> {
             let best = open()
                 .flat_map(|house| house.seats.iter().map(move |seat| (house, seat)))
                 .filter(|(_, seat)| seat.fits && self.suits(seat) && !taken.contains(&seat.group))
-                .min_by_key(|(house, seat)| (seat.members.len(), house.node, &seat.group));
+                .min_by_key(|(house, seat)| {
+                    // Where nobody else runs nobody has to leave.
+                    let others = house.workers.iter().filter(|other| other.id != self.id);
+                    let mut held = others.flat_map(|other| &other.socs);
+                    let occupied = held.any(|soc| seat.members.contains(soc));
+                    (occupied, seat.members.len(), house.node, &seat.group)
+                });
             let Some((house, seat)) = best else {
                 return Err(self.no_group(houses, taken));
             };

@@ -1,4 +1,6 @@
 //! Worker steps of all nodes in their models' turns, with surplus replicas, downtime, and what may not go on.
+mod occupied;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
@@ -14,7 +16,7 @@ use super::{
     turns::{Asked, Situation, Turns, turns},
     work::NodeWork,
 };
-use crate::placement::Obstacle;
+use crate::placement::{Obstacle, is_of};
 
 /// One model's turns, before they are written into steps.
 pub(super) struct Role<'a> {
@@ -24,6 +26,8 @@ pub(super) struct Role<'a> {
     downtime: Downtime,
     /// How many replicas card work would have to stop together and may not.
     cards: Option<usize>,
+    /// Replicas that wait for another worker to leave their SoCs, each with that worker.
+    held: BTreeMap<WorkerId, WorkerId>,
 }
 
 /// What the turns say beside steps.
@@ -34,21 +38,43 @@ pub(super) struct Said {
     pub(super) advice: Vec<Obstacle>,
 }
 
-/// Gives every model its turns.
+/// Gives every model its turns. Whoever has to wait for a worker of another model has none, and others may wait for it.
 pub(super) fn roles<'a>(
     replicas: &'a [Replicas<'a>],
     works: &[NodeWork],
     cards: &BTreeMap<ObjectRef, usize>,
     downtime: impl Fn(&ObjectRef) -> Downtime,
 ) -> Vec<Role<'a>> {
+    let mut held = BTreeMap::new();
+    loop {
+        let roles = roles_but(replicas, works, (cards, &held), &downtime);
+        let before = held.len();
+        held.extend(occupied::held(&roles, works));
+        if held.len() == before {
+            return roles;
+        }
+    }
+}
+
+fn roles_but<'a>(
+    replicas: &'a [Replicas<'a>],
+    works: &[NodeWork],
+    (cards, held): (&BTreeMap<ObjectRef, usize>, &BTreeMap<WorkerId, WorkerId>),
+    downtime: &impl Fn(&ObjectRef) -> Downtime,
+) -> Vec<Role<'a>> {
     let role = |replicas: &'a Replicas<'a>| {
         let object = &replicas.model.object;
         let drained = drained(replicas, works);
+        let own = held.iter().filter(|(id, _)| is_of(id, object));
+        let held: BTreeMap<WorkerId, WorkerId> =
+            own.map(|(id, by)| (id.clone(), by.clone())).collect();
+        let mut ports = Ports::of(replicas, works);
+        ports.stuck.extend(held.keys().cloned());
         let situation = Situation {
             replicas,
             asked: &asked(replicas, works),
             drained: &drained,
-            ports: &Ports::of(replicas, works),
+            ports: &ports,
             cards_wait: cards.contains_key(object),
             downtime: downtime(object),
         };
@@ -58,6 +84,7 @@ pub(super) fn roles<'a>(
             drained,
             downtime: downtime(object),
             cards: cards.get(object).copied(),
+            held,
         }
     };
     replicas.iter().map(role).collect()
@@ -148,6 +175,7 @@ impl Role<'_> {
             drained,
             downtime,
             cards: _,
+            held,
         } = self;
         let (model, surplus) = (&replicas.model.object, &replicas.surplus);
         let has_surplus = turns.batches.iter().flatten().any(|id| id == surplus);
@@ -175,6 +203,16 @@ impl Role<'_> {
                 ),
                 "declare room for a surplus replica where none may be missing".into(),
             ));
+        }
+        for (id, by) in held {
+            said.obstacles.push(Obstacle {
+                pointer: "/spec".into(),
+                ..self.line(
+                    ReportReason::NoFittingGroup,
+                    format!("{id} waits for its SoCs: {by} has them, and goes on there"),
+                    format!("it goes on when {by} has another place, or is declared no more"),
+                )
+            });
         }
         if !turns.waiting.is_empty() {
             let names = names(&turns.waiting);

@@ -15,6 +15,7 @@ use crate::{
     declare::{automatic, model, object},
     properties::settle,
     turns::{batches, checked, declared, running},
+    world::two_ultras,
 };
 
 /// Of whomever builds it, it is the same program.
@@ -207,4 +208,68 @@ fn one_that_card_work_stops_is_not_said_to_go_on() {
     );
     settle(&declaration, &mut nodes, true).expect("it settles");
     assert_eq!(nodes[0].workers.len(), 1);
+}
+
+/// Two groups of one set each on two cards, and a model on each.
+fn two(floor: Option<u32>) -> Declaration {
+    let mut declaration = declared(1, (floor, None, None));
+    let group = &mut declaration.groups[0];
+    group.object.name = "g".into();
+    group.spec = automatic(4, SpreadOver::Card, Some(1));
+    let mut other = group.clone();
+    other.object.name = "h".into();
+    declaration.groups.push(other);
+    let model = &mut declaration.models[0];
+    model.spec.group_ref = Some("g".into());
+    let mut other = model.clone();
+    other.object.name = "zz".into();
+    other.spec.rollout = None;
+    other.spec.group_ref = Some("h".into());
+    declaration.models.push(other);
+    declaration
+}
+
+fn exchanged(mut declaration: Declaration) -> Declaration {
+    declaration.models[0].spec.group_ref = Some("h".into());
+    declaration.models[1].spec.group_ref = Some("g".into());
+    declaration
+}
+
+#[test]
+fn nobody_is_started_where_another_stays() {
+    for (floor, moves) in [(None, true), (Some(1), false)] {
+        let before = two(floor);
+        let mut nodes = vec![two_ultras("lab")];
+        settle(&before, &mut nodes, true).expect("it settles");
+        let ran = nodes[0].workers.clone();
+        assert_eq!(ran.len(), 2);
+        let after = exchanged(before);
+        let plan = checked(&after, &nodes);
+        let waits = plan.report.iter().any(|line| {
+            line.object.as_ref() == Some(&after.models[1].object)
+                && line
+                    .message
+                    .starts_with("default/zz-0 waits for its SoCs: default/tiny-0 has them")
+        });
+        assert_eq!(waits, !moves, "{:#?}", plan.report);
+        settle(&after, &mut nodes, true).expect("it settles");
+        assert_eq!(nodes[0].workers.len(), 2);
+        assert_eq!(nodes[0].workers == ran, !moves);
+    }
+}
+
+#[test]
+fn a_set_where_nobody_runs_comes_before_one_that_somebody_would_have_to_leave() {
+    let mut declaration = declared(1, (None, None, None));
+    declaration.groups[0].spec = automatic(4, SpreadOver::Card, None);
+    let mut nodes = running(&declaration);
+    let ran = nodes[0].workers.clone();
+    // The first has no place any more, and another wants any set.
+    let mut other = declaration.models[0].clone();
+    other.object.name = "zz".into();
+    declaration.models.push(other);
+    declaration.models[0].spec.shards = 8;
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    assert_eq!(nodes[0].workers.len(), 2);
+    assert!(nodes[0].workers.contains(&ran[0]));
 }
