@@ -252,6 +252,16 @@ fn nobody_is_started_where_another_stays() {
                     .starts_with("default/zz-0 waits for its SoCs: default/tiny-0 has them")
         });
         assert_eq!(waits, !moves, "{:#?}", plan.report);
+        // Of the one with the floor, that is what is told.
+        let mut first = plan.report.iter();
+        let first = first.find(|line| line.object.as_ref() == Some(&after.models[0].object));
+        let reason = first.map(|line| line.reason);
+        assert_eq!(
+            reason,
+            floor.map(|_| ReportReason::TooFewServing),
+            "{:#?}",
+            plan.report
+        );
         settle(&after, &mut nodes, true).expect("it settles");
         assert_eq!(nodes[0].workers.len(), 2);
         assert_eq!(nodes[0].workers == ran, !moves);

@@ -18,6 +18,11 @@ pub(super) fn held(roles: &[Role<'_>], works: &[NodeWork]) -> BTreeMap<WorkerId,
             else {
                 continue;
             };
+            // What has no turn of its own waits for that, and not for who is where.
+            let mut own = roles.iter();
+            if own.any(|role| has_no_turn(role, &worker.id)) {
+                continue;
+            }
             let wanted = (&work.node, worker.socs.as_slice());
             let holder = running(roles).find(|(_, id, running)| {
                 **id != worker.id && running.node == work.node && meet(&running.socs, &worker.socs)
@@ -67,5 +72,9 @@ fn leaves(
         Action::ReplaceWorker { worker } => worker.id == *id && !meet(&worker.socs, wanted),
         _ => false,
     });
-    goes && !role.turns.waiting.contains(id) && !role.turns.shut_out.contains(id)
+    goes && !has_no_turn(role, id)
+}
+
+fn has_no_turn(role: &Role<'_>, id: &WorkerId) -> bool {
+    role.turns.waiting.contains(id) || role.turns.shut_out.contains(id)
 }
