@@ -268,9 +268,7 @@ impl Device {
     /// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so. Beside `MDP-` it says nothing.
     pub fn mdp(&self) -> Option<bool> {
         let words = self.capabilities()?;
-        let mut said = words
-            .iter()
-            .filter(|word| word.name.eq_ignore_ascii_case("MDP"));
+        let mut said = words.iter().filter(|word| word.name == "MDP");
         let Some(first) = said.next() else {
             return Some(false);
         };

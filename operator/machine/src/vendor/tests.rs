@@ -204,11 +204,6 @@ QID 1
             ],
         ),
         (
-            "capabilities in small letters",
-            "QID 0\n\tDevice Capabilities: hybridboot+ mdp+\n",
-            &["0 ? None Some(true) None None"],
-        ),
-        (
             "a QID among the fields of its own block",
             "QID 3\n\tQID:3\n\tStatus:Ready\n",
             &["3 ? Some(Ready) None None None"],
