@@ -56,13 +56,21 @@ pub(super) fn state_obstacles(
             format!("SoC {soc} is Initializing, and it is never reset in that state"),
             "wait until it is Ready (a boot takes up to 15 minutes) and plan again",
         )],
-        Some(SocStatus::Error) => vec![not_ready(object, soc, "in state Error")],
-        Some(SocStatus::Other(word)) => vec![not_ready(object, soc, &format!("in state {word}"))],
-        None => vec![not_ready(
-            object,
-            soc,
-            &format!("in an unknown state ({})", why(found.status.unknown)),
-        )],
+        Some(SocStatus::Error) => vec![not_ready(object, soc, "in state Error", SICK)],
+        Some(SocStatus::Other(word)) => {
+            vec![not_ready(object, soc, &format!("in state {word}"), SICK)]
+        }
+        None => {
+            let unknown = found.status.unknown;
+            let hint = match unknown {
+                Some(Unknown::ToolMissing) => {
+                    "install the Platform SDK: its `qaic-util` says in which state a SoC is"
+                }
+                Some(_) | None => SICK,
+            };
+            let state = format!("in an unknown state ({})", why(unknown));
+            vec![not_ready(object, soc, &state, hint)]
+        }
     }
 }
 
@@ -80,13 +88,17 @@ fn undriven_obstacle(view: &View<'_>, soc: PciAddress, object: &ObjectRef) -> Op
     })
 }
 
-fn not_ready(object: &ObjectRef, soc: PciAddress, state: &str) -> Obstacle {
+/// What to do about a SoC that is in no state to be used.
+const SICK: &str =
+    "look at the vendor's tool and the kernel log: permission, firmware, or a broken card";
+
+fn not_ready(object: &ObjectRef, soc: PciAddress, state: &str, hint: &str) -> Obstacle {
     of(
         object,
         ReportReason::NotReady,
         soc,
         format!("SoC {soc} is {state}"),
-        "look at the vendor's tool and the kernel log: permission, firmware, or a broken card",
+        hint,
     )
 }
 

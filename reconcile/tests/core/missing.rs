@@ -170,3 +170,22 @@ fn what_is_as_declared_misses_nothing() {
     assert_eq!(touching(&plan), [""; 0]);
     assert_eq!(blocked(&plan), [""; 0]);
 }
+
+/// Nothing says in which state SoCs are where the tool is not installed: then it is the tool that is wanted.
+#[test]
+fn a_state_that_no_tool_tells_asks_for_the_tool() {
+    for (why, wanted) in [
+        (crd::Unknown::ToolMissing, "install the Platform SDK"),
+        (crd::Unknown::ToolFailed, "look at the vendor's tool"),
+    ] {
+        let mut snapshot = two_ultras("lab");
+        for soc in &mut snapshot.socs {
+            soc.status = Fact::unknown(why, "qaic-util");
+        }
+        let plan = plan_of(&quickstart(), std::slice::from_ref(&snapshot));
+        let mut lines = plan.report.iter();
+        let line = lines.find(|line| line.reason == ReportReason::NotReady);
+        let line = line.expect("it is in the way");
+        assert!(line.hint.starts_with(wanted), "{line:?}");
+    }
+}
