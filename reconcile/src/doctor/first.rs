@@ -2,38 +2,14 @@
 use crd::{
     declaration::Declaration,
     id::{ObjectRef, PciAddress},
-    snapshot::{HardwareSnapshot, Lockdown, Tools},
+    snapshot::{HardwareSnapshot, Tools},
 };
 
-use super::{patient::Patient, seen::Seen};
+use super::seen::Seen;
 use crate::{
     plan::{missing, socs},
     view::View,
 };
-
-/// Before control words of ports are written: that they can be, and that the group can be had for which they would be.
-pub(super) fn for_ports(patient: &Patient<'_>) -> Option<String> {
-    let snapshot = patient.snapshot;
-    match snapshot.host.lockdown.get() {
-        Some(Lockdown::Integrity | Lockdown::Confidentiality) => {
-            return Some(
-                "kernel lockdown forbids writing it: boot without Secure Boot, or relax the ports at boot"
-                    .to_owned(),
-            );
-        }
-        Some(Lockdown::None) | None => {}
-    }
-    let mut off = (snapshot.socs.iter())
-        .filter(|soc| soc.mdp.get() == Some(&false) && patient.is_meant(soc.address));
-    let request = off.next().and_then(|soc| {
-        let nothing = Declaration::default();
-        let view = View::of(snapshot, &nothing);
-        let first = missing::for_request(&view, soc.address, &nobody()).next()?;
-        Some(format!("{}: {}", first.message, first.hint))
-    });
-    let proof = || missing::for_proof(&snapshot.tools);
-    request.or_else(|| Some(format!("{}: {}", proof()?, missing::FOR_PROOF)))
-}
 
 /// Before partitioning of a SoC can be switched.
 pub(super) fn for_partitioning(snapshot: &HardwareSnapshot, soc: PciAddress) -> Option<String> {

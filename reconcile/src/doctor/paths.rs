@@ -9,7 +9,6 @@ use crd::{
 
 use super::{
     boot::alternative,
-    first,
     patient::{MeantBy, Patient, divergence, domains},
     seen::{Seen, counted},
 };
@@ -129,7 +128,7 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
             Some(Port::Clear) => clear.push(port),
             Some(Port::NoAcs) => without.push(port),
             Some(Port::Redirects(word)) => {
-                let first = first::for_ports(patient).or_else(|| patient.would.first(port.address));
+                let first = patient.would.first(port.address);
                 redirecting.entry((word, first)).or_default().push(port);
             }
             None => seen.push(Seen::untold(&port.acs).at(port.address)),

@@ -38,24 +38,13 @@ impl Would {
     ) -> Self {
         let mut would = Self::default();
         if let Some(declaration) = declaration {
-            let plan = planned(snapshot, declaration);
-            would.take(&plan, |_| {
-                sets.iter().flat_map(|set| about(topology, set)).collect()
-            });
+            would.take(&planned(snapshot, declaration), topology, sets);
             return would;
         }
         let mut left = sets.to_vec();
         for _ in 0..2 {
-            let names: BTreeMap<String, &Vec<PciAddress>> = (left.iter().enumerate())
-                .map(|(index, set)| (format!("set-{index}"), set))
-                .collect();
-            let plan = planned(snapshot, &supposed(&names));
-            would.take(&plan, |object| {
-                names
-                    .get(&object.name)
-                    .map(|set| about(topology, set))
-                    .unwrap_or_default()
-            });
+            let plan = planned(snapshot, &supposed(&left));
+            would.take(&plan, topology, &left);
             let named: BTreeSet<PciAddress> = stands(&plan)
                 .flat_map(|line| line.functions.iter().copied())
                 .collect();
@@ -67,7 +56,9 @@ impl Would {
         would
     }
 
-    fn take(&mut self, plan: &Plan, whose: impl Fn(&ObjectRef) -> BTreeSet<PciAddress>) {
+    /// What stands against one SoC or port of a set stands against all of it; what names none, against every set.
+    fn take(&mut self, plan: &Plan, topology: &Topology<'_>, sets: &[Vec<PciAddress>]) {
+        let sets: Vec<BTreeSet<PciAddress>> = sets.iter().map(|set| about(topology, set)).collect();
         for step in plan.nodes.iter().flat_map(|node| &node.steps) {
             match &step.action {
                 Action::ClearAcs { port, .. } => drop(self.done.insert(port.address)),
@@ -77,8 +68,11 @@ impl Would {
             }
         }
         for line in stands(plan) {
-            let mut over: BTreeSet<PciAddress> = line.functions.iter().copied().collect();
-            over.extend(line.object.iter().flat_map(&whose));
+            let named = &line.functions;
+            let whose = sets.iter().filter(|set| {
+                named.is_empty() || named.iter().any(|function| set.contains(function))
+            });
+            let over = whose.flatten().chain(named).copied().collect();
             self.blocked.push((over, said(line)));
         }
     }
@@ -139,7 +133,7 @@ fn planned(snapshot: &HardwareSnapshot, declaration: &Declaration) -> Plan {
 }
 
 /// A group over each set, and a policy that lets it be had.
-fn supposed(sets: &BTreeMap<String, &Vec<PciAddress>>) -> Declaration {
+fn supposed(sets: &[Vec<PciAddress>]) -> Declaration {
     let policy = CardPolicySpec {
         node_selector: None,
         devices: None,
@@ -170,11 +164,11 @@ fn supposed(sets: &BTreeMap<String, &Vec<PciAddress>>) -> Declaration {
         isolation: None,
         verification: None,
     };
-    let groups = sets.iter();
+    let groups = sets.iter().enumerate();
     Declaration {
         policies: vec![object("CardPolicy", "supposed", policy)],
         groups: groups
-            .map(|(name, set)| object("P2PGroup", name, group(set)))
+            .map(|(index, set)| object("P2PGroup", &format!("set-{index}"), group(set)))
             .collect(),
         ..Declaration::default()
     }

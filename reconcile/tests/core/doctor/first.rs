@@ -174,3 +174,35 @@ fn what_stands_against_a_set_stands_against_all_of_it() {
             .any(|found| found.mender == Some(Mender::Apply))
     );
 }
+
+/// Two cards, each with a fault of its own: each is told of its own.
+#[test]
+fn each_set_is_told_of_what_stands_against_it() {
+    let mut snapshot = two_ultras("aic-07");
+    for soc in &mut snapshot.socs {
+        soc.mdp = known(false);
+    }
+    let ill = [snapshot.socs[0].address, snapshot.socs[4].address];
+    for soc in [0, 4] {
+        snapshot.socs[soc].status = known(SocStatus::Error);
+    }
+    let mut declared = Declaration {
+        policies: vec![object("CardPolicy", "cards", policy())],
+        groups: vec![object(
+            "P2PGroup",
+            "sets",
+            automatic(4, SpreadOver::Card, None),
+        )],
+        ..Declaration::default()
+    };
+    declared.policies[0].spec.mdp = Some(MdpMode::Groups);
+    let findings = doctor(&snapshot, Some(&declared));
+    for (card, ill) in snapshot.socs.chunks(4).zip(ill) {
+        for soc in card {
+            let found = of(&findings, "mdp").into_iter();
+            let mut found = found.filter(|found| found.functions.contains(&soc.address));
+            let found = found.next().expect("it is off");
+            assert!(found.fix.contains(&ill.to_string()), "{found:?}");
+        }
+    }
+}
