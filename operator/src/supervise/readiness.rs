@@ -4,7 +4,10 @@ use crd::{
     snapshot::WorkerState,
 };
 
-use super::{supervisor::Supervisor, worker::has_ended};
+use super::{
+    supervisor::Supervisor,
+    worker::{Worker, has_ended},
+};
 
 impl Supervisor {
     /// Workers that were to be ready by now and have not died either, each told once: nothing counts on them any more until
@@ -26,6 +29,17 @@ impl Supervisor {
     pub fn has_lost_one(&self) -> bool {
         let mut workers = self.workers.values();
         workers.any(|worker| worker.state == WorkerState::Ready && has_ended(worker))
+    }
+
+    /// The worker that listens on a port, or is about to.
+    pub fn listener(&self, port: u16) -> Option<&WorkerId> {
+        let mut running = (self.workers.values()).filter(|worker| worker.running.is_some());
+        let has = |worker: &&Worker| {
+            let address = worker.address.as_deref();
+            let told = address.and_then(|address| address.rsplit_once(':')?.1.parse().ok());
+            told.or(worker.request.port) == Some(port)
+        };
+        running.find(has).map(|worker| &worker.request.id)
     }
 
     /// A worker's model, and why the worker is not ready as far as that is known.

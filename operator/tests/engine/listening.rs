@@ -1,7 +1,10 @@
 //! A port that a worker cannot have, told in the words of whoever declared it.
-use std::fs;
+use std::{fs, net::TcpListener};
 
-use crate::{lab::Lab, supervision::Up};
+use crate::{
+    lab::Lab,
+    supervision::{Up, workers},
+};
 
 /// A laboratory whose model asks for the port that the stand-in worker does not get.
 fn lab() -> Lab {
@@ -37,4 +40,33 @@ fn a_port_in_use_is_told_of_the_line_that_declares_it() {
         "{}",
         status.stdout
     );
+}
+
+/// Stopped for it, the only replica would not come back.
+#[test]
+fn a_worker_that_serves_goes_on_until_its_new_port_is_free() {
+    let lab = Lab::new();
+    let up = Up::start(&lab, &["up", "-f", "declared", "--interval", "1"]);
+    up.hears("serves on");
+    let somebody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = somebody.local_addr().unwrap().port();
+    let pid = workers(&lab)[0]["pid"].clone();
+    let model = lab.path("declared/model.yaml");
+    let text = fs::read_to_string(&model).unwrap();
+    let asks = text.replace(
+        "    slots: 1\n",
+        &format!("    slots: 1\n    port: {port}\n"),
+    );
+    assert_ne!(asks, text);
+    fs::write(&model, asks).unwrap();
+    let (_, said) = up.listens("goes on as it was");
+    assert!(
+        said.contains(DECLARED) && said.contains(&format!("asks for port {port}")),
+        "{said}"
+    );
+    assert_eq!(workers(&lab)[0]["pid"], pid);
+    drop(somebody);
+    up.hears("serves on");
+    let served = workers(&lab);
+    assert!(served.len() == 1 && served[0]["pid"] != pid, "{served:?}");
 }

@@ -6,15 +6,16 @@ use crd::{
     id::{GroupId, PciAddress},
     kind::{P2PGroupSpec, SpreadOver},
     plan::ReportReason,
-    snapshot::{GroupRecord, PortKind, SocStatus},
+    snapshot::{GroupRecord, PortKind},
 };
 
 use super::{
     bars::{self, Unfit},
     groups::{Obstacle, PlacedGroup, Placement, Taken, is_unread, structural},
+    preference::{preferred, trouble},
     strangers::disturbs,
 };
-use crate::{judge::foreign_holders, view::View};
+use crate::view::View;
 
 /// Keeps a set that the ledger remembers, with what stands against it now.
 ///
@@ -127,8 +128,9 @@ pub(super) fn form<'a>(
     }
 }
 
-/// The next set: from the fullest fit, so that cards stay whole for others, and SoCs that are Ready before others. One that
-/// would take isolation from a stranger is the last resort: it is blocked, and says by whom.
+/// The next set: SoCs that are Ready before others, those where none of our workers runs before those where one would have
+/// to stop, and of these from the fullest fit, so that cards stay whole for others. One that would take isolation from a
+/// stranger is the last resort: it is blocked, and says by whom.
 fn next_set(
     view: &View<'_>,
     group: &Declared<P2PGroupSpec>,
@@ -155,7 +157,7 @@ fn next_set(
         .filter(|socs| socs.len() >= size)
         .min_by_key(|socs| {
             let set = &socs[..size];
-            (disturbs(set), unready(view, set), socs.len(), socs[0])
+            (disturbs(set), trouble(view, set), socs.len(), socs[0])
         })
         .map(|socs| in_address_order(socs[..size].to_vec()));
     let mut choices = whole.into_iter().collect::<Vec<_>>();
@@ -173,14 +175,14 @@ fn next_set(
                 .into_values()
                 .filter_map(|cards| spread(view, cards, size));
             choices.extend(
-                widest.min_by_key(|socs| (disturbs(socs), unready(view, socs), socs.clone())),
+                widest.min_by_key(|socs| (disturbs(socs), trouble(view, socs), socs.clone())),
             );
             // Nobody hangs below some switch inside.
             if choices.iter().all(|set| disturbs(set)) {
                 let inside =
                     below_each_switch(view, &cards).filter_map(|cards| spread(view, cards, size));
                 let undisturbed = inside.filter(|set| !disturbs(set));
-                choices.extend(undisturbed.min_by_key(|socs| (unready(view, socs), socs.clone())));
+                choices.extend(undisturbed.min_by_key(|socs| (trouble(view, socs), socs.clone())));
             }
         }
     }
@@ -209,7 +211,7 @@ fn spread(
     mut cards: Vec<Vec<PciAddress>>,
     size: usize,
 ) -> Option<Vec<PciAddress>> {
-    cards.sort_by_key(|socs| (unready(view, socs), std::cmp::Reverse(socs.len()), socs[0]));
+    cards.sort_by_key(|socs| (trouble(view, socs), std::cmp::Reverse(socs.len()), socs[0]));
     let socs: Vec<PciAddress> = cards.into_iter().flatten().take(size).collect();
     (socs.len() == size).then(|| in_address_order(socs))
 }
@@ -217,31 +219,6 @@ fn spread(
 fn in_address_order(mut socs: Vec<PciAddress>) -> Vec<PciAddress> {
     socs.sort_unstable();
     socs
-}
-
-/// SoCs that are Ready and not somebody else's first, then by address.
-fn preferred(view: &View<'_>, mut socs: Vec<PciAddress>) -> Vec<PciAddress> {
-    socs.sort_by_key(|soc| (!is_ready(view, *soc), *soc));
-    socs
-}
-
-fn unready(view: &View<'_>, socs: &[PciAddress]) -> usize {
-    socs.iter().filter(|soc| !is_ready(view, **soc)).count()
-}
-
-/// Whether nothing is known to stand against using a SoC now: state, partitioning, the word of its port, holders.
-fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
-    let usable = view.soc(soc).is_some_and(|found| {
-        found.status.get() == Some(&SocStatus::Ready) && found.mdp.get().is_some()
-    });
-    let port = view
-        .topology
-        .function(soc)
-        .and_then(|function| function.parent);
-    let known = port
-        .and_then(|port| view.topology.function(port))
-        .is_some_and(|port| port.acs.get().is_some());
-    usable && known && foreign_holders(soc, view.snapshot).is_empty()
 }
 
 /// Whether a SoC can be a member at all.

@@ -150,31 +150,6 @@ pub fn surplus_id(model: &ObjectRef) -> WorkerId {
     WorkerId(format!("{namespace}/{}-surplus", model.name))
 }
 
-/// Places one replica more than is declared: where it runs already, or on what no other replica is on or leaves.
-pub fn place_surplus<'a>(
-    declaration: &'a Declaration,
-    houses: &[House<'_>],
-    placed: &[Placed<'a>],
-    model: &'a Declared<ShardedModelSpec>,
-) -> Option<Placed<'a>> {
-    let program = program(declaration, model).ok()?;
-    let running = houses.iter().flat_map(|house| house.workers);
-    let left = running
-        .filter(|worker| placed.iter().any(|placed| placed.id == worker.id))
-        .filter_map(|worker| worker.group.clone());
-    let taken = placed.iter().filter_map(|placed| placed.group.clone());
-    let mut taken: BTreeSet<GroupId> = taken.chain(left).collect();
-    let want = Want {
-        id: surplus_id(&model.object),
-        model,
-        replica: model.spec.replicas,
-        grouped: needs_group(declaration, &model.spec, &program),
-        program,
-    };
-    want.stay(houses, &mut taken)
-        .or_else(|| want.settle(houses, &mut taken, placed).ok())
-}
-
 /// Whether a worker is a replica of a model, its surplus one among them.
 pub fn is_of(worker: &WorkerId, model: &ObjectRef) -> bool {
     let number = |whole: &str| whole.rsplit_once('-').and_then(|(_, n)| n.parse().ok());
@@ -182,17 +157,22 @@ pub fn is_of(worker: &WorkerId, model: &ObjectRef) -> bool {
         || number(&worker.0).is_some_and(|replica| *worker == worker_id(model, replica))
 }
 
-struct Want<'a> {
-    id: WorkerId,
-    model: &'a Declared<ShardedModelSpec>,
-    replica: u32,
-    grouped: bool,
-    program: ProgramRequest,
+/// A replica that wants a place.
+pub(super) struct Want<'a> {
+    pub(super) id: WorkerId,
+    pub(super) model: &'a Declared<ShardedModelSpec>,
+    pub(super) replica: u32,
+    pub(super) grouped: bool,
+    pub(super) program: ProgramRequest,
 }
 
 impl<'a> Want<'a> {
     /// Stays where it runs, if that still suits it.
-    fn stay(&self, houses: &[House<'_>], taken: &mut BTreeSet<GroupId>) -> Option<Placed<'a>> {
+    pub(super) fn stay(
+        &self,
+        houses: &[House<'_>],
+        taken: &mut BTreeSet<GroupId>,
+    ) -> Option<Placed<'a>> {
         let (house, worker) = houses
             .iter()
             .filter(|house| house.governed)
@@ -203,10 +183,17 @@ impl<'a> Want<'a> {
         if !self.grouped {
             return worker.group.is_none().then(|| self.at(house, None, false));
         }
+        // A set that was formed anew may have the name of another one: it is known by its SoCs.
         let group = worker.group.as_ref()?;
-        let seat = house.seats.iter().find(|seat| seat.group == *group)?;
+        let has = |seat: &Seat, soc: &PciAddress| seat.members.contains(soc);
+        let named =
+            |seat: &&Seat| seat.group == *group && worker.socs.iter().any(|soc| has(seat, soc));
+        let around = |seat: &&Seat| worker.socs.iter().all(|soc| has(seat, soc));
+        let seats = || house.seats.iter();
+        let seat = seats().find(named).or_else(|| seats().find(around))?;
         let suits = self.suits(seat) && (seat.fits || seat.whole);
-        (suits && taken.insert(group.clone())).then(|| self.at(house, Some(seat), !seat.fits))
+        let free = suits && taken.insert(seat.group.clone());
+        free.then(|| self.at(house, Some(seat), !seat.fits))
     }
 
     /// Where it runs, though that does not suit it any more: with no other place, it is better left there than stopped. Card
@@ -225,7 +212,7 @@ impl<'a> Want<'a> {
     }
 
     /// Takes the smallest free group that suits, or the node with the fewest replicas.
-    fn settle(
+    pub(super) fn settle(
         self,
         houses: &[House<'_>],
         taken: &mut BTreeSet<GroupId>,
@@ -252,11 +239,21 @@ impl<'a> Want<'a> {
                 .flat_map(|house| house.seats.iter().map(move |seat| (house, seat)))
                 .filter(|(_, seat)| seat.fits && self.suits(seat) && !taken.contains(&seat.group))
                 .min_by_key(|(house, seat)| {
-                    // Where nobody else runs nobody has to leave.
-                    let others = house.workers.iter().filter(|other| other.id != self.id);
-                    let mut held = others.flat_map(|other| &other.socs);
-                    let occupied = held.any(|soc| seat.members.contains(soc));
-                    (occupied, seat.members.len(), house.node, &seat.group)
+                    // Where nobody else runs nobody has to leave; and whoever starts anew where it is leaves the free set to
+                    // a surplus replica.
+                    let (own, others): (Vec<_>, Vec<_>) =
+                        (house.workers.iter()).partition(|worker| worker.id == self.id);
+                    let held = |by: &[&PresentWorker]| {
+                        let mut held = by.iter().flat_map(|worker| &worker.socs);
+                        held.any(|soc| seat.members.contains(soc))
+                    };
+                    (
+                        held(&others),
+                        !held(&own),
+                        seat.members.len(),
+                        house.node,
+                        &seat.group,
+                    )
                 });
             let Some((house, seat)) = best else {
                 return Err(self.no_group(houses, taken));
@@ -364,7 +361,7 @@ impl<'a> Want<'a> {
 }
 
 /// On a group: whatever names one, AI100 over P2P, and CPU over P2P where any is declared.
-fn needs_group(
+pub(super) fn needs_group(
     declaration: &Declaration,
     spec: &ShardedModelSpec,
     program: &ProgramRequest,

@@ -283,3 +283,24 @@ fn a_set_where_nobody_runs_comes_before_one_that_somebody_would_have_to_leave() 
     assert_eq!(nodes[0].workers.len(), 2);
     assert!(nodes[0].workers.contains(&ran[0]));
 }
+
+#[test]
+fn a_set_of_another_size_is_formed_where_nobody_runs() {
+    let mut declaration = declared(1, (None, None, None));
+    declaration.groups[0].spec = automatic(2, SpreadOver::Card, Some(1));
+    declaration.models[0].spec.shards = 2;
+    let mut nodes = running(&declaration);
+    let ran = nodes[0].workers.clone();
+    // Both cards would do, and on one of them the model serves.
+    declaration.groups[0].spec.size = 4;
+    settle(&declaration, &mut nodes, true).expect("it settles");
+    let [record] = nodes[0].ledger.groups.as_slice() else {
+        panic!("{:#?}", nodes[0].ledger.groups);
+    };
+    let left = |soc: &crd::snapshot::SocIdentity| !ran[0].socs.contains(&soc.address);
+    assert!(record.members.iter().all(left), "{record:#?}");
+    let [worker] = nodes[0].workers.as_slice() else {
+        panic!("{:#?}", nodes[0].workers);
+    };
+    assert_eq!(worker.group.as_ref(), Some(&record.group));
+}

@@ -21,6 +21,9 @@ use crate::cluster::{condition, packed};
 
 /// How long after the last deadline of its steps a node is waited for. Longer than clocks of two leaders differ.
 pub const SLACK: Duration = Duration::from_mins(15);
+/// How long a node is waited for whose granted steps cannot be read, by which their deadlines are known: as long as a
+/// server of the most SoCs that ship in one takes to have each reset in vain.
+const UNREAD: Duration = Duration::from_hours(8);
 /// How the reason begins of a grant that was not taken up, and would not be given any more.
 const TAKEN_BACK: &str = "its grant was taken back before it began";
 
@@ -178,9 +181,10 @@ fn silence(world: &World, known: &NodeOutcome, grant: &Grant) -> Option<String> 
     if passed <= SLACK {
         return None;
     }
-    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
-    let limits = plan.steps.iter().map(|step| step.estimate.limit_ms);
-    let most = Duration::from_millis(limits.fold(0, u64::saturating_add));
+    let most = packed::unpack::<NodePlan>(&grant.plan).map_or(UNREAD, |plan| {
+        let limits = plan.steps.iter().map(|step| step.estimate.limit_ms);
+        Duration::from_millis(limits.fold(0, u64::saturating_add))
+    });
     (passed > most.saturating_add(SLACK)).then(|| {
         format!(
             "its agent has not said for {} minutes how its steps end; see whether it runs, and reaches the API server",

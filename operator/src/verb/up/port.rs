@@ -1,8 +1,14 @@
-//! A port that a worker cannot have: said of the line that declares it.
+//! A port that a worker cannot have: said of the line that declares it. A worker that serves is not stopped for one.
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, TcpListener},
+};
+
 use crd::{
     declaration::{Declaration, Declared, Span},
     id::{ObjectRef, WorkerId},
     kind::ShardedModelSpec,
+    step::WorkerRequest,
 };
 
 use super::Up;
@@ -20,6 +26,41 @@ impl Up<'_> {
         if let Some(port) = request.port {
             let said = said(&self.declaration, &request.model, port, why);
             self.supervisor.ends_for(id, said);
+        }
+    }
+
+    /// Of workers that are to be replaced, those whose new port somebody else has: stopped, they could not come back. Each
+    /// with what is said of it; whoever is to leave its own port in the same turn is in nobody's way.
+    pub(super) fn cannot_return(&self, replaced: &[&WorkerRequest]) -> BTreeMap<WorkerId, String> {
+        let mut stay = BTreeMap::new();
+        loop {
+            let leaves = |id: &WorkerId| {
+                let goes = replaced.iter().any(|request| request.id == *id);
+                goes && !stay.contains_key(id)
+            };
+            let found = replaced.iter().find_map(|request| {
+                let port = request.port?;
+                let known = stay.contains_key(&request.id);
+                let why = (!known).then(|| self.taken(port, leaves)).flatten()?;
+                Some((*request, port, why))
+            });
+            let Some((request, port, why)) = found else {
+                return stay;
+            };
+            let said = said(&self.declaration, &request.model, port, &why);
+            stay.insert(request.id.clone(), said);
+        }
+    }
+
+    /// Why nobody could listen on a port once those that leave are gone.
+    fn taken(&self, port: u16, leaves: impl Fn(&WorkerId) -> bool) -> Option<String> {
+        match self.supervisor.listener(port) {
+            Some(own) if leaves(own) => None,
+            Some(own) => Some(format!("worker {own} has it, and goes on there")),
+            None => {
+                let tried = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+                tried.err().map(|error| error.to_string())
+            }
         }
     }
 }

@@ -51,11 +51,21 @@ impl Up<'_> {
                 self.drain(&format!("draining worker {worker}"), worker)?;
             }
         }
+        let replaced: Vec<&WorkerRequest> = (plan.nodes.iter().flat_map(|node| &node.work))
+            .filter(now)
+            .filter_map(|step| match &step.action {
+                Action::ReplaceWorker { worker } => Some(worker),
+                _ => None,
+            })
+            .collect();
+        let stay = self.cannot_return(&replaced);
+        self.say_who_stays(&stay);
         for node in &plan.nodes {
             for step in node.work.iter().filter(now) {
                 let limit = Duration::from_millis(step.estimate.limit_ms);
                 match &step.action {
                     Action::StartWorker { worker } => self.start(worker, &node.node, limit)?,
+                    Action::ReplaceWorker { worker } if stay.contains_key(&worker.id) => {}
                     Action::ReplaceWorker { worker } => {
                         // The batch was made for those that were ready then; a drain takes its time.
                         if self.supervisor.has_lost_one() {
@@ -70,6 +80,19 @@ impl Up<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says who is not replaced, and why, once for as long as it is so.
+    fn say_who_stays(&mut self, stay: &BTreeMap<WorkerId, String>) {
+        let lines: Vec<String> = stay
+            .iter()
+            .map(|(id, why)| format!("worker {id} goes on as it was: {why}"))
+            .collect();
+        if lines.is_empty() {
+            self.said.remove("stays");
+        } else {
+            self.say("stays", &lines.join("\n"));
+        }
     }
 
     fn drain(&mut self, what: &str, worker: &WorkerId) -> Result<(), Failure> {

@@ -274,20 +274,26 @@ fn a_node_that_is_not_ready_is_waited_for() {
 
 #[test]
 fn an_agent_that_says_nothing_for_longer_than_its_steps_may_take_has_failed() {
-    let (mut hand, granted) = first(json!({}));
-    assert_eq!(granted, ["n1"]);
-    hand.turn();
-    // A reset of four SoCs alone has an hour.
-    hand.later(Duration::from_hours(1));
-    assert_eq!(hand.turn(), [""; 0]);
-    hand.later(Duration::from_hours(24));
-    let turned = hand.turn();
-    assert!(
-        turned.contains(&"plan 1 StepFailed n1:Halted".to_owned()),
-        "{turned:?}"
-    );
-    assert_eq!(hand.turn(), ["withdraw n1"]);
-    assert_eq!(hand.turn(), [""; 0], "nothing more begins");
+    // One who cannot read what was granted does not wait for ever either.
+    for readable in [true, false] {
+        let (mut hand, granted) = first(json!({}));
+        assert_eq!(granted, ["n1"]);
+        hand.turn();
+        if !readable {
+            hand.damage_grant("n1");
+        }
+        // A reset of four SoCs alone has an hour.
+        hand.later(Duration::from_hours(1));
+        assert_eq!(hand.turn(), [""; 0]);
+        hand.later(Duration::from_hours(24));
+        let turned = hand.turn();
+        assert!(
+            turned.contains(&"plan 1 StepFailed n1:Halted".to_owned()),
+            "{turned:?}"
+        );
+        assert_eq!(hand.turn(), ["withdraw n1"]);
+        assert_eq!(hand.turn(), [""; 0], "nothing more begins");
+    }
 }
 
 #[test]

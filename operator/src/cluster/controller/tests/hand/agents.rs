@@ -32,6 +32,14 @@ impl Hand {
         }
     }
 
+    /// What was granted cannot be read any more.
+    pub fn damage_grant(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let grant = card_node.spec.grant.as_mut().expect("it was granted");
+            "of another version".clone_into(&mut grant.plan);
+        });
+    }
+
     fn node_uid(&self, name: &str) -> Option<String> {
         self.world.nodes.get(&NodeName(name.into()))?.uid()
     }
