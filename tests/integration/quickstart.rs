@@ -147,6 +147,21 @@ fn other_shard_counts_and_connectivities_say_the_same() {
 }
 
 #[test]
+fn a_question_that_is_too_long_is_told_in_words() {
+    let state = TempDir::new().expect("a folder");
+    let long = "What does ACS do? ".repeat(200);
+    let asked = ["up", "-f", QUICKSTART, "--rack", RACK, "--ask", &long];
+    let (code, stdout, stderr) = shardplane(state.path(), &asked);
+    assert_eq!((code, stdout.as_str()), (64, ""), "{stderr}");
+    for words in [
+        "error: the question is too long for tiny-guide: this server's context is 256 tokens",
+        "help: say less with --ask, or declare a longer `spec.serving.contextLength` (examples/quickstart/model.yaml:15:",
+    ] {
+        assert!(stderr.contains(words), "{stderr}");
+    }
+}
+
+#[test]
 fn every_example_rack_plans_applies_and_rests() {
     let racks = files("examples/racks", &[".yaml"]);
     assert!(racks.len() >= 5, "{racks:?}");

@@ -49,16 +49,17 @@ impl Up<'_> {
         if !its.any(|worker| worker.address.as_deref() == Some(address)) {
             return Ok(());
         }
-        let model = model.object.name.clone();
         self.asked = Answer::Asked;
         let question = Question {
             text: text.clone(),
             max_tokens: self.args.max_tokens,
+            context: declared_at(model, "/spec/serving/contextLength"),
         };
-        let (events, address) = (self.events.clone(), address.to_owned());
+        let (name, address) = (model.object.name.clone(), address.to_owned());
+        let events = self.events.clone();
         let results = self.console.results();
         thread::spawn(move || {
-            let answer = ask::ask(&address, &model, &question, |text| {
+            let answer = ask::ask(&address, &name, &question, |text| {
                 results.put(&spoken(text));
             });
             let _ = events.send(Event::Answered(answer));
@@ -86,6 +87,15 @@ impl Up<'_> {
             hint,
         ))
     }
+}
+
+/// A field of a model by its name, with its place where that is known.
+fn declared_at(model: &Declared<ShardedModelSpec>, pointer: &str) -> String {
+    let name = pointer.trim_start_matches('/').replace('/', ".");
+    let at = model.span(pointer).map_or_else(String::new, |at| {
+        format!(" ({}:{}:{})", at.file, at.line, at.column)
+    });
+    format!("`{name}`{at}")
 }
 
 /// Why no worker of a model is planned, and what to do: its own number, what is said of it, or what stands in the way at all.

@@ -24,19 +24,22 @@ pub(super) fn model_to_ask<'a>(
             .collect();
         names.join(", ")
     };
-    match (meant.as_slice(), named) {
-        ([only], _) => Ok(only),
-        ([], None) => Err(Failure::said(
+    if models.is_empty() {
+        return Err(Failure::said(
             Exit::Input,
             "--ask needs a ShardedModel, and none is declared",
-            "",
-        )),
-        ([], Some(named)) => Err(Failure::said(
+            "declare one in a file that -f names",
+        ));
+    }
+    match meant.as_slice() {
+        [only] => Ok(only),
+        // Without a name, all of them are meant.
+        [] => Err(Failure::said(
             Exit::Usage,
-            format!("no ShardedModel {named} is declared"),
+            format!("no ShardedModel {} is declared", named.unwrap_or_default()),
             format!("declared: {}", list(&mut models.iter())),
         )),
-        (several, _) => Err(Failure::said(
+        several => Err(Failure::said(
             Exit::Usage,
             format!("{} models are declared", several.len()),
             format!(
@@ -128,5 +131,21 @@ mod tests {
         assert_eq!(asked(None), which("b/m, other, default/m"));
         let none = "declared: b/m, other, default/m".to_owned();
         assert_eq!(asked(Some("c/m")), Err(none));
+    }
+
+    #[test]
+    fn that_no_model_is_declared_is_said_whether_or_not_one_is_named() {
+        let nothing = Declaration::default();
+        for named in [None, Some("q")] {
+            let Err(failure) = model_to_ask(&nothing, named) else {
+                unreachable!()
+            };
+            let words = "--ask needs a ShardedModel, and none is declared";
+            assert_eq!(
+                (failure.exit(), failure.chain().as_str()),
+                (Exit::Input, words)
+            );
+            assert_eq!(failure.hint(), "declare one in a file that -f names");
+        }
     }
 }
