@@ -95,6 +95,11 @@ fn hold_closely(
     snapshot: &mut HardwareSnapshot,
 ) {
     snapshot.holders = machine::whole_holders(&node.machine, known, snapshot);
+    // Whoever was at work at the first look may have left before the second.
+    if machine::is_at_work_unseen(snapshot) {
+        *snapshot = machine::probe(&node.machine, known);
+        snapshot.holders = machine::whole_holders(&node.machine, known, snapshot);
+    }
     around.tenants.join(snapshot);
 }
 

@@ -1,9 +1,10 @@
 //! Joins what the parts of a probe saw into one snapshot.
 use crd::{
+    Fact,
     id::{BootId, PciAddress},
     kind::API_VERSION,
     snapshot::{
-        HardwareSnapshot, Holder, HolderKind, PciFunction, SNAPSHOT_KIND, SnapshotMetadata,
+        HardwareSnapshot, Holder, HolderKind, PciFunction, SNAPSHOT_KIND, SnapshotMetadata, Soc,
         SocPrerequisites,
     },
 };
@@ -15,7 +16,30 @@ use crate::{
     vendor::join,
 };
 
+/// What is read one after the other goes together only where nothing came between that changes all of it: a boot, of a rack that
+/// we do not run on, or the end of a program that the tool still saw at work and whose open files are gone. Then all is read
+/// again, once: a program that stays unseen is one that cannot be seen.
 pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
+    let before = boot_id(machine);
+    let seen = once(machine, known);
+    if seen.boot_id == before && !is_at_work_unseen(&seen) {
+        return seen;
+    }
+    once(machine, known)
+}
+
+fn boot_id(machine: &Machine) -> Fact<BootId> {
+    reach::text(machine, "/proc/sys/kernel/random/boot_id").map(BootId)
+}
+
+/// Whether cores of a SoC are in use that nobody is seen to hold.
+pub(crate) fn is_at_work_unseen(snapshot: &HardwareSnapshot) -> bool {
+    let in_use = |soc: &Soc| matches!((soc.cores_free.get(), soc.cores.get()), (Some(free), Some(all)) if free < all);
+    let held = |soc: &Soc| snapshot.holders.iter().any(|held| held.soc == soc.address);
+    snapshot.socs.iter().any(|soc| in_use(soc) && !held(soc))
+}
+
+fn once(machine: &Machine, known: &Known) -> HardwareSnapshot {
     let host = host::host(machine);
     let pci::Tree { functions, unread } = pci::tree(machine, host.lockdown.value);
     let on_bus: Vec<&PciFunction> = functions
@@ -42,6 +66,10 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
         .map(|known| known.worker.clone())
         .collect();
     workers.sort_by(|a, b| a.id.cmp(&b.id));
+    let (settings, tools) = (
+        host::settings(machine),
+        host::tools(machine, known.worker.clone()),
+    );
     HardwareSnapshot {
         api_version: API_VERSION.to_owned(),
         kind: SNAPSHOT_KIND.to_owned(),
@@ -49,11 +77,12 @@ pub(crate) fn snapshot(machine: &Machine, known: &Known) -> HardwareSnapshot {
             name: machine.name(),
             labels: machine.labels(),
         },
-        boot_id: reach::text(machine, "/proc/sys/kernel/random/boot_id").map(BootId),
+        // Last of all that is read.
+        boot_id: boot_id(machine),
         host,
-        settings: host::settings(machine),
+        settings,
         prerequisites: Some(prerequisites),
-        tools: host::tools(machine, known.worker.clone()),
+        tools,
         programs,
         workers,
         holders,

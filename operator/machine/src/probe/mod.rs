@@ -53,3 +53,8 @@ pub fn probe(machine: &Machine, known: &Known) -> HardwareSnapshot {
 pub fn whole_holders(machine: &Machine, known: &Known, snapshot: &HardwareSnapshot) -> Vec<Holder> {
     assemble::whole_holders(machine, known, snapshot)
 }
+
+/// Whether cores of a SoC are in use that nobody is seen to hold: whoever it was may have left between two looks.
+pub fn is_at_work_unseen(snapshot: &HardwareSnapshot) -> bool {
+    assemble::is_at_work_unseen(snapshot)
+}

@@ -14,6 +14,7 @@ mod holders;
 mod kept;
 mod linux;
 mod listeners;
+mod meanwhile;
 mod missing;
 mod no_files;
 mod older;
