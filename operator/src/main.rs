@@ -1,7 +1,7 @@
 //! The `shardplane` command: reads the environment, and leaves the rest to the library.
-use std::{env, ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode, thread, time::Duration};
 
-use operator::cli::Environment;
+use operator::{cli::Environment, exit::Exit};
 
 #[expect(
     clippy::disallowed_methods,
@@ -15,7 +15,25 @@ fn number(name: &str) -> Option<u64> {
     variable(name)?.to_str()?.parse().ok()
 }
 
+/// Stack of the thread that the command line is read on, for which 128 KiB were too few; unused pages cost nothing. The main
+/// thread's own is whatever `ulimit -s` leaves.
+const STACK: usize = 8 << 20;
+
 fn main() -> ExitCode {
+    let reading = thread::Builder::new()
+        .name("command".to_owned())
+        .stack_size(STACK)
+        .spawn(work);
+    let exit = match reading {
+        // Where it panicked, it has said so.
+        Ok(reading) => reading.join().unwrap_or(Exit::Internal),
+        // What it starts next is refused for the same reason, and told.
+        Err(_) => work(),
+    };
+    exit.into()
+}
+
+fn work() -> Exit {
     // A watchdog that was set for another process of ours is none of ours.
     let watched = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
     let environment = Environment {
@@ -35,5 +53,5 @@ fn main() -> ExitCode {
             .map(Duration::from_micros),
         current: env::current_dir().unwrap_or_default(),
     };
-    operator::run(env::args_os(), environment).into()
+    operator::run(env::args_os(), environment)
 }

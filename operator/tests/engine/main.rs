@@ -41,6 +41,7 @@ mod rollout;
 mod rooms;
 mod roots;
 mod spent_resets;
+mod stack;
 mod supervision;
 mod tended;
 mod terminal;

@@ -177,6 +177,12 @@ fn a_supervised_worker_serves_and_leaves_with_its_supervisor() {
 }
 
 #[test]
+fn a_small_stack_is_enough_to_serve() {
+    let answer = Serving::start_under("ulimit -s 128;", 2).complete(&json!({}));
+    assert_eq!(answer["usage"]["completion_tokens"], 5, "{answer}");
+}
+
+#[test]
 fn answers_do_not_depend_on_shards() {
     let answers: Vec<Value> = [1, 3]
         .map(|shards| {
