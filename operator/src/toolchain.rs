@@ -92,6 +92,7 @@ impl WorkerBinary {
         };
         let mut command = command(path);
         command.args(["toolchain", "-o", "json"]);
+        command.stdin(Stdio::null());
         match call(command, &StopFlag::default(), Some(ANSWER_LIMIT), |_| {}) {
             Ok(Called::Ended {
                 code: Some(0),
@@ -107,7 +108,8 @@ impl WorkerBinary {
         }
     }
 
-    /// Runs `build` to its end; each line that it says on standard error is passed to `heard`.
+    /// Runs `build` to its end; each line that it says on standard error is passed to `heard`. It has a pipe on standard
+    /// input, which ends with us, however we end: nobody would wait for it any more.
     pub fn build<A: AsRef<OsStr>>(
         &self,
         arguments: &[A],
@@ -116,7 +118,11 @@ impl WorkerBinary {
     ) -> Result<Called, Failure> {
         let path = self.path()?;
         let mut command = command(path);
-        command.arg("build").args(arguments);
+        command
+            .arg("build")
+            .args(arguments)
+            .arg("--supervised")
+            .stdin(Stdio::piped());
         call(command, stop, None, heard).map_err(|source| start_failed(path, &source))
     }
 
@@ -182,6 +188,7 @@ fn end(child: &mut Child) -> io::Result<()> {
 /// Lines of standard error that are kept for the sentence about a failure.
 const KEPT_LINES: usize = 20;
 
+/// Runs a command, whose standard input is set, to its end. Where that is a pipe, its end stays ours until then.
 fn call(
     mut command: Command,
     stop: &StopFlag,
@@ -189,7 +196,6 @@ fn call(
     heard: impl Fn(&str),
 ) -> io::Result<Called> {
     let mut child = command
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;

@@ -52,6 +52,9 @@ pub(super) struct Build {
     pub(super) key: Option<String>,
     #[command(flatten)]
     pub(super) room: Room,
+    /// Stop, with nothing left behind, when standard input ends
+    #[arg(long)]
+    pub(super) supervised: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::arguments::{Build, Format, Room};
 use super::failure::Failure;
+use super::signals::Lifeline;
 use super::stop::Stop;
 use super::{model, output};
 use crate::checkpoint::identity;
@@ -29,10 +30,11 @@ pub(super) fn run(arguments: &Build) -> Result<(), Failure> {
         precision,
         key,
         room,
+        supervised,
         output: printed,
     } = arguments;
     let Room { slots, context } = *room;
-    let stop = Stop::listen()?;
+    let stop = Stop::listen(Lifeline::of(*supervised))?;
     let seen = inspect(checkpoint, *shards)?;
     check_place(out)?;
     let context = match context {

@@ -32,12 +32,7 @@ pub(super) fn run(arguments: Serve, executable: PathBuf) -> Result<(), Failure> 
 }
 
 async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
-    let lifeline = if arguments.supervised {
-        Lifeline::StandardInput
-    } else {
-        Lifeline::None
-    };
-    let mut orders = Orders::listen(lifeline)?;
+    let mut orders = Orders::listen(Lifeline::of(arguments.supervised))?;
     let program = model::open(&arguments.running.program)?;
     let limits = limits(&arguments, &program);
     let served = model::served(&program, name(&arguments), limits)?;

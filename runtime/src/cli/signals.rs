@@ -63,6 +63,17 @@ pub(super) enum Lifeline {
     None,
 }
 
+impl Lifeline {
+    /// By what `--supervised` says.
+    pub(super) fn of(supervised: bool) -> Self {
+        if supervised {
+            Self::StandardInput
+        } else {
+            Self::None
+        }
+    }
+}
+
 impl Orders {
     /// Listens from now on; must be called inside the runtime.
     pub(super) fn listen(lifeline: Lifeline) -> Result<Self, Failure> {
@@ -93,7 +104,14 @@ impl Orders {
         match lifeline {
             Lifeline::None => {}
             Lifeline::StandardInput => {
-                watch_standard_input(sender, origin.clone()).map_err(trouble)?;
+                let noted = origin.clone();
+                at_end_of_input(move || {
+                    noted.note(Source::Supervisor);
+                    // Refused only when the server has ended already.
+                    let _: Result<(), mpsc::error::SendError<Order>> =
+                        sender.blocking_send(Order::Drain);
+                })
+                .map_err(trouble)?;
             }
         }
         Ok(Self { received, origin })
@@ -110,17 +128,16 @@ pub(super) fn outlive_file_limits() -> std::io::Result<()> {
     signal(SignalKind::from_raw(Signal::SIGXFSZ as i32)).map(drop)
 }
 
-/// On a thread of its own, which the process does not wait for: the read ends when the supervisor does.
-fn watch_standard_input(sender: mpsc::Sender<Order>, origin: Origin) -> std::io::Result<()> {
+/// Tells of the end of standard input, which comes when the supervisor ends, however it ends: on a thread of its own, which
+/// the process does not wait for.
+pub(super) fn at_end_of_input(tell: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     std::thread::Builder::new()
         .name("lifeline".to_owned())
         .spawn(move || {
             let mut ignored = [0; 256];
             let mut input = std::io::stdin().lock();
             while matches!(input.read(&mut ignored), Ok(1..)) {}
-            origin.note(Source::Supervisor);
-            // Refused only when the server has ended already.
-            let _: Result<(), mpsc::error::SendError<Order>> = sender.blocking_send(Order::Drain);
+            tell();
         })?;
     Ok(())
 }

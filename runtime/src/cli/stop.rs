@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::{Exit, Failure};
+use super::signals::{Lifeline, at_end_of_input};
 
 /// Whether somebody asked for a stop.
 #[derive(Debug, Clone, Default)]
@@ -16,13 +17,13 @@ const INTERRUPTED: u8 = 1;
 const TERMINATED: u8 = 2;
 
 impl Stop {
-    /// Listens from now on, on a thread of its own.
-    pub(super) fn listen() -> Result<Self, Failure> {
-        Self::start()
+    /// Listens from now on, on threads of its own: to signals, and to the end of a supervisor where there is one.
+    pub(super) fn listen(lifeline: Lifeline) -> Result<Self, Failure> {
+        Self::start(lifeline)
             .map_err(|error| Failure::new(Exit::Internal, &error).doing("listening for signals"))
     }
 
-    fn start() -> std::io::Result<Self> {
+    fn start(lifeline: Lifeline) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -54,6 +55,19 @@ impl Stop {
                     }
                 });
             })?;
+        match lifeline {
+            Lifeline::None => {}
+            Lifeline::StandardInput => {
+                let asked = stop.clone();
+                // Nobody waits for the result any more; a signal that came before has the word.
+                at_end_of_input(move || {
+                    let _ =
+                        asked
+                            .0
+                            .compare_exchange(0, TERMINATED, Ordering::SeqCst, Ordering::SeqCst);
+                })?;
+            }
+        }
         Ok(stop)
     }
 

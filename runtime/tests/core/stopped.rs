@@ -18,8 +18,9 @@ use crate::programs::{checkpoint, request};
 /// No machine is so slow that a process takes longer to get as far as it must.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// `build` into `program` of a folder, under a shell that runs `before`.
-fn start(before: &str, checkpoint: &Path, place: &Path) -> Child {
+/// `build` into `program` of a folder, under a shell that runs `before`; its standard input ends when the child is waited for,
+/// or drops it.
+fn start(before: &str, more: &[&str], checkpoint: &Path, place: &Path) -> Child {
     #[expect(
         clippy::disallowed_methods,
         reason = "what is tested is the command, as a process"
@@ -32,7 +33,8 @@ fn start(before: &str, checkpoint: &Path, place: &Path) -> Child {
         .arg(checkpoint)
         .arg("--out")
         .arg(place.join("program"))
-        .stdin(Stdio::null())
+        .args(more)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -54,44 +56,56 @@ fn names(place: &TempDir) -> Vec<String> {
         .collect()
 }
 
+/// Starts a build that waits for another builder, has it end by `by`, and checks how it does.
+fn ends(more: &[&str], by: impl FnOnce(&mut Child), code: i32) {
+    let checkpoint = speaking();
+    let place = TempDir::new().expect("a folder");
+    let lock = fs::canonicalize(place.path()).expect("a path");
+    let lock = lock.join(".program.lock");
+    let held = fs::File::create(&lock).expect("lock file");
+    held.lock().expect("lock");
+    let mut child = start("", more, checkpoint.path(), place.path());
+    let deadline = Deadline::after(PATIENCE);
+    while !has_open(child.id(), &lock) {
+        assert!(!deadline.passed(), "it never came to its lock");
+        std::thread::yield_now();
+    }
+    by(&mut child);
+    let ended = child.wait_with_output().expect("its end");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(code), "{said}");
+    assert!(
+        said.contains("stopped before the program was whole"),
+        "{said}"
+    );
+    assert_eq!(names(&place), [".program.lock"]);
+}
+
 #[test]
 fn a_signal_ends_a_build_with_its_code_and_nothing_left() {
-    let checkpoint = speaking();
     for (signal, code) in [
         (Signal::SIGINT, 130),
         (Signal::SIGQUIT, 130),
         (Signal::SIGTERM, 143),
     ] {
-        let place = TempDir::new().expect("a folder");
-        let lock = fs::canonicalize(place.path()).expect("a path");
-        let lock = lock.join(".program.lock");
-        // Another builder is at it: the build waits.
-        let held = fs::File::create(&lock).expect("lock file");
-        held.lock().expect("lock");
-        let child = start("", checkpoint.path(), place.path());
-        let deadline = Deadline::after(PATIENCE);
-        while !has_open(child.id(), &lock) {
-            assert!(!deadline.passed(), "it never came to its lock");
-            std::thread::yield_now();
-        }
-        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
-        kill(pid, signal).expect("signal");
-        let ended = child.wait_with_output().expect("its end");
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(code), "{said}");
-        assert!(
-            said.contains("stopped before the program was whole"),
-            "{said}"
-        );
-        assert_eq!(names(&place), [".program.lock"]);
+        let by = |child: &mut Child| {
+            let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+            kill(pid, signal).expect("signal");
+        };
+        ends(&[], by, code);
     }
+}
+
+#[test]
+fn the_end_of_its_supervisor_ends_a_build_with_nothing_left() {
+    ends(&["--supervised"], |child| drop(child.stdin.take()), 143);
 }
 
 #[test]
 fn the_largest_size_of_a_file_is_an_error_and_no_end() {
     let checkpoint = speaking();
     let place = TempDir::new().expect("a folder");
-    let child = start("ulimit -f 1;", checkpoint.path(), place.path());
+    let child = start("ulimit -f 1;", &[], checkpoint.path(), place.path());
     let ended = child.wait_with_output().expect("its end");
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(73), "{said}");
