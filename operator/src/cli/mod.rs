@@ -332,7 +332,8 @@ pub struct UpArgs {
 /// `status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Only wait until the running `up` says that the machine is as declared, at most this long.
+    /// Only wait until the running `up` says that the machine is as declared, at most this long: its cards and settings. A
+    /// model or build that is blocked then is told with it.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub wait: Option<u64>,
     #[command(flatten)]

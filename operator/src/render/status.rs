@@ -65,6 +65,21 @@ pub fn text(
     if !troubles.is_empty() {
         let _ = writeln!(out, "\n{}", paint.tone(Tone::Strong, "Came to nothing"));
     }
+    list(&mut out, troubles, paint);
+    out
+}
+
+/// That the machine is as declared, and what is not for all that.
+pub fn as_declared(but: &[Trouble], paint: Paint) -> String {
+    if but.is_empty() {
+        return "The machine is as declared.\n".to_owned();
+    }
+    let mut out = "The machine is as declared, but not all that is to run on it:\n".to_owned();
+    list(&mut out, but, paint);
+    out
+}
+
+fn list(out: &mut String, troubles: &[Trouble], paint: Paint) {
     for trouble in troubles {
         let next = trouble
             .next_try
@@ -73,7 +88,6 @@ pub fn text(
         let why = paint.tone(Tone::Delete, &trouble.why);
         let _ = writeln!(out, "  {why}{next}");
     }
-    out
 }
 
 fn node(out: &mut String, snapshot: &HardwareSnapshot, outstanding: usize, paint: Paint) {

@@ -36,11 +36,15 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     if let Some(seconds) = args.wait {
         let room = setting::open_room(&args.place, environment, console, Opening::Look)?;
-        as_declared(room.state.root(), Duration::from_secs(seconds), console)?;
+        let but = as_declared(room.state.root(), Duration::from_secs(seconds), console)?;
         console.result(&match args.printing.output {
-            Format::Text | Format::Wide => "The machine is as declared.\n".to_owned(),
+            Format::Text | Format::Wide => render::status::as_declared(&but, console.out_paint()),
             format @ (Format::Json | Format::Yaml) => {
-                let said = json!({ "asDeclared": true, "exit": document::exit_json(Exit::Ok) });
+                let said = json!({
+                    "asDeclared": true,
+                    "troubles": document::json(&but)?,
+                    "exit": document::exit_json(Exit::Ok),
+                });
                 document::print(&said, format)?
             }
         });
@@ -122,9 +126,10 @@ pub fn run(
     Ok(Exit::Ok)
 }
 
-/// Waits until the `up` that works here says that the machine is as declared.
-fn as_declared(root: &Path, limit: Duration, console: &Console) -> Result<(), Failure> {
+/// Waits until the `up` that works here says that the machine is as declared, and what it says of models and builds then.
+fn as_declared(root: &Path, limit: Duration, console: &Console) -> Result<Vec<Trouble>, Failure> {
     let mut ended = false;
+    let mut but = Vec::new();
     let mut matter = String::new();
     let asked = control::ask(
         root,
@@ -136,11 +141,12 @@ fn as_declared(root: &Path, limit: Duration, console: &Console) -> Result<(), Fa
                 matter = text;
             }
             Reply::Ended { .. } => ended = true,
-            Reply::Status { .. } | Reply::Begun {} => {}
+            Reply::Status { troubles, .. } => but = troubles,
+            Reply::Begun {} => {}
         },
     );
     match asked {
-        Ok(true) if ended => Ok(()),
+        Ok(true) if ended => Ok(but),
         Ok(false) => Err(Failure::said(
             Exit::Unavailable,
             "no `shardplane up` works here, so nobody keeps the machine as declared",

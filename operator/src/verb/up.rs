@@ -331,10 +331,7 @@ impl Up<'_> {
                 asker: _,
             }) => {
                 // Whoever went away wants no answer.
-                let _ = reply.send(Reply::Status {
-                    workers: self.supervisor.report(),
-                    troubles: self.troubles(),
-                });
+                let _ = reply.send(self.standing_now());
                 Ok(Next::Wait)
             }
             Event::Control(Asked {

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking"
 )]
 mod artifacts;
+mod awaited;
 mod builder;
 mod compensation;
 mod compile;

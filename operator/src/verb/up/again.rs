@@ -6,7 +6,7 @@ use crd::id::ObjectRef;
 use machine::Timestamp;
 use reconcile::Unbuilt;
 
-use super::{Up, aside::Aside, pass::Width, refused::Prospect};
+use super::{Up, aside::Aside, goals, pass::Width, refused::Prospect};
 use crate::{console::Tone, supervise::Trouble};
 
 /// The longest pause: a model that somebody put right is found within it, or at once after an edit or SIGHUP.
@@ -212,7 +212,7 @@ impl Up<'_> {
         self.again.unbuilt.insert(object.clone(), failed);
     }
 
-    /// What came to nothing: a pass and builds that are tried again, and rollouts that wait for a worker.
+    /// What came to nothing: a pass and builds that are tried again, rollouts that wait for a worker, and goals that are blocked.
     pub(super) fn troubles(&self) -> Vec<Trouble> {
         let pass = self.again.failed.iter().map(|(failed, _)| failed);
         let failed = pass.chain(self.again.unbuilt.values());
@@ -222,6 +222,10 @@ impl Up<'_> {
         });
         let steps = self.again.aside.troubles();
         let failed = failed.map(Failed::trouble);
-        failed.chain(steps).chain(stopped).collect()
+        failed
+            .chain(steps)
+            .chain(stopped)
+            .chain(goals::troubles(&self.blocked))
+            .collect()
     }
 }

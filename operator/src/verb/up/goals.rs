@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use crd::plan::{Plan, ReportKind, ReportLine, ReportReason};
 
 use super::Up;
-use crate::console::Tone;
+use crate::{console::Tone, supervise::Trouble};
 
 /// What each blocked goal is known by, with its line of the report.
 pub(super) type Blocked = BTreeMap<String, ReportLine>;
@@ -17,6 +17,17 @@ pub(super) fn blocked(plan: &Plan) -> Blocked {
         .filter(|line| line.reason != ReportReason::BuildFailed)
         .map(|line| (subject(line), line.clone()))
         .collect()
+}
+
+/// What `status` says of them; what steps failed on is told where they are tried again.
+pub(super) fn troubles(blocked: &Blocked) -> impl Iterator<Item = Trouble> + '_ {
+    blocked
+        .iter()
+        .filter(|(_, line)| line.reason != ReportReason::StepFailed)
+        .map(|(subject, line)| Trouble {
+            why: format!("blocked: {subject}: {}", line.message),
+            next_try: None,
+        })
 }
 
 impl Up<'_> {

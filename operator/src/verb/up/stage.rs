@@ -95,9 +95,18 @@ impl Up<'_> {
         self.standing.as_declared = as_declared;
         self.standing.status = status;
         if as_declared {
+            let now = self.standing_now();
             for waiting in self.standing.waiting.drain(..) {
-                answer(&waiting);
+                answer(&waiting, now.clone());
             }
+        }
+    }
+
+    /// Workers, and what came to nothing.
+    pub(super) fn standing_now(&self) -> Reply {
+        Reply::Status {
+            workers: self.supervisor.report(),
+            troubles: self.troubles(),
         }
     }
 
@@ -119,7 +128,7 @@ impl Up<'_> {
             self.read_again();
         }
         if self.standing.as_declared {
-            answer(&reply);
+            answer(&reply, self.standing_now());
             return Next::Wait;
         }
         let text = self.standing.status.clone();
@@ -134,8 +143,10 @@ impl Up<'_> {
     }
 }
 
-fn answer(waiting: &SyncSender<Reply>) {
+/// That the machine is as declared says nothing of models: how they stand goes with it.
+fn answer(waiting: &SyncSender<Reply>, now: Reply) {
     // Whoever went away wants no answer.
+    let _ = waiting.try_send(now);
     let _ = waiting.try_send(Reply::Ended {
         code: 0,
         why: String::new(),
