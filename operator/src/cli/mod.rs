@@ -4,6 +4,7 @@ mod cluster;
 mod doctor;
 mod environment;
 mod input;
+mod program;
 mod rack;
 mod snapshot;
 
@@ -17,6 +18,7 @@ pub use cluster::{
 };
 pub use doctor::DoctorArgs;
 pub use environment::Environment;
+pub use program::{ProgramArgs, ProgramListArgs, ProgramPruneArgs, ProgramVerb};
 pub use rack::{
     FaultArgs, FromSnapshotArgs, HoldArgs, NewRackArgs, PlaceArgs, PlugArgs, RackArgs, RackVerb,
     SetArgs, TargetArgs, WaitArgs,
@@ -69,6 +71,8 @@ pub enum Verb {
     /// goes ahead, AutomaticIfNotDisruptive wants --yes where it resets SoCs or stops workers, Manual wants
     /// --approve-digest. Without leave nothing stops and nothing is touched. A running `shardplane up` does it and ends.
     Down(DownArgs),
+    /// List compiled programs, and remove those that nothing uses.
+    Program(ProgramArgs),
     /// Work on this node as a Kubernetes cluster asks: report what is there, carry out what was granted.
     Agent(AgentArgs),
     /// Decide for all nodes of a Kubernetes cluster: plan, ask for approval, grant, drain.
@@ -107,6 +111,7 @@ impl Verb {
             Self::Apply(args) => args.printing.output,
             Self::Status(args) => args.printing.output,
             Self::Down(args) => args.printing.output,
+            Self::Program(args) => args.verb.printing().output,
             Self::Rack(args) => match &args.verb {
                 RackVerb::Show { place: _, printing } => printing.output,
                 RackVerb::New(_)

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod inline;
 pub mod machine;
 pub mod plan;
+pub mod program;
 mod reasons;
 pub mod replica;
 pub mod report;

@@ -1,6 +1,9 @@
 //! What a room was last brought to: the declaration that was carried out as far as it goes, with nothing of it waiting for
 //! anybody. An edit that waits for approval leaves the cards as this says, and so does a boot meanwhile.
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use crd::{
     declaration::{Declaration, Declared},
@@ -41,6 +44,28 @@ impl Left {
         Ok(left
             .filter(|left| left.format_version == FORMAT)
             .filter(|left| left.declaration != Declaration::default()))
+    }
+
+    /// What each room of the state folder was last brought to.
+    pub fn of_every_room(state: &StateDir) -> Result<Vec<Self>, StateError> {
+        let read = |source| StateError::Read {
+            path: state.root.clone(),
+            source,
+        };
+        let rooms = match fs::read_dir(&state.root) {
+            Ok(rooms) => rooms,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(read(source)),
+        };
+        let mut every = Vec::new();
+        for room in rooms {
+            let name = room.map_err(read)?.file_name();
+            let room = StateDir::new(&state.root, &name.to_string_lossy());
+            if room.room.is_dir() {
+                every.extend(Self::read(&room)?);
+            }
+        }
+        Ok(every)
     }
 
     /// Keeps it, where it is another one.

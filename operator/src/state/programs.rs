@@ -3,9 +3,11 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use crd::{id::ProgramKey, snapshot::PresentProgram};
+use machine::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{StateError, durable, read_json, write_json};
@@ -15,6 +17,19 @@ const SIZES: &str = "sizes";
 
 /// The size in bytes of each file of a program.
 type Sizes = BTreeMap<String, u64>;
+
+/// A program that lies in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its key.
+    pub key: ProgramKey,
+    /// What is known of it; absent where it is not whole, or was never recorded.
+    pub program: Option<PresentProgram>,
+    /// The bytes of its files.
+    pub bytes: u64,
+    /// When it was built or last began to be served.
+    pub used: Option<Timestamp>,
+}
 
 /// The store's folder.
 #[derive(Clone, Debug)]
@@ -138,6 +153,55 @@ impl ProgramStore {
         Ok(programs)
     }
 
+    /// Every program that lies here, whole or not, ordered by key.
+    pub fn stored(&self) -> Result<Vec<Stored>, StateError> {
+        let read = |source| StateError::Read {
+            path: self.folder.clone(),
+            source,
+        };
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(read(source)),
+        };
+        let mut stored = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(read)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // The record beside it is the program's, and what begins with a dot is at work or goes with the next sweep.
+            if name.starts_with('.') || !entry.path().is_dir() {
+                continue;
+            }
+            let key = ProgramKey(name.replacen('-', ":", 1));
+            let record = self.record_file(&key);
+            let lies = sizes(&entry.path()).map_err(read)?;
+            stored.push(Stored {
+                program: self.recorded(&record),
+                bytes: lies.values().sum(),
+                used: modified(&record),
+                key,
+            });
+        }
+        stored.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(stored)
+    }
+
+    /// Remembers that a program is used now.
+    pub fn is_used(&self, key: &ProgramKey, now: Timestamp) {
+        let since = UNIX_EPOCH + Duration::from_millis(now.0);
+        // For people to read: where it cannot be written, nothing else goes wrong.
+        let _ = fs::File::options()
+            .write(true)
+            .open(self.record_file(key))
+            .and_then(|record| record.set_modified(since));
+    }
+
+    /// Removes a program: without its record, which goes first, it is not present.
+    pub fn remove(&self, key: &ProgramKey) -> Result<(), StateError> {
+        remove(&self.record_file(key))?;
+        remove(&self.program(key))
+    }
+
     /// Removes what builds that were cut off left behind. Only while the engine's lock is held.
     pub fn sweep(&self) -> Result<(), StateError> {
         let Ok(entries) = fs::read_dir(&self.folder) else {
@@ -169,6 +233,17 @@ fn sizes(folder: &Path) -> io::Result<Sizes> {
         }
     }
     Ok(sizes)
+}
+
+/// When a file was written last.
+fn modified(file: &Path) -> Option<Timestamp> {
+    let since = fs::metadata(file)
+        .ok()?
+        .modified()
+        .ok()?
+        .duration_since(UNIX_EPOCH)
+        .ok()?;
+    u64::try_from(since.as_millis()).ok().map(Timestamp)
 }
 
 fn name(key: &ProgramKey) -> String {

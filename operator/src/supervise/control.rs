@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crd::id::NodeName;
+use crd::id::{NodeName, ProgramKey};
 use nix::{
     errno::Errno,
     fcntl::OFlag,
@@ -49,6 +49,11 @@ pub enum Request {
     Status {},
     /// Say when the machine is as declared.
     AsDeclared {},
+    /// Remove those of these programs that no worker of yours serves.
+    Prune {
+        /// The programs.
+        programs: Vec<ProgramKey>,
+    },
     /// Stop the workers, put the machine back, and end.
     Down {
         /// Go ahead without asking.

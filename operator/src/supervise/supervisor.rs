@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use super::{
     Event, News, OwnWork, WorkerReport, process,
     speech::{arguments, last_line, listen, open_log},
-    worker::{Running, Worker, claim, end, present, release},
+    worker::{Running, Worker, claim, end, present, release, uses},
 };
 use crate::{
     failure::Failure,
@@ -164,6 +164,7 @@ impl Supervisor {
         worker.start_at = None;
         let log = open_log(&self.state, id)?;
         let arguments = arguments(&worker.request, &self.state, self.drain_seconds)?;
+        uses(worker, &self.state, self.wall.now());
         let mut child = self.binary.serve(&arguments, log)?;
         let pid = child.id();
         // It cannot be gone: nobody has waited for it, so at worst it is a zombie, and ends through its pipe.

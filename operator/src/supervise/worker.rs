@@ -13,7 +13,11 @@ use machine::{Claim, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::{TERM_LIMIT, process};
-use crate::{failure::Failure, room::Room, state::workers::ProcessIdentity};
+use crate::{
+    failure::Failure,
+    room::Room,
+    state::{StateDir, programs::ProgramStore, workers::ProcessIdentity},
+};
 
 /// A worker that is to run.
 #[derive(Debug)]
@@ -81,6 +85,13 @@ pub(super) fn end(running: &mut Running, drain: Duration) {
     if !gone(running, TERM_LIMIT) {
         process::signal(&running.process, Signal::SIGKILL);
         let _ = running.child.wait();
+    }
+}
+
+/// Remembers that its program is used now.
+pub(super) fn uses(worker: &Worker, state: &StateDir, now: Timestamp) {
+    if let Some(key) = &worker.request.program.key {
+        ProgramStore::new(state.programs()).is_used(key, now);
     }
 }
 

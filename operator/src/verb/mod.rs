@@ -5,6 +5,7 @@ mod down;
 mod fmt;
 mod plan;
 mod probe;
+mod program;
 mod rack;
 pub mod replica;
 mod schema;
@@ -48,6 +49,7 @@ pub fn run(verb: Verb, environment: &Environment, console: &Console, stop: &Stop
         Verb::Up(args) => up::run(&args, environment, console, stop),
         Verb::Status(args) => status::run(&args, environment, console),
         Verb::Down(args) => down::run(&args, environment, console, stop),
+        Verb::Program(args) => program::run(&args, environment, console),
         Verb::Agent(args) => cluster::agent::run(&args, environment, console, stop),
         Verb::Controller(args) => cluster::controller::run(&args, environment, console, stop),
         Verb::Approve(args) => cluster::approve::run(&args, environment, console),

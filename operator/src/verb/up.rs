@@ -5,6 +5,7 @@ mod fell;
 mod goals;
 mod pass;
 mod port;
+mod pruned;
 mod question;
 mod ready;
 mod refused;
@@ -324,6 +325,14 @@ impl Up<'_> {
                 reply,
                 asker: _,
             }) => Ok(self.wait_as_declared(reply)),
+            Event::Control(Asked {
+                request: Request::Prune { programs },
+                reply,
+                asker: _,
+            }) => {
+                self.prune(&programs, &reply);
+                Ok(Next::Wait)
+            }
             Event::Answered(answer) => answer.map(|()| Next::End(Exit::Ok)),
             Event::Control(Asked {
                 request: Request::Status {},

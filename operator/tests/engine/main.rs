@@ -30,6 +30,7 @@ mod no_files;
 mod notified;
 mod plans;
 mod ports;
+mod programs;
 mod reboot;
 mod recordings;
 mod removal;

@@ -1,17 +1,20 @@
 //! Program keys and compiler calls: what enters them, and what never does.
+use std::collections::BTreeMap;
+
 use crd::{
     Fact,
+    declaration::Declaration,
     id::{Digest, ObjectRef},
     kind::{
-        AcceleratorOptions, Connectivity, KvPrecision, ModelSource, OciSource, Precision,
-        ProgramShapes, PvcSource, Target, TopologyShape,
+        AcceleratorOptions, Connectivity, KvPrecision, ModelBuildSpec, ModelSource, OciSource,
+        Precision, ProgramShapes, PvcSource, Target, TopologyShape,
     },
     program::ProgramRequest,
-    snapshot::{Toolchain, Tools},
+    snapshot::{HardwareSnapshot, Toolchain, Tools},
 };
-use reconcile::program::{compiler_call, declared_model, key, tools_of_image};
+use reconcile::program::{compiler_call, declared_model, key, tools_of_image, wanted};
 
-use crate::world::two_ultras;
+use crate::{declare::object, world::two_ultras};
 
 fn tools(program: &str, version: &str) -> Tools {
     let mut tools = two_ultras("lab").tools;
@@ -330,4 +333,68 @@ fn a_program_of_an_image_is_keyed_by_the_image_and_by_what_the_declaration_says_
             "{source:?}"
         );
     }
+}
+
+#[test]
+fn what_a_declaration_wants_is_told_by_key_or_not_at_all() {
+    let lab = HardwareSnapshot {
+        tools: tools("qaic-compile", "1.21.0"),
+        ..two_ultras("lab")
+    };
+    let snapshots = [lab.clone()];
+    let sixteen = |cores| TopologyShape {
+        cores,
+        ..request(Target::AI100).topology
+    };
+    let build = |name: &str, target, topology, digest: Option<&str>| {
+        let ProgramRequest {
+            source,
+            precision,
+            shapes,
+            accelerator,
+            ..
+        } = request(target);
+        let source = ModelSource {
+            digest: digest.map(Digest::from),
+            ..source
+        };
+        let spec = ModelBuildSpec {
+            source,
+            target,
+            precision,
+            shapes,
+            topology,
+            accelerator,
+            store: None,
+            pod: None,
+        };
+        object("ModelBuild", name, spec)
+    };
+    let builds = vec![
+        build("cards", Target::AI100, sixteen(None), Some("b3:aa")),
+        build("named", Target::AI100, sixteen(Some(14)), Some("b3:aa")),
+        build("here", Target::CPU, sixteen(None), None),
+        build("unread", Target::CPU, sixteen(None), None),
+    ];
+    let [cards, named, here, unread] = [0, 1, 2, 3].map(|n: usize| builds[n].object.clone());
+    let declaration = Declaration {
+        builds,
+        ..Declaration::default()
+    };
+    let models = BTreeMap::from([(here.clone(), Digest::from("b3:aa"))]);
+    let found = wanted(&declaration, &models, &snapshots);
+    let of = |target, cores| {
+        let mut request = request(target);
+        request.topology.cores = cores;
+        key(&request, &lab.tools).unwrap()
+    };
+    let keys = [
+        (of(Target::AI100, Some(16)), cards),
+        (of(Target::AI100, Some(14)), named),
+        (of(Target::CPU, None), here),
+    ];
+    assert_eq!(found.keys, BTreeMap::from(keys));
+    assert_eq!(found.untold, BTreeMap::from([(Target::CPU, unread)]));
+    // Where nobody knows what builds them, none is told.
+    assert_eq!(wanted(&declaration, &models, &[]).keys, BTreeMap::new());
 }
