@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in its own functions too"
 )]
 
+mod marker;
 mod quickstart;
 mod tidy;
 mod turns;

@@ -32,7 +32,7 @@ fn shardplane(state: &Path, arguments: &[&str]) -> (i32, String, String) {
 
 /// Runs it and expects an exit code.
 #[track_caller]
-fn expect(state: &Path, arguments: &[&str], code: i32) -> String {
+pub fn expect(state: &Path, arguments: &[&str], code: i32) -> String {
     let (found, stdout, stderr) = shardplane(state, arguments);
     assert_eq!(found, code, "{arguments:?}\n{stdout}\n{stderr}");
     stdout

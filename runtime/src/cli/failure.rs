@@ -148,10 +148,16 @@ fn said_by_the_system(error: &(dyn Error + 'static)) -> Option<Exit> {
     }
 }
 
+/// What to do about a program for cards.
+const FOR_CPU: &str = "declare `target: CPU`, or make one of the checkpoint: `shardplane-worker build --checkpoint DIR --out PROGRAM --shards N`";
+
 impl From<ProgramError> for Failure {
     fn from(error: ProgramError) -> Self {
         let exit = match &error {
             ProgramError::Gone { .. } => Exit::Missing,
+            ProgramError::ForCards { .. } | ProgramError::Marker { .. } => {
+                return Self::new(Exit::BadInput, &error).hint(FOR_CPU);
+            }
             ProgramError::Read { .. }
             | ProgramError::NotAProgram { .. }
             | ProgramError::Manifest { .. }

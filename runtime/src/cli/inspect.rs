@@ -9,7 +9,7 @@ use super::failure::{Exit, Failure};
 use super::output;
 use crate::model::{Architecture, ModelShape};
 use crate::program::manifest::MANIFEST;
-use crate::program::{Inspection, Manifest, Precision, Program, inspect};
+use crate::program::{Inspection, Manifest, Precision, Program, for_cards, inspect};
 use crate::serve::chain;
 use crate::text::{ModelText, TextError};
 
@@ -20,6 +20,9 @@ pub(super) fn run(arguments: &Inspect) -> Result<(), Failure> {
         output: printed,
     } = arguments;
     let program = path.join(MANIFEST).exists();
+    if !program {
+        for_cards::refuse(path)?;
+    }
     let (mut report, text, family) = if program {
         let program = Program::open(path)?;
         let manifest = program.manifest();

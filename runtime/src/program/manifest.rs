@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{PACK_FORMAT, Precision};
+use super::{PACK_FORMAT, Precision, for_cards};
 use crate::model::ModelShape;
 use crate::{hashed, regular};
 
@@ -75,6 +75,23 @@ pub enum ProgramError {
         /// The directory.
         directory: PathBuf,
     },
+    /// It is a program, but for cards.
+    #[error(
+        "{path} is a program for target AI100: cards run it, and this worker serves programs for target CPU alone"
+    )]
+    ForCards {
+        /// The container, or a folder with it.
+        path: PathBuf,
+    },
+    /// It stands for a program for cards on a virtual rack.
+    #[error(
+        "{path} is what a virtual rack's compiler leaves for target AI100: a marker in the place of a program, which \
+         nobody can serve, and this worker serves programs for target CPU alone"
+    )]
+    Marker {
+        /// The container, or a folder with it.
+        path: PathBuf,
+    },
     /// The manifest does not parse.
     #[error("{path} is not a manifest of ours; build the program again")]
     Manifest {
@@ -142,12 +159,15 @@ impl Manifest {
         let path = directory.join(MANIFEST);
         let mut file = match regular::open(&path) {
             Ok(file) => file.take(MANIFEST_LIMIT),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ProgramError::NotAProgram {
-                    directory: directory.to_path_buf(),
+            Err(source) => {
+                for_cards::refuse(directory)?;
+                return Err(match source.kind() {
+                    std::io::ErrorKind::NotFound => ProgramError::NotAProgram {
+                        directory: directory.to_path_buf(),
+                    },
+                    _ => ProgramError::Read { path, source },
                 });
             }
-            Err(source) => return Err(ProgramError::Read { path, source }),
         };
         let mut text = Vec::new();
         file.read_to_end(&mut text)

@@ -1,6 +1,7 @@
 //! Programs: a model sliced for N ranks and packed, as a directory that is verified before it is used.
 
 pub mod build;
+pub mod for_cards;
 pub mod inspect;
 pub mod layout;
 pub mod manifest;

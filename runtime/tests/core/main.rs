@@ -14,6 +14,7 @@ mod command;
 mod config_keys;
 mod crowds;
 mod depth;
+mod for_cards;
 mod local_time;
 mod mistakes;
 mod out_of_range;
