@@ -110,7 +110,7 @@ fn is_rest(torn: &str, line: &str) -> bool {
 }
 
 /// `Device 3 invalid`: values are names, numbers and signs, and have no such words after a capital letter.
-fn is_sentence(line: &str) -> bool {
+pub(super) fn is_sentence(line: &str) -> bool {
     let word = |word: &str| word.len() >= 3 && word.bytes().all(|b| b.is_ascii_lowercase());
     line.starts_with(|c: char| c.is_ascii_uppercase()) && line.split(' ').any(word)
 }

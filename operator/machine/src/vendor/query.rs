@@ -9,7 +9,7 @@ use crd::{
     snapshot::SocStatus,
 };
 
-use super::log::own_lines;
+use super::log::{is_sentence, own_lines};
 
 /// One SoC as the tool shows it. What the tool left out is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub struct Device {
 
 /// The key of what everything is joined on.
 const ADDRESS: &str = "PCI Address";
+/// The key of what it can do.
+const CAPABILITIES: &str = "Device Capabilities";
+/// Between the lines of a value that was printed over several; no value has it of its own.
+const BREAK: char = '\n';
 /// What stands in the place of two values of one key: a block's border was lost, or somebody else's line is in it.
 const TWO: &str = "more than one";
 
@@ -32,6 +36,8 @@ pub struct Capability {
     pub name: String,
     /// Whether it ends in `+`.
     pub on: bool,
+    /// Whether it ends in `+` or `-`.
+    pub signed: bool,
 }
 
 /// The tool's whole output. Text that is none of its own gives no device; nothing is ever an error.
@@ -54,12 +60,14 @@ impl FromStr for QueryText {
         let mut again = false;
         // Blocks whose address came only then.
         let mut late = Vec::new();
+        // Whether the line before was one of capabilities, which may go on.
+        let mut open = false;
         for line in own_lines(text) {
             let last = seen.devices.last_mut();
             match block_start(&line) {
                 Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
                 Some(Start::Of(qid)) => {
-                    (named, again) = (true, false);
+                    (named, again, open) = (true, false, false);
                     seen.devices.push(Device::of(qid));
                 }
                 Some(Start::OfNobody) => named = false,
@@ -67,8 +75,10 @@ impl FromStr for QueryText {
                     nobody.take(&line);
                 }
                 None => match last {
+                    Some(device) if open && goes_on(&line) => device.go_on(&line),
                     Some(device) => {
-                        if again && is_address(&line) {
+                        open = is_of(&line, CAPABILITIES) || open && line.trim().is_empty();
+                        if again && is_of(&line, ADDRESS) {
                             late.push(device.qid);
                         }
                         again |= device.take(&line);
@@ -139,6 +149,16 @@ impl Device {
             self.fields.insert(key.to_owned(), TWO.to_owned());
         }
         again
+    }
+
+    /// Adds a further line to its capabilities.
+    fn go_on(&mut self, line: &str) {
+        for (key, value) in &mut self.fields {
+            if is_alike(key, CAPABILITIES) && value != TWO {
+                value.push(BREAK);
+                value.push_str(line.trim());
+            }
+        }
     }
 
     /// Makes its address one of two.
@@ -252,25 +272,31 @@ impl Device {
 
     /// Its capability words; absent where this SDK prints no such line, or the SoC is not ready.
     pub fn capabilities(&self) -> Option<Vec<Capability>> {
-        let words = self.text("Device Capabilities").filter(|w| is_word(w))?;
+        let words = self.text(CAPABILITIES).filter(|w| is_word(w))?;
         Some(
             words
-                .split([' ', '\t', ',', ';'])
+                .split([' ', '\t', ',', ';', BREAK])
                 .filter(|word| !word.is_empty())
                 .map(|word| Capability {
                     name: word.strip_suffix(['+', '-']).unwrap_or(word).to_owned(),
                     on: word.ends_with('+'),
+                    signed: word.ends_with(['+', '-']) && word.len() > 1,
                 })
                 .collect(),
         )
     }
 
-    /// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so. Beside `MDP-` it says nothing.
+    /// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so. Beside `MDP-` it says nothing. Where
+    /// the line was broken the word may be too, and then its absence says nothing either.
     pub fn mdp(&self) -> Option<bool> {
         let words = self.capabilities()?;
+        let broken = self.text(CAPABILITIES)?.contains(BREAK);
+        if broken && words.iter().any(|word| !word.signed) {
+            return None;
+        }
         let mut said = words.iter().filter(|word| word.name == "MDP");
         let Some(first) = said.next() else {
-            return Some(false);
+            return (!broken).then_some(false);
         };
         said.all(|word| word.on == first.on).then_some(first.on)
     }
@@ -302,10 +328,16 @@ fn is_word(value: &str) -> bool {
     value.len() <= MOST_WORD && !value.contains([':', '[', ']'])
 }
 
-/// Whether a line tells an address.
-fn is_address(line: &str) -> bool {
+/// Whether a line tells of this.
+fn is_of(line: &str, what: &str) -> bool {
     line.split_once(':')
-        .is_some_and(|(key, _)| is_alike(key, ADDRESS))
+        .is_some_and(|(key, _)| is_alike(key, what))
+}
+
+/// Whether a line may be the rest of one that was too long: it has no key of its own, and is no complaint.
+fn goes_on(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && !line.contains(':') && !is_sentence(line)
 }
 
 /// Whether two keys are one, however they are written.

@@ -204,6 +204,18 @@ QID 1
             ],
         ),
         (
+            "capabilities over two lines: whole words go on, half a word or none of it says nothing, a complaint is no word",
+            "QID 0\n\tDevice Capabilities: HybridBoot+ SSR+\n\t\tMDP+\n\tNsp Total:16\nQID 1\n\tDevice Capabilities:\n\t\tHybridBoot+ MDP-\nQID 2\n\tDevice Capabilities: HybridBoot+ M\nDP+\nQID 3\n\tDevice Capabilities: HybridBoot+\n\t\tSSR+\nQID 4\n\tDevice Capabilities: HybridBoot+ MDP\n+\nQID 5\n\tDevice Capabilities: HybridBoot+ SSR+\nDevice 3 invalid\n",
+            &[
+                "0 ? None Some(true) Some(16) None",
+                "1 ? None Some(false) None None",
+                "2 ? None None None None",
+                "3 ? None None None None",
+                "4 ? None None None None",
+                "5 ? None Some(false) None None",
+            ],
+        ),
+        (
             "a QID among the fields of its own block",
             "QID 3\n\tQID:3\n\tStatus:Ready\n",
             &["3 ? Some(Ready) None None None"],
