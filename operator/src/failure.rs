@@ -245,6 +245,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         StepError::Expectation { .. }
         | StepError::ToolFailed { .. }
         | StepError::WriteIgnored { .. }
+        | StepError::WriteDropped { .. }
         | StepError::WritePartial { .. }
         | StepError::SettingIgnored { .. }
         | StepError::FileIgnored { .. }

@@ -8,7 +8,10 @@ use crd::{
     step::{ACS_REDIRECT_MASK, PortRef},
 };
 
-use super::{Performed, StepError};
+use super::{
+    Performed, StepError,
+    switchtec::{Way, write_acs},
+};
 use crate::{
     config::ConfigSpace,
     machine::Machine,
@@ -100,13 +103,17 @@ fn change(
     let path = format!("{DEVICES}/{}/config", port.address);
     machine.pwrite(&path, at, &wanted.0.to_le_bytes())?;
     let (_, mut found) = control(machine, port)?;
-    if found.0 & mask.0 != wanted.0 & mask.0 && super::switchtec::write_acs(machine, port, wanted) {
-        (_, found) = control(machine, port)?;
+    let mut way = Way::None;
+    if found.0 & mask.0 != wanted.0 & mask.0 {
+        way = write_acs(machine, port, wanted);
+        if way == Way::Taken {
+            (_, found) = control(machine, port)?;
+        }
     }
     if found.0 & mask.0 != wanted.0 & mask.0 && found.0 & mask.0 != now.0 & mask.0 {
         machine.pwrite(&path, at, &now.0.to_le_bytes())?;
         let (_, mut left) = control(machine, port)?;
-        if left.0 & mask.0 != now.0 & mask.0 && super::switchtec::write_acs(machine, port, now) {
+        if left.0 & mask.0 != now.0 & mask.0 && write_acs(machine, port, now) == Way::Taken {
             (_, left) = control(machine, port)?;
         }
         return Err(StepError::WritePartial {
@@ -117,10 +124,18 @@ fn change(
         });
     }
     if found.0 & mask.0 != wanted.0 & mask.0 {
-        return Err(StepError::WriteIgnored {
-            port: port.address,
-            wanted,
-            found,
+        let port = port.address;
+        return Err(match way {
+            Way::NoTool => StepError::WriteDropped {
+                port,
+                wanted,
+                found,
+            },
+            Way::Taken | Way::None => StepError::WriteIgnored {
+                port,
+                wanted,
+                found,
+            },
         });
     }
     Ok(Performed::Changed {

@@ -88,6 +88,18 @@ pub enum StepError {
         /// The word read back.
         found: Word,
     },
+    /// The same on a card's own switch, which could be written through its own interface if the tool for that were there.
+    #[error(
+        "the write to {port} was ignored: wanted {wanted}, found {found}; the switch's firmware may drop configuration writes, and `switchtec`, which writes to it otherwise, is not installed: install switchtec-user, and `modprobe switchtec`"
+    )]
+    WriteDropped {
+        /// The port.
+        port: PciAddress,
+        /// The word written.
+        wanted: Word,
+        /// The word read back.
+        found: Word,
+    },
     /// A register took only a part of a write, which was taken back: half a change would be in nobody's ledger.
     #[error(
         "the write to {port} took only partly: wanted {wanted}, found {found}; put back, it reads {left}"

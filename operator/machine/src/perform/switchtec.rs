@@ -15,7 +15,7 @@ use crd::{
 };
 
 use crate::{
-    access::Invocation,
+    access::{Invocation, ToolError},
     config::ConfigSpace,
     machine::Machine,
     probe::{
@@ -37,20 +37,43 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// A port's image is read double word by double word; its capability list has fewer steps than this.
 pub(super) const MOST_STEPS: u32 = 64;
 
-/// Writes a port's ACS control word through its switch; says whether a write was begun. What became of it is for the caller
-/// to read back, however the tool ended: one that fails, or is ended at its deadline, may have written before.
-pub(super) fn write_acs(machine: &Machine, port: &PortRef, wanted: Word) -> bool {
-    try_write(machine, port.address, wanted).is_some()
+/// What became of the way through a switch's own interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A write was begun.
+    Taken,
+    /// It is one for this switch, and its tool is not installed.
+    NoTool,
+    /// It is none for this port, or the register was not found there.
+    None,
 }
 
-fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
+/// Writes a port's ACS control word through its switch. What became of a write that was begun is for the caller to read back,
+/// however the tool ended: one that fails, or is ended at its deadline, may have written before.
+pub(super) fn write_acs(machine: &Machine, port: &PortRef, wanted: Word) -> Way {
     let tree = tree(machine, None);
     // What could not be read may be below that switch.
-    if !tree.unread.is_empty() {
-        return None;
+    let switch = only_socs_below(&tree.functions, port.address).filter(|_| tree.unread.is_empty());
+    let Some(switch) = switch else {
+        return Way::None;
+    };
+    let list = match machine.run(&Invocation::new("switchtec", &["list"], DEADLINE)) {
+        Ok(output) => output.stdout,
+        Err(ToolError::Missing { .. }) => return Way::NoTool,
+        Err(ToolError::Start { .. }) => return Way::None,
+    };
+    let Ok(list) = list.parse::<SwitchList>();
+    match list
+        .of(switch)
+        .and_then(|device| try_write(machine, port.address, device, wanted))
+    {
+        Some(()) => Way::Taken,
+        None => Way::None,
     }
-    let switch = only_socs_below(&tree.functions, port)?;
-    let device = management_device(machine, switch)?;
+}
+
+/// Writes through a switch's `/dev/switchtecN`, once all that can be read says that it is the right register.
+fn try_write(machine: &Machine, port: PciAddress, device: &str, wanted: Word) -> Option<()> {
     let bytes = machine
         .pread(&format!("{DEVICES}/{port}/config"), 0, 4096)
         .ok()?;
@@ -59,9 +82,9 @@ fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
     };
     // Bus numbers of a bridge are like no other bridge's: they tell its image from those beside it.
     let buses = u32::from_le_bytes(bytes.get(0x18..0x1c)?.try_into().ok()?) & 0x00ff_ffff;
-    let image = image_of(machine, &device, buses)?;
-    let at = find_acs(machine, &device, image)?;
-    let words = read(machine, &device, image + at + 4)?;
+    let image = image_of(machine, device, buses)?;
+    let at = find_acs(machine, device, image)?;
+    let words = read(machine, device, image + at + 4)?;
     // The same capability as in configuration space, or this is not the register we think it is.
     if (words & 0xffff) as u16 != capability.0 {
         return None;
@@ -69,7 +92,7 @@ fn try_write(machine: &Machine, port: PciAddress, wanted: Word) -> Option<()> {
     let value = u32::from(wanted.0) << 16 | u32::from(capability.0);
     let (address, value) = (hex(image + at + 4), format!("0x{value:08X}"));
     let arguments = [
-        "gas", "write", &device, "-a", &address, "-v", &value, "--yes",
+        "gas", "write", device, "-a", &address, "-v", &value, "--yes",
     ];
     let _however_it_ended = machine.run(&Invocation::new("switchtec", &arguments, DEADLINE));
     Some(())
@@ -111,15 +134,6 @@ fn only_socs_below(tree: &[PciFunction], port: PciAddress) -> Option<PciAddress>
         }
     }
     (right && socs > 0).then_some(upstream.address)
-}
-
-/// The `/dev/switchtecN` of a switch: the one whose line in `switchtec list` names a function of the upstream port's device.
-fn management_device(machine: &Machine, upstream: PciAddress) -> Option<String> {
-    let output = machine
-        .run(&Invocation::new("switchtec", &["list"], DEADLINE))
-        .ok()?;
-    let Ok(list) = output.stdout.parse::<SwitchList>();
-    list.of(upstream).map(str::to_owned)
 }
 
 /// Offset of the ACS capability in a port's image, by following its list.

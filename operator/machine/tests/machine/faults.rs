@@ -93,6 +93,31 @@ fn dropped_writes_have_another_way() {
     assert!(matches!(error, StepError::WriteIgnored { .. }), "{error}");
 }
 
+/// Where that way is meant and its tool is not there, the tool is named; elsewhere it would not help.
+#[test]
+fn dropped_writes_ask_for_the_tool_of_the_other_way() {
+    let server = "    - name: aic-01\n";
+    for (fault, named) in [
+        ("config-writes-dropped:0000:24:00.0", true),
+        ("write-ignored:0000:24:00.0", true),
+        ("config-writes-dropped:0000:22:00.0", false),
+    ] {
+        let lacking = format!("{server}      sdk: {{ missing: [switchtec] }}\n");
+        let room = Room::of(&TWO_ULTRA.replace(server, &lacking));
+        room.server().fault(fault.parse().unwrap()).unwrap();
+        let port_at = fault.split_once(':').unwrap().1;
+        let action = Action::ClearAcs {
+            port: port(&room.probe(), port_at),
+            before: Word(0x001d),
+            mask: Word(0x000c),
+        };
+        let error = perform(room.machine(), &action).unwrap_err();
+        let said = error.to_string();
+        assert_eq!(said.contains("install switchtec-user"), named, "{said}");
+        assert!(said.contains("drop configuration writes"), "{said}");
+    }
+}
+
 #[test]
 fn a_short_read_is_not_an_absent_capability() {
     let room = room("short-reads:0000:24:00.0");
