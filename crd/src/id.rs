@@ -113,6 +113,9 @@ macro_rules! text_id {
         pub struct $name(#[schemars(length(max = $longest))] pub String);
 
         impl $name {
+            /// The most bytes that it has.
+            pub const LONGEST: usize = $longest;
+
             /// The id's text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -137,7 +140,9 @@ text_id! {
     /// A function's path from its root port in the kernel's form, `0000:00:01.0/00.0/02.0/00.0`:
     /// domain, bus, device and function of the root port, then device and function of each hop.
     /// Bus numbers below the root do not enter it, so it outlives a card being added.
-    PciPath, 128
+    /// As long as the deepest tree makes it: a domain of eight digits, and below the root port a hop for each of the 255 other
+    /// buses that a domain has.
+    PciPath, 1291
 }
 text_id! {
     /// The serial that MHI reports for one SoC (`/sys/bus/mhi/devices/mhiN/serialnumber`).

@@ -93,6 +93,8 @@ pub struct Member {
     pub address: Option<PciAddress>,
     /// By path from the root port, `0000:00:01.0/00.0/02.0/00.0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    // A SoC below more than 23 hops is named in another way: rules over members cost by their longest text.
+    #[schemars(length(max = 128))]
     pub path: Option<PciPath>,
     /// By MHI serial.
     #[serde(default, skip_serializing_if = "Option::is_none")]

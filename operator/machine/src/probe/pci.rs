@@ -101,6 +101,13 @@ fn function(
         path: path.clone(),
         why: Unknown::Malformed,
     })?;
+    // No tree has so many buses: what the link says is none.
+    if wired.as_str().len() > PciPath::LONGEST {
+        return Err(Unread {
+            path,
+            why: Unknown::TooLong,
+        });
+    }
     let folder = Shown {
         files: machine.folder(&path),
         path: &path,

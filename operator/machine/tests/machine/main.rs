@@ -8,6 +8,7 @@
 mod captures;
 mod clocks;
 mod compiler;
+mod deep;
 mod examples;
 mod faults;
 mod holders;
