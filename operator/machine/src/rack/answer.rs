@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::{
     RackServer, etc,
-    files::{Entry, View, entry, errno, mhi},
+    files::{Entry, View, by_mhi, entry, errno},
     host::timeout_parameter,
     live::Live,
     recorded,
@@ -149,10 +149,7 @@ impl RackServer {
                         .strip_prefix("mhi")
                         .and_then(|id| id.parse().ok())
                         .ok_or(Errno::ENOENT)?;
-                    let (_, index) = mhi(view)
-                        .into_iter()
-                        .find(|&(number, _)| number == id)
-                        .ok_or(Errno::ENOENT)?;
+                    let index = by_mhi(view, id).ok_or(Errno::ENOENT)?;
                     live.reset_soc(&view.loaded.world, index, view.now, &self.times);
                     Ok(())
                 }

@@ -9,7 +9,7 @@ use crd::{
 
 use super::{
     host,
-    live::{Live, Phase, iommu},
+    live::{Live, Phase, SocLive, iommu},
     premises, recorded,
     registers::{bars, image},
     store::Loaded,
@@ -165,7 +165,7 @@ pub(crate) fn entry(view: &View<'_>, path: &str) -> Option<Entry> {
         ))),
         ["sys", "bus", "mhi", "devices", node, rest @ ..] => {
             let id: u32 = node.strip_prefix("mhi")?.parse().ok()?;
-            let (_, index) = mhi(view).into_iter().find(|&(number, _)| number == id)?;
+            let index = by_mhi(view, id)?;
             let function = &view.loaded.world.functions[index];
             match rest {
                 [] => Some(Entry::Link(format!("{}/{node}", view.device_path(index)))),
@@ -232,22 +232,17 @@ fn device(view: &View<'_>, index: usize, function: &Function, rest: &[&str]) -> 
             Nature::Other => "4",
         }),
         ["msi_irqs"] => premises::interrupts(view, function),
-        ["accel"] => {
-            let minor = nodes(view)?
-                .into_iter()
-                .find(|&(_, address)| address == function.address)?
-                .0;
-            Some(Entry::Folder(vec![format!("accel{minor}")]))
-        }
+        ["accel"] => Some(Entry::Folder(vec![format!(
+            "accel{}",
+            minor(view, function)?
+        )])),
         // The class of drivers before the accel class.
         ["qaic"] if view.has_nodes(function) && !host::has_accel_class(view.server) => {
             let soc = view.live().socs.get(&function.path)?;
             Some(Entry::Folder(vec![format!("qaic_aic100_{}", soc.accel)]))
         }
         ["accel", node, rest @ ..] => {
-            let (minor, _) = nodes(view)?
-                .into_iter()
-                .find(|&(_, address)| address == function.address)?;
+            let minor = minor(view, function)?;
             (*node == format!("accel{minor}")).then_some(())?;
             premises::channels(view, function, rest)
         }
@@ -306,33 +301,54 @@ fn resource(function: &Function) -> String {
 
 /// Accel minors and their functions; absent where the driver has no accel class.
 pub(crate) fn nodes(view: &View<'_>) -> Option<Vec<(u32, PciAddress)>> {
-    if !host::has_accel_class(view.server) {
-        return None;
-    }
-    Some(
-        view.socs()
-            .filter(|(_, function, _, _)| view.has_nodes(function))
-            .filter_map(|(_, function, _, _)| {
-                let soc = view.live().socs.get(&function.path)?;
-                let recorded = function.recorded_soc();
-                let untold = recorded.is_some_and(|soc| soc.accel.get().is_none());
-                (!untold || soc.resets > 0).then_some((soc.accel, function.address))
-            })
-            .collect(),
-    )
+    host::has_accel_class(view.server).then(|| {
+        view.present()
+            .filter_map(|(_, function)| Some((minor(view, function)?, function.address)))
+            .collect()
+    })
+}
+
+/// The accel minor of a function that shows one.
+fn minor(view: &View<'_>, function: &Function) -> Option<u32> {
+    let soc = numbered(view, function, |soc| soc.accel.get().is_some())?;
+    host::has_accel_class(view.server).then_some(soc.accel)
 }
 
 /// MHI ids and the indices of their functions.
 pub(crate) fn mhi(view: &View<'_>) -> Vec<(u32, usize)> {
-    view.socs()
-        .filter(|(_, function, _, _)| view.has_nodes(function))
-        .filter_map(|(index, function, _, _)| {
-            let soc = view.live().socs.get(&function.path)?;
-            let recorded = function.recorded_soc();
-            let untold = recorded.is_some_and(|soc| soc.mhi.get().is_none());
-            (!untold || soc.resets > 0).then_some((soc.mhi, index))
-        })
+    let id = |function| numbered(view, function, |soc| soc.mhi.get().is_some());
+    view.present()
+        .filter_map(|(index, function)| Some((id(function)?.mhi, index)))
         .collect()
+}
+
+/// The function that shows an MHI id.
+pub(crate) fn by_mhi(view: &View<'_>, id: u32) -> Option<usize> {
+    let world = &view.loaded.world;
+    let socs = view.live().socs.iter().filter(|(_, soc)| soc.mhi == id);
+    let mut shown = socs.filter_map(|(path, _)| {
+        let &index = world.by_path.get(path)?;
+        let is_there = !view.live().is_out(world, index);
+        let function = &world.functions[index];
+        is_there.then_some(())?;
+        numbered(view, function, |soc| soc.mhi.get().is_some())?;
+        Some(index)
+    });
+    shown.next()
+}
+
+/// The registers of a SoC that shows its numbers. What a recording did not tell of it, it does not before a reset.
+fn numbered<'a>(
+    view: &'a View<'_>,
+    function: &Function,
+    is_told: impl Fn(&crd::snapshot::Soc) -> bool,
+) -> Option<&'a SocLive> {
+    let Nature::Soc(_) = &function.nature else {
+        return None;
+    };
+    let soc = view.live().socs.get(&function.path)?;
+    let told = function.recorded_soc().is_none_or(is_told) || soc.resets > 0;
+    (told && view.has_nodes(function)).then_some(soc)
 }
 
 pub(crate) fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {

@@ -19,32 +19,37 @@ pub(crate) fn groups(world: &World, iommu: Iommu) -> BTreeMap<usize, u32> {
         return numbers;
     }
     let mut by_head: BTreeMap<usize, u32> = BTreeMap::new();
+    let firsts = first_of_each(world);
     for index in 0..world.functions.len() {
         // The highest port on the way up that does not isolate takes everything below it into its own group.
         let head = world
             .upward(index)
             .filter(|&at| at == index || !isolates(world, at))
             .last()
-            .map_or(index, |head| first_beside(world, head));
+            .map_or(index, |head| match firsts.get(&device(world, head)) {
+                Some(first) if !isolates(world, head) => *first,
+                Some(_) | None => head,
+            });
         let next = u32::try_from(by_head.len()).unwrap_or(u32::MAX);
         numbers.insert(index, *by_head.entry(head).or_insert(next));
     }
     numbers
 }
 
-/// The first of the functions of one device that do not isolate: between them peers may talk inside the device, so they and
+/// A device: its domain, bus and number.
+type Device = (u32, u8, u8);
+
+fn device(world: &World, at: usize) -> Device {
+    let address = world.functions[at].address;
+    (address.domain, address.bus, address.device)
+}
+
+/// The first of the functions of each device that do not isolate: between them peers may talk inside the device, so they and
 /// all below them are one group. A function that isolates, or has nobody beside it, stands for itself.
-fn first_beside(world: &World, index: usize) -> usize {
-    let device = |at: usize| {
-        let address = world.functions[at].address;
-        (address.domain, address.bus, address.device)
-    };
-    if isolates(world, index) {
-        return index;
-    }
-    (0..world.functions.len())
-        .find(|&at| device(at) == device(index) && !isolates(world, at))
-        .unwrap_or(index)
+fn first_of_each(world: &World) -> BTreeMap<Device, usize> {
+    let open = (0..world.functions.len()).filter(|&at| !isolates(world, at));
+    // Of those of one device the last that is put there stays.
+    open.rev().map(|at| (device(world, at), at)).collect()
 }
 
 fn isolates(world: &World, index: usize) -> bool {

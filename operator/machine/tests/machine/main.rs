@@ -13,6 +13,7 @@ mod examples;
 mod faults;
 mod holders;
 mod kept;
+mod large;
 mod linux;
 mod listeners;
 mod meanwhile;

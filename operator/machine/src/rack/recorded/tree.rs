@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     id::{MhiSerial, PciAddress, PciPath, Word},
     kind::rack::{Sku, SocState},
-    snapshot::{Acs, BAR4, HardwareSnapshot, PciFunction, PortKind, Soc, SocStatus},
+    snapshot::{
+        Acs, BAR4, HardwareSnapshot, PciFunction, PortKind, Soc, SocPrerequisites, SocStatus,
+    },
 };
 
 use crate::{
@@ -36,14 +38,9 @@ pub(crate) fn world(
         unplugged.is_some_and(|unplugged| unplugged.iter().any(is_above))
     };
     recorded.retain(|function| !out(&function.path));
-    let by_address: BTreeMap<PciAddress, usize> = recorded
-        .iter()
-        .enumerate()
-        .map(|(index, function)| (function.address, index))
-        .collect();
-    let functions = recorded
-        .iter()
-        .map(|function| make(snapshot, &recorded, &by_address, function))
+    let index = Index::of(snapshot, &recorded);
+    let functions = (0..recorded.len())
+        .map(|at| index.make(at))
         .collect::<Result<Vec<Function>, String>>()?;
     Ok(World {
         by_path: functions
@@ -57,7 +54,7 @@ pub(crate) fn world(
             .filter_map(|(index, function)| Some((index, *function.iommu_group.get()?)))
             .collect(),
         functions,
-        by_address,
+        by_address: index.by_address,
         absent: BTreeSet::new(),
     })
 }
@@ -98,131 +95,154 @@ fn hangs_together(recorded: &[&PciFunction]) -> Result<(), String> {
     Ok(())
 }
 
-fn make(
-    snapshot: &HardwareSnapshot,
-    recorded: &[&PciFunction],
-    by_address: &BTreeMap<PciAddress, usize>,
-    function: &PciFunction,
-) -> Result<Function, String> {
-    let soc = snapshot
-        .socs
-        .iter()
-        .find(|soc| soc.address == function.address);
-    let nature = match (kind(recorded, function), is_soc(function), soc) {
-        (Some(kind), _, _) => Nature::Port(port(recorded, function, kind)),
-        (None, true, Some(soc)) => Nature::Soc(part(function, soc)),
-        (None, true, None) => {
-            return Err(format!(
-                "its recording says nothing of the SoC at {}",
-                function.address
-            ));
+/// The functions of a recording, and what is looked up of each.
+struct Index<'a> {
+    recorded: &'a [&'a PciFunction],
+    by_address: BTreeMap<PciAddress, usize>,
+    /// Right below each bridge, in order.
+    below: BTreeMap<PciAddress, Vec<usize>>,
+    /// What each bridge is.
+    kinds: Vec<Option<PortKind>>,
+    /// The last bus of anything below each.
+    last_bus: Vec<u8>,
+    socs: BTreeMap<PciAddress, &'a Soc>,
+    asked: BTreeMap<PciAddress, &'a SocPrerequisites>,
+    held: BTreeSet<PciAddress>,
+}
+
+impl<'a> Index<'a> {
+    fn of(snapshot: &'a HardwareSnapshot, recorded: &'a [&'a PciFunction]) -> Self {
+        let by_address: BTreeMap<PciAddress, usize> = recorded
+            .iter()
+            .enumerate()
+            .map(|(at, function)| (function.address, at))
+            .collect();
+        let above = |at: usize| by_address.get(&recorded[at].parent?).copied();
+        let mut below: BTreeMap<PciAddress, Vec<usize>> = BTreeMap::new();
+        for (at, function) in recorded.iter().enumerate() {
+            if let Some(parent) = function.parent {
+                below.entry(parent).or_default().push(at);
+            }
         }
-        (None, false, _) => Nature::Other,
-    };
-    let class = function
-        .class
-        .strip_prefix("0x")
-        .filter(|digits| digits.len() == 6)
-        .and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let asked = snapshot.prerequisites.as_ref();
-    Ok(Function {
-        path: function.path.clone(),
-        address: function.address,
-        parent: function
-            .parent
-            .and_then(|parent| by_address.get(&parent).copied()),
-        vendor: function.vendor,
-        device: function.device,
-        class: class.ok_or_else(|| {
-            format!(
-                "class `{}` of {} is not six hexadecimal digits after 0x",
-                function.class, function.address
-            )
-        })?,
-        driver: function.driver.value.clone(),
-        nature,
-        shown: Some(Box::new(Shown {
-            function: function.clone(),
-            soc: soc.cloned(),
-            asked: asked
-                .and_then(|asked| {
-                    asked
-                        .socs
-                        .iter()
-                        .find(|soc| soc.address == function.address)
-                })
-                .cloned(),
-            held: snapshot
-                .holders
-                .iter()
-                .any(|holder| holder.soc == function.address),
-        })),
-    })
+        // A path is longer than those of the bridges above it.
+        let mut downward: Vec<usize> = (0..recorded.len()).collect();
+        downward.sort_by_key(|&at| recorded[at].path.0.len());
+        let mut kinds = vec![None; recorded.len()];
+        for &at in &downward {
+            kinds[at] = kind(recorded[at], above(at).and_then(|above| kinds[above]));
+        }
+        let mut last_bus = vec![0; recorded.len()];
+        for &at in downward.iter().rev() {
+            if let Some(above) = above(at) {
+                last_bus[above] = last_bus[at]
+                    .max(recorded[at].address.bus)
+                    .max(last_bus[above]);
+            }
+        }
+        let asked = snapshot.prerequisites.iter().flat_map(|asked| &asked.socs);
+        Self {
+            recorded,
+            below,
+            kinds,
+            last_bus,
+            socs: snapshot.socs.iter().map(|soc| (soc.address, soc)).collect(),
+            asked: asked.map(|asked| (asked.address, asked)).collect(),
+            held: snapshot.holders.iter().map(|holder| holder.soc).collect(),
+            by_address,
+        }
+    }
+
+    fn make(&self, at: usize) -> Result<Function, String> {
+        let function = self.recorded[at];
+        let address = function.address;
+        let soc = self.socs.get(&address).copied();
+        let nature = match (self.kinds[at], is_soc(function), soc) {
+            (Some(kind), _, _) => Nature::Port(self.port(at, kind)),
+            (None, true, Some(soc)) => Nature::Soc(part(function, soc)),
+            (None, true, None) => {
+                return Err(format!(
+                    "its recording says nothing of the SoC at {address}"
+                ));
+            }
+            (None, false, _) => Nature::Other,
+        };
+        let class = function
+            .class
+            .strip_prefix("0x")
+            .filter(|digits| digits.len() == 6)
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        Ok(Function {
+            path: function.path.clone(),
+            address,
+            parent: function
+                .parent
+                .and_then(|parent| self.by_address.get(&parent).copied()),
+            vendor: function.vendor,
+            device: function.device,
+            class: class.ok_or_else(|| {
+                format!(
+                    "class `{}` of {address} is not six hexadecimal digits after 0x",
+                    function.class
+                )
+            })?,
+            driver: function.driver.value.clone(),
+            nature,
+            shown: Some(Box::new(Shown {
+                function: function.clone(),
+                soc: soc.cloned(),
+                asked: self.asked.get(&address).copied().cloned(),
+                held: self.held.contains(&address),
+            })),
+        })
+    }
+
+    /// What hangs right below a bridge.
+    fn below(&self, bridge: PciAddress) -> impl Iterator<Item = &'a PciFunction> + '_ {
+        let below = self.below.get(&bridge).into_iter().flatten();
+        below.map(|&at| self.recorded[at])
+    }
+
+    fn port(&self, at: usize, kind: PortKind) -> Port {
+        let function = self.recorded[at];
+        let first = self.below(function.address).next();
+        let leads_to_socs = |port: &PciFunction| self.below(port.address).any(is_soc);
+        let on_card = function.vendor == SWITCHTEC
+            && match kind {
+                PortKind::SwitchDownstream => leads_to_socs(function),
+                PortKind::SwitchUpstream => self.below(function.address).any(leads_to_socs),
+                PortKind::Root | PortKind::Bridge => false,
+            };
+        Port {
+            kind,
+            acs_capability: match function.acs.get() {
+                Some(Acs::Present { capability, .. }) => *capability,
+                Some(Acs::None) => Word(0),
+                None if kind == PortKind::SwitchUpstream => Word(0),
+                None => ACS,
+            },
+            acs_at_boot: Word(0),
+            acs_now: None,
+            secondary: first.map_or(0, |first| first.address.bus),
+            subordinate: self.last_bus[at],
+            on_card,
+        }
+    }
 }
 
 /// What a bridge is. Where its configuration space could not be read, what it stands below says it: below nothing it is
 /// a root port, below one that leads out it leads into a switch, and below one that leads in it leads out again.
-fn kind(recorded: &[&PciFunction], function: &PciFunction) -> Option<PortKind> {
+fn kind(function: &PciFunction, above: Option<PortKind>) -> Option<PortKind> {
     let kind = function.port?;
     if kind != PortKind::Bridge || function.acs.get().is_some() {
         return Some(kind);
     }
-    let above = function
-        .parent
-        .and_then(|parent| recorded.iter().find(|other| other.address == parent));
-    Some(match above.and_then(|above| self::kind(recorded, above)) {
+    Some(match above {
         None => PortKind::Root,
         Some(PortKind::SwitchUpstream) => PortKind::SwitchDownstream,
         Some(PortKind::Root | PortKind::SwitchDownstream | PortKind::Bridge) => {
             PortKind::SwitchUpstream
         }
     })
-}
-
-fn port(recorded: &[&PciFunction], function: &PciFunction, kind: PortKind) -> Port {
-    let below: Vec<&&PciFunction> = recorded
-        .iter()
-        .filter(|other| other.parent == Some(function.address))
-        .collect();
-    let buses = |other: &PciFunction| {
-        let prefix = format!("{}/", function.path);
-        other
-            .path
-            .0
-            .starts_with(&prefix)
-            .then_some(other.address.bus)
-    };
-    let secondary = below.first().map_or(0, |other| other.address.bus);
-    let leads_to_socs = |port: &PciFunction| {
-        let mut below = recorded
-            .iter()
-            .filter(|other| other.parent == Some(port.address));
-        below.any(|other| is_soc(other))
-    };
-    let on_card = function.vendor == SWITCHTEC
-        && match kind {
-            PortKind::SwitchDownstream => leads_to_socs(function),
-            PortKind::SwitchUpstream => below.iter().any(|port| leads_to_socs(port)),
-            PortKind::Root | PortKind::Bridge => false,
-        };
-    Port {
-        kind,
-        acs_capability: match function.acs.get() {
-            Some(Acs::Present { capability, .. }) => *capability,
-            Some(Acs::None) => Word(0),
-            None if kind == PortKind::SwitchUpstream => Word(0),
-            None => ACS,
-        },
-        acs_at_boot: Word(0),
-        acs_now: None,
-        secondary,
-        subordinate: recorded
-            .iter()
-            .filter_map(|other| buses(other))
-            .max()
-            .unwrap_or(secondary),
-        on_card,
-    }
 }
 
 fn part(function: &PciFunction, soc: &Soc) -> SocPart {
