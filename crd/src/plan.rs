@@ -280,7 +280,7 @@ pub enum ReportReason {
     MdpOff,
     /// The SDK is older than the policy or the feature needs.
     SdkTooOld,
-    /// A vendor tool that a step needs is not installed.
+    /// A vendor tool that a step needs is not installed, or may not be started.
     ToolMissing,
     /// The driver or kernel does not have the setting.
     SettingMissing,

@@ -69,6 +69,10 @@ pub struct Tools {
     /// Absent from recordings of versions that did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qmonitor_owner: Option<Fact<PortOwner>>,
+    /// The file that masks qmonitor's unit: an administrator forbids it, and the service manager starts none of that name.
+    /// Absent where nothing does, as in recordings of versions that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qmonitor_masked: Option<String>,
     /// What steps call and is known not to be there, with where it was looked for; whatever is not named is there, or may be.
     /// Not `qaic-util`, without which no SoC has a state. Absent where nothing is missing, as in recordings of versions that
     /// did not look.

@@ -45,6 +45,7 @@ fn nothing_of_a_goal_is_touched_whose_tool_is_missing() {
     for tool in [
         "qaic-monitor-json",
         "qaic-monitor-grpc-server",
+        "fw2_swe.json",
         "qaic-runner",
         "2c-p2p-bw",
         "systemd-run",

@@ -37,10 +37,22 @@ pub(crate) fn for_request(
 
 /// What is missing to start qmonitor, and what to do about it.
 pub(crate) fn for_qmonitor(tools: &Tools) -> Option<(String, &'static str)> {
+    if let Some(mask) = &tools.qmonitor_masked {
+        let lacking =
+            format!("its unit is masked ({mask}), so that the service manager starts none");
+        return Some((lacking, UNMASK_QMONITOR));
+    }
     let started = |tool| Some(format!("it is started by {}", named(tools, tool)?));
     let server = started(VendorTool::QaicMonitorGrpcServer)
         .map(|lacking| (lacking, "install the Platform SDK, or start qmonitor"));
-    server.or_else(|| {
+    let firmware = || {
+        let lacking = named(tools, VendorTool::QmonitorFirmware)?;
+        Some((
+            format!("it reads {lacking}"),
+            "install the Platform SDK, or start qmonitor",
+        ))
+    };
+    server.or_else(firmware).or_else(|| {
         let lacking = started(VendorTool::SystemdRun)?;
         Some((lacking, START_QMONITOR))
     })
@@ -59,6 +71,9 @@ pub(crate) const FOR_PROOF: &str = "install the Apps SDK with its test data, or 
 
 /// What to do where systemd does not run the machine.
 pub(crate) const START_QMONITOR: &str = "start qmonitor in the way of this machine: `/opt/qti-aic/tools/qaic-monitor-grpc-server`, which stays in the foreground";
+
+/// What to do where its unit is masked.
+const UNMASK_QMONITOR: &str = "`systemctl unmask qmonitor-proxy.service` (with `--runtime` for a mask below /run), or start qmonitor in another way";
 
 /// A missing tool and where it was looked for.
 fn named(tools: &Tools, tool: VendorTool) -> Option<String> {

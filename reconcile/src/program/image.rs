@@ -28,6 +28,7 @@ pub fn tools_of_image(reference: &str) -> Tools {
         compiler: nobody_looked(reference),
         qmonitor_running: nobody_looked(reference),
         qmonitor_owner: None,
+        qmonitor_masked: None,
         missing: BTreeMap::new(),
         worker: Fact::known(
             WorkerToolchain {

@@ -14,6 +14,7 @@ impl Pseudonyms {
             compiler,
             qmonitor_running,
             qmonitor_owner,
+            qmonitor_masked,
             missing,
             worker,
         } = tools;
@@ -23,6 +24,7 @@ impl Pseudonyms {
             compiler,
             qmonitor_running,
             qmonitor_owner: qmonitor_owner.map(|fact| Fact::map(fact, |owner| self.owner(owner))),
+            qmonitor_masked,
             missing,
             worker,
         }

@@ -77,6 +77,11 @@ fn nothing_is_begun_that_a_missing_tool_would_end() {
             "stopped: it is started by `qaic-monitor-grpc-server`, which is not installed",
         ),
         (
+            VendorTool::QmonitorFirmware,
+            "/opt/qti-aic/firmware",
+            "stopped: it reads `fw2_swe.json`, which is not installed (not in /opt/qti-aic/firmware)",
+        ),
+        (
             VendorTool::SystemdRun,
             "systemd-run",
             "stopped: it is started by `systemd-run`, which is not installed",
@@ -108,9 +113,25 @@ fn nothing_is_begun_that_a_missing_tool_would_end() {
     }
 }
 
+const MASK: &str = "/etc/systemd/system/qmonitor-proxy.service";
+
+#[test]
+fn a_masked_unit_is_not_to_be_started() {
+    let mut snapshot = two_ultras("lab");
+    snapshot.tools.qmonitor_masked = Some(MASK.to_owned());
+    let words = format!("stopped: its unit is masked ({MASK})");
+    check(&quickstart(), &snapshot, Some(&words));
+    snapshot.tools.qmonitor_running = Fact::known(true, "test");
+    check(&quickstart(), &snapshot, None);
+}
+
 #[test]
 fn what_runs_has_not_to_be_started() {
-    for tool in [VendorTool::QaicMonitorGrpcServer, VendorTool::SystemdRun] {
+    for tool in [
+        VendorTool::QaicMonitorGrpcServer,
+        VendorTool::QmonitorFirmware,
+        VendorTool::SystemdRun,
+    ] {
         let mut snapshot = lacking(tool, TOOLS);
         snapshot.tools.qmonitor_running = Fact::known(true, "test");
         check(&quickstart(), &snapshot, None);
@@ -160,6 +181,7 @@ fn what_is_as_declared_misses_nothing() {
     for tool in [
         VendorTool::QaicMonitorJson,
         VendorTool::QaicMonitorGrpcServer,
+        VendorTool::QmonitorFirmware,
         VendorTool::SystemdRun,
         VendorTool::QaicRunner,
         VendorTool::P2PTest,

@@ -76,6 +76,12 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
             let lacking = calls(&step.action)
                 .iter()
                 .find(|tool| snapshot.tools.missing.contains_key(tool));
+            let masked = matches!(step.action, Action::StartQmonitor {})
+                && snapshot.tools.qmonitor_masked.is_some();
+            if masked && judge(step, snapshot) == Judgement::Ready {
+                wrong.push(format!("{}: its unit is masked", step.id));
+                break;
+            }
             if let Some(tool) = lacking.filter(|_| judge(step, snapshot) == Judgement::Ready) {
                 wrong.push(format!("{}: there is no {}", step.id, tool.name()));
                 break;
@@ -109,7 +115,11 @@ pub fn apply(plan: &Plan, nodes: &mut [HardwareSnapshot], workers: bool) -> Vec<
 /// What a step calls, of what a machine may be known to lack.
 fn calls(action: &Action) -> &'static [VendorTool] {
     match action {
-        Action::StartQmonitor {} => &[VendorTool::QaicMonitorGrpcServer, VendorTool::SystemdRun],
+        Action::StartQmonitor {} => &[
+            VendorTool::QaicMonitorGrpcServer,
+            VendorTool::QmonitorFirmware,
+            VendorTool::SystemdRun,
+        ],
         Action::RequestMdp { .. } => &[VendorTool::QaicMonitorJson],
         Action::VerifyP2P { .. } => &[VendorTool::QaicRunner, VendorTool::P2PTest],
         _ => &[],

@@ -129,15 +129,20 @@ pub fn apply_twist(snapshot: &mut HardwareSnapshot, twist: Twist) {
         }
         Twist::Qmonitor => snapshot.tools.qmonitor_running = Fact::known(true, "twist"),
         Twist::Lacking(at) => {
-            const CALLED: [VendorTool; 5] = [
+            const CALLED: [VendorTool; 6] = [
                 VendorTool::QaicMonitorJson,
                 VendorTool::QaicMonitorGrpcServer,
+                VendorTool::QmonitorFirmware,
                 VendorTool::QaicRunner,
                 VendorTool::SystemdRun,
                 VendorTool::P2PTest,
             ];
-            let tool = CALLED[at % CALLED.len()];
-            snapshot.tools.missing.insert(tool, "twist".to_owned());
+            match CALLED.get(at % (CALLED.len() + 1)) {
+                Some(tool) => {
+                    snapshot.tools.missing.insert(*tool, "twist".to_owned());
+                }
+                None => snapshot.tools.qmonitor_masked = Some("twist".to_owned()),
+            }
         }
         Twist::OldSdk => snapshot.tools.platform_sdk = Fact::known("1.12.0".into(), "twist"),
         Twist::NoWorkerTool => {

@@ -79,6 +79,7 @@ impl Builder {
                     ),
                     qmonitor_running: Fact::known(false, source),
                     qmonitor_owner: Some(Fact::known(PortOwner::Nobody, source)),
+                    qmonitor_masked: None,
                     missing: BTreeMap::new(),
                     worker: Fact::known(
                         WorkerToolchain {

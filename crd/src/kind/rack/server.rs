@@ -132,6 +132,9 @@ pub enum VendorTool {
     QaicMonitorJson,
     /// qmonitor itself.
     QaicMonitorGrpcServer,
+    /// What qmonitor reads of firmware before it answers: part of the Platform SDK.
+    #[serde(rename = "fw2_swe.json")]
+    QmonitorFirmware,
     /// Runs programs; here the P2P test.
     QaicRunner,
     /// Compiler up to 1.20.
@@ -157,6 +160,7 @@ impl VendorTool {
             Self::QueryTool => "qaic-util",
             Self::QaicMonitorJson => "qaic-monitor-json",
             Self::QaicMonitorGrpcServer => "qaic-monitor-grpc-server",
+            Self::QmonitorFirmware => "fw2_swe.json",
             Self::QaicRunner => "qaic-runner",
             Self::QaicExec => "qaic-exec",
             Self::QaicCompile => "qaic-compile",
@@ -261,6 +265,7 @@ mod tests {
             VendorTool::QueryTool,
             VendorTool::QaicMonitorJson,
             VendorTool::QaicMonitorGrpcServer,
+            VendorTool::QmonitorFirmware,
             VendorTool::QaicRunner,
             VendorTool::QaicExec,
             VendorTool::QaicCompile,

@@ -117,6 +117,7 @@ pub(crate) fn tools(machine: &Machine, worker: Fact<WorkerToolchain>) -> Tools {
         apps_sdk: sdk.apps,
         qmonitor_running: qmonitor(machine),
         qmonitor_owner: Some(qmonitor_owner(machine)),
+        qmonitor_masked: super::missing::masked(machine),
         missing: super::missing::missing(machine),
         worker,
     }

@@ -1,7 +1,8 @@
 //! What steps call and is known not to be there: plans are made by it, so that nothing is begun which could not be ended.
 //!
 //! Format: documented (the SDK's folders; systemd.unit(5): where units lie; sd_booted(3): by which folder a machine that is run
-//! by systemd is known).
+//! by systemd is known; its unit is masked that is empty or a link to
+//! `/dev/null`).
 use std::collections::BTreeMap;
 
 use crd::{Unknown, kind::rack::VendorTool};
@@ -13,12 +14,15 @@ use crate::machine::Machine;
 pub(crate) const QMONITOR_UNIT: &str = "qmonitor-proxy.service";
 const TOOLS: &str = "/opt/qti-aic/tools";
 const EXEC: &str = "/opt/qti-aic/exec";
+const FIRMWARE: &str = "/opt/qti-aic/firmware";
 /// Where the Apps SDK puts the programs of its own tests.
 const TESTS: &str = "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin";
 /// There where systemd runs the machine, and nowhere else: its tools refuse to work without.
 const BOOTED: &str = "/run/systemd/system";
-/// Where a unit lies that outlives its end; transient ones have another folder.
-const UNITS: [&str; 5] = [
+/// What a masked unit is a link to, unless it is empty.
+pub(crate) const NOTHING: &str = "/dev/null";
+/// Where a unit lies that outlives its end, the first that counts before the others; transient ones have another folder.
+pub(crate) const UNITS: [&str; 5] = [
     "/etc/systemd/system",
     BOOTED,
     "/usr/local/lib/systemd/system",
@@ -50,15 +54,21 @@ fn for_qmonitor(machine: &Machine) -> Vec<(VendorTool, String)> {
     let server = VendorTool::QaicMonitorGrpcServer;
     let starts = VendorTool::SystemdRun;
     let mut missing = Vec::new();
+    let reads = VendorTool::QmonitorFirmware;
     let lacks_server = lacks(machine, TOOLS, server.name());
+    let lacks_firmware = has(machine, FIRMWARE, reads.name()) == Some(false);
     let lacks_starter = machine.locate(starts.name()).is_none();
     // One that is installed is started by its name, and knows itself what it starts.
-    let installed = (lacks_server || lacks_starter)
+    let installed = (lacks_server || lacks_firmware || lacks_starter)
         && UNITS
             .iter()
-            .any(|folder| has(machine, folder, QMONITOR_UNIT) != Some(false));
+            .any(|folder| has(machine, folder, QMONITOR_UNIT) != Some(false))
+        && masked(machine).is_none();
     if lacks_server && !installed {
         missing.push((server, TOOLS.to_owned()));
+    }
+    if lacks_firmware && !installed {
+        missing.push((reads, FIRMWARE.to_owned()));
     }
     if lacks_starter && !(installed && machine.locate("systemctl").is_some()) {
         missing.push((starts, starts.name().to_owned()));
@@ -66,6 +76,22 @@ fn for_qmonitor(machine: &Machine) -> Vec<(VendorTool, String)> {
         missing.push((starts, BOOTED.to_owned()));
     }
     missing
+}
+
+/// The file that masks qmonitor's unit: of all that have its name the first counts. Where one could not be looked for,
+/// nothing is said.
+pub(super) fn masked(machine: &Machine) -> Option<String> {
+    for folder in UNITS {
+        if has(machine, folder, QMONITOR_UNIT)? {
+            let unit = format!("{folder}/{QMONITOR_UNIT}");
+            let nothing = match machine.readlink(&unit) {
+                Ok(target) => target == NOTHING,
+                Err(_) => machine.read(&unit).is_ok_and(|text| text.is_empty()),
+            };
+            return nothing.then_some(unit);
+        }
+    }
+    None
 }
 
 /// Whether a folder is known to have no program of this name.

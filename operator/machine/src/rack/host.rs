@@ -98,6 +98,7 @@ pub(crate) fn place(server: &Server, tool: VendorTool) -> Option<&'static str> {
         VendorTool::QueryTool => Some("/opt/qti-aic/tools/qaic-util"),
         VendorTool::QaicMonitorJson => Some("/opt/qti-aic/tools/qaic-monitor-json"),
         VendorTool::QaicMonitorGrpcServer => Some("/opt/qti-aic/tools/qaic-monitor-grpc-server"),
+        VendorTool::QmonitorFirmware => Some("/opt/qti-aic/firmware/fw2_swe.json"),
         VendorTool::VersionTool => Some("/opt/qti-aic/tools/qaic-version-util"),
         VendorTool::QaicRunner => Some("/opt/qti-aic/exec/qaic-runner"),
         // One compiler took the other's place with Apps SDK 1.21.

@@ -58,7 +58,7 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Entry> {
             Some(Entry::File(vec![6, 0, 0, 0, on]))
         }
         ["sys", "module"] => Some(modules(view)),
-        ["opt", "qti-aic", "firmware"] => Some(if has(view, VendorTool::QaicMonitorGrpcServer) {
+        ["opt", "qti-aic", "firmware"] => Some(if has(view, VendorTool::QmonitorFirmware) {
             names(&["fw2_swe.json"])
         } else {
             names(&[])

@@ -11,6 +11,7 @@ use crate::{
 };
 
 const TOOLS: &str = "/opt/qti-aic/tools";
+const FIRMWARE: &str = "/opt/qti-aic/firmware";
 const EXEC: &str = "/opt/qti-aic/exec";
 const TESTS: &str = "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin";
 const BOOTED: &str = "/run/systemd/system";
@@ -30,6 +31,7 @@ fn a_rack_and_a_kernel_lack_the_same() {
             "qaic-monitor-grpc-server",
             &[(VendorTool::QaicMonitorGrpcServer, TOOLS)],
         ),
+        ("fw2_swe.json", &[(VendorTool::QmonitorFirmware, FIRMWARE)]),
         ("qaic-runner", &[(VendorTool::QaicRunner, EXEC)]),
         ("2c-p2p-bw", &[(VendorTool::P2PTest, TESTS)]),
         ("systemd-run", &[(VendorTool::SystemdRun, "systemd-run")]),
@@ -110,6 +112,7 @@ fn who_starts_qmonitor_is_told_by_the_service_manager() {
         check(
             &|root| {
                 remove(root, server);
+                remove(root, "opt/qti-aic/firmware/fw2_swe.json");
                 unit(root, folder);
             },
             &[],
@@ -147,6 +150,53 @@ fn who_starts_qmonitor_is_told_by_the_service_manager() {
     );
 }
 
+/// A link to nothing where the unit would lie, before the vendor's own and behind another one.
+#[test]
+fn a_masked_unit_is_told_from_one_that_is_installed() {
+    let unit = "systemd/system/qmonitor-proxy.service";
+    let at = |spoil: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().unwrap();
+        whole(Room::of(TWO_ULTRA).machine(), folder.path());
+        spoil(folder.path());
+        let seen = probe(&fixture(folder.path()), &known());
+        (seen.tools.qmonitor_masked, seen.tools.missing)
+    };
+    let mask = |root: &Path, folder: &str, target: &str| {
+        let unit = root.join(folder).join(unit);
+        fs::create_dir_all(unit.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, unit).unwrap();
+    };
+    let installed = |root: &Path| put(root, &format!("usr/lib/{unit}"), "[Unit]\n");
+    let server = "opt/qti-aic/tools/qaic-monitor-grpc-server";
+    let none = BTreeMap::new();
+    for folder in ["etc", "run", "usr/lib"] {
+        let found = at(&|root| mask(root, folder, "/dev/null"));
+        assert_eq!(found, (Some(format!("/{folder}/{unit}")), none.clone()));
+    }
+    let found = at(&|root| put(root, &format!("etc/{unit}"), ""));
+    assert_eq!(found, (Some(format!("/etc/{unit}")), none.clone()));
+    let found = at(&|root| {
+        installed(root);
+        mask(root, "etc", "/dev/null");
+        fs::remove_file(root.join(server)).unwrap();
+    });
+    let lacks = expected(&[(VendorTool::QaicMonitorGrpcServer, TOOLS)]);
+    assert_eq!(found, (Some(format!("/etc/{unit}")), lacks));
+    // Another unit under its name, a mask behind one, and what cannot be told.
+    let found = at(&|root| mask(root, "etc", "/opt/site/monitor.service"));
+    assert_eq!(found, (None, none.clone()));
+    let found = at(&|root| {
+        put(root, &format!("etc/{unit}"), "[Unit]\n");
+        mask(root, "usr/lib", "/dev/null");
+    });
+    assert_eq!(found, (None, none.clone()));
+    let found = at(&|root| {
+        put(root, "etc/systemd/system", "");
+        mask(root, "usr/lib", "/dev/null");
+    });
+    assert_eq!(found, (None, none));
+}
+
 #[test]
 fn without_an_sdk_all_of_it_is_missing() {
     check(
@@ -154,6 +204,7 @@ fn without_an_sdk_all_of_it_is_missing() {
         &[
             (VendorTool::QaicMonitorJson, TOOLS),
             (VendorTool::QaicMonitorGrpcServer, TOOLS),
+            (VendorTool::QmonitorFirmware, FIRMWARE),
             (VendorTool::QaicRunner, EXEC),
             (VendorTool::P2PTest, TESTS),
         ],
@@ -165,7 +216,7 @@ fn without_an_sdk_all_of_it_is_missing() {
 fn where_it_cannot_be_told_nothing_is_missing() {
     check(
         &|root| {
-            for folder in [TOOLS, EXEC, TESTS, BOOTED] {
+            for folder in [TOOLS, FIRMWARE, EXEC, TESTS, BOOTED] {
                 let folder = root.join(&folder[1..]);
                 fs::remove_dir_all(&folder).unwrap();
                 fs::write(&folder, "").unwrap();

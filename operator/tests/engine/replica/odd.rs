@@ -161,6 +161,7 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
         [
             (VendorTool::QaicMonitorJson, "/opt/qti-aic/tools"),
             (VendorTool::QaicMonitorGrpcServer, "/opt/qti-aic/tools"),
+            (VendorTool::QmonitorFirmware, "/opt/qti-aic/firmware"),
             (
                 VendorTool::P2PTest,
                 "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin",
@@ -170,6 +171,7 @@ fn odd(plain: &HardwareSnapshot) -> HardwareSnapshot {
         ]
         .map(|(tool, looked)| (tool, looked.to_owned())),
     );
+    odd.tools.qmonitor_masked = Some("/etc/systemd/system/qmonitor-proxy.service".to_owned());
     asked.qaic_group = Fact::unknown(Unknown::Absent, "/etc/group");
     asked.reader.in_qaic_group = Fact::unknown(Unknown::Absent, "/etc/group");
     asked.switchtec.value = Some("/usr/local/sbin/switchtec".into());

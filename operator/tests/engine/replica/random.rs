@@ -229,6 +229,7 @@ prop_compose! {
             Just(VendorTool::QueryTool), Just(VendorTool::QaicMonitorJson), Just(VendorTool::QaicRunner),
             Just(VendorTool::QaicCompile), Just(VendorTool::Switchtec), Just(VendorTool::P2PTest),
             Just(VendorTool::QaicMonitorGrpcServer), Just(VendorTool::SystemdRun),
+            Just(VendorTool::QmonitorFirmware),
         ], 0..2),
     ) -> Sdk {
         Sdk { platform: platform.map(str::to_owned), apps: apps.map(str::to_owned), missing }

@@ -49,12 +49,18 @@ fn apply_is_no_mender_where_somebody_has_to_do_something_first() {
         let looked = "/run/systemd/system".to_owned();
         s.tools.missing.insert(VendorTool::SystemdRun, looked);
     };
+    let masked = |s: &mut HardwareSnapshot| {
+        off(s);
+        s.tools.qmonitor_running = known(false);
+        s.tools.qmonitor_masked = Some("/etc/systemd/system/qmonitor-proxy.service".to_owned());
+    };
     for (change, words) in [
         (
             &tool as &dyn Fn(&mut HardwareSnapshot),
             "`qaic-monitor-json`",
         ),
         (&starter, "systemd does not run this machine"),
+        (&masked, "systemctl unmask"),
         (&held, "pid 4711"),
         (&agent, "the vendor's operator's agent"),
         (&monitor, "install the Platform SDK"),
@@ -66,6 +72,9 @@ fn apply_is_no_mender_where_somebody_has_to_do_something_first() {
     }
     let stopped = check(starter, "qmonitor", Warn, "stopped", 0);
     assert_eq!(stopped.mender, Some(Mender::Person));
+    let stopped = check(masked, "qmonitor", Warn, "stopped", 0);
+    assert_eq!(stopped.mender, Some(Mender::Person));
+    assert!(stopped.fix.contains("its unit is masked"), "{stopped:?}");
     check(
         starter,
         "vendor-tools",

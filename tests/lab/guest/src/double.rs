@@ -34,6 +34,8 @@ const QMONITOR_PORT: u16 = 62472;
 /// The test of P2P, with what its output is compared with.
 const P2P_TEST: &str =
     "/opt/qti-aic/test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw";
+/// What qmonitor reads: a file that only has to be there.
+const FIRMWARE: &str = "/opt/qti-aic/firmware";
 /// A call that the rack lets hang is ended by whoever waits for it, long before this.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -51,6 +53,10 @@ pub(crate) fn install() -> Result<()> {
         for name in machine.list(&format!("/opt/qti-aic/{folder}"))? {
             symlink("/bin/guest", format!("/opt/qti-aic/{folder}/{name}"))?;
         }
+    }
+    for name in machine.list(FIRMWARE).unwrap_or_default() {
+        fs::create_dir_all(FIRMWARE)?;
+        fs::write(format!("{FIRMWARE}/{name}"), "")?;
     }
     for name in machine.list(P2P_TEST).unwrap_or_default() {
         fs::create_dir_all(P2P_TEST)?;

@@ -8,9 +8,10 @@ use crd::{
 use super::{PARAMETERS, access, is_short, missing};
 
 /// What plans are made by, where it is known to be missing.
-const CALLED: [VendorTool; 4] = [
+const CALLED: [VendorTool; 5] = [
     VendorTool::QaicMonitorJson,
     VendorTool::QaicMonitorGrpcServer,
+    VendorTool::QmonitorFirmware,
     VendorTool::QaicRunner,
     VendorTool::P2PTest,
 ];

@@ -180,6 +180,7 @@ fn missing(snapshot: &HardwareSnapshot) -> Vec<VendorTool> {
             "tools/qaic-monitor-grpc-server",
             VendorTool::QaicMonitorGrpcServer,
         ),
+        ("firmware/fw2_swe.json", VendorTool::QmonitorFirmware),
         ("exec/qaic-runner", VendorTool::QaicRunner),
         (
             "test-data/aic100/v2/qaic-compute-networks/factory-workload-bin/2c-p2p-bw",

@@ -8,6 +8,7 @@ use crd::{
 
 use super::PARAMETERS;
 use crate::{
+    probe::missing::{NOTHING, QMONITOR_UNIT, UNITS},
     rack::files::{Entry, View, sorted, text},
     settings_files::folders,
 };
@@ -21,6 +22,9 @@ pub(crate) fn entry(view: &View<'_>, parts: &[&str]) -> Option<Answer> {
     let path = format!("/{}", parts.join("/"));
     if let Some(why) = unreadable(snapshot, &path) {
         return Some(Answer(closed(why)));
+    }
+    if let Some(answer) = masked(snapshot, &path) {
+        return Some(answer);
     }
     match parts {
         ["sys", "module", "qaic", "parameters", rest @ ..] if parameters(snapshot).is_some() => {
@@ -103,6 +107,21 @@ fn settings_files(view: &View<'_>, snapshot: &HardwareSnapshot, path: &str) -> O
             .map(|text| Entry::File(text.clone().into_bytes()));
         Some(Answer(text))
     })
+}
+
+/// A folder of units in which qmonitor's was masked, and that unit.
+fn masked(snapshot: &HardwareSnapshot, path: &str) -> Option<Answer> {
+    let (folder, name) = snapshot.tools.qmonitor_masked.as_ref()?.rsplit_once('/')?;
+    if !UNITS.contains(&folder) || name != QMONITOR_UNIT {
+        return None;
+    }
+    match path.strip_prefix(folder)? {
+        "" => Some(Answer(names(std::iter::once(name.to_owned())))),
+        unit if unit.strip_prefix('/') == Some(name) => {
+            Some(Answer(Some(Entry::Link(NOTHING.to_owned()))))
+        }
+        _ => None,
+    }
 }
 
 /// What a recording says of a path: an entry, or that there is none.

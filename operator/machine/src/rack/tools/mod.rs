@@ -111,7 +111,7 @@ pub(crate) fn run(
             0,
         )),
         VendorTool::Switchtec => switchtec::run(server, arguments),
-        VendorTool::P2PTest => return Err(missing()),
+        VendorTool::P2PTest | VendorTool::QmonitorFirmware => return Err(missing()),
     };
     let mut done = done.map_err(broken)?;
     if badly {

@@ -52,8 +52,9 @@ pub(super) fn start(server: &RackServer, arguments: &[String]) -> Result<ToolOut
             1,
         ));
     }
+    let masked = masked(server);
     server.store.transact(|live, _| {
-        if live.qmonitor_ms.is_some() {
+        if live.qmonitor_ms.is_some() || masked.is_some() {
             return Ok(complained(
                 &format!(
                     "Failed to start transient service unit: Unit {unit}.service was already loaded or has a fragment file.\n"
@@ -61,9 +62,18 @@ pub(super) fn start(server: &RackServer, arguments: &[String]) -> Result<ToolOut
                 1,
             ));
         }
-        live.qmonitor_ms = Some(server.rack_ms(live));
+        // Without what it reads the server ends before it listens, and the unit with it.
+        if place(&server.store.server, VendorTool::QmonitorFirmware).is_some() {
+            live.qmonitor_ms = Some(server.rack_ms(live));
+        }
         Ok(complained(&format!("Running as unit: {unit}.service\n"), 0))
     })
+}
+
+/// The file that masked the unit of a recorded server.
+fn masked(server: &RackServer) -> Option<&str> {
+    let recorded = server.store.server.recorded.as_ref()?;
+    recorded.tools.qmonitor_masked.as_deref()
 }
 
 /// `systemctl show UNIT`, and `reset-failed`: a unit that was started runs until the next boot.
@@ -74,6 +84,9 @@ pub(super) fn unit(server: &RackServer, arguments: &[String]) -> Result<ToolOutp
             "LoadState=loaded\nActiveState=active\nFragmentPath=/run/systemd/transient/qmonitor-proxy.service\n",
             0,
         ),
+        (Some("show"), false) if masked(server).is_some() => {
+            said("LoadState=masked\nActiveState=inactive\nFragmentPath=\n", 0)
+        }
         (Some("show"), false) => said(
             "LoadState=not-found\nActiveState=inactive\nFragmentPath=\n",
             0,

@@ -77,6 +77,7 @@ fn a_machine_that_lacks_a_tool_is_left_as_it_is() {
     for tool in [
         VendorTool::QaicMonitorJson,
         VendorTool::QaicMonitorGrpcServer,
+        VendorTool::QmonitorFirmware,
         VendorTool::QaicRunner,
         VendorTool::P2PTest,
         VendorTool::SystemdRun,
