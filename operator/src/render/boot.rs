@@ -21,6 +21,7 @@ fn node(said: &BootParameters) -> String {
         known,
         caveats,
         left_out,
+        none_because,
     } = said;
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -32,6 +33,9 @@ fn node(said: &BootParameters) -> String {
     );
     for group in left_out {
         let _ = writeln!(text, "# left out: {group}");
+    }
+    if let Some(why) = none_because {
+        let _ = writeln!(text, "# none: {why}");
     }
     for (name, since, line) in [
         ("disable_acs_redir", "4.20", disable_acs_redir),

@@ -51,6 +51,9 @@ pub struct BootParameters {
     pub caveats: Vec<String>,
     /// Groups whose ports are left out, each with why.
     pub left_out: Vec<String>,
+    /// Why there are no ports though no group was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub none_because: Option<String>,
 }
 
 /// A port to be relaxed at boot.
@@ -71,12 +74,14 @@ pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -
     let view = View::of(&snapshot, declaration);
     let mut left_out: Vec<String> = Vec::new();
     let mut ports = BTreeSet::new();
+    let mut placed_groups = 0;
     if drift::renumbered(&snapshot).is_empty() {
         let mut groups: Vec<&Declared<P2PGroupSpec>> = declaration.groups.iter().collect();
         groups.sort_by(|a, b| a.object.cmp(&b.object));
         let placement = place(&view, &groups);
         left_out.extend(placement.missing.into_iter().map(|missing| missing.message));
         for placed in &placement.groups {
+            placed_groups += 1;
             let group = assess(&view, placed, false);
             match in_the_way(&view, &group) {
                 Some(why) => left_out.push(why),
@@ -90,6 +95,8 @@ pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -
         );
     }
     let ports: Vec<BootPort> = ports.into_iter().collect();
+    let nothing = ports.is_empty() && left_out.is_empty();
+    let none_because = nothing.then(|| none_needed(&view, declaration, placed_groups));
     let list = |entry: &dyn Fn(&BootPort) -> String| {
         let entries: Vec<String> = ports.iter().map(entry).collect();
         (!entries.is_empty()).then(|| entries.join(";"))
@@ -113,35 +120,92 @@ pub fn boot_parameters(declaration: &Declaration, snapshot: &HardwareSnapshot) -
         config_acs,
         caveats,
         left_out,
+        none_because,
     }
 }
 
-/// Why a group's ports are not named: what a boot cannot cure either, or what would open them to a stranger.
+/// Why a group's ports are not named: a plan would not relax them either, or they would be open to a stranger. What only
+/// keeps SoCs from being used now is no reason for ports that are relaxed: they stay so.
 fn in_the_way(view: &View<'_>, group: &Assessed<'_>) -> Option<String> {
     let closed = ports::obstacles(view, std::slice::from_ref(group));
+    let relaxed = is_relaxed(view, group);
     group
         .obstacles
         .iter()
         .chain(&closed)
-        .find(|obstacle| !is_passing(obstacle.reason))
+        .find(|obstacle| match about(obstacle.reason) {
+            About::Writing => false,
+            About::SoCs => !relaxed,
+            About::Ports => true,
+        })
         .map(|obstacle| obstacle.message.clone())
 }
 
-/// Whether an obstacle is about the state of SoCs or about who may write the word now, and not about the ports.
-fn is_passing(reason: ReportReason) -> bool {
-    matches!(
-        reason,
-        ReportReason::AcsUnmanaged
-            | ReportReason::Lockdown
-            | ReportReason::HeldByForeign
-            | ReportReason::Initializing
-            | ReportReason::NotReady
-            | ReportReason::MdpUnknown
-            | ReportReason::MdpOff
-            | ReportReason::SdkTooOld
-            | ReportReason::ToolMissing
-            | ReportReason::BudgetTooSmall
-    )
+/// Whether each of a group's ports lets peers pass now, or did by our doing and will again.
+fn is_relaxed(view: &View<'_>, group: &Assessed<'_>) -> bool {
+    let entries = &view.snapshot.ledger.entries;
+    let is_ours = |port: PciAddress| {
+        entries.iter().any(|entry| match &entry.target {
+            LedgerTarget::Acs {
+                port: known,
+                path: _,
+            } => *known == port,
+            LedgerTarget::Mdp { soc: _ }
+            | LedgerTarget::Driver { name: _ }
+            | LedgerTarget::Sysctl { name: _ }
+            | LedgerTarget::File { file: _ } => false,
+        })
+    };
+    let is_clear = |port: PciAddress| {
+        let function = view.topology.function(port);
+        match function.and_then(|function| function.acs.get()) {
+            Some(Acs::None) => true,
+            Some(Acs::Present { control, .. }) => control.0 & ACS_REDIRECT_MASK == 0,
+            None => false,
+        }
+    };
+    let mut ports = group.ports.iter().map(|port| port.address);
+    ports.all(|port| is_ours(port) || is_clear(port))
+}
+
+/// What stands against a group.
+enum About {
+    /// Who may write the word now: a boot is another way.
+    Writing,
+    /// In which state its SoCs are, or whether they may be worked on.
+    SoCs,
+    /// Its ports, or that there is no such group.
+    Ports,
+}
+
+fn about(reason: ReportReason) -> About {
+    match reason {
+        ReportReason::AcsUnmanaged | ReportReason::Lockdown => About::Writing,
+        ReportReason::HeldByForeign
+        | ReportReason::VendorAgent
+        | ReportReason::Initializing
+        | ReportReason::NotReady
+        | ReportReason::MdpUnknown
+        | ReportReason::MdpOff
+        | ReportReason::SdkTooOld
+        | ReportReason::ToolMissing
+        | ReportReason::BudgetTooSmall => About::SoCs,
+        _ => About::Ports,
+    }
+}
+
+/// Why there is nothing to name though nothing stands against any group.
+fn none_needed(view: &View<'_>, declaration: &Declaration, groups: usize) -> String {
+    let node = view.node();
+    if declaration.groups.is_empty() {
+        "no P2PGroup is declared".to_owned()
+    } else if view.selection.policies.is_empty() {
+        format!("no CardPolicy selects {node}, so no group has a place on it")
+    } else if groups == 0 {
+        format!("no declared P2PGroup selects {node}, or has a member on it")
+    } else {
+        "between the members of the declared groups no port has ACS, so none redirects".to_owned()
+    }
 }
 
 /// The group's divergence ports that have ACS, with the word that each is to have.

@@ -3,8 +3,9 @@ use crd::{
     Fact,
     declaration::Declaration,
     id::PciAddress,
-    kind::{AcsMode, SpreadOver, UntrustedNeighbours},
-    snapshot::{Acs, HardwareSnapshot, Lockdown},
+    kind::{AcsMode, SpreadOver, UntrustedNeighbours, rack::VendorTool},
+    snapshot::{Acs, HardwareSnapshot, Holder, HolderKind, Lockdown, PortOwner},
+    step::Action,
 };
 use reconcile::boot_parameters;
 
@@ -192,6 +193,20 @@ fn exactly_the_divergence_ports_of_groups_that_could_work() {
     ] {
         assert_eq!(paths(&declaration, snapshot), expected, "{name}");
     }
+    for (declaration, words) in [
+        (Declaration::default(), "no P2PGroup is declared"),
+        (
+            {
+                let mut alone = quickstart();
+                alone.policies.clear();
+                alone
+            },
+            "no CardPolicy selects lab",
+        ),
+    ] {
+        let said = boot_parameters(&declaration, &fresh);
+        assert!(said.none_because.expect("a reason").contains(words));
+    }
     let said = boot_parameters(&wide(false), &fresh);
     assert!(
         said.left_out[0].contains("would take isolation from"),
@@ -281,5 +296,74 @@ fn a_list_that_the_command_line_has_already_is_told() {
             said.iter().all(|said| said.starts_with(&begins)),
             "{said:?}"
         );
+    }
+}
+
+/// What a plan does not begin is not to be opened by a boot either, and what it opened stays open.
+#[test]
+fn a_blocked_group_has_its_ports_only_where_they_are_relaxed() {
+    let declaration = quickstart();
+    let fresh = two_ultras("lab");
+    let mut settled = vec![fresh.clone()];
+    assert!(apply(&plan_of(&declaration, &settled), &mut settled, false).is_empty());
+    let all = paths(&declaration, &fresh);
+    let held = |node: &mut HardwareSnapshot| {
+        for soc in &node.socs {
+            node.holders.push(Holder {
+                soc: soc.address,
+                kind: HolderKind::Foreign,
+                pid: Some(4711),
+                name: "python3".into(),
+                unit: None,
+                container: None,
+                pod: None,
+            });
+        }
+    };
+    let agent = |node: &mut HardwareSnapshot| {
+        node.tools.qmonitor_owner = Some(Fact::known(
+            PortOwner::Pod {
+                pid: 7,
+                name: "agent".into(),
+                uid: "uid".into(),
+            },
+            "test",
+        ));
+    };
+    let tool = |node: &mut HardwareSnapshot| {
+        let looked = "/opt/qti-aic/tools".to_owned();
+        (node.tools.missing).insert(VendorTool::QaicMonitorJson, looked);
+    };
+    let booted = |node: &mut HardwareSnapshot| {
+        for path in &all {
+            let mut functions = node.functions.iter();
+            let port = functions.find(|f| f.path.to_string() == *path).unwrap();
+            let port = port.address;
+            set_acs(node, port, acs(0x001d));
+        }
+    };
+    let changes: [(&str, &dyn Fn(&mut HardwareSnapshot)); 3] =
+        [("held", &held), ("agent", &agent), ("tool", &tool)];
+    for (name, change) in changes {
+        let mut node = fresh.clone();
+        change(&mut node);
+        let plan = plan_of(&declaration, std::slice::from_ref(&node));
+        let relaxes = plan.nodes.iter().flat_map(|node| &node.steps);
+        let relaxes = relaxes.filter(|step| matches!(step.action, Action::ClearAcs { .. }));
+        assert_eq!(relaxes.count(), 0, "{name}: {:#?}", plan.report);
+        let said = boot_parameters(&declaration, &node);
+        assert_eq!(said.disable_acs_redir, None, "{name}");
+        assert!(!said.left_out.is_empty(), "{name}");
+        for boots in 0..2 {
+            let mut node = settled[0].clone();
+            for soc in &mut node.socs {
+                soc.mdp = Fact::known(false, "test");
+            }
+            change(&mut node);
+            if boots == 1 {
+                booted(&mut node);
+            }
+            assert_eq!(paths(&declaration, &node), all, "{name}");
+        }
     }
 }
