@@ -9,6 +9,10 @@ const BUS: &str = "/sys/bus/pci/";
 /// What to do about it.
 pub(crate) const LOOK_AS_ROOT: &str = "look again, as root; if it stays so, see the kernel's log";
 
+/// What a port does that is in no state to say anything, and what to do about it.
+pub(crate) const PORT_IS_OFF: &str = "does not answer: its configuration space reads as ones, as where it fell off the bus or lost power";
+pub(crate) const SEE_PORT: &str = "look again; if it stays so, see the kernel's log for its link (AER, DPC, hot-plug), and cycle the power of what it leads to";
+
 /// What keeps the bus from being known whole: there may be functions that are not seen.
 pub(crate) fn bus_in_doubt(snapshot: &HardwareSnapshot) -> Option<String> {
     let unread = unread_where(snapshot, |_| true);

@@ -131,7 +131,7 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
                 let first = patient.would.first(port.address);
                 redirecting.entry((word, first)).or_default().push(port);
             }
-            None => seen.push(Seen::untold(&port.acs).at(port.address)),
+            None => seen.push(Seen::untold_of_port(&port.acs).at(port.address)),
         }
     }
     for ((word, first), ports) in redirecting {

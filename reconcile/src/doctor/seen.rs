@@ -1,6 +1,7 @@
 //! What a check saw, before it is a finding: facts as words, and the same of several SoCs said once.
 use std::collections::BTreeSet;
 
+use crate::doubt::{PORT_IS_OFF, SEE_PORT};
 use crd::{
     Fact, Unknown,
     diagnosis::{Finding, Mender, Need, Verdict},
@@ -75,6 +76,15 @@ impl Seen {
             fix.to_owned()
         };
         Self::unknown(format!("unknown: {why}"), fix).from(&fact.source)
+    }
+
+    /// The same of a port: one in no state to say anything is no SoC that starts.
+    pub(super) fn untold_of_port<T>(fact: &Fact<T>) -> Self {
+        if fact.unknown == Some(Unknown::NotReady) {
+            return Self::unknown(format!("unknown: the port {PORT_IS_OFF}"), SEE_PORT)
+                .from(&fact.source);
+        }
+        Self::untold(fact)
     }
 
     /// A fact that older recordings do not hold.

@@ -9,7 +9,12 @@ use crd::{
 };
 
 use super::{groups::Assessed, socs::why};
-use crate::{Concern, placement::Obstacle, view::View};
+use crate::{
+    Concern,
+    doubt::{PORT_IS_OFF, SEE_PORT},
+    placement::Obstacle,
+    view::View,
+};
 
 /// Why a port stays as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +80,13 @@ pub(super) fn lines(
 type Said = (ReportReason, String, &'static str);
 
 fn unread(unknown: Option<Unknown>, ports: &BTreeSet<PciAddress>) -> Said {
+    if unknown == Some(Unknown::NotReady) {
+        let message = format!(
+            "the ACS control word of {} could not be read: a port {PORT_IS_OFF}",
+            names(ports)
+        );
+        return (ReportReason::AcsUnknown, message, SEE_PORT);
+    }
     (
         match unknown {
             Some(Unknown::Lockdown) => ReportReason::Lockdown,

@@ -54,6 +54,15 @@ fn acs_three_ways_at_the_ports_that_matter() {
     };
     check(short, "acs-redirect", Untold, "may not read it", 1);
     check(short, "acs-redirect", Pass, "clear at", 9);
+    let off = |s: &mut HardwareSnapshot| {
+        let port = ports(s)[3];
+        set_acs(s, port, Fact::unknown(Unknown::NotReady, "config"));
+    };
+    let seen = check(off, "acs-redirect", Untold, "the port does not answer", 1);
+    assert!(
+        !seen.fact.contains("SoC") && !seen.fix.contains("Ready"),
+        "{seen:?}"
+    );
     check(
         |s| {
             let port = ports(s)[0];
