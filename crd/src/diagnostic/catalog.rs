@@ -115,6 +115,8 @@ explanations! {
         "Lists of a snapshot are ordered, so that two recordings of one machine are the same bytes. Plans do not depend on it.";
     SNAPSHOT_EXPIRED = "SP-V0104", "recorded snapshot has expired",
         "Whoever recorded it said until when it may be planned by; that moment has passed. `--allow-expired` uses it all the same.";
+    SNAPSHOT_GAP = "SP-V0111", "recorded snapshot with a bridge that could not be read",
+        "Functions hang below a bridge of which the machine told nothing but its address. What is recorded holds together and is planned by; for goals to which the bridge matters a plan says that it is not known, and a rack that is made of the recording has a bridge there which tells nothing either.";
     RACK_IMPOSSIBLE = "SP-V0105", "rack that cannot be built",
         "The rack has the form of one, and describes machines that cannot be: two things at one address, more behind a port than it has buses, a register that no such card has. No command could open it.";
 }

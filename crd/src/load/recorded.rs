@@ -11,8 +11,8 @@ use super::{
 use crate::{
     declaration::Span,
     diagnostic::{Diagnostic, Explanation, catalog},
-    id::{PciAddress, Word},
-    snapshot::{HardwareSnapshot, PciFunction, recording},
+    id::{PciAddress, PciPath, Word},
+    snapshot::{Above, Gap, HardwareSnapshot, PciFunction, gaps, recording},
 };
 
 /// A recorded snapshot and where each of its values stands.
@@ -112,7 +112,11 @@ impl Reader<'_> {
         let by_address: BTreeMap<PciAddress, &PciFunction> = (self.snapshot.functions.iter())
             .map(|function| (function.address, function))
             .collect();
-        let mut paths = BTreeSet::new();
+        let gaps: BTreeMap<PciAddress, Gap> = gaps(self.snapshot)
+            .into_iter()
+            .map(|gap| (gap.bridge, gap))
+            .collect();
+        let mut paths: BTreeSet<&PciPath> = BTreeSet::new();
         for (index, function) in self.snapshot.functions.iter().enumerate() {
             let at = |field: &str| format!("/functions/{index}/{field}");
             let address = function.address;
@@ -132,7 +136,17 @@ impl Reader<'_> {
             };
             match by_address.get(&parent) {
                 // What could not be read was there all the same, and the recording says so.
-                None if self.is_unread(parent) => {}
+                None if let Some(gap) = gaps.get(&parent) => {
+                    if function.path.0 != format!("{}/{hop}", gap.path) {
+                        let path = &gap.path;
+                        self.wrong(
+                            &at("path"),
+                            format!("{address} hangs below {parent}, which stands at path {path}, and its path does not lead through it"),
+                        );
+                    } else if gap.below == address {
+                        self.gap(&at("parent"), gap);
+                    }
+                }
                 None => self.wrong(
                     &at("parent"),
                     format!("{address} hangs below {parent}, which is not among the functions"),
@@ -152,10 +166,23 @@ impl Reader<'_> {
         }
     }
 
-    fn is_unread(&self, function: PciAddress) -> bool {
-        let name = function.to_string();
-        let mut unread = self.snapshot.unread.iter();
-        unread.any(|unread| unread.path.split('/').any(|part| part == name))
+    /// A bridge that something hangs below, and that could not be read.
+    fn gap(&mut self, pointer: &str, gap: &Gap) {
+        let Gap { bridge, below, .. } = gap;
+        let rack = match gap.above {
+            Above::Nothing | Above::Bridge(_) => "",
+            Above::Unknown => {
+                "; what the bridge itself hangs below is not in it, so no rack can be made of it"
+            }
+        };
+        let message = format!(
+            "{below} hangs below {bridge}, which could not be read when the machine was recorded{rack}"
+        );
+        let place = self.document.span(pointer);
+        let problem = Diagnostic::warning(&catalog::SNAPSHOT_GAP, message).at(place);
+        self.found.push(problem.help(
+            "record it anew as root; if it stays so, see that machine's kernel log for what became of the bridge",
+        ));
     }
 
     /// Every SoC is a function, and every AI 100 function a SoC; holders hold SoCs.

@@ -2,6 +2,7 @@
 //!
 //! Data flows in from a probe, a recorded file or a node's status; nothing here reads a machine.
 mod command_line;
+mod gaps;
 mod host;
 mod ledger;
 mod occupancy;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use command_line::parameters;
+pub use gaps::{Above, Gap, gaps};
 pub use host::{Host, Lockdown, PortOwner, Settings, Toolchain, Tools, WorkerToolchain};
 pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
 pub use occupancy::{Holder, HolderKind, PodName, PresentProgram, PresentWorker, WorkerState};

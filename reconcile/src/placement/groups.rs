@@ -10,7 +10,7 @@ use crd::{
 };
 
 use super::{automatic, bars, explicit};
-use crate::{topology::Apart, view::View};
+use crate::{doubt::LOOK_AS_ROOT, topology::Apart, view::View};
 
 /// The most SoCs that reach each other directly (vendor's limit).
 const MOST_MEMBERS: usize = 16;
@@ -160,22 +160,30 @@ pub(super) fn structural(
         }
     }
     if let Err((first, second, apart)) = view.topology.divergence(members) {
-        let why = match apart {
-            Apart::DifferentRoots => "they hang on different root ports".to_owned(),
-            Apart::NotASwitch(bridge) if is_unread(view, bridge) => {
-                format!("their paths meet at {bridge}, whose configuration space could not be read")
-            }
-            Apart::NotASwitch(bridge) => {
-                format!("their paths meet at {bridge}, which is not a switch")
-            }
-            Apart::Unplaced(soc) => format!("the bridges above {soc} could not be read"),
+        let unknown = |reason, why: String| {
+            let message =
+                format!("whether {first} and {second} have a switch in common is not known: {why}");
+            (reason, message, LOOK_AS_ROOT)
         };
-        add(
-            ReportReason::NoCommonSwitch,
-            vec![first, second],
-            format!("no switch below a root port is common to {first} and {second}: {why}"),
-            "choose members below one PCIe switch, or run the model with connectivity ThroughHost",
-        );
+        let none = |why: String| {
+            let message =
+                format!("no switch below a root port is common to {first} and {second}: {why}");
+            (ReportReason::NoCommonSwitch, message, BELOW_ONE_SWITCH)
+        };
+        let (reason, message, hint) = match apart {
+            Apart::DifferentRoots => none("they hang on different root ports".to_owned()),
+            Apart::NotASwitch(bridge) if is_unread(view, bridge) => unknown(
+                ReportReason::AcsUnknown,
+                format!(
+                    "their paths meet at {bridge}, whose configuration space could not be read"
+                ),
+            ),
+            Apart::NotASwitch(bridge) => none(format!(
+                "their paths meet at {bridge}, which is not a switch"
+            )),
+            Apart::Unplaced(soc) => unknown(ReportReason::Unread, not_placed(view, soc)),
+        };
+        add(reason, vec![first, second], message, hint);
     }
     if members.len() > MOST_MEMBERS {
         add(
@@ -189,6 +197,18 @@ pub(super) fn structural(
         );
     }
     obstacles
+}
+
+/// What to do where members have no switch in common.
+const BELOW_ONE_SWITCH: &str =
+    "choose members below one PCIe switch, or run the model with connectivity ThroughHost";
+
+/// That the way up from a SoC ends before a root port.
+pub(super) fn not_placed(view: &View<'_>, soc: PciAddress) -> String {
+    match view.topology.missing_above(soc) {
+        Some(bridge) => format!("the bridge {bridge} above {soc} could not be read"),
+        None => format!("the bridges above {soc} do not lead to a root port"),
+    }
 }
 
 /// Whether nobody knows what a bridge is: its configuration space ended before the capability that says it.

@@ -6,6 +6,7 @@ mod groups;
 mod models;
 mod preference;
 mod served;
+mod shortage;
 mod strangers;
 mod surplus;
 

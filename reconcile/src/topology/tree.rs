@@ -73,6 +73,20 @@ impl<'a> Topology<'a> {
         self.lines.get(&address).map(Vec::as_slice)
     }
 
+    /// The bridge above a function, near or far, that is not in the tree.
+    pub fn missing_above(&self, address: PciAddress) -> Option<PciAddress> {
+        let mut function = self.function(address)?;
+        // No way up is longer than all functions; bridges that claim each other as parents end it.
+        for _ in 0..self.functions.len() {
+            let parent = function.parent?;
+            match self.function(parent) {
+                Some(above) => function = above,
+                None => return Some(parent),
+            }
+        }
+        None
+    }
+
     /// Whether `below` lies below `port`, or is it.
     pub fn is_below(&self, below: PciAddress, port: PciAddress) -> bool {
         self.ancestry(below)

@@ -3,7 +3,7 @@ use crd::{
     Fact, Unknown,
     declaration::Declaration,
     id::PciAddress,
-    kind::SpreadOver,
+    kind::{Member, SpreadOver},
     plan::{Plan, ReportLine, ReportReason},
     snapshot::{HardwareSnapshot, Unread},
     step::Action,
@@ -172,4 +172,64 @@ fn a_neighbour_whose_driver_cannot_be_read_is_a_stranger() {
             && line.message.contains("its driver could not be read")
     };
     assert!(plan.report.iter().any(told), "{:#?}", plan.report);
+}
+
+/// A bridge that could not be read hides what is common: that is not known, and nothing says that there is none.
+#[test]
+fn what_hangs_below_an_unread_bridge_is_not_apart_for_that() {
+    let fresh = two_ultras("lab");
+    let soc = fresh.socs[0].address;
+    let bridge = |address| {
+        let mut functions = fresh.functions.iter();
+        functions
+            .find(|f| f.address == address)
+            .and_then(|f| f.parent)
+    };
+    let port = bridge(soc).expect("a port");
+    let upstream = bridge(port).expect("a switch");
+    let named: Vec<Member> = (fresh.socs[..4].iter())
+        .map(|soc| Member {
+            address: Some(soc.address),
+            path: None,
+            serial: None,
+        })
+        .collect();
+    let mut explicit = quickstart();
+    explicit.models.clear();
+    explicit.groups[0].spec.automatic = None;
+    explicit.groups[0].spec.members = Some(named);
+    let mut by_card = quickstart();
+    by_card.models.clear();
+    by_card.groups[0].spec = automatic(4, SpreadOver::Card, Some(2));
+    let mut by_switch = by_card.clone();
+    by_switch.groups[0].spec = automatic(8, SpreadOver::Switch, Some(1));
+    for missing in [port, upstream] {
+        let mut node = fresh.clone();
+        node.functions
+            .retain(|function| function.address != missing);
+        node.unread.push(Unread {
+            path: format!("/sys/bus/pci/devices/{missing}/vendor"),
+            why: Unknown::ReadFailed,
+        });
+        for declaration in [&explicit, &by_card, &by_switch] {
+            let plan = plan_of(declaration, std::slice::from_ref(&node));
+            assert!(
+                plan.report
+                    .iter()
+                    .all(|line| line.reason != ReportReason::NoCommonSwitch),
+                "{:#?}",
+                plan.report
+            );
+            let says = format!("the bridge {missing} above");
+            assert!(
+                plan.report
+                    .iter()
+                    .any(|line| line.reason == ReportReason::Unread
+                        && line.message.contains(&says)
+                        && line.message.contains("known")),
+                "{:#?}",
+                plan.report
+            );
+        }
+    }
 }

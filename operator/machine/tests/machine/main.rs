@@ -11,6 +11,7 @@ mod compiler;
 mod deep;
 mod examples;
 mod faults;
+mod gap;
 mod holders;
 mod kept;
 mod large;

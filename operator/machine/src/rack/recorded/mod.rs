@@ -1,9 +1,10 @@
 //! A server made of a recording: its tree, registers, tools and files say what the recording says, and then live as a
 //! built server's do.
 //!
-//! `tree` makes the functions, `seed` the registers of the first boot, `paths` answers what a file says, `query` what the
+//! `tree` makes the functions, those that could not be read by `gaps`, `seed` the registers of the first boot, `paths` answers what a file says, `query` what the
 //! vendor's tool prints; `losses` names what a rack cannot show.
 mod device;
+mod gaps;
 mod losses;
 mod paths;
 mod query;

@@ -9,6 +9,7 @@ use crd::{
     },
 };
 
+use super::gaps::bridges;
 use crate::{
     probe::soc::is_soc,
     rack::world::{Function, Nature, Port, Shown, SocPart, World},
@@ -24,7 +25,8 @@ pub(crate) fn world(
     snapshot: &HardwareSnapshot,
     unplugged: Option<&BTreeSet<PciPath>>,
 ) -> Result<World, String> {
-    let mut recorded: Vec<&PciFunction> = snapshot.functions.iter().collect();
+    let unread = bridges(snapshot)?;
+    let mut recorded: Vec<&PciFunction> = snapshot.functions.iter().chain(&unread).collect();
     recorded.sort_by_key(|function| function.address);
     hangs_together(&recorded)?;
     let out = |path: &PciPath| {
