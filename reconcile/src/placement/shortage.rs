@@ -13,7 +13,7 @@ use super::{
     bars::{self, Unfit},
     groups::{Obstacle, Taken, is_unread, not_placed},
 };
-use crate::{doubt::LOOK_AS_ROOT, view::View};
+use crate::{doubt::LOOK_AS_ROOT, topology::SOCS_PER_CARD, view::View};
 
 /// SoCs in no set that a fault keeps out.
 pub(super) fn left_out(
@@ -35,7 +35,41 @@ pub(super) fn left_out(
         message: unfit.message,
         hint: unfit.hint.into(),
     };
-    bars::unfit(view, left).into_iter().map(obstacle).collect()
+    let unfit = bars::unfit(view, left).into_iter().map(obstacle);
+    unfit.chain(short_cards(view, group, taken)).collect()
+}
+
+/// Ultra cards that show fewer SoCs than they carry, where one of those is in no set.
+fn short_cards(
+    view: &View<'_>,
+    group: &Declared<P2PGroupSpec>,
+    taken: &Taken,
+) -> impl Iterator<Item = Obstacle> {
+    let is_ultra = |soc: &PciAddress| {
+        let sku = view.soc(*soc).and_then(|soc| soc.sku.get());
+        sku.is_some_and(|sku| sku.0.contains("Ultra"))
+    };
+    let left = |soc: &PciAddress| !taken.0.contains(soc) && view.policy(*soc).is_some();
+    let short = view.topology.cards().into_iter().filter_map(|card| {
+        let is_short = card.socs.len() < SOCS_PER_CARD
+            && card.socs.iter().any(is_ultra)
+            && card.socs.iter().any(left);
+        Some((card.switch.filter(|_| is_short)?, card.socs))
+    });
+    let lines: Vec<Obstacle> = short
+        .map(|(switch, socs)| Obstacle {
+            reason: ReportReason::NotEnoughSoCs,
+            object: group.object.clone(),
+            pointer: "/spec/automatic".into(),
+            message: format!(
+                "the Ultra card below {switch} shows {} of its {SOCS_PER_CARD} SoCs",
+                socs.len()
+            ),
+            functions: socs,
+            hint: "one fell off the bus, is hidden, or is given away: see the kernel's log, and cycle the machine's power if it stays".into(),
+        })
+        .collect();
+    lines.into_iter()
 }
 
 pub(super) fn not_enough(

@@ -11,7 +11,7 @@ use super::Topology;
 /// Vendor id of the switch on an Ultra card.
 const SWITCHTEC: u16 = 0x11f8;
 /// An Ultra card carries four SoCs; no card carries more.
-const SOCS_PER_CARD: usize = 4;
+pub const SOCS_PER_CARD: usize = 4;
 
 /// One card.
 #[derive(Clone, Debug, PartialEq, Eq)]

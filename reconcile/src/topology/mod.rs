@@ -7,7 +7,7 @@ use crd::{
     snapshot::{HardwareSnapshot, Soc, SocIdentity},
 };
 
-pub use cards::Card;
+pub use cards::{Card, SOCS_PER_CARD};
 pub use tree::{Apart, Parting, Topology};
 
 /// A SoC by all three of its names.

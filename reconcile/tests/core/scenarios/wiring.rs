@@ -165,3 +165,44 @@ fn a_set_over_cards_is_looked_for_below_inner_switches_too() {
     };
     check("below the inner switch", &declaration, &snapshot, &free);
 }
+
+/// A card with a SoC too few is named, whether other sets were formed or not; where nothing is wanted of it, nobody is told.
+#[test]
+fn a_card_that_lacks_a_soc_is_named() {
+    let whole = crate::world::two_ultras("lab");
+    let gone = whole.socs[0].address;
+    let mut short = whole.clone();
+    short.socs.retain(|soc| soc.address != gone);
+    short.functions.retain(|function| function.address != gone);
+    let named = |snapshot: &HardwareSnapshot, size, per, count| {
+        let mut declaration = quickstart();
+        declaration.models.clear();
+        declaration.groups[0].spec = automatic(size, per, count);
+        let plan = plan_of(&declaration, std::slice::from_ref(snapshot));
+        let lines = plan.report.into_iter();
+        let lines = lines.filter(|line| line.message.contains("shows 3 of its 4 SoCs"));
+        let lines: Vec<_> = lines.collect();
+        for line in &lines {
+            assert_eq!(line.reason, ReportReason::NotEnoughSoCs, "{line:?}");
+            assert_eq!(line.functions.len(), 3, "{line:?}");
+        }
+        lines.len()
+    };
+    for (size, per, count) in [
+        (4, SpreadOver::Card, None),
+        (4, SpreadOver::Card, Some(2)),
+        (8, SpreadOver::Switch, Some(1)),
+    ] {
+        assert_eq!(
+            named(&short, size, per, count),
+            1,
+            "{size} {per:?} {count:?}"
+        );
+        assert_eq!(
+            named(&whole, size, per, count),
+            0,
+            "{size} {per:?} {count:?}"
+        );
+    }
+    assert_eq!(named(&short, 4, SpreadOver::Card, Some(1)), 0);
+}
