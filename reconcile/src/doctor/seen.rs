@@ -1,12 +1,13 @@
 //! What a check saw, before it is a finding: facts as words, and the same of several SoCs said once.
 use std::collections::BTreeSet;
 
-use crate::doubt::{PORT_IS_OFF, SEE_PORT};
 use crd::{
     Fact, Unknown,
     diagnosis::{Finding, Mender, Need, Verdict},
     id::PciAddress,
 };
+
+use crate::doubt::{PORT_IS_OFF, SEE_PORT};
 
 /// One thing that a check saw.
 #[derive(Clone, Debug)]
