@@ -95,7 +95,7 @@ fn row(stored: &Stored, by: &Use, keys: Keys) -> [String; 5] {
     );
     let used = stored
         .used
-        .map_or_else(|| "-".to_owned(), |used| used.minute());
+        .map_or_else(|| "-".to_owned(), machine::Timestamp::minute);
     let by = match by {
         Use::Served(worker) => format!("worker {worker}"),
         Use::Declared(object) => object.to_string(),
@@ -123,7 +123,7 @@ fn size(bytes: u64) -> String {
     const UNITS: [(u32, &str); 4] = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     for (shift, unit) in UNITS {
         if bytes >> shift > 0 {
-            let tenths = (bytes >> (shift - 10)) * 10 >> 10;
+            let tenths = ((bytes >> (shift - 10)) * 10) >> 10;
             return format!("{}.{} {unit}", tenths / 10, tenths % 10);
         }
     }

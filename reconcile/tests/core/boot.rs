@@ -299,6 +299,9 @@ fn a_list_that_the_command_line_has_already_is_told() {
     }
 }
 
+/// What is changed, and by which name it is told.
+type Change<'a> = (&'a str, &'a dyn Fn(&mut HardwareSnapshot));
+
 /// What a plan does not begin is not to be opened by a boot either, and what it opened stays open.
 #[test]
 fn a_blocked_group_has_its_ports_only_where_they_are_relaxed() {
@@ -342,8 +345,7 @@ fn a_blocked_group_has_its_ports_only_where_they_are_relaxed() {
             set_acs(node, port, acs(0x001d));
         }
     };
-    let changes: [(&str, &dyn Fn(&mut HardwareSnapshot)); 3] =
-        [("held", &held), ("agent", &agent), ("tool", &tool)];
+    let changes: [Change<'_>; 3] = [("held", &held), ("agent", &agent), ("tool", &tool)];
     for (name, change) in changes {
         let mut node = fresh.clone();
         change(&mut node);

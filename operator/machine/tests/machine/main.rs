@@ -14,7 +14,6 @@ mod faults;
 mod gap;
 mod holders;
 mod kept;
-mod large;
 mod linux;
 mod listeners;
 mod meanwhile;

@@ -13,10 +13,8 @@ impl Up<'_> {
         let served: BTreeSet<ProgramKey> =
             workers.filter_map(|known| known.worker.program).collect();
         let store = ProgramStore::new(self.setting.room.state.programs());
-        let unserved = programs.iter().filter(|key| !served.contains(key));
-        let removed = unserved
-            .map(|key| store.remove(key))
-            .collect::<Result<(), _>>();
+        let mut unserved = programs.iter().filter(|key| !served.contains(key));
+        let removed = unserved.try_for_each(|key| store.remove(key));
         let (code, why, hint) = match removed.map_err(Failure::from) {
             Ok(()) => (0, String::new(), String::new()),
             Err(failure) => (failure.exit().code(), failure.chain(), failure.hint()),
