@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     Unknown,
     id::{PciAddress, Word},
-    snapshot::{Acs, PciFunction},
+    snapshot::{Acs, PciFunction, hands_on},
     step::{IsolationChange, IsolationSet},
 };
 
@@ -18,6 +18,8 @@ use crate::topology::{Apart, Topology};
 const KEEPS_APART: u16 = 0x0024;
 /// Vendor id of Switchtec, whose management endpoint sits beside its upstream port.
 const SWITCHTEC: u16 = 0x11f8;
+/// The SoCs' own driver, in the kernel as in the SDK.
+const SOC_DRIVER: &str = "qaic";
 
 /// Words that ports will hold, where they differ from what the snapshot shows.
 pub type Words = BTreeMap<PciAddress, Word>;
@@ -96,15 +98,16 @@ pub fn is_untrusted(topology: &Topology<'_>, address: PciAddress) -> bool {
     let Some(function) = topology.function(address) else {
         return true;
     };
-    let given = match (function.driver.get(), function.driver.unknown) {
-        (Some(driver), _) => driver.starts_with("vfio"),
-        (None, why) => why != Some(Unknown::Absent),
-    };
     let soc = topology
         .snapshot()
         .socs
         .iter()
         .any(|soc| soc.address == address);
+    // What else than its own driver has a SoC has it for somebody.
+    let given = match (function.driver.get(), function.driver.unknown) {
+        (Some(driver), _) => hands_on(driver) || soc && driver != SOC_DRIVER,
+        (None, why) => why != Some(Unknown::Absent),
+    };
     given || !(soc || function.port.is_some() || function.vendor.0 == SWITCHTEC)
 }
 

@@ -4,7 +4,7 @@ use crd::{
     judgement::Judgement,
     snapshot::{
         Acs, FileImage, HardwareSnapshot, Holder, HolderKind, LedgerEntry, PortOwner, SocIdentity,
-        SocStatus,
+        SocStatus, hands_on,
     },
     step::{Action, Precondition, Step, Subject},
 };
@@ -191,7 +191,7 @@ fn unlisted_holder(soc: PciAddress, snapshot: &HardwareSnapshot) -> Option<Strin
         .find(|function| function.address == soc)
         .and_then(|function| function.driver.get());
     // Our own worker may hold it still: whoever bound it to VFIO under the worker has it from then on.
-    if let Some(driver) = driver.filter(|driver| driver.starts_with("vfio")) {
+    if let Some(driver) = driver.filter(|driver| hands_on(driver)) {
         return Some(format!("driver {driver}"));
     }
     if snapshot.holders.iter().any(|holder| holder.soc == soc) {

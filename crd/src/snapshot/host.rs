@@ -73,7 +73,8 @@ pub struct Tools {
     /// Absent where nothing does, as in recordings of versions that did not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qmonitor_masked: Option<String>,
-    /// What steps call and is known not to be there, with where it was looked for; whatever is not named is there, or may be.
+    /// What steps call and is known not to be there, with the folder where it was looked for, or its
+    /// path where something is there that is no program to be run; whatever is not named is there, or may be.
     /// Not `qaic-util`, without which no SoC has a state. Absent where nothing is missing, as in recordings of versions that
     /// did not look.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -129,3 +129,13 @@ pub struct Link {
     /// Lanes in use.
     pub width: u32,
 }
+
+/// Whether a driver does nothing with a device but give it to somebody else: a virtual machine (VFIO, or Xen, whose backend
+/// takes it first), or a program of its own (UIO).
+///
+/// Source: the kernel's `drivers/vfio`, `drivers/xen/xen-pciback` and `drivers/uio`; `pci-stub` keeps a device for any of them.
+pub fn hands_on(driver: &str) -> bool {
+    driver.starts_with("vfio")
+        || driver.starts_with("uio")
+        || ["pci-stub", "pciback", "xen-pciback", "igb_uio"].contains(&driver)
+}

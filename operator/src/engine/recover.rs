@@ -1,4 +1,6 @@
 //! After a crash: closes what the journal left open, by looking at the machine again.
+use std::time::Duration;
+
 use crd::{
     Fact,
     journal::RunOutcome,
@@ -27,19 +29,15 @@ enum Fate {
 pub fn wait_for_resets(machine: &Machine, begun: &[Step], console: &Console) {
     for step in begun {
         if let Action::Reset { scope: _, socs } = &step.action {
-            let wait = Action::WaitReady {
-                socs: socs.clone(),
-                timeout_seconds: RESET_LIMIT_SECONDS,
-            };
-            let _work = console.work("  waiting for SoCs that were reset", machine::limit(&wait));
+            let _work = console.work("  waiting for SoCs that were reset", RESET_LIMIT);
             // A SoC that does not come back is the planner's to report: it is probed next.
-            let _ = machine::perform(machine, &wait);
+            machine::wait_for_reset(machine, socs, RESET_LIMIT);
         }
     }
 }
 
 /// The vendor's installer waits this long for a SoC to become Ready.
-const RESET_LIMIT_SECONDS: u32 = 900;
+const RESET_LIMIT: Duration = Duration::from_mins(15);
 
 /// Closes every open step of the journal, oldest first. `snapshot` was probed after [`wait_for_resets`]; `keep` stores
 /// the ledger that follows.

@@ -4,6 +4,7 @@ use std::time::Duration;
 use crd::{
     journal::Event,
     judgement::Judgement,
+    snapshot::Acs,
     step::{Action, Step},
 };
 use machine::StepError;
@@ -120,6 +121,7 @@ impl Engine<'_> {
                 return Ok(Stepped::Void { expected, found });
             }
             Acted::Failed { why, exit } => {
+                self.remember_partly(node, step)?;
                 journal.failed(&step.id, &why)?;
                 return Ok(Stepped::Failed { why, exit });
             }
@@ -145,6 +147,26 @@ impl Engine<'_> {
         journal.verified(&step.id)?;
         work.done();
         Ok(Stepped::Verified)
+    }
+
+    /// A write that failed may have changed a port all the same: where another word stands there now, what stood there
+    /// before is remembered, or nobody could put it back.
+    fn remember_partly(&self, node: &Node, step: &Step) -> Result<(), Failure> {
+        let Action::ClearAcs { port, before, .. } = &step.action else {
+            return Ok(());
+        };
+        let mut now = observe::node(self.room, node, &self.surroundings())?;
+        let mut functions = now.functions.iter();
+        let found = functions.find(|function| function.path == port.path);
+        let word = found.and_then(|function| match function.acs.get()? {
+            Acs::Present { control, .. } => Some(*control),
+            Acs::None => None,
+        });
+        if word.is_some_and(|word| word != *before) {
+            now.ledger = reconcile::ledger::after(&now.ledger, step, &now);
+            keep(self.room, node, &now)?;
+        }
+        Ok(())
     }
 
     fn act(

@@ -6,7 +6,7 @@ use crd::{
     id::{GroupId, PciAddress, Word},
     kind::{AcsMode, SpreadOver, UntrustedNeighbours},
     plan::NodePlan,
-    snapshot::{LedgerTarget, Lockdown},
+    snapshot::{LedgerTarget, Lockdown, hands_on},
     step::{ACS_REDIRECT_MASK, Action, PortRef, Step},
 };
 
@@ -245,7 +245,9 @@ pub(super) fn untrusted(
             };
             let driver = &function.driver;
             let given = match driver.get() {
-                Some(driver) => driver.starts_with("vfio"),
+                Some(driver) => {
+                    hands_on(driver) || machine.soc(*address).is_some() && driver != "qaic"
+                }
                 None => driver.unknown != Some(Unknown::Absent),
             };
             given || !(machine.soc(*address).is_some() || function.vendor.0 == 0x11f8)

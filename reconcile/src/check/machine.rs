@@ -7,7 +7,7 @@ use crd::{
     kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
         Acs, GroupRecord, HardwareSnapshot, LedgerEntry, LedgerTarget, PciFunction, PortKind, Soc,
-        SocIdentity,
+        SocIdentity, hands_on,
     },
 };
 
@@ -153,7 +153,7 @@ impl<'a> Machine<'a> {
         let mut holders = self.snapshot.holders.iter().filter(listed);
         let foreign = holders.any(|holder| holder.kind.is_foreign());
         let driver = self.function(soc).and_then(|f| f.driver.get());
-        foreign || driver.is_some_and(|driver| driver.starts_with("vfio"))
+        foreign || driver.is_some_and(|driver| hands_on(driver))
     }
 
     /// Whether cores are in use by nobody who can be seen.

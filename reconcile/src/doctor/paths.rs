@@ -149,7 +149,11 @@ pub(super) fn redirect(patient: &Patient<'_>) -> Vec<Seen> {
                 "declare a P2PGroup over the SoCs and `shardplane apply`: it clears these bits alone"
             }
         };
-        let fix = format!("{how}; {}", alternative(patient, &addresses));
+        // What a plan refuses, a boot is not to do either.
+        let fix = match &first {
+            None => format!("{how}; {}", alternative(patient, &addresses)),
+            Some(_) => how.to_owned(),
+        };
         let said = Seen::fail(fact, "").mended_once(first, &fix);
         seen.push(sourced(said, &ports));
     }

@@ -1,5 +1,5 @@
 //! Tools of the vendor, and what else works on the node.
-use crd::kind::rack::VendorTool;
+use crd::{kind::rack::VendorTool, snapshot::Soc};
 
 use super::{first, patient::Patient, sdk::is_missing, seen::Seen};
 use crate::{judge::resets_too, plan::missing};
@@ -65,6 +65,9 @@ pub(super) fn compiler(patient: &Patient<'_>) -> Vec<Seen> {
 }
 
 pub(super) fn qmonitor(patient: &Patient<'_>) -> Vec<Seen> {
+    // Where all are partitioned nothing is asked of it, and what stands against other things does not stand against it.
+    let asked = |soc: &Soc| soc.mdp.get() != Some(&true);
+    let is_asked = patient.snapshot.socs.iter().any(asked);
     vec![Seen::told(
         &patient.snapshot.tools.qmonitor_running,
         |running| {
@@ -73,7 +76,7 @@ pub(super) fn qmonitor(patient: &Patient<'_>) -> Vec<Seen> {
             } else {
                 let stopped = Seen::warn("stopped: MDP cannot be requested", "");
                 match first::for_qmonitor(&patient.snapshot.tools)
-                    .or_else(|| patient.would.first_for_qmonitor())
+                    .or_else(|| patient.would.first_for_qmonitor().filter(|_| is_asked))
                 {
                     Some(first) => stopped.mended_by_somebody(first),
                     None => stopped.mended_by_apply(

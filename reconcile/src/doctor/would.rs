@@ -56,7 +56,8 @@ impl Would {
         would
     }
 
-    /// What stands against one SoC or port of a set stands against all of it; what names none, against every set.
+    /// What stands against one SoC or port of a set stands against all of it; what names none of any, a neighbour say, against
+    /// every set, of which those that are seen to are told by their steps.
     fn take(&mut self, plan: &Plan, topology: &Topology<'_>, sets: &[Vec<PciAddress>]) {
         let sets: Vec<BTreeSet<PciAddress>> = sets.iter().map(|set| about(topology, set)).collect();
         for step in plan.nodes.iter().flat_map(|node| &node.steps) {
@@ -69,9 +70,9 @@ impl Would {
         }
         for line in stands(plan) {
             let named = &line.functions;
-            let whose = sets.iter().filter(|set| {
-                named.is_empty() || named.iter().any(|function| set.contains(function))
-            });
+            let names = |set: &BTreeSet<PciAddress>| named.iter().any(|soc| set.contains(soc));
+            let nobody = !sets.iter().any(names);
+            let whose = sets.iter().filter(|set| nobody || names(set));
             let over = whose.flatten().chain(named).copied().collect();
             self.blocked.push((over, said(line)));
         }

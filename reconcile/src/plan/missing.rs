@@ -81,6 +81,8 @@ fn named(tools: &Tools, tool: VendorTool) -> Option<String> {
     let name = tool.name();
     Some(if looked == name {
         format!("`{name}`, which is not installed")
+    } else if looked.ends_with(&format!("/{name}")) {
+        format!("`{name}`, and {looked} is no program that may be run")
     } else if looked.starts_with("/run/") {
         format!(
             "`{name}`, which works under systemd alone, and systemd does not run this machine ({looked} is not there)"

@@ -4,7 +4,7 @@ use crd::{
     id::{ObjectRef, PciAddress},
     kind::ResetScope,
     plan::ReportReason,
-    snapshot::SocStatus,
+    snapshot::{SocStatus, hands_on},
 };
 
 use super::{governance, missing};
@@ -35,12 +35,14 @@ pub(super) fn state_obstacles(
         )];
     };
     let driver = (view.topology.function(soc)).and_then(|function| function.driver.get());
-    if let Some(driver) = driver.filter(|driver| driver.starts_with("vfio")) {
+    if let Some(driver) = driver.filter(|driver| hands_on(driver)) {
         return vec![of(
             object,
             ReportReason::NotReady,
             soc,
-            format!("SoC {soc} is bound to {driver}: it is given to a virtual machine"),
+            format!(
+                "SoC {soc} is bound to {driver}: it is given to somebody else, a virtual machine say"
+            ),
             "bind it to the qaic driver, or leave it out",
         )];
     }

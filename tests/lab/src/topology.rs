@@ -117,6 +117,7 @@ fn possible(server: &Server) -> Result<()> {
     for fault in &server.faults {
         match fault {
             Fault::ResetHangs(_)
+            | Fault::ResetLingers(_)
             | Fault::ResetFails(_)
             | Fault::MdpMissing(_)
             | Fault::P2pCorrupt(_)

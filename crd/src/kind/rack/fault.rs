@@ -25,6 +25,8 @@ pub enum Fault {
     ShortReads(PciAddress),
     /// `reset-hangs:<address>`: the SoC never leaves `Initializing` after its next resets.
     ResetHangs(PciAddress),
+    /// `reset-lingers:<address>`: for three seconds after its next resets the tool shows the SoC as it was.
+    ResetLingers(PciAddress),
     /// `reset-fails:<address>`: the tool refuses to reset the SoC, with an exit code of 0.
     ResetFails(PciAddress),
     /// `falls-off:<address>`: the SoC vanishes from the bus at its next reset.
@@ -82,7 +84,7 @@ impl Moment {
 }
 
 /// Each form of a fault, and what it makes the rack do; `<…>` stands for what is filled in.
-pub const FAULTS: [(&str, &str); 18] = [
+pub const FAULTS: [(&str, &str); 19] = [
     (
         "write-ignored:<address>",
         "configuration writes to this function seem to succeed and change nothing",
@@ -114,6 +116,10 @@ pub const FAULTS: [(&str, &str); 18] = [
     (
         "reset-hangs:<address>",
         "the SoC never leaves Initializing after its next resets",
+    ),
+    (
+        "reset-lingers:<address>",
+        "for three seconds after its next resets the tool shows the SoC as it was",
     ),
     (
         "reset-fails:<address>",
@@ -198,6 +204,7 @@ impl FromStr for Fault {
             "setting-forbidden" => Self::SettingForbidden(name(b"._")?),
             "short-reads" => Self::ShortReads(address()?),
             "reset-hangs" => Self::ResetHangs(address()?),
+            "reset-lingers" => Self::ResetLingers(address()?),
             "reset-fails" => Self::ResetFails(address()?),
             "falls-off" => Self::FallsOff(address()?),
             "mdp-missing" => Self::MdpMissing(address()?),
@@ -224,6 +231,7 @@ impl fmt::Display for Fault {
             Self::SettingForbidden(name) => write!(f, "setting-forbidden:{name}"),
             Self::ShortReads(at) => write!(f, "short-reads:{at}"),
             Self::ResetHangs(at) => write!(f, "reset-hangs:{at}"),
+            Self::ResetLingers(at) => write!(f, "reset-lingers:{at}"),
             Self::ResetFails(at) => write!(f, "reset-fails:{at}"),
             Self::FallsOff(at) => write!(f, "falls-off:{at}"),
             Self::MdpMissing(at) => write!(f, "mdp-missing:{at}"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 use crd::step::Action;
 
 use super::{
+    begun,
     p2p::RUN_DEADLINE,
     qmonitor::{self, QMONITOR_DEADLINE},
     soc::{RESET_DEADLINE, TOOL_DEADLINE, WARM_UP},
@@ -27,7 +28,9 @@ pub fn limit(action: &Action) -> Duration {
         }
         Action::StartQmonitor {} => TOOL_DEADLINE * qmonitor::CALLS + QMONITOR_DEADLINE,
         Action::RequestMdp { .. } => WARM_UP + TOOL_DEADLINE,
-        Action::Reset { socs, .. } => RESET_DEADLINE * count(socs.len()),
+        Action::Reset { socs, .. } => {
+            RESET_DEADLINE * count(socs.len()) + begun::LIMIT + QUERY_DEADLINE
+        }
         Action::Drain {
             timeout_seconds, ..
         }

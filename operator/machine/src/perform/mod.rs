@@ -1,5 +1,6 @@
 //! Carries out one step's action on a machine: looks first, acts, waits, reads back.
 mod acs;
+mod begun;
 mod failed;
 mod identity;
 mod limit;
@@ -13,6 +14,7 @@ mod switchtec;
 use std::time::Duration;
 
 pub use limit::limit;
+pub use soc::wait_for_reset;
 
 use crd::{
     id::{PciAddress, Word},

@@ -9,10 +9,15 @@ use std::{
     time::Duration,
 };
 
-use crd::{id::PciAddress, kind::ResetScope, snapshot::SocIdentity, step::MdpSetting};
+use crd::{
+    id::PciAddress,
+    kind::ResetScope,
+    snapshot::{HolderKind, SocIdentity, hands_on},
+    step::MdpSetting,
+};
 
 use super::{
-    Performed, StepError,
+    Performed, StepError, begun,
     failed::failed,
     identity::{Roll, confirm},
 };
@@ -20,7 +25,7 @@ use crate::{
     access::{Depth, Invocation, OpenHandles, ToolOutput},
     machine::Machine,
     probe::{
-        asked::{channels, taken},
+        asked::{channels, holder},
         host::qmonitor,
         pci,
         soc::{QUERY_TOOL, is_soc},
@@ -138,6 +143,7 @@ pub(super) fn reset(
             });
         }
     }
+    let before = begun::before(&roll, &reached);
     match scope {
         ResetScope::SoC => {
             for soc in socs {
@@ -154,12 +160,23 @@ pub(super) fn reset(
                 // Those that were reset are not left half way: the step has failed whatever comes of the wait.
                 let one = |soc: &&SocIdentity| succeeded(&output, &[soc.address]).is_ok();
                 let came: Vec<SocIdentity> = socs.iter().filter(one).cloned().collect();
+                begun::seen(machine, &begun::before(&roll, &addresses(&came)));
                 let _ = wait_ready(machine, &came, READY_DEADLINE);
                 return Err(error);
             }
         }
     }
+    begun::seen(machine, &before);
     Ok(Performed::Seen)
+}
+
+/// Waits for SoCs that somebody reset who is no more: one may just have begun.
+pub fn wait_for_reset(machine: &Machine, socs: &[SocIdentity], timeout: Duration) {
+    let socs_there = addresses(socs);
+    let roll = Roll::call(machine, &socs_there);
+    begun::seen(machine, &begun::before(&roll, &socs_there));
+    // One that does not come back is whoever looks next to report.
+    let _ = wait_ready(machine, socs, timeout);
 }
 
 /// How long a SoC may take until it is Ready (vendor's installer).
@@ -197,14 +214,20 @@ pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepErr
     for &soc in socs {
         let folder = format!("{}/{soc}", pci::DEVICES);
         // Kernels before 6.19 do not tell.
-        if let Some(by) = channels(machine, &folder).get().and_then(taken) {
+        if let Some((kind, name)) = holder(&channels(machine, &folder)) {
+            let by = match kind {
+                HolderKind::Unseen { why } => {
+                    format!("somebody who cannot be seen ({name}: {why:?})")
+                }
+                HolderKind::Foreign | HolderKind::Worker { .. } | HolderKind::Pod { .. } => name,
+            };
             return Err(StepError::Held { soc, by });
         }
         let driver = machine.readlink(&format!("{}/{soc}/driver", pci::DEVICES));
         let name = driver
             .ok()
             .and_then(|target| target.rsplit('/').next().map(str::to_owned));
-        if let Some(name) = name.filter(|name| name.starts_with("vfio")) {
+        if let Some(name) = name.filter(|name| hands_on(name)) {
             return Err(StepError::Held { soc, by: name });
         }
     }

@@ -5,7 +5,9 @@
 use crd::{
     Fact, Unknown,
     id::PciAddress,
-    snapshot::{BAR4, Bar, Channel, ChannelState, Channels, ErrorCounts, SocPrerequisites},
+    snapshot::{
+        BAR4, Bar, Channel, ChannelState, Channels, ErrorCounts, HolderKind, SocPrerequisites,
+    },
 };
 
 use super::{
@@ -61,6 +63,18 @@ pub(crate) fn taken(channels: &Channels) -> Option<String> {
     ))
 }
 
+/// Who has a SoC by its channels: a program that has one, or may have one whose state cannot be told. Kernels that show no
+/// channels, or none to us, say nothing of anybody.
+pub(crate) fn holder(channels: &Fact<Channels>) -> Option<(HolderKind, String)> {
+    if let Some(known) = channels.get() {
+        return Some((HolderKind::Foreign, taken(known)?));
+    }
+    let why = channels.unknown?;
+    let told = matches!(why, Unknown::Malformed | Unknown::ReadFailed);
+    (told && channels.source.ends_with("_state"))
+        .then(|| (HolderKind::Unseen { why }, channels.source.clone()))
+}
+
 /// `accel/accelN/dbcM_state`, a number each.
 pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
     let class = format!("{folder}/accel");
@@ -87,6 +101,7 @@ pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
         return Fact::unknown(Unknown::Absent, folder);
     }
     let mut busy = Vec::new();
+    let mut untold = None;
     let states = machine.folder(&folder);
     for &number in &numbers {
         let name = format!("dbc{number}_state");
@@ -94,11 +109,15 @@ pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
         match state {
             Ok(Some(ChannelState::Idle)) => {}
             Ok(Some(state)) => busy.push(Channel { number, state }),
-            Ok(None) => return Fact::unknown(Unknown::Malformed, format!("{folder}/{name}")),
-            Err(error) => return Fact::unknown(reason(&error), error.path),
+            Ok(None) => untold = Some((Unknown::Malformed, format!("{folder}/{name}"))),
+            Err(error) => untold = Some((reason(&error), error.path)),
         }
     }
     drop(states);
+    // One that is taken is taken, whatever the others say.
+    if let Some((why, source)) = untold.filter(|_| busy.is_empty()) {
+        return Fact::unknown(why, source);
+    }
     let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
     Fact::known(Channels { count, busy }, folder)
 }

@@ -5,7 +5,7 @@ use crd::{
     kind::API_VERSION,
     snapshot::{
         HardwareSnapshot, Holder, HolderKind, PciFunction, SNAPSHOT_KIND, SnapshotMetadata, Soc,
-        SocPrerequisites,
+        SocPrerequisites, hands_on,
     },
 };
 
@@ -164,10 +164,7 @@ fn holders(
         }));
     }
     for soc in socs {
-        if soc
-            .driver
-            .get()
-            .is_some_and(|driver| driver.starts_with("vfio"))
+        if soc.driver.get().is_some_and(|driver| hands_on(driver))
             && !holders.iter().any(|holder| {
                 holder.soc == soc.address && !matches!(holder.kind, HolderKind::Unseen { .. })
             })
@@ -176,7 +173,7 @@ fn holders(
                 soc: soc.address,
                 kind: HolderKind::Foreign,
                 pid: None,
-                name: "vfio".to_owned(),
+                name: given_to(soc),
                 unit: None,
                 container: None,
                 pod: None,
@@ -189,17 +186,25 @@ fn holders(
     holders
 }
 
+/// What a holder is called that is a driver's binding and no process.
+fn given_to(soc: &PciFunction) -> String {
+    match soc.driver.get() {
+        Some(driver) if !driver.starts_with("vfio") => driver.clone(),
+        Some(_) | None => "vfio".to_owned(),
+    }
+}
+
 /// Whoever has a channel of a SoC's DMA bridge and is seen in no other way: the kernel knows of a program there.
 fn by_channel(socs: &[SocPrerequisites], seen: &[Holder]) -> Vec<Holder> {
     socs.iter()
         .filter(|asked| !seen.iter().any(|holder| holder.soc == asked.address))
         .filter_map(|asked| {
-            let channels = asked.channels.as_ref()?.get()?;
+            let (kind, name) = asked::holder(asked.channels.as_ref()?)?;
             Some(Holder {
                 soc: asked.address,
-                kind: HolderKind::Foreign,
+                kind,
                 pid: None,
-                name: asked::taken(channels)?,
+                name,
                 unit: None,
                 container: None,
                 pod: None,

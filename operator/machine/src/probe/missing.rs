@@ -38,12 +38,17 @@ pub(super) fn missing(machine: &Machine) -> BTreeMap<VendorTool, String> {
         (VendorTool::P2PTest, TESTS),
     ]
     .into_iter()
-    .filter(|(tool, folder)| match tool {
-        // A folder of data.
-        VendorTool::P2PTest => has(machine, folder, tool.name()) == Some(false),
-        _ => lacks(machine, folder, tool.name()),
+    .filter_map(|(tool, folder)| {
+        let lacking = match tool {
+            // A folder of data.
+            VendorTool::P2PTest => {
+                let lacks = has(machine, folder, tool.name()) == Some(false);
+                lacks.then(|| folder.to_owned())
+            }
+            _ => lacks(machine, folder, tool.name()),
+        };
+        Some((tool, lacking?))
     })
-    .map(|(tool, folder)| (tool, folder.to_owned()))
     .collect();
     missing.extend(for_qmonitor(machine));
     missing
@@ -59,13 +64,13 @@ fn for_qmonitor(machine: &Machine) -> Vec<(VendorTool, String)> {
     let lacks_firmware = has(machine, FIRMWARE, reads.name()) == Some(false);
     let lacks_starter = machine.locate(starts.name()).is_none();
     // One that is installed is started by its name, and knows itself what it starts.
-    let installed = (lacks_server || lacks_firmware || lacks_starter)
+    let installed = (lacks_server.is_some() || lacks_firmware || lacks_starter)
         && UNITS
             .iter()
             .any(|folder| has(machine, folder, QMONITOR_UNIT) != Some(false))
         && masked(machine).is_none();
-    if lacks_server && !installed {
-        missing.push((server, TOOLS.to_owned()));
+    if let Some(lacking) = lacks_server.filter(|_| !installed) {
+        missing.push((server, lacking));
     }
     if lacks_firmware && !installed {
         missing.push((reads, FIRMWARE.to_owned()));
@@ -94,13 +99,13 @@ pub(super) fn masked(machine: &Machine) -> Option<String> {
     None
 }
 
-/// Whether a folder is known to have no program of this name.
-fn lacks(machine: &Machine, folder: &str, name: &str) -> bool {
-    match has(machine, folder, name) {
-        Some(true) => machine.is_program(&format!("{folder}/{name}")) == Some(false),
-        Some(false) => true,
-        None => false,
+/// The folder that is known to have nothing of this name, or what is there of it and is no program that may be run.
+fn lacks(machine: &Machine, folder: &str, name: &str) -> Option<String> {
+    let path = format!("{folder}/{name}");
+    if !has(machine, folder, name)? {
+        return Some(folder.to_owned());
     }
+    (machine.is_program(&path) == Some(false)).then_some(path)
 }
 
 /// Whether a folder has something of this name; absent where that cannot be told.

@@ -233,7 +233,9 @@ fn installed(machine: &Machine) -> Fact<Vec<String>> {
     }
     let there = |folder: &str, name: &str| {
         let names = machine.list(&format!("{SDK}/{folder}"));
+        let is_called = ["tools", "exec"].contains(&folder);
         names.is_ok_and(|names| names.iter().any(|found| found == name))
+            && !(is_called && machine.is_program(&format!("{SDK}/{folder}/{name}")) == Some(false))
     };
     let found = FILES.iter().filter(|(folder, name)| there(folder, name));
     Fact::known(

@@ -9,9 +9,10 @@ use crd::{
 
 use super::{
     host,
-    live::{Live, Phase, SocLive, iommu},
+    live::{Live, iommu},
     premises, recorded,
     registers::{bars, image},
+    soc_live::{Phase, SocLive},
     store::Loaded,
     world::{Function, Nature, SocPart},
 };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     draw, etc, host,
     registers::{Iommu, Written, acs_offset},
+    soc_live::SocLive,
     world::{Nature, World},
 };
 
@@ -64,21 +65,6 @@ pub(crate) struct Live {
     pub(crate) compiler_calls: u64,
 }
 
-/// One SoC's live state.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct SocLive {
-    pub(crate) mdp: bool,
-    pub(crate) requested: Option<bool>,
-    pub(crate) error: bool,
-    /// Off the bus for the vendor's driver until then.
-    pub(crate) off_until_ms: u64,
-    /// Usable from then on; never where absent.
-    pub(crate) ready_at_ms: Option<u64>,
-    pub(crate) mhi: u32,
-    pub(crate) accel: u32,
-    pub(crate) resets: u32,
-}
-
 /// A foreign process that holds a SoC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hold {
@@ -108,29 +94,6 @@ pub(crate) enum EventLive {
     Replugged { path: PciPath },
     Rebooted,
     SocReset { path: PciPath },
-}
-
-/// Where a SoC stands now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Resetting,
-    Initializing,
-    Ready,
-    Error,
-}
-
-impl SocLive {
-    pub(crate) fn phase(&self, now: u64) -> Phase {
-        if now < self.off_until_ms {
-            Phase::Resetting
-        } else if self.ready_at_ms.is_none_or(|at| now < at) {
-            Phase::Initializing
-        } else if self.error {
-            Phase::Error
-        } else {
-            Phase::Ready
-        }
-    }
 }
 
 impl Live {
@@ -226,6 +189,7 @@ impl Live {
                 mhi: u32::try_from(mhi[position]).unwrap_or(u32::MAX),
                 accel: u32::try_from(accel[position]).unwrap_or(u32::MAX),
                 resets: before.map_or(0, |soc| soc.resets),
+                lingers: None,
             };
             self.socs.insert(function.path.clone(), soc);
         }
@@ -253,6 +217,7 @@ impl Live {
     pub(crate) fn reset_soc(&mut self, world: &World, index: usize, now: u64, durations: &Times) {
         let function = &world.functions[index];
         let hangs = self.faults.contains(&Fault::ResetHangs(function.address));
+        let lingers = self.faults.contains(&Fault::ResetLingers(function.address));
         let falls = self.faults.contains(&Fault::FallsOff(function.address));
         let next_accel = self
             .socs
@@ -263,6 +228,7 @@ impl Live {
         let path = function.path.clone();
         let stuck = matches!(&function.nature, Nature::Soc(part) if part.state == SocState::Stuck);
         if let Some(soc) = self.socs.get_mut(&path) {
+            soc.linger(lingers, now);
             if let Some(mdp) = soc.requested.take() {
                 soc.mdp = mdp;
             }

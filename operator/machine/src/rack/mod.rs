@@ -24,6 +24,7 @@ mod recorded;
 mod registers;
 mod server;
 mod show;
+mod soc_live;
 mod store;
 mod tools;
 mod verbs;

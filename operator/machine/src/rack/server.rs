@@ -183,6 +183,7 @@ impl RackServer {
             | Fault::SettingForbidden(_)
             | Fault::ShortReads(_)
             | Fault::ResetHangs(_)
+            | Fault::ResetLingers(_)
             | Fault::ResetFails(_)
             | Fault::FallsOff(_)
             | Fault::MdpMissing(_)

@@ -8,10 +8,10 @@ use super::{
     RackError, RackServer,
     files::View,
     listener::agent,
-    live::Phase,
     plug,
     registers::acs_offset,
     server::open_by,
+    soc_live::Phase,
     world::{Function, Nature, SocPart},
 };
 use crate::access::Depth;

@@ -370,6 +370,7 @@ pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
         | Fault::WriteForbidden(address)
         | Fault::ShortReads(address)
         | Fault::ResetHangs(address)
+        | Fault::ResetLingers(address)
         | Fault::ResetFails(address)
         | Fault::FallsOff(address)
         | Fault::MdpMissing(address)

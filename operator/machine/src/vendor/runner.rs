@@ -46,20 +46,8 @@ impl FromStr for RunnerReport {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let text = without_escapes(text);
-        let complaint = complaint(&text).or_else(|| unreached(&text));
-        let says = |word: &str| {
-            text.lines().any(|line| {
-                let line = line.to_ascii_lowercase();
-                line.contains("validation") && line.contains(word)
-            })
-        };
-        let validation = match (&complaint, says("pass") || says("success")) {
-            (Some(line), _) if line.to_ascii_lowercase().contains("validation") => {
-                Validation::Failed
-            }
-            (_, true) => Validation::Passed,
-            (_, false) => Validation::Unsaid,
-        };
+        let (validation, denial) = validation(&text);
+        let complaint = complaint(&text).or_else(|| unreached(&text)).or(denial);
         Ok(Self {
             count: after(&text, "InferenceCnt").and_then(|word| word.parse().ok()),
             rate: rate(&text),
@@ -100,6 +88,110 @@ impl RunnerReport {
             (None, _) => Err("the test was killed".to_owned()),
         }
     }
+}
+
+/// Words of which a line may be made that says that the output is as expected, beside how often it was.
+const PASSED: [&str; 24] = [
+    "all",
+    "and",
+    "compared",
+    "complete",
+    "completed",
+    "correct",
+    "data",
+    "for",
+    "has",
+    "inference",
+    "inferences",
+    "is",
+    "matched",
+    "ok",
+    "output",
+    "outputs",
+    "p2p",
+    "pass",
+    "passed",
+    "result",
+    "results",
+    "succeeded",
+    "success",
+    "successful",
+];
+/// Words by which a line denies it.
+const DENIED: [&str; 14] = [
+    "bad",
+    "differ",
+    "differs",
+    "error",
+    "errors",
+    "fail",
+    "failed",
+    "false",
+    "incorrect",
+    "mismatch",
+    "no",
+    "not",
+    "unsuccessful",
+    "wrong",
+];
+
+/// What all lines together say of the data, with the first that denies. A line that is made of anything else than words of
+/// success says nothing: in whatever words a runner may deny, they are not taken for their opposite.
+fn validation(text: &str) -> (Validation, Option<String>) {
+    let (mut passed, mut odd, mut denial) = (false, false, None);
+    for line in text.lines() {
+        let lower = line.to_ascii_lowercase();
+        if !lower.contains("validat") {
+            continue;
+        }
+        let (before, own) = said(&lower);
+        let words: Vec<&str> = own
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let about = |word: &&str| ["validation", "validated"].contains(word);
+        let counts: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+        let all_of_them = match counts.as_slice() {
+            [] => true,
+            [done, of] => done == of && *of > 0,
+            _ => false,
+        };
+        let success =
+            |word: &&str| ["pass", "passed", "success", "successful", "succeeded"].contains(word);
+        let plain = |word: &&str| {
+            about(word) || PASSED.contains(word) || *word == "of" || word.parse::<u64>().is_ok()
+        };
+        if words.iter().any(|word| DENIED.contains(word)) {
+            denial.get_or_insert_with(|| line.trim().to_owned());
+        } else if !before.contains("error")
+            && all_of_them
+            && words.iter().any(success)
+            && words.iter().all(plain)
+        {
+            passed = true;
+        } else {
+            odd = true;
+        }
+    }
+    let validation = match (&denial, passed, odd) {
+        (Some(_), _, _) => Validation::Failed,
+        (None, true, false) => Validation::Passed,
+        (None, _, _) => Validation::Unsaid,
+    };
+    (validation, denial)
+}
+
+/// What a log puts before a line in brackets, and the line.
+fn said(line: &str) -> (&str, &str) {
+    let mut rest = line;
+    while let Some((_, behind)) = rest
+        .trim_start()
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        rest = behind;
+    }
+    line.split_at(line.len() - rest.len())
 }
 
 /// The documented sentence for a peer that is out of reach. The runtime says it, so that it may stand in a line of its log, and
@@ -225,6 +317,34 @@ mod tests {
                 Validation::Failed,
             ),
             ("Failed to access P2P device\n", Validation::Unsaid),
+            (
+                "[15:58:55.536][info] Output validation passed\n",
+                Validation::Passed,
+            ),
+            (
+                "Validation passed for 10 of 10 outputs\n",
+                Validation::Passed,
+            ),
+            (
+                "Validation passed for 0 of 10 outputs\n",
+                Validation::Unsaid,
+            ),
+            ("Validation passed: 0\n", Validation::Unsaid),
+            ("Validation bypassed\n", Validation::Unsaid),
+            ("Output validation passthrough\n", Validation::Unsaid),
+            (
+                "[15:58:55.536][error] Output validation passed\n",
+                Validation::Unsaid,
+            ),
+            (
+                "Output validation passed\nOutput validation skipped\n",
+                Validation::Unsaid,
+            ),
+            ("Validation unsuccessful\n", Validation::Failed),
+            ("Validation not passed\n", Validation::Failed),
+            ("No validation passed\n", Validation::Failed),
+            ("Validation passed: false\n", Validation::Failed),
+            ("output validation: pass=0 fail=10\n", Validation::Failed),
         ] {
             let Ok(report) = text.parse::<RunnerReport>();
             assert_eq!(report.validation, expected, "{text}");

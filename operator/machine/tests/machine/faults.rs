@@ -150,6 +150,19 @@ fn resets_that_go_wrong() {
     );
     assert!(before.until(hangs.machine().now()).as_secs() >= 900);
 
+    // What is told of it as it was is not its end.
+    let lingers = room("reset-lingers:0000:25:00.0");
+    let wait = Action::WaitReady {
+        socs: vec![soc(&lingers.probe(), SOC)],
+        timeout_seconds: 900,
+    };
+    perform(lingers.machine(), &reset(&lingers)).unwrap();
+    let seen = lingers.probe();
+    let mut socs = seen.socs.iter();
+    let found = socs.find(|soc| soc.address == at(SOC)).unwrap();
+    assert_ne!(found.status.get(), Some(&SocStatus::Ready));
+    perform(lingers.machine(), &wait).unwrap();
+
     let fails = room("reset-fails:0000:25:00.0");
     let error = perform(fails.machine(), &reset(&fails)).unwrap_err();
     assert!(

@@ -85,7 +85,7 @@ fn a_link_that_leads_nowhere_and_a_folder_are_no_tools() {
                 fs::remove_file(root.join(&at)).unwrap();
                 spoil(&root.join(&at));
             };
-            check(&spoiled, &[(tool, folder)]);
+            check(&spoiled, &[(tool, &format!("{folder}/{}", tool.name()))]);
         }
     }
 }

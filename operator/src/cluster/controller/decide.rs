@@ -188,7 +188,8 @@ fn rollouts(world: &World, course: &Course) -> Vec<Write> {
     writes
 }
 
-/// `rollout-7-1f0c9e77ab`: the next number, and the digest's first letters.
+/// `rollout-0007-1f0c9e77ab`: the next number, of as many figures that the newest stands last in a list for years, and the
+/// digest's first letters.
 fn name(world: &World, digest: &str) -> String {
     let letters: String = digest
         .rsplit(':')
@@ -202,5 +203,5 @@ fn name(world: &World, digest: &str) -> String {
         .iter()
         .map(|plan| number(&plan.name_any()))
         .max();
-    format!("rollout-{}-{letters}", last.unwrap_or_default() + 1)
+    format!("rollout-{:04}-{letters}", last.unwrap_or_default() + 1)
 }

@@ -114,6 +114,7 @@ mod tests {
     fn rollouts_are_numbered() {
         for (name, expected) in [
             ("rollout-12-0a1b2c3d4e", 12),
+            ("rollout-0012-0a1b2c3d4e", 12),
             ("rollout-x-0a1b2c3d4e", 0),
             ("rollout", 0),
             ("other-12-0a", 0),

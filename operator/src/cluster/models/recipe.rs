@@ -96,7 +96,7 @@ pub fn recipe(build: &ModelBuild, world: &World) -> Result<Recipe, Verdict> {
     let Some(image) = world.image.as_deref() else {
         return refuse(
             "ImageMissing",
-            "the controller knows no image that builds; start it with --worker-image",
+            "the controller knows no image that builds and serves models: start it with --worker-image, which the Helm chart does where `featureGates.models` is true",
         );
     };
     if source.path.is_some() {

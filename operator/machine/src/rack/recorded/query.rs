@@ -11,8 +11,8 @@ use crate::{
     access::Depth,
     rack::{
         files::View,
-        live::{Phase, SocLive},
         server::open_by,
+        soc_live::{Phase, SocLive},
         world::Shown,
     },
 };
@@ -24,7 +24,7 @@ pub(crate) fn block(
     address: PciAddress,
     shown: &Shown,
     recorded: &Soc,
-    phase: Phase,
+    (phase, mdp): (Phase, bool),
     soc: &SocLive,
 ) {
     let mut say = |key: &str, value: &str| {
@@ -57,7 +57,7 @@ pub(crate) fn block(
             }
         }
         if recorded.mdp.get().is_some() || later(&recorded.mdp) {
-            let mdp = if soc.mdp { " MDP+" } else { "" };
+            let mdp = if mdp { " MDP+" } else { "" };
             say("Device Capabilities", &format!(" HybridBoot+{mdp}"));
         }
     }

@@ -20,7 +20,7 @@ use super::{
     draw::draw,
     files::View,
     host::{TOOLS, place, platform},
-    live::Phase,
+    soc_live::Phase,
 };
 use crate::access::{Invocation, ToolError, ToolOutput};
 

@@ -15,8 +15,8 @@ use crate::{
     rack::{
         files::View,
         host::{Generation, minor, platform},
-        live::{Phase, SocLive},
         recorded,
+        soc_live::{Phase, SocLive},
         world::{Function, SocPart},
     },
     vendor::{QueryText, sku_number},
@@ -88,19 +88,14 @@ fn printed(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutput {
     let generation = Generation::of(view.server);
     let qids = qids(view, seed);
     // A SoC in reset answers nobody, so that the tool shows one fewer and says nothing.
-    let mut shown: Vec<(Qid, PciAddress, &SocPart, Phase, &SocLive)> = view
+    let mut shown: Vec<(Qid, PciAddress, &SocPart, &SocLive)> = view
         .socs()
         .filter(|&(_, _, _, phase)| phase != Phase::Resetting)
         .filter(|(_, function, _, _)| is_told(view, function))
-        .filter_map(|(_, function, part, phase)| {
+        .filter_map(|(_, function, part, _)| {
             let soc = view.live().socs.get(&function.path)?;
-            Some((
-                *qids.get(&function.address)?,
-                function.address,
-                part,
-                phase,
-                soc,
-            ))
+            let qid = *qids.get(&function.address)?;
+            Some((qid, function.address, part, soc))
         })
         .collect();
     shown.sort_by_key(|&(qid, ..)| qid);
@@ -114,9 +109,10 @@ fn printed(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutput {
         Generation::Second | Generation::Third => "Number of devices queried",
     };
     line(&mut text, "", &format!("{count}: {}", shown.len()));
-    for (qid, address, part, phase, soc) in shown {
+    for (qid, address, part, soc) in shown {
         line(&mut text, "", &format!("QID {qid}"));
         let reached = reachable(view, address);
+        let (phase, mdp) = soc.told(view.now);
         let phase = if reached { phase } else { Phase::Error };
         if phase == Phase::Error {
             // The real tool logs on the stream that it prints to, wherever it happens to be.
@@ -134,9 +130,17 @@ fn printed(view: &View<'_>, seed: u32, arguments: &[String]) -> ToolOutput {
             .and_then(|(_, function)| function.shown.as_deref());
         match shown.and_then(|shown| Some((shown, shown.soc.as_ref()?))) {
             Some((shown, recorded)) => {
-                recorded::block(&mut text, view, address, shown, recorded, phase, soc);
+                recorded::block(&mut text, view, address, shown, recorded, (phase, mdp), soc);
             }
-            None => block(&mut text, view, generation, address, part, phase, soc),
+            None => block(
+                &mut text,
+                view,
+                generation,
+                address,
+                part,
+                (phase, mdp),
+                soc,
+            ),
         }
     }
     said(&text, 0)
@@ -161,7 +165,7 @@ fn block(
     generation: Generation,
     address: PciAddress,
     part: &SocPart,
-    phase: Phase,
+    (phase, mdp): (Phase, bool),
     soc: &SocLive,
 ) {
     let indent = match generation {
@@ -222,7 +226,7 @@ fn block(
         );
         // Multi-device partitioning came with 1.17, and so did the line that shows it.
         if minor(platform(view.server)) >= 17 {
-            let mdp = if soc.mdp { " MDP+" } else { "" };
+            let mdp = if mdp { " MDP+" } else { "" };
             say("Device Capabilities", &format!(" HybridBoot+{mdp}"));
         }
     }

@@ -6,7 +6,7 @@ use crd::{id::PciAddress, kind::rack::Fault};
 use super::{after, complained, phase, reachable, said};
 use crate::{
     access::ToolOutput,
-    rack::{RackError, RackServer, live::Phase},
+    rack::{RackError, RackServer, soc_live::Phase},
 };
 
 pub(super) fn run(server: &RackServer, arguments: &[String]) -> Result<ToolOutput, RackError> {

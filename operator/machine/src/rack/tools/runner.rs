@@ -11,9 +11,9 @@ use crate::{
     access::{Depth, ToolOutput},
     rack::{
         files::View,
-        live::Phase,
         registers::acs_offset,
         server::open_by,
+        soc_live::Phase,
         world::{Nature, World},
     },
 };
