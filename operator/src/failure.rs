@@ -109,6 +109,7 @@ impl Failure {
             Self::Model(error) => match error {
                 ModelError::Unreadable { .. } => Exit::Missing,
                 ModelError::Empty { .. } => Exit::Input,
+                ModelError::Stopped { .. } => Exit::Partial,
             },
             Self::Invalid(_) => Exit::Input,
             Self::Said { exit, .. } => *exit,

@@ -16,7 +16,10 @@ use crate::{
     exit::{Exit, TABLE},
     failure::Failure,
     room::Node,
-    state::{models::ModelDigests, programs::ProgramStore},
+    state::{
+        models::{ModelDigests, ModelError},
+        programs::ProgramStore,
+    },
     toolchain::{Called, killed_by},
 };
 
@@ -68,8 +71,16 @@ pub fn build(
     work.now(&format!("reading {}", model.display()));
     let file = engine.room.state.models();
     let mut digests = ModelDigests::read(&file);
-    let digest = match digests.compute(&model) {
+    let (stop, places) = (engine.stop, (engine.room, engine.console));
+    let read = beside::workers((&mut engine.crew, stop), places, || {
+        digests.compute(&model, || stop.asked().is_some())
+    });
+    let digest = match read {
         Ok(digest) => digest,
+        Err(ModelError::Stopped { .. }) => {
+            digests.write(&file)?;
+            return Ok(BuildEnd::Stopped);
+        }
         Err(error) => {
             let exit = Failure::from(error);
             return Ok(BuildEnd::failed(

@@ -131,10 +131,14 @@ impl Settled {
 
 impl Engine<'_> {
     /// Plans for what was seen, and checks the plan.
-    fn plan(&self, nodes: &[NodeInput], effort: Effort) -> Result<Plan, Failure> {
+    fn plan(&mut self, nodes: &[NodeInput], effort: Effort<'_>) -> Result<Plan, Failure> {
+        let (declaration, place, room) = (self.declaration, self.place, self.room);
         let models = match self.scope {
+            // Weights are read as long as they are large.
             Scope::Everything | Scope::Kept => {
-                observe::models(self.declaration, self.place, self.room, effort)?
+                let crew = (&mut self.crew, self.stop);
+                let read = || observe::models(declaration, place, room, effort);
+                beside::workers(crew, (room, self.console), read)?
             }
             // No model is built, so none has to be read.
             Scope::Cards | Scope::Repairs => BTreeMap::new(),
@@ -185,7 +189,7 @@ impl Engine<'_> {
         let mut failures = Failures::default();
         let mut seen = approve::Seen::new();
         for round in 0..ROUNDS {
-            let (plan, nodes) = self.look(Effort::Read)?;
+            let (plan, nodes) = self.look(Effort::Read(self.stop))?;
             match first.take() {
                 Some(first) => first(&plan)?,
                 None if plan.applyable => self.console.note("planned again, for what is there now"),

@@ -13,7 +13,7 @@ use crd::{
 use machine::{Known, KnownWorker};
 use reconcile::NodeInput;
 
-use super::Engine;
+use super::{Engine, interrupt::StopFlag};
 use crate::{
     cluster::agent::tenants::Tenants,
     failure::Failure,
@@ -55,7 +55,7 @@ pub fn closely(
 impl Engine<'_> {
     /// Looks at every node, and plans for what was seen. Where the plan resets SoCs, who holds them is searched for as before a
     /// reset, and planned for: found only then, he would be refused when the steps before it are done.
-    pub fn look(&self, effort: Effort) -> Result<(Plan, Vec<NodeInput>), Failure> {
+    pub fn look(&mut self, effort: Effort<'_>) -> Result<(Plan, Vec<NodeInput>), Failure> {
         let around = self.surroundings();
         let mut nodes = all(self.room, &around)?;
         let plan = self.plan(&nodes, effort)?;
@@ -121,12 +121,12 @@ pub fn all(room: &Room, around: &Surroundings) -> Result<Vec<NodeInput>, Failure
 }
 
 /// How far to go for a model's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
+#[derive(Clone, Copy, Debug)]
+pub enum Effort<'a> {
     /// Only what is remembered: planning reads no model.
     Remembered,
-    /// Read what must be read.
-    Read,
+    /// Read what must be read, until somebody asks for a stop.
+    Read(&'a StopFlag),
 }
 
 /// Digests of the declared models' sources, where they can be told.
@@ -134,7 +134,7 @@ pub fn models(
     declaration: &Declaration,
     place: &SourcePlace,
     room: &Room,
-    effort: Effort,
+    effort: Effort<'_>,
 ) -> Result<BTreeMap<ObjectRef, Digest>, Failure> {
     let file = room.state.models();
     let mut digests = ModelDigests::read(&file);
@@ -145,13 +145,16 @@ pub fn models(
         let digest = match effort {
             Effort::Remembered => digests.remembered(&model),
             // A model that cannot be read is told when its build runs, with the line that declares it.
-            Effort::Read => digests.compute(&model).ok(),
+            Effort::Read(stop) => {
+                let read = digests.compute(&model, || stop.asked().is_some());
+                read.ok()
+            }
         };
         if let Some(digest) = digest {
             found.insert(object, digest);
         }
     }
-    if effort == Effort::Read {
+    if matches!(effort, Effort::Read(_)) {
         digests.write(&file)?;
     }
     Ok(found)

@@ -27,6 +27,12 @@ pub enum ModelError {
         /// The system's error.
         source: io::Error,
     },
+    /// Somebody asked for a stop while it was read.
+    #[error("reading the model {path} was stopped")]
+    Stopped {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A folder without a single file of a checkpoint.
     #[error("{path} holds no checkpoint (no .safetensors or .json file)")]
     Empty {
@@ -80,8 +86,13 @@ impl ModelDigests {
         Some(combine(&hashes))
     }
 
-    /// The digest of a model, reading the files that are not as they were.
-    pub fn compute(&mut self, model: &Path) -> Result<Digest, ModelError> {
+    /// The digest of a model, reading the files that are not as they were, which takes as long as they are large. What was
+    /// read whole before somebody asked for a stop is remembered.
+    pub fn compute(
+        &mut self,
+        model: &Path,
+        is_stopped: impl Fn() -> bool,
+    ) -> Result<Digest, ModelError> {
         let mut hashes = Vec::new();
         for (name, path) in files(model)? {
             let unreadable = |source| ModelError::Unreadable {
@@ -96,7 +107,11 @@ impl ModelDigests {
                     size: now.len(),
                     mtime_ns: mtime_ns(&now),
                     inode: now.ino(),
-                    blake3: hash(&path).map_err(unreadable)?,
+                    blake3: hash(&path, &is_stopped)
+                        .map_err(unreadable)?
+                        .ok_or_else(|| ModelError::Stopped {
+                            path: model.to_owned(),
+                        })?,
                 },
             };
             hashes.push((name, hashed.size, hashed.blake3.clone()));
@@ -142,13 +157,17 @@ fn mtime_ns(metadata: &Metadata) -> String {
     format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec())
 }
 
-fn hash(path: &Path) -> io::Result<String> {
+/// Nothing where it was stopped.
+fn hash(path: &Path, is_stopped: impl Fn() -> bool) -> io::Result<Option<String>> {
     let mut file = opened::regular(path, For::Reading)?;
     let mut hasher = blake3::Hasher::new();
     let mut chunk = vec![0; 1 << 20];
     loop {
+        if is_stopped() {
+            return Ok(None);
+        }
         match file.read(&mut chunk)? {
-            0 => return Ok(hasher.finalize().to_hex().to_string()),
+            0 => return Ok(Some(hasher.finalize().to_hex().to_string())),
             read => {
                 hasher.update(&chunk[..read]);
             }
@@ -177,13 +196,41 @@ mod tests {
         fs::write(at("README.md"), "one").unwrap();
         let mut digests = ModelDigests::default();
         assert_eq!(digests.remembered(folder.path()), None);
-        let first = digests.compute(folder.path()).unwrap();
+        let first = digests.compute(folder.path(), || false).unwrap();
         assert_eq!(digests.remembered(folder.path()), Some(first.clone()));
         fs::write(at("README.md"), "two").unwrap();
         assert_eq!(digests.remembered(folder.path()), Some(first.clone()));
         fs::write(at("config.json"), "{ }").unwrap();
         assert_eq!(digests.remembered(folder.path()), None);
-        assert_ne!(digests.compute(folder.path()).unwrap(), first);
+        assert_ne!(digests.compute(folder.path(), || false).unwrap(), first);
+    }
+
+    #[test]
+    fn what_was_read_before_a_stop_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let looks = std::cell::Cell::new(0);
+        // Each small file takes two looks.
+        let stopped_at = |look| {
+            looks.set(0);
+            let looks = &looks;
+            move || {
+                looks.set(looks.get() + 1);
+                looks.get() > look
+            }
+        };
+        for name in ["config.json", "tokenizer.json"] {
+            fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        let mut digests = ModelDigests::default();
+        let stopped = digests.compute(folder.path(), stopped_at(2)).unwrap_err();
+        assert!(matches!(stopped, ModelError::Stopped { .. }), "{stopped}");
+        let whole = digests.compute(folder.path(), stopped_at(2)).unwrap();
+        assert_eq!(
+            whole,
+            ModelDigests::default()
+                .compute(folder.path(), || false)
+                .unwrap()
+        );
     }
 
     #[test]
@@ -192,7 +239,7 @@ mod tests {
         for folder in [&one, &other] {
             fs::write(folder.path().join("config.json"), "{}").unwrap();
         }
-        let digest = |folder: &Path| ModelDigests::default().compute(folder).unwrap();
+        let digest = |folder: &Path| ModelDigests::default().compute(folder, || false).unwrap();
         assert_eq!(digest(one.path()), digest(other.path()));
     }
 }

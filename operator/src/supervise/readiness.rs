@@ -2,6 +2,7 @@
 use crd::{
     id::{ObjectRef, WorkerId},
     snapshot::WorkerState,
+    step::WorkerRequest,
 };
 
 use super::{
@@ -40,6 +41,18 @@ impl Supervisor {
             told.or(worker.request.port) == Some(port)
         };
         running.find(has).map(|worker| &worker.request.id)
+    }
+
+    /// Whether a worker has SoCs or the port of one that is about to come, another than itself.
+    pub fn is_in_the_way(&self, id: &WorkerId, coming: &[WorkerRequest]) -> bool {
+        let Some(worker) = self.workers.get(id) else {
+            return false;
+        };
+        coming.iter().filter(|other| other.id != *id).any(|other| {
+            let mut socs = other.socs.iter();
+            let listens = other.port.and_then(|port| self.listener(port));
+            socs.any(|soc| worker.request.socs.contains(soc)) || listens == Some(id)
+        })
     }
 
     /// A worker's model, and why the worker is not ready as far as that is known.

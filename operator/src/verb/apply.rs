@@ -67,7 +67,7 @@ pub fn run(
         crew: Crew::Nobody,
     };
     if let Some(saved) = &saved {
-        refuse_other(saved, &engine)?;
+        refuse_other(saved, &mut engine)?;
     }
     let people = matches!(args.printing.output, Format::Text | Format::Wide);
     let detail = if args.printing.output == Format::Wide {
@@ -106,7 +106,7 @@ pub fn run(
 }
 
 /// A saved plan is carried out only where planning again, for what is there now, gives the same steps.
-fn refuse_other(saved: &SavedPlan, engine: &Engine<'_>) -> Result<(), Failure> {
+fn refuse_other(saved: &SavedPlan, engine: &mut Engine<'_>) -> Result<(), Failure> {
     if saved.room != engine.room.title {
         return Err(Failure::said(
             Exit::Stale,

@@ -33,7 +33,7 @@ pub fn run(
     let place = SourcePlace::new(environment.current.clone());
     let (plan, nodes, spent_resets, observed) = if args.recordings.snapshot.is_empty() {
         let setting = setting::open(&args.place, environment, console, Opening::Look)?;
-        let engine = Engine {
+        let mut engine = Engine {
             room: &setting.room,
             declaration: &declared.declaration,
             scope: reconcile::Scope::Everything,

@@ -112,7 +112,7 @@ impl Up<'_> {
             note(text.trim_end().to_owned());
         };
         let nothing = Declaration::default();
-        let engine = self.removal(&nothing, leave);
+        let mut engine = self.removal(&nothing, leave);
         let (planned, _) = engine.look(Effort::Remembered)?;
         engine.approve(&planned).inspect_err(|_| show(&planned))?;
         if !asker.is_there() {

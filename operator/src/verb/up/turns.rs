@@ -51,8 +51,15 @@ impl Up<'_> {
                 self.drain(&format!("draining worker {worker}"), worker)?;
             }
         }
-        let replaced: Vec<&WorkerRequest> = (plan.nodes.iter().flat_map(|node| &node.work))
-            .filter(now)
+        let steps = || plan.nodes.iter().flat_map(|node| &node.work).filter(now);
+        let of = |step: &'_ Step| match &step.action {
+            Action::StartWorker { worker } | Action::ReplaceWorker { worker } => {
+                Some(worker.clone())
+            }
+            _ => None,
+        };
+        let coming: Vec<WorkerRequest> = steps().filter_map(of).collect();
+        let replaced: Vec<&WorkerRequest> = steps()
             .filter_map(|step| match &step.action {
                 Action::ReplaceWorker { worker } => Some(worker),
                 _ => None,
@@ -60,6 +67,17 @@ impl Up<'_> {
             .collect();
         let stay = self.cannot_return(&replaced);
         self.say_who_stays(&stay);
+        // Where one is to come where another of them still is, that one is drained first; all others one by one.
+        let first: Vec<&WorkerRequest> = (replaced.iter().copied())
+            .filter(|request| !stay.contains_key(&request.id))
+            .filter(|request| self.supervisor.is_in_the_way(&request.id, &coming))
+            .collect();
+        if !first.is_empty() && self.has_lost_one() {
+            return Ok(());
+        }
+        for worker in &first {
+            self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
+        }
         for node in &plan.nodes {
             for step in node.work.iter().filter(now) {
                 let limit = Duration::from_millis(step.estimate.limit_ms);
@@ -67,12 +85,12 @@ impl Up<'_> {
                     Action::StartWorker { worker } => self.start(worker, &node.node, limit)?,
                     Action::ReplaceWorker { worker } if stay.contains_key(&worker.id) => {}
                     Action::ReplaceWorker { worker } => {
-                        // The batch was made for those that were ready then; a drain takes its time.
-                        if self.supervisor.has_lost_one() {
-                            self.waiting.blocked = true;
-                            return Ok(());
+                        if !first.iter().any(|drained| drained.id == worker.id) {
+                            if self.has_lost_one() {
+                                continue;
+                            }
+                            self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
                         }
-                        self.drain(&format!("replacing worker {}", worker.id), &worker.id)?;
                         self.start(worker, &node.node, limit)?;
                     }
                     _ => {}
@@ -80,6 +98,13 @@ impl Up<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A batch was made for those that were ready then, and a drain takes its time. Whether one of them is not any more.
+    fn has_lost_one(&mut self) -> bool {
+        let lost = self.supervisor.has_lost_one();
+        self.waiting.blocked |= lost;
+        lost
     }
 
     /// Says who is not replaced, and why, once for as long as it is so.

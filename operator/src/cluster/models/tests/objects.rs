@@ -169,7 +169,7 @@ fn the_quickstart_names_the_model_that_lies_beside_it() {
     let loaded = crd::load::load(&sources);
     let source = loaded.declaration.models[0].spec.model.clone();
     let model = examples.join("models/tiny-guide");
-    let digest = ModelDigests::default().compute(&model).unwrap();
+    let digest = ModelDigests::default().compute(&model, || false).unwrap();
     assert_eq!(source.and_then(|source| source.digest), Some(digest));
 }
 
