@@ -96,9 +96,13 @@ pub(crate) fn channels(machine: &Machine, folder: &str) -> Fact<Channels> {
     };
     let mut numbers: Vec<u32> = files.iter().filter_map(|name| number(name)).collect();
     numbers.sort_unstable();
-    if numbers.is_empty() || numbers.len() > MOST_CHANNELS {
+    if numbers.is_empty() {
         // Kernels before 6.19 do not tell.
         return Fact::unknown(Unknown::Absent, folder);
+    }
+    if let Some(beyond) = numbers.get(MOST_CHANNELS) {
+        let one = format!("{folder}/dbc{beyond}_state");
+        return Fact::unknown(Unknown::Malformed, one);
     }
     let mut busy = Vec::new();
     let mut untold = None;

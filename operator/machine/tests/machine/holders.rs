@@ -224,7 +224,8 @@ fn processes_of_another_namespace_may_hold() {
 fn a_channel_that_is_taken_is_held() {
     let folder = machine("accel", "accel5");
     let root = folder.path();
-    for (channel, state) in [(0, "0\n"), (1, "1\n")] {
+    // One that nobody can read takes nothing from it.
+    for (channel, state) in [(0, "9\n"), (1, "1\n"), (2, "0\n")] {
         let file = format!("{SOC}/accel/accel5/dbc{channel}_state");
         put(root, &file, state);
     }
@@ -239,6 +240,18 @@ fn a_channel_that_is_taken_is_held() {
         scope: ResetScope::SoC,
         socs: vec![soc(&read, "0000:25:00.0")],
     };
+    let error = perform(&fixture(root), &reset).unwrap_err();
+    assert!(matches!(error, StepError::Held { .. }), "{error}");
+    // Where nothing else is told, it may be the one.
+    put(root, &format!("{SOC}/accel/accel5/dbc1_state"), "0\n");
+    let untold = probe(&fixture(root), &known());
+    let [held] = untold.holders.as_slice() else {
+        panic!("{:?}", untold.holders)
+    };
+    assert!(
+        held.kind.is_foreign() && held.name.ends_with("/accel/accel5/dbc0_state"),
+        "{held:?}"
+    );
     let error = perform(&fixture(root), &reset).unwrap_err();
     assert!(matches!(error, StepError::Held { .. }), "{error}");
     // Who has it open by a file is named by that alone.

@@ -215,3 +215,43 @@ fn each_set_is_told_of_what_stands_against_it() {
         }
     }
 }
+
+/// A neighbour is of no set: it stands against those whose ports it is beside, and no boot is to open them either.
+#[test]
+fn a_neighbour_stands_against_the_ports_that_it_is_beside() {
+    let mut builder = Builder::new("aic-07");
+    let root = builder.root();
+    let slots = builder.switch(root, 3, 0x10b5);
+    builder.ultra(slots[0]);
+    builder.ultra(slots[1]);
+    let disk = builder.device(slots[2], 0x144d, "nvme");
+    let snapshot = healthy(builder.build());
+    let declared = |size| Declaration {
+        policies: vec![object("CardPolicy", "cards", policy())],
+        groups: vec![object(
+            "P2PGroup",
+            "sets",
+            automatic(size, SpreadOver::Switch, None),
+        )],
+        ..Declaration::default()
+    };
+    let mut redirecting = snapshot.clone();
+    let down = snapshot.functions.iter();
+    for port in down.filter(|f| f.port == Some(PortKind::SwitchDownstream)) {
+        set_acs(&mut redirecting, port.address, acs(0x001d));
+    }
+    for (size, mender) in [(4, Mender::Apply), (8, Mender::Person)] {
+        let findings = doctor(&redirecting, Some(&declared(size)));
+        let found = of(&findings, "acs-redirect");
+        let fails: Vec<_> = (found.iter())
+            .filter(|found| found.verdict == Verdict::Fail)
+            .collect();
+        assert!(!fails.is_empty(), "{size}");
+        for found in fails {
+            assert_eq!(found.mender, Some(mender), "{found:?}");
+            let refused = mender == Mender::Person;
+            assert_eq!(found.fix.contains(&disk.to_string()), refused, "{found:?}");
+            assert_eq!(found.fix.contains("pci="), !refused, "{found:?}");
+        }
+    }
+}

@@ -3,7 +3,7 @@ use crd::{
     Fact,
     declaration::Declaration,
     id::{PciAddress, PciPath, Word},
-    kind::{Connectivity, SpreadOver, UntrustedNeighbours},
+    kind::{Connectivity, Member, SpreadOver, UntrustedNeighbours},
     plan::ReportReason,
     snapshot::HardwareSnapshot,
     step::Action,
@@ -205,4 +205,45 @@ fn a_card_that_lacks_a_soc_is_named() {
         );
     }
     assert_eq!(named(&short, 4, SpreadOver::Card, Some(1)), 0);
+}
+
+/// Below the ports that a set needs, a SoC that is not of it is the machine's own only as long as its own driver has it.
+#[test]
+fn a_soc_that_is_given_away_is_a_stranger_whoever_has_it() {
+    let mut declaration = quickstart();
+    declaration.models.clear();
+    for (driver, stranger) in [
+        ("qaic", false),
+        ("vfio-pci", true),
+        ("pciback", true),
+        ("pci-stub", true),
+        ("uio_pci_generic", true),
+        ("igb_uio", true),
+        ("another", true),
+    ] {
+        let mut builder = Builder::new("lab");
+        let root = builder.root();
+        let socs = builder.ultra(root);
+        let mut snapshot = builder.build();
+        let of_it = |address: PciAddress| Member {
+            address: Some(address),
+            path: None,
+            serial: None,
+        };
+        let group = &mut declaration.groups[0].spec;
+        group.size = 2;
+        group.automatic = None;
+        group.members = Some(socs[..2].iter().map(|soc| of_it(*soc)).collect());
+        for function in &mut snapshot.functions {
+            if function.address == socs[2] {
+                function.driver = Fact::known(driver.into(), "test");
+            }
+        }
+        let plan = plan_of(&declaration, std::slice::from_ref(&snapshot));
+        let blocked = plan
+            .report
+            .iter()
+            .any(|line| line.reason == ReportReason::UntrustedNeighbour);
+        assert_eq!(blocked, stranger, "{driver}: {:#?}", plan.report);
+    }
 }
