@@ -93,13 +93,13 @@ fn a_kernels_folders_are_read_and_what_is_not_there_is_unknown() {
         "var/lib/kubelet/device-plugins/qualcomm.com_qaic.sock",
         "",
     );
-    put(root, "opt/qti-aic/tools/qaic-util", "");
-    put(root, "bin/switchtec", "");
-    fs::set_permissions(
-        root.join("bin/switchtec"),
-        fs::Permissions::from_mode(0o755),
-    )
-    .unwrap();
+    // One that may not be run is none.
+    put(root, "opt/qti-aic/tools/qaic-monitor-json", "");
+    for program in ["opt/qti-aic/tools/qaic-util", "bin/switchtec"] {
+        put(root, program, "");
+        let runs = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(root.join(program), runs).unwrap();
+    }
     let seen = probe(&fixture(root), &known()).prerequisites.unwrap();
     assert_eq!(seen.reader.uid.get(), Some(&0), "the effective one counts");
     assert_eq!(seen.reader.sys_admin.get(), Some(&true));
