@@ -1,6 +1,4 @@
 //! After a crash: closes what the journal left open, by looking at the machine again.
-use std::time::Duration;
-
 use crd::{
     Fact,
     journal::RunOutcome,
@@ -27,17 +25,27 @@ enum Fate {
 /// A reset of the run that was cut off may still be going on, even one whose step has ended: waits until its SoCs are
 /// Ready, so that none is reset twice. `begun` are that run's steps in this boot; another boot has ended its resets.
 pub fn wait_for_resets(machine: &Machine, begun: &[Step], console: &Console) {
-    for step in begun {
-        if let Action::Reset { scope: _, socs } = &step.action {
-            let _work = console.work("  waiting for SoCs that were reset", RESET_LIMIT);
-            // A SoC that does not come back is the planner's to report: it is probed next.
-            machine::wait_for_reset(machine, socs, RESET_LIMIT);
+    for (at, step) in begun.iter().enumerate() {
+        let Action::Reset { scope: _, socs } = &step.action else {
+            continue;
+        };
+        let wait = Action::WaitReady {
+            socs: socs.clone(),
+            timeout_seconds: RESET_LIMIT_SECONDS,
+        };
+        let _work = console.work("  waiting for SoCs that were reset", machine::limit(&wait));
+        // Whatever was begun after the wait for a reset came after its end; before that it may just have been asked for.
+        let waited = |step: &Step| matches!(step.action, Action::WaitReady { .. });
+        if begun.iter().skip(at + 1).all(waited) {
+            machine::see_reset_begin(machine, socs);
         }
+        // A SoC that does not come back is the planner's to report: it is probed next.
+        let _ = machine::perform(machine, &wait);
     }
 }
 
 /// The vendor's installer waits this long for a SoC to become Ready.
-const RESET_LIMIT: Duration = Duration::from_mins(15);
+const RESET_LIMIT_SECONDS: u32 = 900;
 
 /// Closes every open step of the journal, oldest first. `snapshot` was probed after [`wait_for_resets`]; `keep` stores
 /// the ledger that follows.

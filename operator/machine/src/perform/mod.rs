@@ -14,7 +14,7 @@ mod switchtec;
 use std::time::Duration;
 
 pub use limit::limit;
-pub use soc::wait_for_reset;
+pub use soc::see_reset_begin;
 
 use crd::{
     id::{PciAddress, Word},

@@ -170,13 +170,11 @@ pub(super) fn reset(
     Ok(Performed::Seen)
 }
 
-/// Waits for SoCs that somebody reset who is no more: one may just have begun.
-pub fn wait_for_reset(machine: &Machine, socs: &[SocIdentity], timeout: Duration) {
-    let socs_there = addresses(socs);
-    let roll = Roll::call(machine, &socs_there);
-    begun::seen(machine, &begun::before(&roll, &socs_there));
-    // One that does not come back is whoever looks next to report.
-    let _ = wait_ready(machine, socs, timeout);
+/// Waits until SoCs that somebody reset who is no more are seen in their reset: it may just have been asked for.
+pub fn see_reset_begin(machine: &Machine, socs: &[SocIdentity]) {
+    let socs = addresses(socs);
+    let roll = Roll::call(machine, &socs);
+    begun::seen(machine, &begun::before(&roll, &socs));
 }
 
 /// How long a SoC may take until it is Ready (vendor's installer).
