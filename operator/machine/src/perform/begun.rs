@@ -45,7 +45,7 @@ pub(super) fn seen(machine: &Machine, before: &Before) {
             return;
         }
         machine.pause(pause.min(now.until(until)));
-        pause *= 2;
+        pause = (pause * 2).min(LIMIT);
     }
 }
 
