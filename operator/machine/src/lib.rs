@@ -24,7 +24,7 @@ pub use access::{
 };
 pub use linux::{Linux, Roots, opened, running::end_programs};
 pub use machine::Machine;
-pub use perform::{Performed, StepError, limit, perform, see_reset_begin};
+pub use perform::{Performed, StepError, limit, perform};
 pub use probe::{COMPILERS, Known, KnownWorker, is_at_work_unseen, probe, whole_holders};
 pub use rack::{RackError, RackServer, Replugged};
 pub use time::{Clock, Timestamp};

@@ -25,7 +25,7 @@ enum Fate {
 /// A reset of the run that was cut off may still be going on, even one whose step has ended: waits until its SoCs are
 /// Ready, so that none is reset twice. `begun` are that run's steps in this boot; another boot has ended its resets.
 pub fn wait_for_resets(machine: &Machine, begun: &[Step], console: &Console) {
-    for (at, step) in begun.iter().enumerate() {
+    for step in begun {
         let Action::Reset { scope: _, socs } = &step.action else {
             continue;
         };
@@ -34,11 +34,6 @@ pub fn wait_for_resets(machine: &Machine, begun: &[Step], console: &Console) {
             timeout_seconds: RESET_LIMIT_SECONDS,
         };
         let _work = console.work("  waiting for SoCs that were reset", machine::limit(&wait));
-        // Whatever was begun after the wait for a reset came after its end; before that it may just have been asked for.
-        let waited = |step: &Step| matches!(step.action, Action::WaitReady { .. });
-        if begun.iter().skip(at + 1).all(waited) {
-            machine::see_reset_begin(machine, socs);
-        }
         // A SoC that does not come back is the planner's to report: it is probed next.
         let _ = machine::perform(machine, &wait);
     }

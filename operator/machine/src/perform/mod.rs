@@ -14,7 +14,6 @@ mod switchtec;
 use std::time::Duration;
 
 pub use limit::limit;
-pub use soc::see_reset_begin;
 
 use crd::{
     id::{PciAddress, Word},

@@ -170,13 +170,6 @@ pub(super) fn reset(
     Ok(Performed::Seen)
 }
 
-/// Waits until SoCs that somebody reset who is no more are seen in their reset: it may just have been asked for.
-pub fn see_reset_begin(machine: &Machine, socs: &[SocIdentity]) {
-    let socs = addresses(socs);
-    let roll = Roll::call(machine, &socs);
-    begun::seen(machine, &begun::before(&roll, &socs));
-}
-
 /// How long a SoC may take until it is Ready (vendor's installer).
 const READY_DEADLINE: Duration = Duration::from_mins(15);
 
