@@ -1,7 +1,7 @@
 //! Which of a command's files are standard input: one at most, because it can be read once.
 use std::path::{Path, PathBuf};
 
-use super::{Files, Place, ProgramVerb, RackVerb, Recordings, SnapshotVerb, Verb};
+use super::{Files, Place, RackVerb, Recordings, SnapshotVerb, Verb};
 
 impl Verb {
     /// How often standard input is named as something to be read.
@@ -41,11 +41,8 @@ impl Verb {
                 | RackVerb::Reseed(_) => 0,
             },
             Self::Program(args) => {
-                let (files, place) = match &args.verb {
-                    ProgramVerb::List(args) => (&args.files, &args.place),
-                    ProgramVerb::Prune(args) => (&args.files, &args.place),
-                };
-                declared(files) + rack(place)
+                let of = args.verb.of();
+                declared(&of.files) + rack(&of.place)
             }
             Self::Schema(_)
             | Self::Probe(_)

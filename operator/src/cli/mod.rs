@@ -18,7 +18,7 @@ pub use cluster::{
 };
 pub use doctor::DoctorArgs;
 pub use environment::Environment;
-pub use program::{ProgramArgs, ProgramListArgs, ProgramPruneArgs, ProgramVerb};
+pub use program::{ProgramArgs, ProgramPlaceArgs, ProgramPruneArgs, ProgramVerb};
 pub use rack::{
     FaultArgs, FromSnapshotArgs, HoldArgs, NewRackArgs, PlaceArgs, PlugArgs, RackArgs, RackVerb,
     SetArgs, TargetArgs, WaitArgs,
@@ -111,7 +111,7 @@ impl Verb {
             Self::Apply(args) => args.printing.output,
             Self::Status(args) => args.printing.output,
             Self::Down(args) => args.printing.output,
-            Self::Program(args) => args.verb.printing().output,
+            Self::Program(args) => args.verb.of().printing.output,
             Self::Rack(args) => match &args.verb {
                 RackVerb::Show { place: _, printing } => printing.output,
                 RackVerb::New(_)

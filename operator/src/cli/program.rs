@@ -15,7 +15,7 @@ pub struct ProgramArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProgramVerb {
     /// List programs: for which target, how large, when last built or served, and who uses each.
-    List(ProgramListArgs),
+    List(ProgramPlaceArgs),
     /// Remove programs that nothing uses: nobody serves them, and neither what was carried out last nor -f declares them.
     ///
     /// A program is used as long as a worker runs or a build or model declares it, with replicas or without, in any room of
@@ -24,9 +24,9 @@ pub enum ProgramVerb {
     Prune(ProgramPruneArgs),
 }
 
-/// `program list`
+/// `program list`, and what `program prune` is about too.
 #[derive(Debug, Args)]
-pub struct ProgramListArgs {
+pub struct ProgramPlaceArgs {
     #[command(flatten)]
     #[doc = "What is declared, beside what was carried out last."]
     pub files: Files,
@@ -45,22 +45,16 @@ pub struct ProgramPruneArgs {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
-    #[doc = "What is declared, beside what was carried out last."]
-    pub files: Files,
-    #[command(flatten)]
-    #[doc = "Which machine."]
-    pub place: Place,
-    #[command(flatten)]
-    #[doc = "How the result is printed."]
-    pub printing: Printing,
+    #[doc = "Of which machine, beside what."]
+    pub of: ProgramPlaceArgs,
 }
 
 impl ProgramVerb {
-    /// How the result is printed.
-    pub fn printing(&self) -> Printing {
+    /// What it is about.
+    pub fn of(&self) -> &ProgramPlaceArgs {
         match self {
-            Self::List(args) => args.printing,
-            Self::Prune(args) => args.printing,
+            Self::List(args) => args,
+            Self::Prune(args) => &args.of,
         }
     }
 }

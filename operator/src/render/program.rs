@@ -1,23 +1,11 @@
 //! Programs of the store as text.
 use std::fmt::Write as _;
 
-use crd::id::{ObjectRef, ProgramKey, WorkerId};
+use crd::id::ProgramKey;
+use reconcile::program::Use;
 
 use super::words::counted;
 use crate::state::programs::Stored;
-
-/// Who uses a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// A worker that runs.
-    Served(WorkerId),
-    /// Something declared.
-    Declared(ObjectRef),
-    /// Something declared needs a program, and which one cannot be told.
-    Untold(ObjectRef),
-    /// Nobody.
-    Nobody,
-}
 
 /// How keys are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

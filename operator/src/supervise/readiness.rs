@@ -44,7 +44,7 @@ impl Supervisor {
     }
 
     /// Whether a worker has SoCs or the port of one that is about to come, another than itself.
-    pub fn is_in_the_way(&self, id: &WorkerId, coming: &[WorkerRequest]) -> bool {
+    pub fn is_in_the_way(&self, id: &WorkerId, coming: &[&WorkerRequest]) -> bool {
         let Some(worker) = self.workers.get(id) else {
             return false;
         };

@@ -7,13 +7,13 @@ use crd::{
     snapshot::HardwareSnapshot,
 };
 use machine::Timestamp;
-use reconcile::program::{Wanted, wanted};
+use reconcile::program::{Use, Wanted, wanted};
 use serde_json::{Value, json};
 
 use super::setting::{self, Setting};
 use crate::{
     cli::{
-        Environment, Format, Place, ProgramArgs, ProgramListArgs, ProgramPruneArgs, ProgramVerb,
+        Environment, Format, Place, ProgramArgs, ProgramPlaceArgs, ProgramPruneArgs, ProgramVerb,
     },
     cluster::agent::tenants::Tenants,
     console::Console,
@@ -22,7 +22,7 @@ use crate::{
     exit::{Exit, TABLE},
     failure::Failure,
     place::SourcePlace,
-    render::program::{self as text, Keys, Use},
+    render::program::{self as text, Keys},
     room::Opening,
     state::{
         LockError,
@@ -51,7 +51,7 @@ pub fn run(
 }
 
 fn list(
-    args: &ProgramListArgs,
+    args: &ProgramPlaceArgs,
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
@@ -77,10 +77,11 @@ fn prune(
     environment: &Environment,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let files = declared_beside(&args.files.file, console)?;
-    let setting = opened(&args.place, environment, console)?;
+    let ProgramPruneArgs { dry_run, of } = args;
+    let files = declared_beside(&of.files.file, console)?;
+    let setting = opened(&of.place, environment, console)?;
     // Before the look: nobody begins to use what is seen to be used by nobody.
-    let lock = (!args.dry_run).then(|| setting::lock(&setting.room, "program prune"));
+    let lock = (!dry_run).then(|| setting::lock(&setting.room, "program prune"));
     let mut unused = used(&setting, files.as_ref(), environment)?;
     unused.retain(|(_, by)| *by == Use::Nobody);
     match lock {
@@ -102,13 +103,13 @@ fn prune(
         }
         Some(Err(failure)) => return Err(failure),
     }
-    match args.printing.output {
+    match of.printing.output {
         Format::Text | Format::Wide => {
-            console.result(&text::removed(&unused, args.dry_run));
+            console.result(&text::removed(&unused, *dry_run));
         }
         format @ (Format::Json | Format::Yaml) => {
             let value = json!({
-                "dryRun": args.dry_run,
+                "dryRun": *dry_run,
                 "removed": unused.iter().map(as_json).collect::<Vec<_>>(),
                 "exit": document::exit_json(Exit::Ok),
             });
@@ -171,25 +172,13 @@ fn used(
     let served: BTreeMap<ProgramKey, WorkerId> = (around.workers.into_values().flatten())
         .filter_map(|known| Some((known.worker.program?, known.worker.id)))
         .collect();
-    let by = |stored: &Stored| {
-        if let Some(worker) = served.get(&stored.key) {
-            return Use::Served(worker.clone());
-        }
-        if let Some(object) = all.keys.get(&stored.key) {
-            return Use::Declared(object.clone());
-        }
-        let untold = match &stored.program {
-            Some(program) => all.untold.get(&program.target),
-            // For which target it was is not known.
-            None => all.untold.values().next(),
-        };
-        untold.map_or(Use::Nobody, |object| Use::Untold(object.clone()))
-    };
     let stored = ProgramStore::new(state.programs()).stored()?;
-    Ok(stored
-        .into_iter()
-        .map(|stored| (stored.clone(), by(&stored)))
-        .collect())
+    let with = |stored: Stored| {
+        let target = stored.program.as_ref().map(|program| program.target);
+        let by = all.use_of(&stored.key, target, &served);
+        (stored, by)
+    };
+    Ok(stored.into_iter().map(with).collect())
 }
 
 /// Has the `up` that works here remove them; false where there is none.

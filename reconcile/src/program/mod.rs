@@ -11,4 +11,4 @@ pub use image::{declared_model, tools_of_image};
 pub use key::{REVISION, key};
 pub use partition::{PartitionError, partition_config};
 pub use specialization::{Form, custom_io, specializations};
-pub use wanted::{Wanted, wanted};
+pub use wanted::{Use, Wanted, wanted};

@@ -1,9 +1,10 @@
-//! Which programs a declaration is about on machines as they were seen, and for which of its objects that cannot be told.
+//! Which programs a declaration is about on machines as they were seen, for which of its objects that cannot be told, and who
+//! uses a program.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::Declaration,
-    id::{Digest, ObjectRef, ProgramKey},
+    id::{Digest, ObjectRef, ProgramKey, WorkerId},
     kind::Target,
     program::ProgramRequest,
     snapshot::HardwareSnapshot,
@@ -20,6 +21,41 @@ pub struct Wanted {
     /// Objects whose program cannot be told, by the target that it is for: the model was not read yet, or nothing is known of
     /// what builds it.
     pub untold: BTreeMap<Target, ObjectRef>,
+}
+
+/// Who uses a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A worker that runs.
+    Served(WorkerId),
+    /// Something declared.
+    Declared(ObjectRef),
+    /// Something declared needs a program, and which one cannot be told.
+    Untold(ObjectRef),
+    /// Nobody.
+    Nobody,
+}
+
+impl Wanted {
+    /// Who uses a program of this target, `served` by these workers; of one that is not whole the target is not known.
+    pub fn use_of(
+        &self,
+        key: &ProgramKey,
+        target: Option<Target>,
+        served: &BTreeMap<ProgramKey, WorkerId>,
+    ) -> Use {
+        if let Some(worker) = served.get(key) {
+            return Use::Served(worker.clone());
+        }
+        if let Some(object) = self.keys.get(key) {
+            return Use::Declared(object.clone());
+        }
+        let untold = match target {
+            Some(target) => self.untold.get(&target),
+            None => self.untold.values().next(),
+        };
+        untold.map_or(Use::Nobody, |object| Use::Untold(object.clone()))
+    }
 }
 
 /// The programs of every build and model, served or not, where `models` are the digests that are known. A program for cards

@@ -182,7 +182,7 @@ fn succeeded(output: &ToolOutput, socs: &[PciAddress]) -> Result<(), StepError> 
     Ok(())
 }
 
-/// Fails where anybody holds one of these SoCs, or VFIO has it.
+/// Fails where anybody holds one of these SoCs, or may, or a driver gives it away.
 pub(super) fn free(machine: &Machine, socs: &[PciAddress]) -> Result<(), StepError> {
     let OpenHandles {
         open,

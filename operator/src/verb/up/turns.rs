@@ -52,13 +52,12 @@ impl Up<'_> {
             }
         }
         let steps = || plan.nodes.iter().flat_map(|node| &node.work).filter(now);
-        let of = |step: &'_ Step| match &step.action {
-            Action::StartWorker { worker } | Action::ReplaceWorker { worker } => {
-                Some(worker.clone())
-            }
-            _ => None,
-        };
-        let coming: Vec<WorkerRequest> = steps().filter_map(of).collect();
+        let coming: Vec<&WorkerRequest> = steps()
+            .filter_map(|step| match &step.action {
+                Action::StartWorker { worker } | Action::ReplaceWorker { worker } => Some(worker),
+                _ => None,
+            })
+            .collect();
         let replaced: Vec<&WorkerRequest> = steps()
             .filter_map(|step| match &step.action {
                 Action::ReplaceWorker { worker } => Some(worker),

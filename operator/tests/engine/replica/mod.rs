@@ -2,6 +2,7 @@
 mod odd;
 mod random;
 mod told;
+mod twin;
 
 use std::collections::BTreeMap;
 

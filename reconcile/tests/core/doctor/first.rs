@@ -8,6 +8,17 @@ use crd::{
 
 use super::*;
 
+/// As many sets of a size as there are, partitioned where they need it.
+fn sets(size: u32, per: SpreadOver) -> Declaration {
+    let mut declared = Declaration {
+        policies: vec![object("CardPolicy", "cards", policy())],
+        groups: vec![object("P2PGroup", "sets", automatic(size, per, None))],
+        ..Declaration::default()
+    };
+    declared.policies[0].spec.mdp = Some(MdpMode::Groups);
+    declared
+}
+
 #[test]
 fn apply_is_no_mender_where_somebody_has_to_do_something_first() {
     use Verdict::{Fail, Pass, Warn};
@@ -128,16 +139,7 @@ fn what_stands_against_a_set_stands_against_all_of_it() {
     let ill = snapshot.socs[0].address;
     let card: Vec<PciAddress> = (snapshot.socs.iter().map(|soc| soc.address)).collect();
     let (its, other) = card.split_at(4);
-    let mut declared = Declaration {
-        policies: vec![object("CardPolicy", "cards", policy())],
-        groups: vec![object(
-            "P2PGroup",
-            "sets",
-            automatic(4, SpreadOver::Card, None),
-        )],
-        ..Declaration::default()
-    };
-    declared.policies[0].spec.mdp = Some(MdpMode::Groups);
+    let declared = sets(4, SpreadOver::Card);
     let findings = doctor(&snapshot, Some(&declared));
     let plan = plan_of(&declared, std::slice::from_ref(&snapshot));
     let touched: Vec<PciAddress> = (plan.nodes.iter().flat_map(|node| &node.steps))
@@ -195,16 +197,7 @@ fn each_set_is_told_of_what_stands_against_it() {
     for soc in [0, 4] {
         snapshot.socs[soc].status = known(SocStatus::Error);
     }
-    let mut declared = Declaration {
-        policies: vec![object("CardPolicy", "cards", policy())],
-        groups: vec![object(
-            "P2PGroup",
-            "sets",
-            automatic(4, SpreadOver::Card, None),
-        )],
-        ..Declaration::default()
-    };
-    declared.policies[0].spec.mdp = Some(MdpMode::Groups);
+    let declared = sets(4, SpreadOver::Card);
     let findings = doctor(&snapshot, Some(&declared));
     for (card, ill) in snapshot.socs.chunks(4).zip(ill) {
         for soc in card {
@@ -226,22 +219,13 @@ fn a_neighbour_stands_against_the_ports_that_it_is_beside() {
     builder.ultra(slots[1]);
     let disk = builder.device(slots[2], 0x144d, "nvme");
     let snapshot = healthy(builder.build());
-    let declared = |size| Declaration {
-        policies: vec![object("CardPolicy", "cards", policy())],
-        groups: vec![object(
-            "P2PGroup",
-            "sets",
-            automatic(size, SpreadOver::Switch, None),
-        )],
-        ..Declaration::default()
-    };
     let mut redirecting = snapshot.clone();
     let down = snapshot.functions.iter();
     for port in down.filter(|f| f.port == Some(PortKind::SwitchDownstream)) {
         set_acs(&mut redirecting, port.address, acs(0x001d));
     }
     for (size, mender) in [(4, Mender::Apply), (8, Mender::Person)] {
-        let findings = doctor(&redirecting, Some(&declared(size)));
+        let findings = doctor(&redirecting, Some(&sets(size, SpreadOver::Switch)));
         let found = of(&findings, "acs-redirect");
         let fails: Vec<_> = (found.iter())
             .filter(|found| found.verdict == Verdict::Fail)
