@@ -20,7 +20,8 @@ pub enum ProgramVerb {
     ///
     /// A program is used as long as a worker runs or a build or model declares it, with replicas or without, in any room of
     /// the state folder; where it cannot be told which program something declared needs, because its model was not read yet,
-    /// every program of its target stays. A running `shardplane up` does it, between two passes.
+    /// every program of its target stays. A running `shardplane up` does it, between two passes; where none runs, what builds that
+    /// were cut off have left goes too.
     Prune(ProgramPruneArgs),
 }
 

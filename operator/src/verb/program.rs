@@ -88,6 +88,7 @@ fn prune(
         None => {}
         Some(Ok(_lock)) => {
             let store = ProgramStore::new(setting.room.state.programs());
+            store.sweep()?;
             for (stored, _) in &unused {
                 store.remove(&stored.key)?;
             }

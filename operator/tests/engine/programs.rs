@@ -73,6 +73,8 @@ fn what_nobody_uses_goes_and_nothing_else() {
     lab.run("state", &plan).expect(0);
     lab.run("state", &["down"]).expect(0);
     assert_eq!(used(&lab), ["nobody "]);
+    // As a build leaves it that was killed.
+    fs::create_dir(lab.path("state/programs/.building-b3-0")).unwrap();
     run(&lab, &["prune"], 0);
     assert_eq!(run(&lab, &["list"], 0), "No programs.\n");
     assert_eq!(fs::read_dir(lab.path("state/programs")).unwrap().count(), 0);

@@ -1,12 +1,13 @@
 //! One call of `qaic-util -q -j FILE`: what it printed and what it left in the file, joined into what can be believed.
 //!
-//! Format: observed and inferred for the text (see `query`), inferred for the file (see `query_json`). The text alone is known to carry PCI addresses and partitioning, so that it is read
-//! whatever comes of the file; the file is believed where it agrees with the exit code and with the text.
+//! Format: observed and inferred for the text (see `query`), inferred for the file (see `query_json`). The text alone is known to
+//! carry PCI addresses and partitioning, so that it is read whatever comes of the file; the file is believed where it agrees with
+//! the exit code and with the text.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::id::{PciAddress, Qid};
 
-use super::{Device, QueryJson, QueryText};
+use super::{Device, QueryJson, QueryText, capability};
 
 /// Keys that both forms have, and that say the same or nothing.
 const SHARED: [&str; 3] = ["Status", "Nsp Total", "Nsp Free"];
@@ -80,7 +81,7 @@ pub fn join(status: Option<i32>, text: &str, json: Option<&str>) -> Joined {
                 _ if device.is_ambiguous(&key) => {
                     joined.contradicted.insert(place);
                 }
-                Some(said) if key == CAPABILITIES && partitioned(said) != partitioned(&value) => {
+                Some(said) if key == CAPABILITIES && deny(said, &value) => {
                     device.fields.remove(&key);
                     joined.contradicted.insert(place);
                 }
@@ -128,14 +129,10 @@ fn differ(said: &str, filed: &str) -> bool {
     }
 }
 
-/// What a line of capabilities says of partitioning.
-fn partitioned(capabilities: &str) -> Option<bool> {
-    let fields = BTreeMap::from([(CAPABILITIES.to_owned(), capabilities.to_owned())]);
-    Device {
-        qid: Qid(0),
-        fields,
-    }
-    .mdp()
+/// Whether two lines of capabilities tell of partitioning, and not the same.
+fn deny(said: &str, filed: &str) -> bool {
+    let both = capability::partitioned(said).zip(capability::partitioned(filed));
+    both.is_some_and(|(said, filed)| said != filed)
 }
 
 /// Devices by their addresses; what two of them claim belongs to neither.

@@ -3,6 +3,7 @@
 //! One file a tool. Each type is read with `FromStr`, and each says whether its format is *documented* (vendor's guides, kernel
 //! documentation), *observed* (seen in captures of real machines that others published) or *inferred* (from source code of the
 //! vendor's open tools, or by us). No text of a real card was at hand when the tests were written.
+mod capability;
 mod cgroup;
 mod compiler;
 mod joined;
@@ -25,7 +26,7 @@ pub(crate) use log::own_size;
 pub use log::{complaint, is_log};
 pub use monitor_json::{MonitorAnswer, is_not_up, partitioning_request};
 pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
-pub use query::{Capability, Device, QueryText};
+pub use query::{Device, QueryText};
 pub(crate) use query_json::sku_number;
 pub use query_json::{QueryJson, QueryJsonError};
 pub use refusal::refusal;

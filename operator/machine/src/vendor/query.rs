@@ -9,7 +9,10 @@ use crd::{
     snapshot::SocStatus,
 };
 
-use super::log::{is_sentence, own_lines};
+use super::{
+    capability::{self, BREAK},
+    log::{is_sentence, own_lines},
+};
 
 /// One SoC as the tool shows it. What the tool left out is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,21 +27,8 @@ pub struct Device {
 const ADDRESS: &str = "PCI Address";
 /// The key of what it can do.
 const CAPABILITIES: &str = "Device Capabilities";
-/// Between the lines of a value that was printed over several; no value has it of its own.
-const BREAK: char = '\n';
 /// What stands in the place of two values of one key: a block's border was lost, or somebody else's line is in it.
 const TWO: &str = "more than one";
-
-/// A word of the capability line, `MDP+`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Capability {
-    /// The word without its sign.
-    pub name: String,
-    /// Whether it ends in `+`.
-    pub on: bool,
-    /// Whether it ends in `+` or `-`.
-    pub signed: bool,
-}
 
 /// The tool's whole output. Text that is none of its own gives no device; nothing is ever an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,14 +50,14 @@ impl FromStr for QueryText {
         let mut again = false;
         // Blocks whose address came only then.
         let mut late = Vec::new();
-        // Whether the line before was one of capabilities, which may go on.
-        let mut open = false;
+        // The field before, which may go on.
+        let mut before: Option<Begun> = None;
         for line in own_lines(text) {
             let last = seen.devices.last_mut();
             match block_start(&line) {
                 Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
                 Some(Start::Of(qid)) => {
-                    (named, again, open) = (true, false, false);
+                    (named, again, before) = (true, false, None);
                     seen.devices.push(Device::of(qid));
                 }
                 Some(Start::OfNobody) => named = false,
@@ -75,9 +65,15 @@ impl FromStr for QueryText {
                     nobody.take(&line);
                 }
                 None => match last {
-                    Some(device) if open && goes_on(&line) => device.go_on(&line),
+                    Some(device) if goes_on(&line) => {
+                        if let Some(begun) = &before {
+                            device.go_on(begun, &line);
+                        }
+                    }
                     Some(device) => {
-                        open = is_of(&line, CAPABILITIES) || open && line.trim().is_empty();
+                        if !line.trim().is_empty() {
+                            before = Begun::by(&line);
+                        }
                         if again && is_of(&line, ADDRESS) {
                             late.push(device.qid);
                         }
@@ -93,7 +89,7 @@ impl FromStr for QueryText {
             let borders = shown.contains(&next) || seen.announced == Some(next.0);
             // A block is missing behind it, and its address may be that one's: the number went with the border.
             if late.contains(&device.qid) && !borders {
-                device.disown_address();
+                device.disown(ADDRESS);
             }
         }
         Ok(seen)
@@ -151,8 +147,16 @@ impl Device {
         again
     }
 
-    /// Adds a further line to its capabilities.
-    fn go_on(&mut self, line: &str) {
+    /// Takes a further line of a field: capabilities go on there. Half a name or a number is another one, and whether a space or
+    /// nothing stood at the break is not known: any other field has no value then. What is indented as the fields are is no
+    /// field's, but a heading.
+    fn go_on(&mut self, begun: &Begun, line: &str) {
+        if !is_alike(&begun.key, CAPABILITIES) {
+            if indent(line) != begun.indent {
+                self.disown(&begun.key);
+            }
+            return;
+        }
         for (key, value) in &mut self.fields {
             if is_alike(key, CAPABILITIES) && value != TWO {
                 value.push(BREAK);
@@ -161,10 +165,10 @@ impl Device {
         }
     }
 
-    /// Makes its address one of two.
-    fn disown_address(&mut self) {
+    /// Makes a field's value one of two.
+    fn disown(&mut self, what: &str) {
         for (key, value) in &mut self.fields {
-            if is_alike(key, ADDRESS) {
+            if is_alike(key, what) {
                 TWO.clone_into(value);
             }
         }
@@ -270,35 +274,11 @@ impl Device {
         (1..MOST_MIB).contains(&mib).then_some(mib)
     }
 
-    /// Its capability words; absent where this SDK prints no such line, or the SoC is not ready.
-    pub fn capabilities(&self) -> Option<Vec<Capability>> {
-        let words = self.text(CAPABILITIES).filter(|w| is_word(w))?;
-        Some(
-            words
-                .split([' ', '\t', ',', ';', BREAK])
-                .filter(|word| !word.is_empty())
-                .map(|word| Capability {
-                    name: word.strip_suffix(['+', '-']).unwrap_or(word).to_owned(),
-                    on: word.ends_with('+'),
-                    signed: word.ends_with(['+', '-']) && word.len() > 1,
-                })
-                .collect(),
-        )
-    }
-
-    /// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so. Beside `MDP-` it says nothing. Where
-    /// the line was broken the word may be too, and then its absence says nothing either.
+    /// Whether multi-device partitioning is on, as its capabilities say; none where this SDK prints no such line, or the SoC is
+    /// not ready.
     pub fn mdp(&self) -> Option<bool> {
-        let words = self.capabilities()?;
-        let broken = self.text(CAPABILITIES)?.contains(BREAK);
-        if broken && words.iter().any(|word| !word.signed) {
-            return None;
-        }
-        let mut said = words.iter().filter(|word| word.name == "MDP");
-        let Some(first) = said.next() else {
-            return (!broken).then_some(false);
-        };
-        said.all(|word| word.on == first.on).then_some(first.on)
+        let line = self.text(CAPABILITIES).filter(|line| is_word(line))?;
+        capability::partitioned(line)
     }
 
     /// Its SKU in the tool's words.
@@ -326,6 +306,25 @@ const MOST_MIB: u64 = 1 << 20;
 
 fn is_word(value: &str) -> bool {
     value.len() <= MOST_WORD && !value.contains([':', '[', ']'])
+}
+
+/// A field whose value may go on in the next line.
+struct Begun {
+    key: String,
+    indent: usize,
+}
+
+impl Begun {
+    fn by(line: &str) -> Option<Self> {
+        let (key, _) = line.split_once(':')?;
+        let (key, indent) = (key.trim().to_owned(), indent(line));
+        Some(Self { key, indent })
+    }
+}
+
+/// How many spaces and tabs a line begins with.
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// Whether a line tells of this.

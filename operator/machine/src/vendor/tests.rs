@@ -200,7 +200,25 @@ QID 1
             &[
                 "0 ? None Some(true) None None",
                 "1 ? None Some(false) None None",
-                "2 ? None Some(false) None None",
+                "2 ? None None None None",
+            ],
+        ),
+        (
+            "no capabilities that anybody knows, and a word that an indented log line tore",
+            "QID 0\n\tDevice Capabilities: N/A\nQID 1\n\tDevice Capabilities: 0x28\nQID 2\n\tDevice Capabilities: HybridBoot+ M\t[15:58:55.536][error][x] y\nDP+\nQID 3\n\tDevice Capabilities: HybridBoot+ SSR\n",
+            &[
+                "0 ? None None None None",
+                "1 ? None None None None",
+                "2 ? None None None None",
+                "3 ? None None None None",
+            ],
+        ),
+        (
+            "other values over two lines are none; a heading is nobody's",
+            "QID 0\n\tStatus:Ready\n\tNsp Total:1\n6\n\tDram Total:32692\n\t\tMB\nQID 1\n\tStatus:Ready\n\tNsp Total:16\n\tPerformance\n\tDram Total:32692 MB\n\n",
+            &[
+                "0 ? Some(Ready) None None None",
+                "1 ? Some(Ready) None Some(16) Some(32692)",
             ],
         ),
         (

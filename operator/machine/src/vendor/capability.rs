@@ -1,0 +1,37 @@
+//! The line of a SoC's capabilities, `HybridBoot+ MDP+`.
+//!
+//! Format: documented in part (`MDP+` for what is on), and otherwise inferred. That a sign `-` says the contrary, and that a line
+//! may be wrapped, nobody has published.
+
+/// Between the lines of a value that was printed over several; no value has it of its own.
+pub(super) const BREAK: char = '\n';
+/// The capability to be partitioned over several devices.
+const PARTITIONING: &str = "MDP";
+
+/// Whether multi-device partitioning is on: the word `MDP+`, and nothing else, says so. Beside `MDP-` it says nothing. Its absence
+/// says that it is off where all words are whole capabilities: not where the line was broken, and the word may be too, nor where
+/// something else stands there (`N/A`, a number).
+pub(super) fn partitioned(line: &str) -> Option<bool> {
+    let words = line.split([' ', '\t', ',', ';', BREAK]);
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).map(signed).collect();
+    let broken = line.contains(BREAK);
+    let whole = words.iter().all(Option::is_some);
+    if broken && !whole {
+        return None;
+    }
+    let mut said = (words.into_iter().flatten())
+        .filter(|(name, _)| *name == PARTITIONING)
+        .map(|(_, on)| on);
+    match said.next() {
+        Some(first) => said.all(|on| on == first).then_some(first),
+        None => (whole && !broken).then_some(false),
+    }
+}
+
+/// A capability's name and whether a SoC has it; none for a word that is no name with a sign.
+fn signed(word: &str) -> Option<(&str, bool)> {
+    let name = word.strip_suffix(['+', '-'])?;
+    let plain = |sign: u8| sign.is_ascii_alphanumeric() || matches!(sign, b'_' | b'.');
+    let whole = !name.is_empty() && name.bytes().all(plain);
+    whole.then(|| (name, word.ends_with('+')))
+}
