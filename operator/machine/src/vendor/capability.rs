@@ -2,9 +2,8 @@
 //!
 //! Format: documented in part (`MDP+` for what is on), and otherwise inferred. That a sign `-` says the contrary, and that a line
 //! may be wrapped, nobody has published.
+use super::log::BREAK;
 
-/// Between the lines of a value that was printed over several; no value has it of its own.
-pub(super) const BREAK: char = '\n';
 /// The capability to be partitioned over several devices.
 const PARTITIONING: &str = "MDP";
 
@@ -31,7 +30,8 @@ pub(super) fn partitioned(line: &str) -> Option<bool> {
 /// A capability's name and whether a SoC has it; none for a word that is no name with a sign.
 fn signed(word: &str) -> Option<(&str, bool)> {
     let name = word.strip_suffix(['+', '-'])?;
-    let plain = |sign: u8| sign.is_ascii_alphanumeric() || matches!(sign, b'_' | b'.');
-    let whole = !name.is_empty() && name.bytes().all(plain);
+    let whole = name.starts_with(|sign: char| sign.is_ascii_alphabetic())
+        && !name.ends_with(['+', '-'])
+        && name.bytes().all(|sign| sign.is_ascii_graphic());
     whole.then(|| (name, word.ends_with('+')))
 }

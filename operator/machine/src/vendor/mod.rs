@@ -6,6 +6,7 @@
 mod capability;
 mod cgroup;
 mod compiler;
+mod complaint;
 mod joined;
 mod log;
 mod monitor_json;
@@ -21,9 +22,10 @@ mod version;
 
 pub use cgroup::CgroupOwner;
 pub use compiler::{CompilerWords, Fault as CompilerFault};
+pub use complaint::complaint;
 pub use joined::{Joined, JsonUse, join};
+pub use log::is_log;
 pub(crate) use log::own_size;
-pub use log::{complaint, is_log};
 pub use monitor_json::{MonitorAnswer, is_not_up, partitioning_request};
 pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
 pub use query::{Device, QueryText};

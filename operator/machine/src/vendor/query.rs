@@ -10,8 +10,8 @@ use crd::{
 };
 
 use super::{
-    capability::{self, BREAK},
-    log::{is_sentence, own_lines},
+    capability,
+    log::{BREAK, is_sentence, mended_lines},
 };
 
 /// One SoC as the tool shows it. What the tool left out is absent.
@@ -52,7 +52,11 @@ impl FromStr for QueryText {
         let mut late = Vec::new();
         // The field before, which may go on.
         let mut before: Option<Begun> = None;
-        for line in own_lines(text) {
+        for mut line in mended_lines(text) {
+            // Half a capability is another one, or none.
+            if !is_of(&line, CAPABILITIES) {
+                line.retain(|sign| sign != BREAK);
+            }
             let last = seen.devices.last_mut();
             match block_start(&line) {
                 Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
@@ -137,12 +141,12 @@ impl Device {
         let Some((key, value)) = line.split_once(':') else {
             return false;
         };
-        let (key, value) = (key.trim(), value.trim());
-        let before = self.fields.insert(key.to_owned(), value.to_owned());
+        let (key, value) = (key.trim().replace(BREAK, ""), value.trim());
+        let before = self.fields.insert(key.clone(), value.to_owned());
         let again = before.is_some();
         let moved = before.is_some_and(|before| !before.eq_ignore_ascii_case(value));
         if moved {
-            self.fields.insert(key.to_owned(), TWO.to_owned());
+            self.fields.insert(key, TWO.to_owned());
         }
         again
     }

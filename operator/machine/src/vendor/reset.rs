@@ -33,7 +33,10 @@ impl FromStr for ResetReport {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut said: BTreeMap<PciAddress, ResetOutcome> = BTreeMap::new();
-        for line in own_lines(text) {
+        // A last line that has no end may be cut off, but not where its last word is all of it that can be said.
+        let ended = text.to_ascii_lowercase().ends_with(" success");
+        let end = if ended { "\n" } else { "" };
+        for line in own_lines(&format!("{text}{end}")) {
             let line = line.trim();
             // Both may stand on one line.
             let line = line.strip_prefix("Resetting ").unwrap_or(line);
@@ -90,6 +93,11 @@ mod tests {
         check("Resetting 0000:C1:00.0: success\n", "0000:c1:00.0 ok");
         check("Resetting 0000:83:00.0:\n", "");
         check("Resetting 0000:83:00.0:\n\t0000:83:00.0 succ", "");
+        check(
+            "Resetting 0000:83:00.0:\n\t0000:83:00.0 success",
+            "0000:83:00.0 ok",
+        );
+        check("\t0000:83:00.0 fail", "");
         check("\t0000:83:00.0 no success\n", "0000:83:00.0 no success");
         check(
             "\t0000:83:00.0 failed\n\t0000:83:00.0 success\n",

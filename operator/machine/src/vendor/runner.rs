@@ -5,7 +5,10 @@
 //! says what came of that. No run of this test was ever seen: what is not said here is not known.
 use std::{convert::Infallible, str::FromStr};
 
-use super::{complaint, log::without_escapes};
+use super::{
+    complaint::{complaint, counts_nothing, is_nothing},
+    log::without_escapes,
+};
 
 /// What a run says of the data that it compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +149,11 @@ fn validation(text: &str) -> (Validation, Option<String>) {
         }
         let (before, own) = said(&lower);
         let words: Vec<&str> = own
-            .split(|c: char| !c.is_ascii_alphanumeric())
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
+            .map(|word| word.trim_matches('.'))
             .filter(|word| !word.is_empty())
             .collect();
+        let words = without_nothings(&words);
         let about = |word: &&str| ["validation", "validated"].contains(word);
         let counts: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
         let all_of_them = match counts.as_slice() {
@@ -179,6 +184,17 @@ fn validation(text: &str) -> (Validation, Option<String>) {
         (None, _, _) => Validation::Unsaid,
     };
     (validation, denial)
+}
+
+/// Words without those that only say that nothing went wrong: `errors: 0`, `no mismatch`, `max error 0.0`.
+fn without_nothings<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let none = |at: usize| counts_nothing(words, at);
+    let goes = |at: usize| {
+        let before = at.checked_sub(1).is_some_and(none);
+        none(at) || (before || none(at + 1)) && (is_nothing(words[at]) || words[at] == "max")
+    };
+    let kept = words.iter().enumerate().filter(|(at, _)| !goes(*at));
+    kept.map(|(_, word)| *word).collect()
 }
 
 /// What a log puts before a line in brackets, and the line.
@@ -345,6 +361,20 @@ mod tests {
             ("No validation passed\n", Validation::Failed),
             ("Validation passed: false\n", Validation::Failed),
             ("output validation: pass=0 fail=10\n", Validation::Failed),
+            ("Output validation passed, errors: 0\n", Validation::Passed),
+            (
+                "Output validation passed: 10 of 10, 0 mismatches, max error 0.0.\n",
+                Validation::Passed,
+            ),
+            (
+                "Output validation passed: max error 0.5\n",
+                Validation::Failed,
+            ),
+            ("Output validation: no errors\n", Validation::Unsaid),
+            (
+                "Output validation passed: 0 errors, 1 failed\n",
+                Validation::Failed,
+            ),
         ] {
             let Ok(report) = text.parse::<RunnerReport>();
             assert_eq!(report.validation, expected, "{text}");

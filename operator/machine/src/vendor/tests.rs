@@ -204,9 +204,12 @@ QID 1
             ],
         ),
         (
-            "no capabilities that anybody knows, and a word that an indented log line tore",
-            "QID 0\n\tDevice Capabilities: N/A\nQID 1\n\tDevice Capabilities: 0x28\nQID 2\n\tDevice Capabilities: HybridBoot+ M\t[15:58:55.536][error][x] y\nDP+\nQID 3\n\tDevice Capabilities: HybridBoot+ SSR\n",
+            "no capabilities that anybody knows, and words that log lines tore",
+            "QID 4\n\tDevice Capabilities: Hybrid[15:58:55.536][error] oBoot+ open\nMDP+\nQID 5\n\tDevice Capabilities: HybridBoot+[15:58:55.536][error] y\n AUTO/FUSA- MDP+\nQID 6\n\tDevice Capabilities: HybridBoot+ AUTO/FUSA+\nQID 0\n\tDevice Capabilities: N/A\nQID 1\n\tDevice Capabilities: 0x28\nQID 2\n\tDevice Capabilities: HybridBoot+ M\t[15:58:55.536][error][x] y\nDP+\nQID 3\n\tDevice Capabilities: HybridBoot+ SSR\n",
             &[
+                "4 ? None None None None",
+                "5 ? None Some(true) None None",
+                "6 ? None Some(false) None None",
                 "0 ? None None None None",
                 "1 ? None None None None",
                 "2 ? None None None None",

@@ -1,0 +1,106 @@
+//! Complaints among a tool's own lines.
+//!
+//! Format: inferred, but for the sentences of the open runtime that the tests have. No list of a tool's complaints is published.
+use super::log::{before_log, is_log, without_escapes};
+
+/// Words by which a tool says that something did not work.
+const COMPLAINTS: [&str; 11] = [
+    "cannot",
+    "corrupt",
+    "denied",
+    "differ",
+    "instead of",
+    "invalid",
+    "no such",
+    "refused",
+    "timed out",
+    "unable",
+    "wrong",
+];
+/// Beginnings of words that are counted too: `Errors: 0` says that nothing went wrong.
+const COUNTED: [&str; 3] = ["error", "fail", "mismatch"];
+
+/// The first line that speaks of a failure, log lines left out: the runtime logs errors that its tools get over.
+pub fn complaint(text: &str) -> Option<String> {
+    without_escapes(text)
+        .lines()
+        .map(|line| before_log(line).trim())
+        .find(|line| !is_log(line) && complains(&line.to_ascii_lowercase()))
+        .map(str::to_owned)
+}
+
+fn complains(line: &str) -> bool {
+    if COMPLAINTS.iter().any(|word| line.contains(word)) {
+        return true;
+    }
+    let words: Vec<&str> = line
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty() && !matches!(*word, "count" | "cnt" | "rate"))
+        .collect();
+    (0..words.len()).any(|at| is_counted(words[at]) && !counts_nothing(&words, at))
+}
+
+fn is_counted(word: &str) -> bool {
+    COUNTED.iter().any(|counted| word.starts_with(counted))
+}
+
+/// Whether the word at this place is one of failure, of which there is none: `errors: 0`, `no mismatch`. A number behind it is its
+/// own; one before it may be another's.
+pub(super) fn counts_nothing(words: &[&str], at: usize) -> bool {
+    let Some(word) = words.get(at) else {
+        return false;
+    };
+    let behind = words.get(at + 1);
+    let before = at.checked_sub(1).map(|at| words[at]);
+    let counted = behind.is_some_and(|word| word.parse::<f64>().is_ok());
+    let none = behind.is_some_and(|word| is_nothing(word));
+    is_counted(word) && (none || !counted && before.is_some_and(is_nothing))
+}
+
+/// Whether a word says that there is none of something.
+pub(super) fn is_nothing(word: &str) -> bool {
+    matches!(word, "no" | "null" | "none") || word.parse::<f64>().is_ok_and(|number| number == 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_heard_and_logs_are_not() {
+        for (text, want) in [
+            ("all fine\n", None),
+            (
+                "one\n  Failed to open device\n",
+                Some("Failed to open device"),
+            ),
+            ("[15:58:55.536][error][LogCommon] Failed to open\n", None),
+            ("InferenceCnt 10[15:58:55.536][error] Failed\n", None),
+            ("Errors: 0\n0 errors\nError count=0\nno failures\n", None),
+            ("10 errors\n", Some("10 errors")),
+            ("Output mismatches: 0\nno mismatch\n", None),
+            ("pass=0 fail=10\n", Some("pass=0 fail=10")),
+            ("got the wrong data\n", Some("got the wrong data")),
+            (
+                "read 0xff instead of 0x11\n",
+                Some("read 0xff instead of 0x11"),
+            ),
+            ("Output mismatches: 7\n", Some("Output mismatches: 7")),
+            ("mismatch at byte 0\n", Some("mismatch at byte 0")),
+            (
+                "Failed to query Device ID: 0\n",
+                Some("Failed to query Device ID: 0"),
+            ),
+            ("{\"error\": null}", None),
+            ("connection refused", Some("connection refused")),
+            ("Permission denied\r\n", Some("Permission denied")),
+            (
+                "\u{1b}[31mPermission denied\u{1b}[0m\n",
+                Some("Permission denied"),
+            ),
+            ("\u{1b}[31m[15:58:55.536][error] failed\u{1b}[0m\n", None),
+        ] {
+            assert_eq!(complaint(text).as_deref(), want, "{text}");
+        }
+    }
+}
