@@ -239,11 +239,12 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         .then_some(Exit::NoPermission)
     };
     match error {
-        StepError::Access(access) => refused(&access.source),
+        StepError::Access(access) | StepError::Write(access) => refused(&access.source),
         StepError::Tool(ToolError::Start { source, .. }) => refused(source),
         StepError::ToolRefused { .. } => Some(Exit::NoPermission),
         StepError::Tool(ToolError::Missing { .. }) => Some(Exit::Unavailable),
         StepError::Expectation { .. }
+        | StepError::Unseen { .. }
         | StepError::ToolFailed { .. }
         | StepError::WriteIgnored { .. }
         | StepError::WriteDropped { .. }

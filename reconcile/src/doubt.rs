@@ -1,5 +1,8 @@
 //! What of the bus could not be read, and about whom that leaves a doubt: nobody is taken for gone, or for absent, for it.
-use crd::{id::PciAddress, snapshot::HardwareSnapshot};
+use crd::{
+    id::PciAddress,
+    snapshot::{HardwareSnapshot, SocIdentity},
+};
 
 use crate::view::View;
 
@@ -34,6 +37,24 @@ fn unread_where(
     let mut of_bus = (snapshot.unread.iter()).filter(|unread| unread.path.starts_with(BUS));
     let found = of_bus.find(|unread| named(&unread.path).is_none_or(&is_there))?;
     Some(format!("{}: {:?}", found.path, found.why))
+}
+
+/// Those of these SoCs that are off the bus, as far as it was read: nothing is wired where they were.
+pub fn gone<'a>(
+    socs: impl IntoIterator<Item = &'a SocIdentity>,
+    snapshot: &HardwareSnapshot,
+) -> Vec<PciAddress> {
+    let is_gone = |soc: &&SocIdentity| {
+        let near = |found: PciAddress| found.domain == soc.address.domain;
+        let mut functions = snapshot.functions.iter();
+        functions.all(|function| function.path != soc.path)
+            && unread_where(snapshot, near).is_none()
+            && nothing_listed(snapshot).is_none()
+    };
+    socs.into_iter()
+        .filter(is_gone)
+        .map(|soc| soc.address)
+        .collect()
 }
 
 impl View<'_> {

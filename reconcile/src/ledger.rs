@@ -1,17 +1,18 @@
 //! What the ledger becomes once a step is verified.
 use crd::{
     id::{PciAddress, Word},
+    judgement::Judgement,
     kind::ApprovalMode,
     plan::{Governance, NodePlan},
     snapshot::{
         GroupRecord, HardwareSnapshot, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification,
     },
-    step::{Action, MdpSetting, Ownership, PortRef, Step},
+    step::{Action, MdpSetting, Ownership, PortRef, Step, Subject},
 };
 
 use crate::{
     baseline::{self, Origin},
-    topology,
+    judge, topology,
     view::boot_id,
 };
 
@@ -207,6 +208,38 @@ pub fn found(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledge
         .as_ref()
         .is_some_and(|record| record.owners.is_empty());
     if goes_back || matches!(step.action, Action::VerifyMdp { .. }) {
+        after(ledger, step, snapshot)
+    } else {
+        ledger.clone()
+    }
+}
+
+/// The ledger where a step was begun, and was not seen to have worked; `snapshot` is the machine as it is now.
+///
+/// What may have been written is remembered as if it had been, unless what stood there before is seen to stand there still: who
+/// cannot be looked at now is put back once it can. What was to go back keeps its entry.
+pub fn begun(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
+    let owned = (step.record.as_ref()).is_some_and(|record| !record.owners.is_empty());
+    let subject = match &step.action {
+        Action::ClearAcs { port, .. } => Subject::AcsControl { port: port.address },
+        Action::SetDriver { name, .. } => Subject::Driver { name: name.clone() },
+        Action::SetSysctl { name, .. } => Subject::Sysctl { name: name.clone() },
+        Action::WriteFile { file, .. } => Subject::File { file: *file },
+        // Firmware that nobody can ask remembers a request.
+        Action::RequestMdp { .. } => return after(ledger, step, snapshot),
+        _ => return seen(ledger, step, snapshot),
+    };
+    let as_before = (step.preconditions.iter())
+        .any(|fact| fact.subject == subject && judge::holds(fact, snapshot));
+    if owned && !as_before {
+        return after(ledger, step, snapshot);
+    }
+    seen(ledger, step, snapshot)
+}
+
+/// The ledger after a step whose effect is there; as it was where it is not.
+fn seen(ledger: &Ledger, step: &Step, snapshot: &HardwareSnapshot) -> Ledger {
+    if judge::judge(step, snapshot) == Judgement::Done {
         after(ledger, step, snapshot)
     } else {
         ledger.clone()

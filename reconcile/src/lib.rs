@@ -41,6 +41,7 @@ pub use check::{Violation, check};
 pub use compensation::{compensation, is_compensation};
 pub use digest::{node_digest, rollout_digest, rollout_digest_of, snapshot_digest};
 pub use doctor::doctor;
+pub use doubt::gone;
 pub use failed::{Concern, FailedStep, FailedSteps, NextTry, SpentResets, Word};
 pub use inputs::{Inputs, NodeInput, Scope, Sources, Unbuilt};
 pub use judge::judge;

@@ -52,15 +52,28 @@ pub fn close(
     let open = journal.journal().open_steps();
     let mut said = Vec::new();
     for (boot, step) in &open {
-        let fate = fate(step, snapshot);
-        if fate != Fate::DidNot {
-            // What was begun before a boot is of the boot before: a file that this boot has read is none that came after it.
-            let then = HardwareSnapshot {
-                boot_id: Fact::known(boot.clone(), "journal"),
-                ..snapshot.clone()
-            };
-            // The pre-image is in the step, not in the machine: recorded now, `down` still knows the exact word.
-            snapshot.ledger = reconcile::ledger::after(&snapshot.ledger, step, &then);
+        let mut fate = fate(step, snapshot);
+        // What was begun before a boot is of the boot before: a file that this boot has read is none that came after it.
+        let then = HardwareSnapshot {
+            boot_id: Fact::known(boot.clone(), "journal"),
+            ..snapshot.clone()
+        };
+        // Nothing but files outlives a boot: what stands elsewhere since then tells of no write before it.
+        let outlived =
+            snapshot.boot_id.get() == Some(boot) || matches!(step.action, Action::WriteFile { .. });
+        // The pre-image is in the step, not in the machine: recorded now, `down` still knows the exact word.
+        let next = match fate {
+            Fate::Happened | Fate::Unknown => {
+                reconcile::ledger::after(&snapshot.ledger, step, &then)
+            }
+            Fate::DidNot if outlived => reconcile::ledger::begun(&snapshot.ledger, step, &then),
+            Fate::DidNot => snapshot.ledger.clone(),
+        };
+        if next != snapshot.ledger {
+            if fate == Fate::DidNot {
+                fate = Fate::Unknown;
+            }
+            snapshot.ledger = next;
             keep(snapshot)?;
         }
         said.push(match fate {

@@ -2,10 +2,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
-    id::{BootId, NodeName},
+    id::{BootId, NodeName, PciAddress},
     journal::{Event, RunOutcome},
     kind::FailurePolicy,
     plan::{NodePlan, Plan},
+    snapshot::SocIdentity,
     step::{Action, Step},
 };
 use reconcile::rollout::{self, Next, Progress};
@@ -205,6 +206,22 @@ impl Engine<'_> {
                     });
                 }
                 Stepped::Void { expected, found } => {
+                    let gone = self.gone(node, &done)?;
+                    if !gone.is_empty() {
+                        // Planned again without it, the next one would be reset, and nobody would hear of this one.
+                        let gone = gone.iter().map(ToString::to_string).collect::<Vec<_>>();
+                        let why = format!(
+                            "{} fell off the bus after this run reset it; look at the card and its slot, then boot the machine with its power off in between",
+                            gone.join(", ")
+                        );
+                        return self.after_failure(
+                            node,
+                            &mut journal,
+                            plan,
+                            &done,
+                            (step, why, None),
+                        );
+                    }
                     journal.end(RunOutcome::Replanned)?;
                     return Ok(Ran::Void {
                         steps: touched,
@@ -226,6 +243,10 @@ impl Engine<'_> {
                     });
                 }
                 Stepped::Failed { why, exit } => {
+                    // What it may have written is undone with the others.
+                    if crate::state::ledger::read(&folder)? != before {
+                        done.push(undo::Done::new(step, before));
+                    }
                     if self.sets_aside(step, &why, exit) {
                         outcome = RunOutcome::Replanned;
                         continue;
@@ -242,6 +263,19 @@ impl Engine<'_> {
     fn has_booted(&self, node: &Node, begun_in: &BootId) -> Result<bool, Failure> {
         let now = observe::node(self.room, node, &self.surroundings())?;
         Ok(now.boot_id.get().is_some_and(|now| now != begun_in))
+    }
+
+    /// Of the SoCs that this run reset, those that are off the bus by now.
+    fn gone(&self, node: &Node, done: &[undo::Done<'_>]) -> Result<Vec<PciAddress>, Failure> {
+        let socs: Vec<&SocIdentity> = done
+            .iter()
+            .flat_map(|done| undo::resets(done.step))
+            .collect();
+        if socs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = observe::node(self.room, node, &self.surroundings())?;
+        Ok(reconcile::gone(socs, &now))
     }
 
     fn after_failure(

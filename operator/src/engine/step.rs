@@ -4,7 +4,7 @@ use std::time::Duration;
 use crd::{
     journal::Event,
     judgement::Judgement,
-    snapshot::Acs,
+    snapshot::HardwareSnapshot,
     step::{Action, Step},
 };
 use machine::StepError;
@@ -54,8 +54,16 @@ pub enum Stepped {
 enum Acted {
     Did,
     Stopped,
-    Void { expected: String, found: String },
-    Failed { why: String, exit: Option<Exit> },
+    Void {
+        expected: String,
+        found: String,
+    },
+    Failed {
+        why: String,
+        exit: Option<Exit>,
+        /// Whether something may have been changed all the same.
+        touched: bool,
+    },
 }
 
 impl Engine<'_> {
@@ -120,8 +128,11 @@ impl Engine<'_> {
                 })?;
                 return Ok(Stepped::Void { expected, found });
             }
-            Acted::Failed { why, exit } => {
-                self.remember_partly(node, step)?;
+            Acted::Failed { why, exit, touched } => {
+                if touched {
+                    let now = observe::node(self.room, node, &self.surroundings())?;
+                    self.remember(node, step, now)?;
+                }
                 journal.failed(&step.id, &why)?;
                 return Ok(Stepped::Failed { why, exit });
             }
@@ -137,6 +148,8 @@ impl Engine<'_> {
         let judged = reconcile::judge(step, &after);
         if visible && judged != Judgement::Done {
             let why = unlike(step, &after);
+            after.ledger = before;
+            self.remember(node, step, after)?;
             journal.failed(&step.id, &why)?;
             return Ok(Stepped::Failed { why, exit: None });
         }
@@ -149,21 +162,11 @@ impl Engine<'_> {
         Ok(Stepped::Verified)
     }
 
-    /// A write that failed may have changed a port all the same: where another word stands there now, what stood there
-    /// before is remembered, or nobody could put it back.
-    fn remember_partly(&self, node: &Node, step: &Step) -> Result<(), Failure> {
-        let Action::ClearAcs { port, before, .. } = &step.action else {
-            return Ok(());
-        };
-        let mut now = observe::node(self.room, node, &self.surroundings())?;
-        let mut functions = now.functions.iter();
-        let found = functions.find(|function| function.path == port.path);
-        let word = found.and_then(|function| match function.acs.get()? {
-            Acs::Present { control, .. } => Some(*control),
-            Acs::None => None,
-        });
-        if word.is_some_and(|word| word != *before) {
-            now.ledger = reconcile::ledger::after(&now.ledger, step, &now);
+    /// What failed may have been written all the same, or nobody could put back what stood there before.
+    fn remember(&self, node: &Node, step: &Step, mut now: HardwareSnapshot) -> Result<(), Failure> {
+        let known = now.ledger.clone();
+        now.ledger = reconcile::ledger::begun(&known, step, &now);
+        if now.ledger != known {
             keep(self.room, node, &now)?;
         }
         Ok(())
@@ -190,6 +193,7 @@ impl Engine<'_> {
                 build::BuildEnd::Failed { why, exit } => Ok(Acted::Failed {
                     why,
                     exit: Some(exit),
+                    touched: false,
                 }),
             },
             Action::Reset { socs, .. } => {
@@ -215,6 +219,7 @@ impl Engine<'_> {
             | Action::ReplaceWorker { .. } => Ok(Acted::Failed {
                 why: "a worker step is no step of a machine".to_owned(),
                 exit: Some(Exit::Internal),
+                touched: false,
             }),
         }
     }
@@ -251,13 +256,15 @@ fn acted(result: Result<(), StepError>) -> Acted {
                     cure => format!("{}; {cure}", failure::chain(&error)),
                 },
             };
-            Acted::Failed { why, exit }
+            // Whoever was refused changed nothing.
+            let touched = exit.is_none() && error.may_have_touched();
+            Acted::Failed { why, exit, touched }
         }
     }
 }
 
 /// What a step should have left behind and did not.
-fn unlike(step: &Step, snapshot: &crd::snapshot::HardwareSnapshot) -> String {
+fn unlike(step: &Step, snapshot: &HardwareSnapshot) -> String {
     step.leaves
         .iter()
         .find(|fact| !reconcile::judge::holds(fact, snapshot))

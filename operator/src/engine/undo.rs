@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use crd::{
     id::PciAddress,
     journal::Event,
-    snapshot::Ledger,
+    snapshot::{Ledger, SocIdentity},
     step::{Action, Inverse, Step},
 };
 
@@ -76,12 +76,11 @@ pub fn touches_machine(step: &Step) -> bool {
 }
 
 /// SoCs that a step resets.
-fn resets(step: &Step) -> impl Iterator<Item = PciAddress> {
-    let socs = match &step.action {
-        Action::Reset { scope: _, socs } => socs.as_slice(),
+pub(super) fn resets(step: &Step) -> &[SocIdentity] {
+    match &step.action {
+        Action::Reset { scope: _, socs } => socs,
         _ => &[],
-    };
-    socs.iter().map(|soc| soc.address)
+    }
 }
 
 impl Engine<'_> {
@@ -101,10 +100,12 @@ impl Engine<'_> {
             left.push(format!("{} ({why})", failed.id));
         }
         // Resets that came after the step at hand; one that failed may have done half of its work.
-        let mut reset: BTreeSet<PciAddress> = failed.into_iter().flat_map(resets).collect();
+        let address = |soc: &SocIdentity| soc.address;
+        let mut reset: BTreeSet<PciAddress> =
+            failed.into_iter().flat_map(resets).map(address).collect();
         for done in done.iter().rev() {
             let step = done.step;
-            reset.extend(resets(step));
+            reset.extend(resets(step).iter().map(address));
             if let Action::RequestMdp { soc, .. } = &step.action
                 && reset.contains(&soc.address)
             {

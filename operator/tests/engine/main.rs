@@ -51,5 +51,6 @@ mod terminal;
 mod turns;
 mod unbuilt;
 mod unbuilt_once;
+mod unseen;
 mod validated;
 mod withdrawn;

@@ -130,6 +130,7 @@ fn possible(server: &Server) -> Result<()> {
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
             | Fault::WriteForbidden(_)
+            | Fault::LostOnceWritten(_)
             | Fault::SettingForbidden(_)
             | Fault::ShortReads(_)
             | Fault::FallsOff(_)

@@ -19,6 +19,9 @@ pub enum Fault {
     WriteRefused(PciAddress),
     /// `write-forbidden:<address>`: configuration writes to this function are not permitted (EPERM).
     WriteForbidden(PciAddress),
+    /// `lost-once-written:<address|name>`: reads of this function's configuration, or of this driver or kernel setting, fail
+    /// after a write to it.
+    LostOnceWritten(String),
     /// `setting-forbidden:<name>`: writes to this driver or kernel setting find a read-only mount (EROFS).
     SettingForbidden(String),
     /// `short-reads:<address>`: configuration reads of this function stop at 64 bytes.
@@ -84,7 +87,7 @@ impl Moment {
 }
 
 /// Each form of a fault, and what it makes the rack do; `<…>` stands for what is filled in.
-pub const FAULTS: [(&str, &str); 19] = [
+pub const FAULTS: [(&str, &str); 20] = [
     (
         "write-ignored:<address>",
         "configuration writes to this function seem to succeed and change nothing",
@@ -104,6 +107,10 @@ pub const FAULTS: [(&str, &str); 19] = [
     (
         "write-forbidden:<address>",
         "configuration writes to this function are not permitted",
+    ),
+    (
+        "lost-once-written:<address|name>",
+        "reads of this function's configuration, or of this driver or kernel setting, fail after a write to it",
     ),
     (
         "setting-forbidden:<name>",
@@ -201,6 +208,7 @@ impl FromStr for Fault {
             "config-writes-dropped" => Self::ConfigWritesDropped(address()?),
             "write-refused" => Self::WriteRefused(address()?),
             "write-forbidden" => Self::WriteForbidden(address()?),
+            "lost-once-written" => Self::LostOnceWritten(name(b"._:")?),
             "setting-forbidden" => Self::SettingForbidden(name(b"._")?),
             "short-reads" => Self::ShortReads(address()?),
             "reset-hangs" => Self::ResetHangs(address()?),
@@ -228,6 +236,7 @@ impl fmt::Display for Fault {
             Self::ConfigWritesDropped(at) => write!(f, "config-writes-dropped:{at}"),
             Self::WriteRefused(at) => write!(f, "write-refused:{at}"),
             Self::WriteForbidden(at) => write!(f, "write-forbidden:{at}"),
+            Self::LostOnceWritten(what) => write!(f, "lost-once-written:{what}"),
             Self::SettingForbidden(name) => write!(f, "setting-forbidden:{name}"),
             Self::ShortReads(at) => write!(f, "short-reads:{at}"),
             Self::ResetHangs(at) => write!(f, "reset-hangs:{at}"),
@@ -283,6 +292,7 @@ mod tests {
             "reset-hangs:10000:e1:00.0",
             "write-forbidden:0000:21:00.0",
             "setting-forbidden:vm.max_map_count",
+            "lost-once-written:0000:21:00.0",
             "tool-killed:qaic-util",
             "tool-idle:qaic-compile",
             "tool-ends-badly:switchtec",
@@ -293,6 +303,7 @@ mod tests {
         }
         for (form, _) in FAULTS {
             let text = form
+                .replace("<address|name>", "vm.max_map_count")
                 .replace("<address>", "0000:21:00.0")
                 .replace("<name>", "vm.max_map_count")
                 .replace("<tool>", "qaic-util")

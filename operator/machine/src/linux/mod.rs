@@ -97,6 +97,28 @@ pub struct Linux {
     uevents: OnceLock<Option<Uevents>>,
 }
 
+/// A host's name as a node's, by which a folder is named too: what no host's name has leads nowhere else.
+fn as_name(host: &str) -> String {
+    let plain = |sign: char| {
+        if sign.is_ascii_alphanumeric() || ".-_".contains(sign) {
+            sign
+        } else {
+            '-'
+        }
+    };
+    let name: String = host
+        .trim()
+        .trim_start_matches('.')
+        .chars()
+        .map(plain)
+        .collect();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}
+
 impl Linux {
     pub(crate) fn new(roots: Roots) -> Self {
         Self {
@@ -152,7 +174,7 @@ impl Linux {
         }
         let name = self.read("/proc/sys/kernel/hostname").ok();
         let name = name.and_then(|bytes| String::from_utf8(bytes).ok());
-        NodeName(name.map_or_else(|| "localhost".to_owned(), |name| name.trim().to_owned()))
+        NodeName(as_name(name.as_deref().unwrap_or_default()))
     }
 
     pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, AccessError> {
@@ -324,5 +346,24 @@ pub(crate) fn failed(doing: &'static str, path: &str, source: io::Error) -> Acce
         doing,
         path: path.to_owned(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_name;
+
+    #[test]
+    fn a_hosts_name_leads_nowhere_else() {
+        for (host, name) in [
+            ("aic-01\n", "aic-01"),
+            ("aic-01.example.com", "aic-01.example.com"),
+            ("../../escaped", "-..-escaped"),
+            ("..", "localhost"),
+            ("", "localhost"),
+            ("a b/c", "a-b-c"),
+        ] {
+            assert_eq!(as_name(host), name, "{host}");
+        }
     }
 }

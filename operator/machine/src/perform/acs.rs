@@ -101,20 +101,28 @@ fn change(
         });
     }
     let path = format!("{DEVICES}/{}/config", port.address);
-    machine.pwrite(&path, at, &wanted.0.to_le_bytes())?;
-    let (_, mut found) = control(machine, port)?;
+    let write = |word: Word| {
+        let written = machine.pwrite(&path, at, &word.0.to_le_bytes());
+        written.map_err(StepError::Write)
+    };
+    let read_back = || match control(machine, port) {
+        Ok((_, word)) => Ok(word),
+        Err(error) => Err(error.unseen(format!("ACS control of {} was written", port.address))),
+    };
+    write(wanted)?;
+    let mut found = read_back()?;
     let mut way = Way::None;
     if found.0 & mask.0 != wanted.0 & mask.0 {
         way = write_acs(machine, port, wanted);
         if way == Way::Taken {
-            (_, found) = control(machine, port)?;
+            found = read_back()?;
         }
     }
     if found.0 & mask.0 != wanted.0 & mask.0 && found.0 & mask.0 != now.0 & mask.0 {
-        machine.pwrite(&path, at, &now.0.to_le_bytes())?;
-        let (_, mut left) = control(machine, port)?;
+        write(now)?;
+        let mut left = read_back()?;
         if left.0 & mask.0 != now.0 & mask.0 && write_acs(machine, port, now) == Way::Taken {
-            (_, left) = control(machine, port)?;
+            left = read_back()?;
         }
         return Err(StepError::WritePartial {
             port: port.address,

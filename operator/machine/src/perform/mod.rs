@@ -44,7 +44,7 @@ pub enum Performed {
     Proven(Verification),
 }
 
-/// Why an action failed. `Expectation` alone means that nothing was touched and planning again may help.
+/// Why an action failed. `Expectation` alone means that nothing was touched and that planning again may help.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// The machine is not as the action expects; nothing was touched.
@@ -58,6 +58,18 @@ pub enum StepError {
     /// A file could not be reached.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// A write failed. What stands there now is for the next look.
+    #[error(transparent)]
+    Write(AccessError),
+    /// Something was done, and what came of it cannot be seen.
+    #[error("{what}, and what came of it cannot be seen")]
+    Unseen {
+        /// What was done, in words.
+        what: String,
+        /// Why not.
+        #[source]
+        source: Box<StepError>,
+    },
     /// A tool could not be run.
     #[error(transparent)]
     Tool(#[from] ToolError),
@@ -199,6 +211,42 @@ pub enum StepError {
         /// The action's verb.
         verb: String,
     },
+}
+
+impl StepError {
+    /// That this was done and could not be looked at any more.
+    fn unseen(self, what: impl Into<String>) -> Self {
+        Self::Unseen {
+            what: what.into(),
+            source: Box::new(self),
+        }
+    }
+
+    /// Whether something of which there is no other trace may have been changed before it failed: a register, a setting, a file,
+    /// or a request that firmware remembers. A tool that says that it did not was not heard.
+    pub fn may_have_touched(&self) -> bool {
+        match self {
+            Self::Expectation { .. }
+            | Self::Access(_)
+            | Self::Tool(_)
+            | Self::ToolFailed { .. }
+            | Self::ToolRefused { .. }
+            | Self::Held { .. }
+            | Self::NotOnMachine { .. } => false,
+            Self::Write(_)
+            | Self::Unseen { .. }
+            | Self::WriteIgnored { .. }
+            | Self::WriteDropped { .. }
+            | Self::WritePartial { .. }
+            | Self::SettingIgnored { .. }
+            | Self::FileIgnored { .. }
+            | Self::Deadline { .. }
+            | Self::Gone { .. }
+            | Self::NotProven { .. }
+            | Self::NoP2P { .. }
+            | Self::NotCompared { .. } => true,
+        }
+    }
 }
 
 /// Carries out one step's action, its waiting and read-back included. Blocks, on the machine's own time.

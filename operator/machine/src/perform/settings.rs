@@ -47,8 +47,11 @@ fn set(
             found: now.to_string(),
         });
     }
-    machine.write(path, &format!("{after}\n"))?;
-    let found = read(machine, name, path)?;
+    machine
+        .write(path, &format!("{after}\n"))
+        .map_err(StepError::Write)?;
+    let found =
+        read(machine, name, path).map_err(|error| error.unseen(format!("{name} was written")))?;
     if found != after {
         return Err(StepError::SettingIgnored {
             setting: name.to_owned(),

@@ -28,11 +28,13 @@ pub(super) fn write(
             },
         });
     }
-    match after {
-        FileImage::Text(text) => machine.replace(file.path(), text)?,
-        FileImage::Absent => machine.remove(file.path())?,
-    }
-    let found = image(machine, file, after)?;
+    let written = match after {
+        FileImage::Text(text) => machine.replace(file.path(), text),
+        FileImage::Absent => machine.remove(file.path()),
+    };
+    written.map_err(StepError::Write)?;
+    let found =
+        image(machine, file, after).map_err(|error| error.unseen(format!("{file} was written")))?;
     if found != *after {
         return Err(StepError::FileIgnored { file });
     }

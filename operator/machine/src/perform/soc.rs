@@ -59,6 +59,7 @@ pub(super) fn request_mdp(
         });
     }
     let qid = Roll::call(machine, &[soc.address]).ready_qid(soc.address)?;
+    let asked = format!("partitioning was requested of {}", soc.address);
     let request = partitioning_request(qid, enable == MdpSetting::On);
     let mut call = Invocation::new(MONITOR_JSON, &["-i", "{dir}/request.json"], TOOL_DEADLINE);
     call.files = vec![("request.json".to_owned(), request)];
@@ -76,10 +77,14 @@ pub(super) fn request_mdp(
             .iter()
             .any(|answer| *answer != Ok(MonitorAnswer::Unheard))
     {
-        return Err(failed(MONITOR_JSON, &output));
+        let error = failed(MONITOR_JSON, &output);
+        // One that was ended may have handed it on before.
+        let ended = output.timed_out || output.status.is_none();
+        return Err(if ended { error.unseen(asked) } else { error });
     }
     // QIDs are ranks: where a SoC left or joined meanwhile, the request may have reached another one.
-    let after = Roll::call(machine, &[soc.address]).ready_qid(soc.address)?;
+    let after = Roll::call(machine, &[soc.address]).ready_qid(soc.address);
+    let after = after.map_err(|error| error.unseen(asked))?;
     if after != qid {
         return Err(StepError::ToolFailed {
             tool: MONITOR_JSON.to_owned(),
@@ -259,7 +264,9 @@ pub(super) fn wait_ready(
         let mut missing = Vec::new();
         let mut awaited = 0;
         for soc in socs {
-            if is_off_the_bus(machine, soc.address) {
+            // Asked after the tool: it may go on showing what is there no more.
+            let off = is_off_the_bus(machine, soc.address);
+            if off {
                 let since = *away.entry(soc.address).or_insert(now);
                 if since.until(now) >= GONE_AFTER {
                     gone.insert(soc.address);
@@ -269,9 +276,11 @@ pub(super) fn wait_ready(
                 gone.remove(&soc.address);
             }
             // A tool that fails while SoCs boot is not the end of the wait; the deadline is.
-            let state = roll
-                .state(soc.address)
-                .unwrap_or_else(|error| error.to_string());
+            let state = match roll.state(soc.address) {
+                Ok(_) if off => "off the bus".to_owned(),
+                Ok(state) => state,
+                Err(error) => error.to_string(),
+            };
             if state != "Ready" {
                 missing.push(format!("{} {state}", soc.address));
                 awaited += usize::from(!gone.contains(&soc.address));

@@ -119,10 +119,7 @@ fn function(
         parent,
         vendor: word(&folder, "vendor")?,
         device: word(&folder, "device")?,
-        class: folder
-            .files
-            .read_text("class")
-            .map_err(|error| unread(&error))?,
+        class: class(&folder)?,
         port,
         acs,
         iommu_group: last_of_link(&folder, "iommu_group").map_or_else(
@@ -138,6 +135,20 @@ fn function(
         link: link(&folder, "current"),
         max_link: link(&folder, "max"),
         numa_node: numa_node(&folder),
+    })
+}
+
+/// Base class, subclass and interface, `0x060400`.
+fn class(folder: &Shown<'_>) -> Result<String, Unread> {
+    let text = folder.files.read_text("class");
+    let text = text.map_err(|error| unread(&error))?;
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    if digits.len() == 6 && digits.bytes().all(|sign| sign.is_ascii_hexdigit()) {
+        return Ok(text);
+    }
+    Err(Unread {
+        path: folder.source("class"),
+        why: Unknown::Malformed,
     })
 }
 

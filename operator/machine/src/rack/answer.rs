@@ -40,6 +40,13 @@ impl RackServer {
     }
 
     pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, AccessError> {
+        let lost = self.with(|view| {
+            let (name, live) = (setting(path), view.live());
+            name.is_some_and(|name| live.lost.contains(&name) && is_lost(live, &name))
+        });
+        if lost.is_ok_and(|lost| lost) {
+            return Err(failed("reading", path, errno(Errno::EIO)));
+        }
         match self.entry("reading", path)? {
             Entry::File(bytes) => Ok(bytes),
             Entry::Folder(_) | Entry::Link(_) => Err(failed("reading", path, errno(Errno::EISDIR))),
@@ -115,6 +122,7 @@ impl RackServer {
                     .or_default()
                     .extend(left);
             }
+            lose(live, path);
             Ok(())
         })?;
         outcome.or_else(refused)
@@ -128,9 +136,11 @@ impl RackServer {
             if !view.is_root() {
                 return Err(Errno::EACCES);
             }
-            if is_forbidden(live, &parts) {
+            let forbids = |name| live.faults.contains(&Fault::SettingForbidden(name));
+            if setting(path).is_some_and(forbids) {
                 return Err(Errno::EROFS);
             }
+            lose(live, path);
             match parts.as_slice() {
                 ["sys", "module", "qaic", "parameters", name] => {
                     let (known, unit) = timeout_parameter(view.server, 1);
@@ -259,14 +269,27 @@ impl RackServer {
     }
 }
 
-/// Whether a fault forbids writes to this setting.
-fn is_forbidden(live: &Live, parts: &[&str]) -> bool {
-    let name = match parts {
-        ["sys", "module", _, "parameters", name] => (*name).to_owned(),
-        ["proc", "sys", name @ ..] => name.join("."),
-        _ => return false,
-    };
-    live.faults.contains(&Fault::SettingForbidden(name))
+/// What faults call a file: a function by its address, a driver or kernel setting by its name.
+fn setting(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        ["sys", "module", _, "parameters", name] => Some((*name).to_owned()),
+        ["proc", "sys", name @ ..] => Some(name.join(".")),
+        ["sys", "bus", "pci", "devices", address, "config"] => Some((*address).to_owned()),
+        _ => None,
+    }
+}
+
+fn is_lost(live: &Live, name: &str) -> bool {
+    let fault = |fault: &Fault| matches!(fault, Fault::LostOnceWritten(what) if what == name);
+    live.faults.iter().any(fault)
+}
+
+/// Remembers a write after which reads fail.
+fn lose(live: &mut Live, path: &str) {
+    if let Some(name) = setting(path).filter(|name| is_lost(live, name)) {
+        live.lost.insert(name);
+    }
 }
 
 /// What is there, with the lowest bit alone of those that a write would change.

@@ -59,6 +59,9 @@ pub(crate) struct Live {
     pub(crate) holds: Vec<Hold>,
     pub(crate) claims: Vec<ClaimLive>,
     pub(crate) faults: Vec<Fault>,
+    /// Functions and settings that were written under [`Fault::LostOnceWritten`].
+    #[serde(default)]
+    pub(crate) lost: BTreeSet<String>,
     /// Events so far, and the last of them.
     pub(crate) event_count: u64,
     pub(crate) events: Vec<EventLive>,
@@ -124,6 +127,7 @@ impl Live {
             holds: Vec::new(),
             claims: Vec::new(),
             faults: server.faults.clone(),
+            lost: BTreeSet::new(),
             event_count: 0,
             events: Vec::new(),
             compiler_calls: 0,

@@ -180,6 +180,7 @@ impl RackServer {
             | Fault::ConfigWritesDropped(_)
             | Fault::WriteRefused(_)
             | Fault::WriteForbidden(_)
+            | Fault::LostOnceWritten(_)
             | Fault::SettingForbidden(_)
             | Fault::ShortReads(_)
             | Fault::ResetHangs(_)

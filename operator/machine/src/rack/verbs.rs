@@ -375,6 +375,7 @@ pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
         | Fault::FallsOff(address)
         | Fault::MdpMissing(address)
         | Fault::P2pCorrupt(address) => Some(*address),
+        Fault::LostOnceWritten(what) => what.parse().ok(),
         Fault::SettingForbidden(_)
         | Fault::ToolKilled(_)
         | Fault::ToolHangs(_)

@@ -56,10 +56,40 @@ fn writes_that_fail() {
     assert_eq!(partial.probe().functions, before.functions);
     let room = room("write-refused:0000:24:00.0");
     let error = perform(room.machine(), &clear(&room)).unwrap_err();
-    let StepError::Access(error) = error else {
+    let StepError::Write(error) = error else {
         panic!("{error}")
     };
     assert_eq!(error.source.raw_os_error(), Some(5));
+}
+
+/// A write that took and cannot be looked at is no expectation that failed: something was touched.
+#[test]
+fn writes_that_cannot_be_read_back() {
+    for (fault, action) in [
+        (PORT, None),
+        (
+            "vm.max_map_count",
+            Some(Action::SetSysctl {
+                name: "vm.max_map_count".to_owned(),
+                before: Some(65_530),
+                after: 262_144,
+            }),
+        ),
+    ] {
+        let room = room(&format!("lost-once-written:{fault}"));
+        let action = action.unwrap_or_else(|| clear(&room));
+        let error = perform(room.machine(), &action).unwrap_err();
+        assert!(
+            matches!(error, StepError::Unseen { .. }) && error.may_have_touched(),
+            "{error:?}"
+        );
+        // Now the first look fails, and nothing is touched.
+        let error = perform(room.machine(), &action).unwrap_err();
+        assert!(!error.may_have_touched(), "{error:?}");
+        room.server().clear_faults(None).unwrap();
+        let done = perform(room.machine(), &action).unwrap();
+        assert_eq!(done, Performed::AlreadyDone, "{fault}");
+    }
 }
 
 /// Firmware that drops configuration writes is got round on a card's own switch, and nowhere else.

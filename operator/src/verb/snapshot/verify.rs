@@ -69,12 +69,15 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// What a problem leads to: what is no longer so is stale, anything else is wrong input.
+/// What a problem leads to: what is no longer so is stale, and what is wrong is wrong input. A warning is told: with what it
+/// warns of the file is taken everywhere.
 fn outcome(problem: &Diagnostic) -> Exit {
     if [catalog::SNAPSHOT_EDITED.id, catalog::SNAPSHOT_EXPIRED.id].contains(&problem.id()) {
         Exit::Stale
     } else if problem.id() == catalog::UNREADABLE_SOURCE.id {
         Exit::Missing
+    } else if problem.severity == Severity::Warning {
+        Exit::Ok
     } else {
         Exit::Input
     }
@@ -84,14 +87,17 @@ fn outcome(problem: &Diagnostic) -> Exit {
 fn line(found: &Recorded, problems: &[Diagnostic]) -> String {
     let snapshot = &found.snapshot;
     let file = found.spans.get("").map_or("-", |span| span.file.as_str());
-    let here = problems
-        .iter()
-        .filter(|problem| problem.span.as_ref().is_some_and(|span| span.file == file))
-        .count();
-    let state = if here == 0 {
-        "whole".to_owned()
-    } else {
-        counted(here, "problem")
+    let here = |harmless: bool| {
+        let of_file = |problem: &&Diagnostic| {
+            let span = problem.span.as_ref();
+            span.is_some_and(|span| span.file == file) && (outcome(problem) == Exit::Ok) == harmless
+        };
+        problems.iter().filter(of_file).count()
+    };
+    let state = match (here(false), here(true)) {
+        (0, 0) => "whole".to_owned(),
+        (0, warnings) => format!("whole, {}", counted(warnings, "warning")),
+        (wrong, _) => counted(wrong, "problem"),
     };
     let until = snapshot
         .recording
