@@ -1,6 +1,6 @@
 # The task runner: `make` lists the tasks.
 .DEFAULT_GOAL := help
-.PHONY: help node-ready lab-programs fuzz-programs build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster node play scale ci
+.PHONY: help node-ready lab-programs fuzz-programs build test fmt lint docs deny advisories generate purity static man deb package image chart openai lab bench fuzz cluster node play scale dashboard ci
 CARGO ?= cargo
 PYTHON ?= python3
 STATIC_TARGET ?= x86_64-unknown-linux-gnu
@@ -103,6 +103,12 @@ play: node-ready ## a shell in a cluster with one real node and the quickstart (
 node-ready: $(VENV)/installed lab-programs
 	tests/node/install
 	$(CARGO) build --workspace --bins
+
+PROMETHEUS ?= http://127.0.0.1:9090
+
+dashboard: ## draw the dashboard of what PROMETHEUS knows to target/dashboard.png (wants Node, npm and chromium)
+	mkdir -p target
+	tests/dashboard/render $(PROMETHEUS) target/dashboard.png
 
 bench: ## measure a probe of 32 SoCs; fails above its promised bounds
 	$(CARGO) bench -p machine --bench probe

@@ -153,6 +153,42 @@ fn the_dashboard_can_be_laid_out() {
     }
 }
 
+/// Each panel says what it shows, and each query what its series are called: nobody reads `{}`.
+#[test]
+fn the_dashboard_explains_itself() {
+    let dashboard = read("monitoring/dashboard.json").remove(0);
+    for panel in dashboard["panels"].as_array().expect("there are panels") {
+        let Some(targets) = panel["targets"].as_array() else {
+            continue;
+        };
+        assert!(text(panel, "/description").ends_with('.'), "{panel}");
+        for target in targets {
+            assert!(!text(target, "/legendFormat").is_empty(), "{panel}");
+        }
+    }
+}
+
+/// A counter that begins at its first event, which may be the only one in months: `increase` and `rate` do not see it. So
+/// a panel takes the difference to the value before, or all where there was none, and an alert the series that was not there.
+#[test]
+fn the_first_event_is_counted() {
+    const BEGIN_LATE: [&str; 3] = [
+        "shardplane_agent_step_duration_seconds",
+        "shardplane_agent_grants_total",
+        "shardplane_controller_writes_total",
+    ];
+    let mut seen = 0;
+    for (place, expression) in expressions() {
+        if BEGIN_LATE.iter().any(|name| expression.contains(name)) {
+            let counted = [">= 0 or shardplane_", " unless shardplane_"];
+            let is_counted = counted.iter().any(|words| expression.contains(words));
+            assert!(is_counted, "{place}: {expression}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 4, "{seen}");
+}
+
 #[test]
 fn each_alert_has_a_page_and_a_test() {
     let tests = fs::read_to_string(root().join("charts/shardplane/monitoring/alerts.test.yaml"));

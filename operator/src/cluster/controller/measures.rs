@@ -11,12 +11,13 @@ use super::{
 };
 
 /// Where nodes may stand, as a label says it.
-pub const STANDS: [&str; 9] = [
+pub const STANDS: [&str; 10] = [
     "converged",
     "working",
     "begins",
     "queued",
     "approval",
+    "paused",
     "window",
     "away",
     "failed",
@@ -131,5 +132,31 @@ fn word(stand: &Stand) -> &'static str {
         Stand::Away(_) => "away",
         Stand::Failed(_) => "failed",
         Stand::Stopped(_) => "stopped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_stand_is_told_before_a_node_stands_there() {
+        let why = String::new;
+        let stands = [
+            Stand::Converged,
+            Stand::Working,
+            Stand::Begins,
+            Stand::Queued,
+            Stand::Approval(why()),
+            Stand::Paused(why()),
+            Stand::Window(None),
+            Stand::Away(why()),
+            Stand::Failed(why()),
+            Stand::Stopped(why()),
+        ];
+        let words: BTreeSet<&str> = stands.iter().map(word).collect();
+        assert_eq!(words, BTreeSet::from(STANDS));
     }
 }
