@@ -323,7 +323,7 @@ fn lockdown_and_missing_rights_are_told_apart() {
         Some(&crd::snapshot::Lockdown::Integrity)
     );
     let error = perform(locked.machine(), &clear(&locked)).unwrap_err();
-    let StepError::Access(error) = error else {
+    let StepError::Write(error) = error else {
         panic!("{error}")
     };
     assert_eq!(error.source.raw_os_error(), Some(1));
@@ -348,7 +348,7 @@ fn lockdown_and_missing_rights_are_told_apart() {
         before: None,
         after: 1,
     };
-    let StepError::Access(error) = perform(plain.machine(), &set).unwrap_err() else {
+    let StepError::Write(error) = perform(plain.machine(), &set).unwrap_err() else {
         panic!("a refused write was expected")
     };
     assert_eq!(error.source.raw_os_error(), Some(13));

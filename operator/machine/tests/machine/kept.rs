@@ -155,7 +155,7 @@ fn what_is_no_file_of_ours_is_unknown_and_never_replaced() {
     assert!(!seen.settings.kept.contains_key(&SettingsFile::Sysctl));
     let action = write(&FileImage::Absent, &FileImage::Text(OURS.to_owned()));
     let error = perform(&machine, &action).unwrap_err();
-    assert!(matches!(error, StepError::Access(_)), "{error}");
+    assert!(matches!(error, StepError::Write(_)), "{error}");
 }
 
 #[test]
