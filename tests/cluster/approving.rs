@@ -135,7 +135,7 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
             "create",
             "clusterrole",
             "writer",
-            "--verb=get,list,patch,update",
+            "--verb=get,list,patch,update,delete",
             "--resource=changeplans,changeplans/status,cardpolicies",
         ])
         .expected();
@@ -167,6 +167,29 @@ pub fn nothing_goes_ahead_without_leave(plane: &mut ControlPlane) {
             )
         },
         "ask for less leave than before: from Manual to Automatic takes the verb approve",
+    );
+    let elsewhere = r#"{"spec":{"nodeSelector":{"matchLabels":{"elsewhere":"true"}}}}"#;
+    refused(
+        "a policy that lets its nodes go, without the verb",
+        || {
+            plane.kubectl_with(
+                &writer,
+                &[
+                    "patch",
+                    "cpol",
+                    "quickstart",
+                    "--type=merge",
+                    "-p",
+                    elsewhere,
+                ],
+            )
+        },
+        "may not change which cards quickstart asks for leave for (Manual)",
+    );
+    refused(
+        "a policy that is deleted, without the verb",
+        || plane.kubectl_with(&writer, &["delete", "cpol", "quickstart"]),
+        "may not delete quickstart, by which leave is asked for (Manual)",
     );
     let by_verb = shardplane(&[
         "approve",

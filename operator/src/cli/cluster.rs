@@ -75,6 +75,9 @@ pub struct ApproveArgs {
     /// A rollout's digest, or a node's, as the plan prints it.
     #[arg(value_name = "DIGEST", value_parser = digest)]
     pub digest: String,
+    /// Approve it in the place of what was approved before and has not begun: a plan holds one approval.
+    #[arg(long)]
+    pub replace: bool,
     #[command(flatten)]
     #[doc = "Which API server."]
     pub cluster: ClusterArgs,

@@ -40,6 +40,10 @@ pub struct RecordArgs {
     /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Record this label of the Node, as `kubectl get node --show-labels` shows it: policies and groups select by labels, and a
+    /// machine knows none of its own; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
     /// Replace names, labels, serials, processes and the command line by pseudonyms; plans stay the same.
     #[arg(long)]
     pub redact: bool,
@@ -85,6 +89,22 @@ pub struct VerifyArgs {
     #[command(flatten)]
     #[doc = "How the result is printed."]
     pub printing: Printing,
+}
+
+/// A key and a value, of the letters that labels have.
+fn label(text: &str) -> Result<(String, String), String> {
+    let plain = |text: &str, more: &[u8]| {
+        let known = |sign: u8| {
+            sign.is_ascii_alphanumeric() || b"-_.".contains(&sign) || more.contains(&sign)
+        };
+        text.len() <= 317 && text.bytes().all(known)
+    };
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && plain(key, b"/") && plain(value, b"") => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        _ => Err("write a key, = and a value, such as tier=inference".to_owned()),
+    }
 }
 
 /// Longer than anybody plans ahead.

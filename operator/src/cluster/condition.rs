@@ -41,7 +41,8 @@ pub enum About {
 }
 
 impl About {
-    fn name(self) -> &'static str {
+    /// The condition's type.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",

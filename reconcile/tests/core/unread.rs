@@ -11,7 +11,7 @@ use crd::{
 
 use crate::{
     cases::Case,
-    declare::{automatic, quickstart},
+    declare::{automatic, persistent, quickstart},
     proofs::proven,
     simulate::plan_of,
     world::{Builder, two_ultras},
@@ -231,5 +231,71 @@ fn what_hangs_below_an_unread_bridge_is_not_apart_for_that() {
                 plan.report
             );
         }
+    }
+}
+
+/// Who was reset and is nowhere to be seen is gone, but for what could not be read of its domain.
+#[test]
+fn only_what_was_looked_for_is_gone() {
+    let node = proven();
+    let soc = reconcile::topology::identity(&node.socs[0]);
+    let at = soc.address;
+    let socs = std::slice::from_ref(&soc);
+    assert_eq!(reconcile::gone(socs, &node), []);
+    assert_eq!(
+        reconcile::gone(socs, &without(|other| other == at, None)),
+        [at]
+    );
+    for unread in [
+        "/sys/bus/pci/devices".to_owned(),
+        format!("/sys/bus/pci/devices/{at}"),
+    ] {
+        let node = without(|other| other == at, Some(&unread));
+        assert_eq!(reconcile::gone(socs, &node), [], "{unread}");
+    }
+    assert_eq!(reconcile::gone(socs, &without(|_| true, None)), []);
+    // Another machine's part of it says nothing.
+    let elsewhere = Some("/sys/bus/pci/devices/0007:01:00.0");
+    let node = without(|other| other == at, elsewhere);
+    assert_eq!(reconcile::gone(socs, &node), [at]);
+}
+
+/// What failed after it was begun is remembered as written, but where what stood before is seen.
+#[test]
+fn a_step_that_was_begun_is_remembered_unless_all_is_as_before() {
+    let mut declared = quickstart();
+    declared.policies[0].spec = persistent();
+    let case = Case::of(declared, two_ultras("lab"));
+    let (plan, node) = (case.plan, case.snapshot);
+    let steps: Vec<_> = (plan.nodes[0].steps.iter())
+        .filter(|step| {
+            step.action.ledger_target().is_some()
+                && !matches!(step.action, Action::AssignEntry { .. })
+        })
+        .collect();
+    assert!(steps.len() > 3, "{}", steps.len());
+    for step in steps {
+        let begun = |node: &HardwareSnapshot| {
+            let ledger = reconcile::ledger::begun(&node.ledger, step, node);
+            ledger != node.ledger
+        };
+        let asked = matches!(step.action, Action::RequestMdp { .. });
+        assert_eq!(begun(&node), asked, "{}", step.id);
+        let mut lost = node.clone();
+        for function in &mut lost.functions {
+            function.acs = Fact::unknown(Unknown::ReadFailed, "config");
+        }
+        let settings = &mut lost.settings;
+        for fact in settings
+            .driver
+            .values_mut()
+            .chain(settings.sysctl.values_mut())
+        {
+            *fact = Fact::unknown(Unknown::ReadFailed, "setting");
+        }
+        for kept in settings.kept.values_mut() {
+            *kept = Fact::unknown(Unknown::ReadFailed, "file");
+        }
+        assert!(begun(&lost), "{}", step.id);
     }
 }

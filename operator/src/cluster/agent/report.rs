@@ -1,12 +1,15 @@
 //! What an agent says of its node: the snapshot, what differs from what was left there, and how far its grant came.
+use std::collections::BTreeSet;
+
 use crd::{
     id::PciAddress,
     journal::{Event, Record},
     kind::{CardNodeStatus, GrantProgress, GrantState, LastStep, NodeCounts, SocsHeld},
     snapshot::{HardwareSnapshot, HolderKind, LedgerTarget, SocStatus},
+    step::ACS_REDIRECT_MASK,
 };
 use machine::Timestamp;
-use reconcile::{drift, judge};
+use reconcile::{drift, judge, topology::Topology};
 
 use crate::cluster::{
     condition::{self, About, Said, Standing, said, shortened},
@@ -192,19 +195,13 @@ fn words(seen: &Seen<'_>, drifts: &[String], unsaid: Option<&str>) -> Vec<Said> 
             },
         ),
     });
-    let relaxed = seen
-        .snapshot
-        .ledger
-        .entries
-        .iter()
-        .filter(|entry| matches!(entry.target, LedgerTarget::Acs { .. }))
-        .count();
+    let relaxed = relaxed(seen.snapshot);
     words.push(if relaxed == 0 {
         said(
             About::IsolationReduced,
             false,
             "Isolated",
-            "no port is relaxed by us",
+            "no port is relaxed by us, nor for a set of ours",
         )
     } else {
         said(
@@ -215,6 +212,29 @@ fn words(seen: &Seen<'_>, drifts: &[String], unsaid: Option<&str>) -> Vec<Said> 
         )
     });
     words
+}
+
+/// Ports that are relaxed: what the ledger is to put back, and what sets of ours rely on, whoever relaxed it.
+fn relaxed(snapshot: &HardwareSnapshot) -> usize {
+    let ours = snapshot
+        .ledger
+        .entries
+        .iter()
+        .filter_map(|entry| match &entry.target {
+            LedgerTarget::Acs { port, .. } => Some(*port),
+            _ => None,
+        });
+    let topology = Topology::of(snapshot);
+    let mut ports: BTreeSet<PciAddress> = ours.collect();
+    for set in &snapshot.ledger.groups {
+        let members: Vec<PciAddress> = set.members.iter().map(|member| member.address).collect();
+        let words = topology.words(&members);
+        let relaxed = words
+            .iter()
+            .filter(|(_, word)| word.0 & ACS_REDIRECT_MASK == 0);
+        ports.extend(relaxed.map(|(port, _)| *port));
+    }
+    ports.len()
 }
 
 fn standing(seen: &Seen<'_>, unsaid: Option<&str>) -> (Standing, &'static str, String) {

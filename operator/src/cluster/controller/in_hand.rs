@@ -42,6 +42,15 @@ pub fn works(world: &World, name: &NodeName) -> bool {
     goes_on || is_ending(world, name)
 }
 
+/// Whether a node has a grant of which its agent has not said a word.
+pub fn is_untaken(world: &World, name: &NodeName) -> bool {
+    let card_node = world.card_nodes.get(name);
+    let grant = card_node.and_then(|card_node| card_node.spec.grant.as_ref());
+    let status = card_node.and_then(|card_node| card_node.status.as_ref());
+    let said = status.and_then(|status| status.grant.as_ref());
+    grant.is_some_and(|grant| !said.is_some_and(|said| is_of(said, grant)))
+}
+
 /// A grant that is taken back, of which its agent has a step in hand.
 enum TakenBack<'a> {
     /// It is there still.

@@ -70,10 +70,25 @@ fn keeps(world: &World, survey: &Survey, policy: &Arc<CardPolicy>) -> bool {
         return false;
     }
     let left = left(world, survey, policy);
+    let over = world.now >= until(policy);
     if left.reached.is_empty() {
-        return !left.unreached.is_empty() && world.now < until(policy);
+        return !left.unreached.is_empty() && !over;
     }
-    true
+    // Whose turn does not come, because one that cannot be reached is at work, is no sooner put back for being waited for.
+    let waits = || left.reached.iter().all(|name| !in_hand::works(world, name));
+    let held = || {
+        let mut nodes = world.card_nodes.keys();
+        nodes.any(|name| in_hand::works(world, name) && unheard(world, policy, name).is_some())
+    };
+    !(over && waits() && held())
+}
+
+/// Why nothing is to be expected of a node's agent for now: its Node is not there to work on, or what was granted to it was not
+/// taken up in all the time that a policy gives.
+fn unheard(world: &World, policy: &CardPolicy, name: &NodeName) -> Option<String> {
+    let silent = || world.now >= until(policy) && in_hand::is_untaken(world, name);
+    let why = || "its agent has not taken up what was granted to it".to_owned();
+    world.away(name).or_else(|| silent().then(why))
 }
 
 /// When nodes that cannot be reached are waited for no longer.
@@ -106,7 +121,7 @@ pub fn left<'a>(world: &'a World, survey: &'a Survey, policy: &CardPolicy) -> Le
         if !is_left {
             continue;
         }
-        match known.unread.or_else(|| world.away(name)) {
+        match known.unread.or_else(|| unheard(world, policy, name)) {
             Some(why) => left.unreached.push((name, why)),
             None => left.reached.push(name),
         }

@@ -11,7 +11,8 @@ use super::{
 };
 
 /// Where nodes may stand, as a label says it.
-pub const STANDS: [&str; 10] = [
+pub const STANDS: [&str; 11] = [
+    SILENT,
     "converged",
     "working",
     "begins",
@@ -23,6 +24,9 @@ pub const STANDS: [&str; 10] = [
     "failed",
     "stopped",
 ];
+
+/// Where a node stands of which nothing is known yet: it is in nobody's rollout.
+const SILENT: &str = "silent";
 
 /// Something that is so since a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +66,11 @@ pub fn measures(world: &World, survey: &Survey, course: &Course) -> Measures {
     for stand in course.stands.values() {
         *nodes.entry(word(stand)).or_default() += 1;
     }
+    let silent = world.card_nodes.iter().filter(|(name, card_node)| {
+        let reported = (card_node.status.as_ref()).is_some_and(|status| status.snapshot.is_some());
+        !reported && world.nodes.contains_key(*name) && !course.stands.contains_key(*name)
+    });
+    nodes.insert(SILENT, i64::try_from(silent.count()).unwrap_or(i64::MAX));
     let busy = || survey.sheets.values().filter(|sheet| sheet.steps > 0);
     let sum =
         |of: fn(&Summary) -> u32| -> i64 { busy().map(|sheet| i64::from(of(&sheet.counts))).sum() };
@@ -156,7 +165,7 @@ mod tests {
             Stand::Failed(why()),
             Stand::Stopped(why()),
         ];
-        let words: BTreeSet<&str> = stands.iter().map(word).collect();
-        assert_eq!(words, BTreeSet::from(STANDS));
+        let words = stands.iter().map(word).chain([SILENT]);
+        assert_eq!(words.collect::<BTreeSet<&str>>(), BTreeSet::from(STANDS));
     }
 }

@@ -205,10 +205,7 @@ pub fn told<'a>(lines: impl Iterator<Item = &'a ReportLine>) -> Vec<ReportLine> 
 fn is_told(line: &ReportLine) -> bool {
     is_in_the_way(line)
         || line.kind == ReportKind::Drift
-        || matches!(
-            line.reason,
-            ReportReason::IsolationReduced | ReportReason::HeldByForeign
-        )
+        || line.reason == ReportReason::HeldByForeign
 }
 
 /// A line without the functions that it is about: its sentence names what counts.

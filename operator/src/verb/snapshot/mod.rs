@@ -47,7 +47,8 @@ fn record(
     let pseudonyms = pseudonyms(args)?;
     let taken = recorded::now();
     let mut snapshots = Vec::new();
-    for seen in probe::look(&args.place, environment, console)? {
+    for mut seen in probe::look(&args.place, environment, console)? {
+        seen.metadata.labels.extend(args.label.iter().cloned());
         let plain = HardwareSnapshot {
             readings: None,
             ..view::in_order(&seen)

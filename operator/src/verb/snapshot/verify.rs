@@ -69,14 +69,15 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// What a problem leads to: what is no longer so is stale, and what is wrong is wrong input. A warning is told: with what it
-/// warns of the file is taken everywhere.
+/// What a problem leads to: what is no longer so is stale, and what is wrong is wrong input. A warning is told and leads to
+/// nothing, but for the one that the file cannot be verified at all.
 fn outcome(problem: &Diagnostic) -> Exit {
     if [catalog::SNAPSHOT_EDITED.id, catalog::SNAPSHOT_EXPIRED.id].contains(&problem.id()) {
         Exit::Stale
     } else if problem.id() == catalog::UNREADABLE_SOURCE.id {
         Exit::Missing
-    } else if problem.severity == Severity::Warning {
+    } else if problem.severity == Severity::Warning && problem.id() != catalog::SNAPSHOT_UNSEALED.id
+    {
         Exit::Ok
     } else {
         Exit::Input

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crd::kind::GrantState;
 use serde_json::json;
 
-use super::{Hand, automatic};
+use super::{Hand, automatic, hand::MANUAL};
 
 /// These nodes as the policy declares them, on each something that is to be put back; and then all is deleted.
 fn deleted(nodes: &[&str], timeout: Option<u32>) -> Hand {
@@ -167,4 +167,79 @@ fn the_annotation_lets_it_go_at_once() {
     );
     hand.releases();
     assert_eq!(hand.turn(), ["release policy"]);
+}
+
+/// One whose agent is dead is no sooner heard of than one whose Node is away, and nobody waits behind it for ever.
+#[test]
+fn an_agent_that_takes_nothing_up_is_waited_for_so_long() {
+    let mut hand = deleted(&["n1"], Some(60));
+    hand.turn();
+    assert_eq!(hand.grants(), ["n1"]);
+    hand.turn();
+    hand.later(Duration::from_secs(59));
+    for _ in 0..3 {
+        assert!(!hand.turn().contains(&"release policy".to_owned()));
+    }
+    hand.later(Duration::from_secs(1));
+    let turned: Vec<String> = (0..3).flat_map(|_| hand.turn()).collect();
+    assert!(turned.contains(&"release policy".to_owned()), "{turned:?}");
+}
+
+#[test]
+fn whose_turn_does_not_come_is_not_waited_for_longer_than_whom_it_waits_for() {
+    let mut hand = deleted(&["n1", "n2"], Some(60));
+    hand.turn();
+    assert_eq!(hand.grants(), ["n1"]);
+    hand.turn();
+    hand.comes_on("n1");
+    hand.turn();
+    hand.readiness("n1", "Unknown");
+    for _ in 0..3 {
+        assert!(!hand.turn().contains(&"release policy".to_owned()));
+    }
+    let said = hand.policy_says();
+    let who = "next: n2; at work before: n1 (its Node is not ready";
+    assert!(said.contains(who), "{said}");
+    hand.later(Duration::from_secs(60));
+    let turned: Vec<String> = (0..3).flat_map(|_| hand.turn()).collect();
+    assert!(turned.contains(&"release policy".to_owned()), "{turned:?}");
+    // While the one at work can be reached, all are waited for.
+    let mut hand = deleted(&["n1", "n2"], Some(60));
+    hand.turn();
+    assert_eq!(hand.grants(), ["n1"]);
+    hand.turn();
+    hand.comes_on("n1");
+    hand.later(Duration::from_secs(60));
+    for _ in 0..3 {
+        assert!(!hand.turn().contains(&"release policy".to_owned()));
+    }
+}
+
+/// As long as ports are relaxed it is said so, whether or not anything can be done about it, and no sooner.
+#[test]
+fn isolation_is_told_as_the_agents_tell_it() {
+    let mut hand = Hand::new(&MANUAL());
+    hand.node("n1");
+    hand.turn();
+    hand.reports("n1");
+    for _ in 0..3 {
+        hand.turn();
+    }
+    let before = hand.policy_is("IsolationReduced");
+    assert_eq!(
+        before, "False Isolated: no port is relaxed",
+        "what is only planned"
+    );
+    let mut hand = deleted(&["n1"], None);
+    let relaxed = "ACS is relaxed on 4 ports, so that SoCs reach each other directly";
+    hand.says_of("n1", "IsolationReduced", ("True", "AcsRelaxed", relaxed));
+    hand.readiness("n1", "Unknown");
+    for _ in 0..3 {
+        hand.turn();
+    }
+    let said = hand.policy_is("IsolationReduced");
+    assert!(
+        said.starts_with("True AcsRelaxed: n1: ACS is relaxed on "),
+        "{said}"
+    );
 }

@@ -2,7 +2,9 @@
 //! says it of rollouts, `leaving` of policies that are being deleted, `draining` who stands in their way, `observed` what
 //! is only observed, `unread` which
 //! objects are not understood.
+mod applying;
 mod draining;
+mod isolation;
 mod leaving;
 mod observed;
 mod rollout;
@@ -14,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crd::{
     id::{Digest, NodeName, ObjectRef},
     kind::{CardPolicy, CardPolicyStatus, P2PGroup, P2PGroupStatus},
-    plan::{ReportKind, ReportLine, ReportReason},
+    plan::{ReportKind, ReportLine},
 };
 use kube_client::ResourceExt;
 
@@ -97,12 +99,7 @@ impl Seen<'_> {
             |line| line.kind == ReportKind::Drift,
             ("AsLeft", "every register and setting is as it was left"),
         ));
-        words.push(self.told(
-            About::IsolationReduced,
-            &nodes,
-            |line| line.reason == ReportReason::IsolationReduced,
-            ("Isolated", "no port is relaxed"),
-        ));
+        words.push(self.isolation(&nodes));
         let status = CardPolicyStatus {
             observed_generation: policy.metadata.generation,
             nodes: Some(count(nodes.len())),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Nodes that a sentence names.
-const NAMED: usize = 3;
+pub(super) const NAMED: usize = 3;
 /// The reason for what a policy holds back.
 pub const PAUSED: &str = "Paused";
 
@@ -59,27 +59,10 @@ impl Seen<'_> {
             let stands = |name: &&&NodeName| self.course.stands.get(**name).is_some_and(is);
             nodes.iter().filter(stands).copied().collect()
         };
-        let working = with(&|stand| {
-            matches!(stand, Stand::Working | Stand::Begins)
-                || (*stand == Stand::Queued && self.moves())
-        });
-        if !working.is_empty() {
-            let all = nodes.len();
-            let done = self.converged(object, nodes);
-            return (
-                Standing::Working,
-                "Applying".to_owned(),
-                [
-                    Some(format!("{done} of {all} nodes are as declared")),
-                    Some(format!("at work: {}", listed(&working))),
-                    self.ending(nodes),
-                    self.paused(nodes),
-                ]
-                .into_iter()
-                .flatten()
-                .collect::<Vec<_>>()
-                .join("; "),
-            );
+        let working = with(&|stand| matches!(stand, Stand::Working | Stand::Begins));
+        let next = with(&|stand| *stand == Stand::Queued && self.moves());
+        if !working.is_empty() || !next.is_empty() {
+            return self.applying(object, nodes, (&working, &next));
         }
         let silent: Vec<&NodeName> = nodes
             .iter()
@@ -97,7 +80,12 @@ impl Seen<'_> {
             } else {
                 Standing::Stalled
             };
-            return (standing, format!("{:?}", line.reason), sentence(line));
+            // What it is about may be there on each of several nodes.
+            let said = match &line.node {
+                Some(node) if nodes.len() > 1 => on(node, &sentence(line)),
+                Some(_) | None => sentence(line),
+            };
+            return (standing, format!("{:?}", line.reason), said);
         }
         for name in nodes {
             match self.course.stands.get(*name) {
@@ -153,11 +141,7 @@ impl Seen<'_> {
         }
         let queued = with(&|stand| *stand == Stand::Queued);
         if !queued.is_empty() {
-            return (
-                Standing::Working,
-                "Planning".to_owned(),
-                format!("a rollout is being opened for {}", listed(&queued)),
-            );
+            return self.queued(&queued);
         }
         if let Some(verdict) = self.only_observes(object, nodes) {
             return verdict;
@@ -206,7 +190,7 @@ impl Seen<'_> {
     }
 
     /// What is said of nodes whose agent ends a step of a grant that was taken back.
-    fn ending(&self, nodes: &[&NodeName]) -> Option<String> {
+    pub(super) fn ending(&self, nodes: &[&NodeName]) -> Option<String> {
         let ending = nodes.iter().filter(|name| is_ending(self.world, name));
         let ending: Vec<&NodeName> = ending.copied().collect();
         (!ending.is_empty()).then(|| {

@@ -116,6 +116,24 @@ impl Hand {
         });
     }
 
+    /// An agent says of its node how a condition stands.
+    pub fn says_of(
+        &mut self,
+        name: &str,
+        about: &str,
+        (status, reason, message): (&str, &str, &str),
+    ) {
+        let condition = serde_json::json!({
+            "type": about, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        });
+        self.change(name, |card_node| {
+            let status = card_node.status.get_or_insert_default();
+            let condition = serde_json::from_value(condition).unwrap();
+            status.conditions.push(condition);
+        });
+    }
+
     /// An agent keeps in its ledger the approval that it is asked to.
     pub fn keeps_approval(&mut self, name: &str) {
         self.change(name, |card_node| {
