@@ -46,7 +46,6 @@ pub fn run(
         };
         let name = plan.name_any();
         match standing(&plan, &args.digest) {
-            Before::Nothing => {}
             Before::All { by } => {
                 console.result(&format!(
                     "{name}: {} is approved already, with the whole rollout, by {by}\n",
@@ -66,7 +65,7 @@ pub fn run(
                     ),
                 ));
             }
-            Before::Another { .. } => {}
+            Before::Nothing | Before::Another { .. } => {}
         }
         let given = GivenApproval {
             digest: Digest(args.digest.clone()),

@@ -358,3 +358,32 @@ fn two_recordings_of_a_machine_are_each_verified() {
     let said = lab.plain(&both).expect(11).stdout;
     assert_eq!(said.matches("  whole").count(), 1, "{said}");
 }
+
+/// Policies select by labels that a machine does not know of itself.
+#[test]
+fn labels_of_a_node_are_recorded_as_they_are_given() {
+    let lab = Lab::new();
+    let record = [
+        "snapshot",
+        "--rack",
+        "rack.yaml",
+        "--label",
+        "tier=inference",
+        "--label",
+        "example.com/pool=",
+        "--out",
+        "one.yaml",
+    ];
+    lab.plain(&record).expect(0);
+    lab.plain(&["snapshot", "verify", "one.yaml"]).expect(0);
+    let recorded = fs::read_to_string(lab.path("one.yaml")).unwrap();
+    for line in ["tier: inference", "example.com/pool: ''"] {
+        assert!(recorded.contains(line), "{line}: {recorded}");
+    }
+    for wrong in ["tier", "=x", "tier=a b"] {
+        let said = lab
+            .plain(&["snapshot", "--rack", "rack.yaml", "--label", wrong])
+            .expect(64);
+        assert!(said.stderr.contains("tier=inference"), "{}", said.stderr);
+    }
+}

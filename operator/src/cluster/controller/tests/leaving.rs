@@ -200,7 +200,7 @@ fn whose_turn_does_not_come_is_not_waited_for_longer_than_whom_it_waits_for() {
     let said = hand.policy_says();
     let who = "next: n2; at work before: n1 (its Node is not ready";
     assert!(said.contains(who), "{said}");
-    hand.later(Duration::from_secs(60));
+    hand.later(Duration::from_mins(1));
     let turned: Vec<String> = (0..3).flat_map(|_| hand.turn()).collect();
     assert!(turned.contains(&"release policy".to_owned()), "{turned:?}");
     // While the one at work can be reached, all are waited for.
@@ -209,7 +209,7 @@ fn whose_turn_does_not_come_is_not_waited_for_longer_than_whom_it_waits_for() {
     assert_eq!(hand.grants(), ["n1"]);
     hand.turn();
     hand.comes_on("n1");
-    hand.later(Duration::from_secs(60));
+    hand.later(Duration::from_mins(1));
     for _ in 0..3 {
         assert!(!hand.turn().contains(&"release policy".to_owned()));
     }
@@ -242,4 +242,26 @@ fn isolation_is_told_as_the_agents_tell_it() {
         said.starts_with("True AcsRelaxed: n1: ACS is relaxed on "),
         "{said}"
     );
+}
+
+/// Steps that a policy asked for go no further once nobody does.
+#[test]
+fn what_nobody_declares_any_more_goes_no_further() {
+    for rule in ["Retain", "Revert"] {
+        let mut policy = automatic();
+        policy["deletionPolicy"]["rule"] = json!(rule);
+        let mut hand = Hand::at_work(&policy);
+        hand.ends("n1", GrantState::Working);
+        assert!(!hand.turn().contains(&"withdraw n1".to_owned()));
+        hand.deletes_all();
+        let turned: Vec<String> = (0..3).flat_map(|_| hand.turn()).collect();
+        assert!(turned.contains(&"withdraw n1".to_owned()), "{turned:?}");
+        assert!(
+            !turned.iter().any(|write| write.starts_with("open")),
+            "{turned:?}"
+        );
+        let told = hand.world.plans[0].status.as_ref().unwrap();
+        let why = told.nodes[0].why.as_deref().unwrap_or_default();
+        assert!(why.contains("no policy is for it any more"), "{why}");
+    }
 }
