@@ -276,6 +276,10 @@ impl RackServer {
             let before = live.faults.len();
             live.faults
                 .retain(|other| fault.is_some_and(|fault| fault != other));
+            let loses = |fault: &Fault| matches!(fault, Fault::LostOnceWritten(_));
+            if !live.faults.iter().any(loses) {
+                live.lost.clear();
+            }
             match fault {
                 Some(fault) if live.faults.len() == before => {
                     Err(self.no_such(format!("fault `{fault}`")))
