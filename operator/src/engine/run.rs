@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
-    id::{BootId, NodeName, PciAddress},
+    id::{BootId, NodeName},
     journal::{Event, RunOutcome},
     kind::FailurePolicy,
     plan::{NodePlan, Plan},
@@ -179,9 +179,15 @@ impl Engine<'_> {
             digest: plan.digest.clone(),
         })?;
         let mut done: Vec<undo::Done<'_>> = Vec::new();
+        // Whom a reset of this run may throw off the bus: itself, or one beside it.
+        let mut there: Vec<SocIdentity> = snapshot
+            .socs
+            .iter()
+            .map(reconcile::topology::identity)
+            .collect();
         let mut touched = 0;
         let mut outcome = RunOutcome::Converged;
-        for step in steps {
+        for &step in &steps {
             if self.stop.asked().is_some() {
                 journal.end(RunOutcome::Interrupted)?;
                 return Ok(Ran::Ended {
@@ -189,6 +195,11 @@ impl Engine<'_> {
                     exit: Exit::Partial,
                     why: "stopped between two steps; run again to go on".to_owned(),
                 });
+            }
+            if !undo::resets(step).is_empty()
+                && let Some(why) = self.gone(node, &done, &there)?
+            {
+                return self.after_failure(node, &mut journal, plan, &done, (step, why, None));
             }
             let before = crate::state::ledger::read(&folder)?;
             match self.step(node, &mut journal, step, begun)? {
@@ -206,14 +217,8 @@ impl Engine<'_> {
                     });
                 }
                 Stepped::Void { expected, found } => {
-                    let gone = self.gone(node, &done)?;
-                    if !gone.is_empty() {
-                        // Planned again without it, the next one would be reset, and nobody would hear of this one.
-                        let gone = gone.iter().map(ToString::to_string).collect::<Vec<_>>();
-                        let why = format!(
-                            "{} fell off the bus after this run reset it; look at the card and its slot, then boot the machine with its power off in between",
-                            gone.join(", ")
-                        );
+                    // Planned again without it, the next one would be reset, and nobody would hear of this one.
+                    if let Some(why) = self.gone(node, &done, &there)? {
                         return self.after_failure(
                             node,
                             &mut journal,
@@ -248,12 +253,18 @@ impl Engine<'_> {
                         done.push(undo::Done::new(step, before));
                     }
                     if self.sets_aside(step, &why, exit) {
+                        // It is told once.
+                        let awaited = undo::awaited(step);
+                        there.retain(|soc| !awaited.contains(soc));
                         outcome = RunOutcome::Replanned;
                         continue;
                     }
                     return self.after_failure(node, &mut journal, plan, &done, (step, why, exit));
                 }
             }
+        }
+        if let (Some(last), Some(why)) = (steps.last(), self.gone(node, &done, &there)?) {
+            return self.after_failure(node, &mut journal, plan, &done, (last, why, None));
         }
         journal.end(outcome)?;
         Ok(Ran::All { steps: touched })
@@ -265,17 +276,25 @@ impl Engine<'_> {
         Ok(now.boot_id.get().is_some_and(|now| now != begun_in))
     }
 
-    /// Of the SoCs that this run reset, those that are off the bus by now.
-    fn gone(&self, node: &Node, done: &[undo::Done<'_>]) -> Result<Vec<PciAddress>, Failure> {
-        let socs: Vec<&SocIdentity> = done
-            .iter()
-            .flat_map(|done| undo::resets(done.step))
-            .collect();
-        if socs.is_empty() {
-            return Ok(Vec::new());
+    /// What is said of SoCs that are off the bus by now and were there when this run began, where it has reset any.
+    fn gone(
+        &self,
+        node: &Node,
+        done: &[undo::Done<'_>],
+        there: &[SocIdentity],
+    ) -> Result<Option<String>, Failure> {
+        if done.iter().all(|done| undo::resets(done.step).is_empty()) {
+            return Ok(None);
         }
         let now = observe::node(self.room, node, &self.surroundings())?;
-        Ok(reconcile::gone(socs, &now))
+        let gone = reconcile::gone(there, &now);
+        let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+        Ok((!gone.is_empty()).then(|| {
+            format!(
+                "{} fell off the bus since this run began to reset; look at the card and its slot, then boot the machine with its power off in between",
+                gone.join(", ")
+            )
+        }))
     }
 
     fn after_failure(

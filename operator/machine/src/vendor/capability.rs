@@ -30,8 +30,13 @@ pub(super) fn partitioned(line: &str) -> Option<bool> {
 /// A capability's name and whether a SoC has it; none for a word that is no name with a sign.
 fn signed(word: &str) -> Option<(&str, bool)> {
     let name = word.strip_suffix(['+', '-'])?;
+    // What has it in its name may be it, in another spelling or run together with the one before.
+    let may_be = name != PARTITIONING && name.to_ascii_uppercase().contains(PARTITIONING);
     let whole = name.starts_with(|sign: char| sign.is_ascii_alphabetic())
-        && !name.ends_with(['+', '-'])
-        && name.bytes().all(|sign| sign.is_ascii_graphic());
+        && !name.ends_with('-')
+        && !may_be
+        && name
+            .bytes()
+            .all(|sign| sign.is_ascii_graphic() && sign != b'+');
     whole.then(|| (name, word.ends_with('+')))
 }

@@ -4,18 +4,15 @@
 use super::log::{before_log, is_log, without_escapes};
 
 /// Words by which a tool says that something did not work.
-const COMPLAINTS: [&str; 11] = [
+const COMPLAINTS: [&str; 8] = [
     "cannot",
-    "corrupt",
     "denied",
     "differ",
-    "instead of",
     "invalid",
     "no such",
     "refused",
     "timed out",
     "unable",
-    "wrong",
 ];
 /// Beginnings of words that are counted too: `Errors: 0` says that nothing went wrong.
 const COUNTED: [&str; 3] = ["error", "fail", "mismatch"];
@@ -33,11 +30,41 @@ fn complains(line: &str) -> bool {
     if COMPLAINTS.iter().any(|word| line.contains(word)) {
         return true;
     }
-    let words: Vec<&str> = line
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty() && !matches!(*word, "count" | "cnt" | "rate"))
+    let words: Vec<&str> = words_of(line)
+        .into_iter()
+        .filter(|word| !matches!(*word, "count" | "cnt" | "rate"))
         .collect();
     (0..words.len()).any(|at| is_counted(words[at]) && !counts_nothing(&words, at))
+        || is_of_wrong_data(line, &words)
+}
+
+/// Words and numbers of a line, a comma or a semicolon between as a word of its own: what stands behind one is about something
+/// else.
+pub(super) fn words_of(line: &str) -> Vec<&str> {
+    let ends = |sign: char| sign == ',' || sign == ';';
+    let mut words = Vec::new();
+    for (at, part) in line.split(ends).enumerate() {
+        if at > 0 {
+            words.push(",");
+        }
+        let plain = part
+            .split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '.')
+            .map(|word| word.trim_matches('.'));
+        words.extend(plain.filter(|word| !word.is_empty()));
+    }
+    words
+}
+
+/// `got the wrong data`, `read 0xff instead of 0x11`; not where the line itself says that there was none of it.
+fn is_of_wrong_data(line: &str, words: &[&str]) -> bool {
+    let any = |of: &[&str]| words.iter().any(|word| of.contains(word));
+    let wrong = words
+        .iter()
+        .any(|word| *word == "wrong" || word.starts_with("corrupt"));
+    let other = line.contains("instead of") && any(&["read", "got", "found", "received"]);
+    let fine =
+        any(&["pass", "passed", "ok", "success"]) || words.iter().any(|word| is_nothing(word));
+    (wrong || other) && !fine
 }
 
 fn is_counted(word: &str) -> bool {
@@ -80,6 +107,12 @@ mod tests {
             ("10 errors\n", Some("10 errors")),
             ("Output mismatches: 0\nno mismatch\n", None),
             ("pass=0 fail=10\n", Some("pass=0 fail=10")),
+            ("0 failures, 10 passed\nno corruption found\n", None),
+            (
+                "Using default batch size 1 instead of 4\nData corruption check: passed\nwrong data: 0\n0 corrupt blocks\n",
+                None,
+            ),
+            ("3 corrupt blocks\n", Some("3 corrupt blocks")),
             ("got the wrong data\n", Some("got the wrong data")),
             (
                 "read 0xff instead of 0x11\n",

@@ -161,6 +161,11 @@ impl Device {
             }
             return;
         }
+        // A list ends with a sign: what does not is a heading, and so is a line of dashes.
+        let rest = line.trim();
+        if !rest.ends_with(['+', '-']) || rest.len() > 1 && rest.bytes().all(|sign| sign == b'-') {
+            return;
+        }
         for (key, value) in &mut self.fields {
             if is_alike(key, CAPABILITIES) && value != TWO {
                 value.push(BREAK);

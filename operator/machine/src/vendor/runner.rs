@@ -6,7 +6,7 @@
 use std::{convert::Infallible, str::FromStr};
 
 use super::{
-    complaint::{complaint, counts_nothing, is_nothing},
+    complaint::{complaint, counts_nothing, is_nothing, words_of},
     log::without_escapes,
 };
 
@@ -148,12 +148,7 @@ fn validation(text: &str) -> (Validation, Option<String>) {
             continue;
         }
         let (before, own) = said(&lower);
-        let words: Vec<&str> = own
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
-            .map(|word| word.trim_matches('.'))
-            .filter(|word| !word.is_empty())
-            .collect();
-        let words = without_nothings(&words);
+        let words = without_nothings(&words_of(own));
         let about = |word: &&str| ["validation", "validated"].contains(word);
         let counts: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
         let all_of_them = match counts.as_slice() {
@@ -193,7 +188,7 @@ fn without_nothings<'a>(words: &[&'a str]) -> Vec<&'a str> {
         let before = at.checked_sub(1).is_some_and(none);
         none(at) || (before || none(at + 1)) && (is_nothing(words[at]) || words[at] == "max")
     };
-    let kept = words.iter().enumerate().filter(|(at, _)| !goes(*at));
+    let kept = (words.iter().enumerate()).filter(|(at, word)| **word != "," && !goes(*at));
     kept.map(|(_, word)| *word).collect()
 }
 

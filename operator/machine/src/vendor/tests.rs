@@ -156,9 +156,13 @@ QID 1
             &["0 ? None Some(false) None None"],
         ),
         (
-            "another word that ends in MDP+",
-            "QID 0\n\tDevice Capabilities: XMDP+\n",
-            &["0 ? None Some(false) None None"],
+            "words that may be MDP+ in another spelling, or run together with the one before",
+            "QID 0\n\tDevice Capabilities: XMDP+\nQID 1\n\tDevice Capabilities: HybridBoot+MDP+\nQID 2\n\tDevice Capabilities: hybridboot+ mdp+\n",
+            &[
+                "0 ? None None None None",
+                "1 ? None None None None",
+                "2 ? None None None None",
+            ],
         ),
         (
             "a log line into the middle of a line",
@@ -218,8 +222,9 @@ QID 1
         ),
         (
             "other values over two lines are none; a heading is nobody's",
-            "QID 0\n\tStatus:Ready\n\tNsp Total:1\n6\n\tDram Total:32692\n\t\tMB\nQID 1\n\tStatus:Ready\n\tNsp Total:16\n\tPerformance\n\tDram Total:32692 MB\n\n",
+            "QID 2\n\tDevice Capabilities: HybridBoot+ MDP+\nPerformance\n----------\n\tNsp Total:16\nQID 0\n\tStatus:Ready\n\tNsp Total:1\n6\n\tDram Total:32692\n\t\tMB\nQID 1\n\tStatus:Ready\n\tNsp Total:16\n\tPerformance\n\tDram Total:32692 MB\n\n",
             &[
+                "2 ? None Some(true) Some(16) None",
                 "0 ? Some(Ready) None None None",
                 "1 ? Some(Ready) None Some(16) Some(32692)",
             ],
