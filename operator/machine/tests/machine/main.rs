@@ -30,3 +30,4 @@ mod steps;
 mod tools;
 mod tree;
 mod verbs;
+mod writes;
