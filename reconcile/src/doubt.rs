@@ -40,7 +40,7 @@ fn unread_where(
 }
 
 /// Those of these SoCs that are off the bus, as far as it was read: nothing is wired where they were.
-pub fn gone<'a>(
+pub(crate) fn gone<'a>(
     socs: impl IntoIterator<Item = &'a SocIdentity>,
     snapshot: &HardwareSnapshot,
 ) -> Vec<PciAddress> {

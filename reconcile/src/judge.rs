@@ -9,7 +9,7 @@ use crd::{
     step::{Action, Precondition, Step, Subject},
 };
 
-use crate::topology;
+use crate::{lost, topology};
 
 /// Judges a step just before it acts.
 ///
@@ -17,7 +17,8 @@ use crate::topology;
 /// or an untaint, is never `Done`: it has ended when its effect returned); else `Ready` when all that it expects is
 /// there; else `Void` with the first expectation that is false.
 pub fn judge(step: &Step, snapshot: &HardwareSnapshot) -> Judgement {
-    if let Some(void) = foreign_on_drain(step, snapshot).or_else(|| second_owner(step, snapshot)) {
+    let void = foreign_on_drain(step, snapshot).or_else(|| second_owner(step, snapshot));
+    if let Some(void) = void.or_else(|| lost::held_back(step, snapshot)) {
         return void;
     }
     let visible = !step.leaves.is_empty() || matches!(step.action, Action::AssignGroup { .. });

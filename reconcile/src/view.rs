@@ -130,6 +130,7 @@ pub fn in_order(snapshot: &HardwareSnapshot) -> HardwareSnapshot {
         .sort_by(|a, b| a.target.cmp(&b.target));
     ordered.ledger.identities.sort();
     ordered.ledger.groups.sort_by(|a, b| a.group.cmp(&b.group));
+    ordered.ledger.lost.sort();
     ordered
 }
 

@@ -32,6 +32,20 @@ pub struct Ledger {
     /// The boot on which we started qmonitor. Nothing stops it again: whoever removes the rest is told that it runs on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub qmonitor_started: Option<BootId>,
+    /// SoCs that left the bus while we reset SoCs of this machine, ordered by address: as long as one of them is away, and the
+    /// machine has not booted, no other is reset.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostSoc>,
+}
+
+/// A SoC that left the bus while we reset SoCs of its machine: itself, or one beside it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LostSoc {
+    /// Which, as it was known before.
+    pub soc: SocIdentity,
+    /// The boot in which it went.
+    pub boot_id: BootId,
 }
 
 /// One register or setting that we changed.

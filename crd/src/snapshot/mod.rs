@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 pub use command_line::parameters;
 pub use gaps::{Above, Gap, gaps};
 pub use host::{Host, Lockdown, PortOwner, Settings, Toolchain, Tools, WorkerToolchain};
-pub use ledger::{GroupRecord, Ledger, LedgerEntry, LedgerTarget, SocIdentity, Verification};
+pub use ledger::{
+    GroupRecord, Ledger, LedgerEntry, LedgerTarget, LostSoc, SocIdentity, Verification,
+};
 pub use occupancy::{Holder, HolderKind, PodName, PresentProgram, PresentWorker, WorkerState};
 pub use pci::{Acs, BAR4, Bar, Link, PciFunction, PortKind, hands_on};
 pub use prerequisites::{

@@ -2,7 +2,8 @@
 //!
 //! `observe` looks, `approve` asks, `run` carries out a node's steps through `step`, `undo` compensates, `build` compiles,
 //! `failed_builds` goes on without a program, `failed_steps` without what a step failed on, `granted` carries out what a controller decided, `in_hand` tells others of
-//! the step at work, `recover` closes what a crash left open, `journaled` writes the journal, `interrupt` listens for Ctrl-C.
+//! the step at work, `watch` of SoCs that leave the bus, `recover` closes what a crash left open, `journaled` writes the journal,
+//! `interrupt` listens for Ctrl-C.
 pub mod approve;
 pub mod beside;
 mod build;
@@ -19,6 +20,7 @@ mod run;
 mod step;
 
 mod undo;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -310,12 +312,9 @@ impl Engine<'_> {
             let Some(boot_id) = before.boot_id.get().cloned() else {
                 return Err(boot_unknown(node));
             };
-            recover::wait_for_resets(
-                &node.machine,
-                &journal.begun_by_last_run(&boot_id),
-                self.console,
-            );
-            let mut snapshot = observe::node(self.room, node, &around)?;
+            let begun = journal.begun_by_last_run(&boot_id);
+            recover::wait_for_resets(&node.machine, &begun, self.console);
+            let mut snapshot = watch::after_crash(self, node, &begun)?;
             let mut journal = Journaled::new(&node.machine, journal, boot_id);
             let said = recover::close(&mut journal, &mut snapshot, |snapshot| {
                 keep(self.room, node, snapshot)

@@ -6,12 +6,18 @@ use crd::{
     journal::{Event, RunOutcome},
     kind::FailurePolicy,
     plan::{NodePlan, Plan},
-    snapshot::SocIdentity,
     step::{Action, Step},
 };
 use reconcile::rollout::{self, Next, Progress};
 
-use super::{Engine, boot_unknown, journaled::Journaled, observe, step::Stepped, undo};
+use super::{
+    Engine, boot_unknown,
+    journaled::Journaled,
+    observe,
+    step::Stepped,
+    undo,
+    watch::{self, Watch},
+};
 use crate::{exit::Exit, failure::Failure, room::Node, state::Journal};
 
 /// How a plan's run ended.
@@ -179,12 +185,7 @@ impl Engine<'_> {
             digest: plan.digest.clone(),
         })?;
         let mut done: Vec<undo::Done<'_>> = Vec::new();
-        // Whom a reset of this run may throw off the bus: itself, or one beside it.
-        let mut there: Vec<SocIdentity> = snapshot
-            .socs
-            .iter()
-            .map(reconcile::topology::identity)
-            .collect();
+        let mut watch = Watch::begin(self, node, &snapshot)?;
         let mut touched = 0;
         let mut outcome = RunOutcome::Converged;
         for &step in &steps {
@@ -196,8 +197,8 @@ impl Engine<'_> {
                     why: "stopped between two steps; run again to go on".to_owned(),
                 });
             }
-            if !undo::resets(step).is_empty()
-                && let Some(why) = self.gone(node, &done, &there)?
+            if watch.is_next_reset(step)
+                && let Some(why) = watch::said(&watch.gone(self, node)?, None)
             {
                 return self.after_failure(node, &mut journal, plan, &done, (step, why, None));
             }
@@ -218,14 +219,9 @@ impl Engine<'_> {
                 }
                 Stepped::Void { expected, found } => {
                     // Planned again without it, the next one would be reset, and nobody would hear of this one.
-                    if let Some(why) = self.gone(node, &done, &there)? {
-                        return self.after_failure(
-                            node,
-                            &mut journal,
-                            plan,
-                            &done,
-                            (step, why, None),
-                        );
+                    if let Some(why) = watch::said(&watch.gone(self, node)?, None) {
+                        let failed = (step, why, None);
+                        return self.after_failure(node, &mut journal, plan, &done, failed);
                     }
                     journal.end(RunOutcome::Replanned)?;
                     return Ok(Ran::Void {
@@ -248,14 +244,13 @@ impl Engine<'_> {
                     });
                 }
                 Stepped::Failed { why, exit } => {
+                    let gone = watch.gone(self, node)?;
+                    let why = watch::said(&gone, Some(&why)).unwrap_or(why);
                     // What it may have written is undone with the others.
                     if crate::state::ledger::read(&folder)? != before {
                         done.push(undo::Done::new(step, before));
                     }
                     if self.sets_aside(step, &why, exit) {
-                        // It is told once.
-                        let awaited = undo::awaited(step);
-                        there.retain(|soc| !awaited.contains(soc));
                         outcome = RunOutcome::Replanned;
                         continue;
                     }
@@ -263,7 +258,8 @@ impl Engine<'_> {
                 }
             }
         }
-        if let (Some(last), Some(why)) = (steps.last(), self.gone(node, &done, &there)?) {
+        let gone = watch::said(&watch.gone(self, node)?, None);
+        if let (Some(last), Some(why)) = (steps.last(), gone) {
             return self.after_failure(node, &mut journal, plan, &done, (last, why, None));
         }
         journal.end(outcome)?;
@@ -274,27 +270,6 @@ impl Engine<'_> {
     fn has_booted(&self, node: &Node, begun_in: &BootId) -> Result<bool, Failure> {
         let now = observe::node(self.room, node, &self.surroundings())?;
         Ok(now.boot_id.get().is_some_and(|now| now != begun_in))
-    }
-
-    /// What is said of SoCs that are off the bus by now and were there when this run began, where it has reset any.
-    fn gone(
-        &self,
-        node: &Node,
-        done: &[undo::Done<'_>],
-        there: &[SocIdentity],
-    ) -> Result<Option<String>, Failure> {
-        if done.iter().all(|done| undo::resets(done.step).is_empty()) {
-            return Ok(None);
-        }
-        let now = observe::node(self.room, node, &self.surroundings())?;
-        let gone = reconcile::gone(there, &now);
-        let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
-        Ok((!gone.is_empty()).then(|| {
-            format!(
-                "{} fell off the bus since this run began to reset; look at the card and its slot, then boot the machine with its power off in between",
-                gone.join(", ")
-            )
-        }))
     }
 
     fn after_failure(

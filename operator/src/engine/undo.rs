@@ -83,14 +83,6 @@ pub(super) fn resets(step: &Step) -> &[SocIdentity] {
     }
 }
 
-/// SoCs that a step resets or waits for.
-pub(super) fn awaited(step: &Step) -> &[SocIdentity] {
-    match &step.action {
-        Action::WaitReady { socs, .. } | Action::VerifyMdp { socs, .. } => socs,
-        _ => resets(step),
-    }
-}
-
 impl Engine<'_> {
     /// Undoes what this run did, last first; returns what could not be undone, each with why.
     /// `failed` is the step that may have touched something before it failed.

@@ -25,6 +25,7 @@ mod lacking;
 mod left_alone;
 mod listening;
 mod looking;
+mod lost;
 mod news;
 mod no_files;
 mod notified;

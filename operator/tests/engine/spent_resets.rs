@@ -108,39 +108,6 @@ fn a_reset_that_hangs_happens_once_and_the_rest_follows() {
     the_rest_is_partitioned(&lab);
 }
 
-/// A SoC that falls off the bus in its reset is waited for a minute, not for the quarter of an hour that one may take to boot.
-#[test]
-fn a_soc_that_falls_off_the_bus_ends_the_wait_and_the_rest_follows() {
-    let (lab, soc) = broken("falls-off");
-    let ended = lab.run("state", &APPLY).expect(22);
-    let said = format!("{soc} fell off the bus: not there for 60 s after the reset");
-    assert!(ended.stdout.contains(&said), "{}", ended.stdout);
-    let took = longest_step(&lab);
-    assert!((60..90).contains(&took), "{took}");
-    lab.run("state", &APPLY).expect(12);
-    assert_eq!(begun(&lab, &soc), 1);
-    let seen = lab.run("state", &["snapshot", "-o", "json"]).expect(0);
-    let seen: Value = serde_json::from_str(&seen.stdout).unwrap();
-    let socs = seen["socs"].as_array().unwrap();
-    let on = socs.iter().filter(|soc| soc["mdp"]["value"] == true);
-    assert_eq!((socs.len(), on.count()), (7, 6), "{socs:#?}");
-}
-
-/// Seconds of the rack's time from one record of the journal to the next, the longest of them.
-fn longest_step(lab: &Lab) -> u64 {
-    let records = operator::state::Journal::read(&lab.journal("state")).unwrap();
-    let seconds = |record: &crd::journal::Record| {
-        let clock = record.at.split(['T', '.', 'Z']).nth(1).unwrap().to_owned();
-        let parts = clock.split(':').map(|part| part.parse::<u64>().unwrap());
-        parts.fold(0, |sum, part| sum * 60 + part)
-    };
-    let at: Vec<u64> = records.iter().map(seconds).collect();
-    let gaps = at
-        .windows(2)
-        .map(|pair| (pair[1] + 86_400 - pair[0]) % 86_400);
-    gaps.max().unwrap()
-}
-
 /// Undoing asks for partitioning the other way, which is no sign that the last way was seen.
 #[test]
 fn runs_that_are_undone_count_too() {

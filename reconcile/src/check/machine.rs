@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::{Declaration, Declared},
-    id::{GroupId, PciAddress},
+    id::{GroupId, MhiSerial, PciAddress},
     kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
     snapshot::{
         Acs, GroupRecord, HardwareSnapshot, LedgerEntry, LedgerTarget, PciFunction, PortKind, Soc,
@@ -40,6 +40,12 @@ impl<'a> Machine<'a> {
 
     pub(super) fn soc(&self, address: PciAddress) -> Option<&'a Soc> {
         self.snapshot.socs.iter().find(|soc| soc.address == address)
+    }
+
+    /// Who has this serial.
+    pub(super) fn soc_named(&self, serial: Option<&MhiSerial>) -> Option<&'a Soc> {
+        let named = |soc: &&Soc| serial.is_some() && soc.serial.get() == serial;
+        self.snapshot.socs.iter().find(named)
     }
 
     /// The ACS control word, where there is one and it is known.

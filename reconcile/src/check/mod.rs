@@ -24,7 +24,7 @@ use crate::NodeInput;
 use machine::Machine;
 
 /// Every rule: its id, and what it holds.
-pub const RULES: [(&str, &str); 27] = [
+pub const RULES: [(&str, &str); 28] = [
     (
         "SP-C01",
         "a SoC is reset only when nobody holds it, or our own workers on it were drained",
@@ -108,6 +108,10 @@ pub const RULES: [(&str, &str); 27] = [
     (
         "SP-C27",
         "no SoC is reset, nor asked to change with its next reset, where somebody else resets SoCs or may do so",
+    ),
+    (
+        "SP-C28",
+        "no SoC is reset while one is away that left the bus as SoCs of its machine were reset in this boot",
     ),
 ];
 

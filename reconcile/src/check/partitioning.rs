@@ -1,6 +1,8 @@
 //! Rules about requests, resets and what must stand around them.
+use std::collections::BTreeSet;
+
 use crd::{
-    id::PciAddress,
+    id::{PciAddress, PciPath},
     kind::{MdpMode, ResetScope},
     plan::NodePlan,
     snapshot::{LedgerTarget, PortOwner, SocIdentity, SocStatus},
@@ -14,6 +16,7 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
         match &step.action {
             Action::Reset { scope, socs } => {
                 alone(step, machine, found);
+                all_there(step, machine, found);
                 reset(node, at, step, (*scope, socs), machine, found);
             }
             Action::RequestMdp { soc, enable } => {
@@ -35,6 +38,22 @@ fn alone(step: &Step, machine: &Machine<'_>, found: &mut Findings) {
     };
     found.expect("SP-C27", step, holds, || {
         "the vendor's operator's agent resets SoCs of this node, or may do so".into()
+    });
+}
+
+/// Nothing is reset while a SoC is away that left the bus in one of our resets: it would be lost one after the other.
+fn all_there(step: &Step, machine: &Machine<'_>, found: &mut Findings) {
+    let boot = machine.snapshot.boot_id.get();
+    let here: BTreeSet<&PciPath> = (machine.snapshot.functions.iter())
+        .map(|function| &function.path)
+        .collect();
+    let away = machine.snapshot.ledger.lost.iter().any(|lost| {
+        boot.is_none_or(|boot| *boot == lost.boot_id)
+            && !here.contains(&lost.soc.path)
+            && machine.soc_named(lost.soc.serial.as_ref()).is_none()
+    });
+    found.expect("SP-C28", step, !away, || {
+        "a SoC that left the bus in a reset of this boot is not back".into()
     });
 }
 

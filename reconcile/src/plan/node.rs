@@ -86,6 +86,8 @@ fn with_resets<'a>(
     needs.enforced.budget = governance::budget(view);
     needs.observed.budget = needs.enforced.budget;
 
+    needs.obstacles.extend(lost(view, &needs.obstacles));
+
     let mut wanted = wanted(view, &groups);
     settings::plan(view, &mut needs, &mut wanted);
     let rewritten = groups
@@ -123,6 +125,14 @@ fn with_resets<'a>(
     }
     needs.groups = groups;
     needs
+}
+
+/// That SoCs left the bus in our resets, also where no goal is held back by it: nobody's members, they would be missed by nobody.
+fn lost(view: &View<'_>, said: &[Obstacle]) -> Vec<Obstacle> {
+    let policies = view.selection.policies.iter();
+    let lines = policies.filter_map(|policy| socs::lost_obstacle(view, &policy.object));
+    let new = |line: &Obstacle| said.iter().all(|said| said.message != line.message);
+    lines.filter(new).collect()
 }
 
 /// A SoC outside the requests of groups, whose partitioning is to be switched.

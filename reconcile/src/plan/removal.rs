@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     id::{ObjectRef, PciAddress},
+    kind::DeletionRule,
     plan::ReportReason,
     snapshot::{GroupRecord, LedgerEntry, LedgerTarget},
     step::{Action, Ownership, StepReason, Subject},
@@ -20,7 +21,7 @@ use super::{
     unit::{Assign, Request, Restore, Unit},
     waiting,
 };
-use crate::{doubt::LOOK_AS_ROOT, judge::entry_text, placement::Obstacle, view::View};
+use crate::{doubt::LOOK_AS_ROOT, judge::entry_text, lost, placement::Obstacle, view::View};
 
 /// Plans removals, and the owners and rules that changed.
 pub(super) fn plan<'a>(
@@ -64,6 +65,10 @@ pub(super) fn plan<'a>(
         if let Some(obstacle) = in_doubt(view, entry) {
             kept.extend(entry.owners.iter().cloned());
             needs.obstacles.push(obstacle);
+            continue;
+        }
+        // It may come back as we left it, and then somebody may want it undone.
+        if entry.deletion == DeletionRule::Retain && lost::is_of(entry, view.snapshot) {
             continue;
         }
         let enforced = wanted.get(&entry.target).map_or(enforced, |(_, of)| *of);

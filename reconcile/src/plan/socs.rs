@@ -11,6 +11,7 @@ use super::{governance, missing};
 use crate::{
     Concern,
     judge::{foreign_holders, resets_too},
+    lost,
     placement::{GIVE_ROOM, LOOK_AGAIN, Obstacle},
     selection::version,
     view::{Spared, View},
@@ -155,6 +156,7 @@ pub(super) fn change_obstacles(
     object: &ObjectRef,
 ) -> Vec<Obstacle> {
     let mut obstacles = request_obstacles(view, soc, object);
+    obstacles.extend(lost_obstacle(view, object));
     match governance::reset_scope(view) {
         ResetScope::SoC => {}
         ResetScope::Host => obstacles.extend(whole_reset_obstacles(view, object)),
@@ -192,6 +194,18 @@ pub(crate) fn request_obstacles(
         obstacles.extend(failed.map(|step| step.obstacle(object, "/spec", vec![soc])));
     }
     obstacles
+}
+
+/// While a SoC is away that one of our resets may have taken off the bus, no other is reset.
+pub(super) fn lost_obstacle(view: &View<'_>, object: &ObjectRef) -> Option<Obstacle> {
+    Some(Obstacle {
+        reason: ReportReason::StepFailed,
+        object: object.clone(),
+        pointer: "/spec".into(),
+        functions: lost::away(view.snapshot),
+        message: lost::holds_resets(view.snapshot)?,
+        hint: lost::SEE_SLOT.into(),
+    })
 }
 
 /// The vendor's operator's agent resets SoCs of its node by itself: where it is, or may be, we do not.

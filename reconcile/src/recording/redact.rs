@@ -11,7 +11,7 @@ use crd::{
     id::{BootId, GroupId, MhiSerial, NodeName},
     snapshot::{
         GroupRecord, HardwareSnapshot, Holder, HolderKind, Ledger, LedgerEntry, LedgerTarget,
-        PodName, PresentWorker, Redaction, SnapshotMetadata, Soc, SocIdentity, Unread,
+        LostSoc, PodName, PresentWorker, Redaction, SnapshotMetadata, Soc, SocIdentity, Unread,
         Verification,
     },
 };
@@ -258,6 +258,7 @@ impl Pseudonyms {
             approval,
             qmonitor_started,
             reset_scope,
+            lost,
         } = ledger;
         Ledger {
             entries: entries.into_iter().map(|e| self.entry(e)).collect(),
@@ -266,6 +267,15 @@ impl Pseudonyms {
             approval,
             qmonitor_started: qmonitor_started.map(|boot| self.boot(&boot)),
             reset_scope,
+            lost: lost.into_iter().map(|lost| self.lost(lost)).collect(),
+        }
+    }
+
+    fn lost(&self, lost: LostSoc) -> LostSoc {
+        let LostSoc { soc, boot_id } = lost;
+        LostSoc {
+            soc: self.identity(soc),
+            boot_id: self.boot(&boot_id),
         }
     }
 

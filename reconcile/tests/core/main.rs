@@ -24,6 +24,7 @@ mod judged;
 mod kept;
 mod kept_books;
 mod listening;
+mod lost;
 mod missing;
 mod moved;
 mod mutations;

@@ -13,6 +13,7 @@ use crate::{
         Case, beside_a_stranger, keeping, keeping_no_more, numbers, replacing, resetting, unproven,
     },
     declare::quickstart,
+    lost::lost,
     second_owner::vendor_agent,
     world::tenant,
 };
@@ -306,6 +307,10 @@ fn every_rule_has_a_plan_that_breaks_it() {
         ("SP-C27", Case::fresh, |case| {
             case.snapshot.tools.qmonitor_owner =
                 Some(Fact::unknown(crd::Unknown::NoPermission, "test"));
+        }),
+        ("SP-C28", Case::fresh, |case| {
+            let lost = lost(&case.snapshot, 9);
+            case.snapshot.ledger.lost.push(lost);
         }),
     ];
     for make in [

@@ -240,24 +240,24 @@ fn only_what_was_looked_for_is_gone() {
     let node = proven();
     let soc = reconcile::topology::identity(&node.socs[0]);
     let at = soc.address;
-    let socs = std::slice::from_ref(&soc);
-    assert_eq!(reconcile::gone(socs, &node), []);
-    assert_eq!(
-        reconcile::gone(socs, &without(|other| other == at, None)),
-        [at]
-    );
+    let gone = |node: &HardwareSnapshot| -> Vec<PciAddress> {
+        let noted = reconcile::lost::noted(&node.ledger, std::slice::from_ref(&soc), node);
+        noted.lost.iter().map(|lost| lost.soc.address).collect()
+    };
+    assert_eq!(gone(&node), []);
+    assert_eq!(gone(&without(|other| other == at, None)), [at]);
     for unread in [
         "/sys/bus/pci/devices".to_owned(),
         format!("/sys/bus/pci/devices/{at}"),
     ] {
         let node = without(|other| other == at, Some(&unread));
-        assert_eq!(reconcile::gone(socs, &node), [], "{unread}");
+        assert_eq!(gone(&node), [], "{unread}");
     }
-    assert_eq!(reconcile::gone(socs, &without(|_| true, None)), []);
+    assert_eq!(gone(&without(|_| true, None)), []);
     // Another machine's part of it says nothing.
     let elsewhere = Some("/sys/bus/pci/devices/0007:01:00.0");
     let node = without(|other| other == at, elsewhere);
-    assert_eq!(reconcile::gone(socs, &node), [at]);
+    assert_eq!(gone(&node), [at]);
 }
 
 /// What failed after it was begun is remembered as written, but where what stood before is seen.

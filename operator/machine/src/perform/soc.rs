@@ -31,7 +31,7 @@ use crate::{
         soc::{QUERY_TOOL, is_soc},
     },
     time::Timestamp,
-    vendor::{MonitorAnswer, ResetReport, is_not_up, partitioning_request},
+    vendor::{MonitorAnswer, ResetReport, is_not_up, is_unconnected, partitioning_request},
 };
 
 /// How long the monitor's server may listen before it answers: the vendor's own scripts wait ten seconds.
@@ -65,40 +65,47 @@ pub(super) fn request_mdp(
     call.files = vec![("request.json".to_owned(), request)];
     // It listens some seconds before it answers, and whoever starts it waits for the listener.
     let mut output = machine.run(&call)?;
+    let mut heard = !says(&output, is_unconnected);
     let up_by = machine.now().plus(WARM_UP);
-    while says_not_up(&output) && machine.now() < up_by {
+    while says(&output, is_not_up) && machine.now() < up_by {
         machine.pause(WARM_UP_LOOK);
         output = machine.run(&call)?;
+        heard |= !says(&output, is_unconnected);
     }
     // An answer that complains was no taking of the request, whatever the exit code; one that does not proves nothing.
-    let heard = [&output.stdout, &output.stderr].map(|text| text.parse::<MonitorAnswer>());
+    let answers = [&output.stdout, &output.stderr].map(|text| text.parse::<MonitorAnswer>());
     if output.status != Some(0)
-        || heard
+        || answers
             .iter()
             .any(|answer| *answer != Ok(MonitorAnswer::Unheard))
     {
         let error = failed(MONITOR_JSON, &output);
-        // One that was ended may have handed it on before.
-        let ended = output.timed_out || output.status.is_none();
-        return Err(if ended { error.unseen(asked) } else { error });
+        // However else it ended, it may have handed the request on before: firmware that nobody can ask takes it up then.
+        let handed_on = heard && !matches!(error, StepError::ToolRefused { .. });
+        return Err(if handed_on {
+            error.unseen(asked)
+        } else {
+            error
+        });
     }
     // QIDs are ranks: where a SoC left or joined meanwhile, the request may have reached another one.
     let after = Roll::call(machine, &[soc.address]).ready_qid(soc.address);
-    let after = after.map_err(|error| error.unseen(asked))?;
+    let after = after.map_err(|error| error.unseen(asked.as_str()))?;
     if after != qid {
-        return Err(StepError::ToolFailed {
+        let elsewhere = StepError::ToolFailed {
             tool: MONITOR_JSON.to_owned(),
             what: format!(
                 "was asked for QID {qid}, and {} is QID {after} now",
                 soc.address
             ),
-        });
+        };
+        return Err(elsewhere.unseen(asked));
     }
     Ok(Performed::Seen)
 }
 
-fn says_not_up(output: &ToolOutput) -> bool {
-    [&output.stdout, &output.stderr].map(|text| is_not_up(text)) != [false, false]
+fn says(output: &ToolOutput, what: impl Fn(&str) -> bool) -> bool {
+    [&output.stdout, &output.stderr].map(|text| what(text)) != [false, false]
 }
 
 pub(super) fn reset(

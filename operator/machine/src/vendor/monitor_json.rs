@@ -7,7 +7,7 @@ use std::{convert::Infallible, str::FromStr};
 use crd::id::Qid;
 use serde_json::{Value, json};
 
-use super::complaint;
+use super::{complaint, complaint::is_nothing};
 
 /// The request that turns multi-device partitioning of one SoC on or off.
 pub fn partitioning_request(qid: Qid, enable: bool) -> String {
@@ -31,8 +31,14 @@ pub enum MonitorAnswer {
 
 /// Whether a complaint is that the monitor's server does not answer yet. Format: inferred, from what gRPC clients say.
 pub fn is_not_up(text: &str) -> bool {
+    is_unconnected(text) || text.to_ascii_lowercase().contains("unavailable")
+}
+
+/// Whether a complaint is that no connection came about, so that nobody can have heard the request: one that is lost later says
+/// `unavailable` too. Format: inferred, as above.
+pub fn is_unconnected(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    ["failed to connect", "connection refused", "unavailable"]
+    ["failed to connect", "connection refused"]
         .iter()
         .any(|words| text.contains(words))
 }
@@ -67,12 +73,18 @@ fn in_json(value: &Value) -> Option<String> {
                 Value::Number(number) if names && number.as_f64() != Some(0.0) => {
                     Some(format!("{key}: {number}"))
                 }
-                Value::String(text) if names && !text.is_empty() => Some(format!("{key}: {text}")),
+                Value::String(text) if names && !is_fine(text) => Some(format!("{key}: {text}")),
                 other => in_json(other),
             }
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
+}
+
+/// Whether a key of failure says in a word that there was none: `"error": "SUCCESS"`.
+fn is_fine(text: &str) -> bool {
+    let word = text.trim().to_ascii_lowercase();
+    ["ok", "success", "no error", ""].contains(&word.as_str()) || is_nothing(&word)
 }
 
 #[cfg(test)]
@@ -107,6 +119,9 @@ mod tests {
             ("{\"response\":[{\"qid\":0,\"error\":0}]}", false),
             ("{\"error\":null}", false),
             ("{\"error\":\"\"}", false),
+            ("{\"error\":\"SUCCESS\"}", false),
+            ("{\"error\":\"none\",\"error_code\":\"0\"}", false),
+            ("{\"error\":\"NO_DEVICE\"}", true),
             ("{\"success\":true}", false),
             ("{\"success\":false}", true),
             ("{\"response\":[{\"qid\":0,\"status\":\"FAILED\"}]}", true),
