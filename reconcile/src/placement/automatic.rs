@@ -11,7 +11,7 @@ use crd::{
 
 use super::{
     groups::{Obstacle, PlacedGroup, Placement, Taken, structural},
-    preference::{preferred, trouble},
+    preference::{is_ready, preferred, trouble},
     shortage::{left_out, not_enough},
     strangers::disturbs,
 };
@@ -161,33 +161,33 @@ fn next_set(
         })
         .map(|socs| in_address_order(socs[..size].to_vec()));
     let mut choices = whole.into_iter().collect::<Vec<_>>();
-    match per {
-        SpreadOver::Card => {}
-        SpreadOver::Switch if choices.iter().any(|set| !disturbs(set)) => {}
-        SpreadOver::Switch => {
-            let mut domains: BTreeMap<PciAddress, Vec<Vec<PciAddress>>> = BTreeMap::new();
-            for socs in &cards {
-                if let Some(switch) = view.topology.domain(socs[0]) {
-                    domains.entry(switch).or_default().push(socs.clone());
-                }
-            }
-            let widest = domains
-                .into_values()
-                .filter_map(|cards| spread(view, cards, size));
-            choices.extend(
-                widest.min_by_key(|socs| (disturbs(socs), trouble(view, socs), socs.clone())),
-            );
-            // Nobody hangs below some switch inside.
-            if choices.iter().all(|set| disturbs(set)) {
-                let inside =
-                    below_each_switch(view, &cards).filter_map(|cards| spread(view, cards, size));
-                let undisturbed = inside.filter(|set| !disturbs(set));
-                choices.extend(undisturbed.min_by_key(|socs| (trouble(view, socs), socs.clone())));
+    let blocked = |set: &Vec<PciAddress>| (disturbs(set), trouble(view, set).0);
+    let none_will_do = |choices: &[Vec<PciAddress>]| {
+        let mut blocked = choices.iter().map(blocked);
+        blocked.all(|(disturbs, unready)| disturbs || unready > 0)
+    };
+    if per == SpreadOver::Switch && none_will_do(&choices) {
+        let mut domains: BTreeMap<PciAddress, Vec<Vec<PciAddress>>> = BTreeMap::new();
+        for socs in &cards {
+            if let Some(switch) = view.topology.domain(socs[0]) {
+                domains.entry(switch).or_default().push(socs.clone());
             }
         }
+        let widest = domains
+            .into_values()
+            .filter_map(|cards| spread(view, cards, size));
+        choices
+            .extend(widest.min_by_key(|socs| (disturbs(socs), trouble(view, socs), socs.clone())));
+        // Nobody hangs below some switch inside.
+        if none_will_do(&choices) {
+            let inside =
+                below_each_switch(view, &cards).filter_map(|cards| spread(view, cards, size));
+            let undisturbed = inside.filter(|set| !disturbs(set));
+            choices.extend(undisturbed.min_by_key(|socs| (trouble(view, socs), socs.clone())));
+        }
     }
-    let first = choices.iter().position(|set| !disturbs(set)).unwrap_or(0);
-    (first < choices.len()).then(|| choices.swap_remove(first))
+    // Of equals the first: a whole card before a part of several.
+    choices.into_iter().min_by_key(blocked)
 }
 
 /// The cards below each switch, nested ones too.
@@ -205,8 +205,18 @@ fn below_each_switch<'a>(
     })
 }
 
+/// A set of several cards: of those SoCs alone that can be used now, where they are enough.
+fn spread(view: &View<'_>, cards: Vec<Vec<PciAddress>>, size: usize) -> Option<Vec<PciAddress>> {
+    let ready = |socs: &Vec<PciAddress>| -> Vec<PciAddress> {
+        let socs = socs.iter().copied();
+        socs.filter(|soc| is_ready(view, *soc)).collect()
+    };
+    let usable = cards.iter().map(ready).filter(|socs| !socs.is_empty());
+    fewest(view, usable.collect(), size).or_else(|| fewest(view, cards, size))
+}
+
 /// Fewest cards first: the fullest ones, then by address.
-fn spread(
+fn fewest(
     view: &View<'_>,
     mut cards: Vec<Vec<PciAddress>>,
     size: usize,

@@ -23,7 +23,7 @@ fn serves(view: &View<'_>, soc: PciAddress) -> bool {
 }
 
 /// Whether nothing is known to stand against using a SoC now: state, partitioning, the word of its port, holders.
-fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
+pub(super) fn is_ready(view: &View<'_>, soc: PciAddress) -> bool {
     let usable = view.soc(soc).is_some_and(|found| {
         found.status.get() == Some(&SocStatus::Ready) && found.mdp.get().is_some()
     });

@@ -28,6 +28,7 @@ mod lost;
 mod missing;
 mod moved;
 mod mutations;
+mod preferred;
 mod programs;
 mod proofs;
 mod properties;
