@@ -43,4 +43,6 @@ pub use version::VersionReport;
 #[cfg(test)]
 mod interleaved;
 #[cfg(test)]
+mod sections;
+#[cfg(test)]
 mod tests;
