@@ -299,14 +299,14 @@ impl Engine<'_> {
             ledger::begin(&folder)?;
             let mut journal = Journal::open(&folder.join("journal"))?;
             let open = journal.open_steps();
-            if open.is_empty() && !journal.run_is_open() {
+            let stopped = journal.stopped_in_a_reset();
+            if open.is_empty() && !journal.run_is_open() && !stopped {
                 journal.compact(JOURNAL_LIMIT)?;
                 continue;
             }
-            self.console.note(&format!(
-                "the last run on {} was cut off; looking at what became of it",
-                node.name
-            ));
+            let what = if stopped { "stopped" } else { "cut off" };
+            let said = "looking at what became of it";
+            (self.console).note(&format!("the last run on {} was {what}; {said}", node.name));
             let around = self.surroundings();
             let before = observe::node(self.room, node, &around)?;
             let Some(boot_id) = before.boot_id.get().cloned() else {

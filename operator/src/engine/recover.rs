@@ -94,7 +94,8 @@ pub fn close(
             }
         });
     }
-    if journal.journal().run_is_open() {
+    // One that was stopped in a reset is looked at once.
+    if journal.journal().run_is_open() || journal.journal().stopped_in_a_reset() {
         journal.end(RunOutcome::Recovered)?;
     }
     Ok(said)

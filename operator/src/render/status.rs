@@ -113,6 +113,16 @@ fn node(out: &mut String, snapshot: &HardwareSnapshot, outstanding: usize, paint
         );
         let _ = writeln!(out, "{}", paint.tone(Tone::Reset, line));
     }
+    let lost: Vec<String> = (reconcile::lost::away(snapshot).iter())
+        .map(ToString::to_string)
+        .collect();
+    if !lost.is_empty() {
+        let line = format!(
+            "  {} left the bus while SoCs were reset in this boot; no other is reset until it is back or the machine has booted",
+            lost.join(", ")
+        );
+        let _ = writeln!(out, "{}", paint.tone(Tone::Delete, line));
+    }
     for record in &snapshot.ledger.groups {
         let members: Vec<PciAddress> = record.members.iter().map(|soc| soc.address).collect();
         let proven = if reconcile::judge::is_verified(&record.group, snapshot) {

@@ -1,12 +1,13 @@
 //! The journal of one node: an append-only file whose every record is durable before the next thing happens.
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
 };
 
 use crd::{
-    id::{BootId, StepId},
+    id::{BootId, PciAddress, StepId},
     journal::{Event, Record, RunOutcome},
     kind::rack::Moment,
     step::{Action, Step},
@@ -216,6 +217,28 @@ impl Journal {
                 | Event::RunEnd { .. } => None,
             })
             .collect()
+    }
+
+    /// Whether somebody stopped the last run after a reset and before its SoCs were waited for. In which boot, the records say.
+    pub fn stopped_in_a_reset(&self) -> bool {
+        let mut waits: BTreeSet<PciAddress> = BTreeSet::new();
+        let mut stopped = false;
+        for record in &self.records {
+            match &record.event {
+                Event::RunBegin { .. } => waits.clear(),
+                Event::Intent { step, .. } => match &step.action {
+                    Action::Reset { socs, .. } => waits.extend(socs.iter().map(|soc| soc.address)),
+                    // Whatever came of it, it is over.
+                    Action::WaitReady { socs, .. } => {
+                        waits.retain(|soc| socs.iter().all(|other| other.address != *soc));
+                    }
+                    _ => {}
+                },
+                Event::RunEnd { outcome } => stopped = *outcome == RunOutcome::Interrupted,
+                _ => {}
+            }
+        }
+        stopped && !waits.is_empty()
     }
 
     /// Whether the last run has no end.

@@ -122,6 +122,7 @@ pub fn run(
         again: Again::default(),
         asked: Answer::Waiting,
         parting: None,
+        cut: None,
         setting,
     };
     let ended = up.serve();
@@ -172,6 +173,8 @@ struct Up<'a> {
     asked: Answer,
     /// What whoever asked for the end is told when it is over.
     parting: Option<(SyncSender<Reply>, Reply)>,
+    /// Why a later pass did not carry out all of its steps, where it was stopped in the middle.
+    cut: Option<String>,
     setting: setting::Setting,
 }
 
@@ -195,9 +198,13 @@ impl Up<'_> {
                 self.console
                     .note("stopping: draining workers; the machine stays as it is");
                 // Whoever asked a question has no answer.
-                return Ok(match self.args.ask {
-                    Some(_) => stop.exit(),
-                    None => Exit::Ok,
+                return Ok(match (self.args.ask.is_some(), self.cut.take()) {
+                    (true, _) => stop.exit(),
+                    (false, Some(why)) => {
+                        self.console.note(&format!("up: {why}"));
+                        Exit::Partial
+                    }
+                    (false, None) => Exit::Ok,
                 });
             }
             let waited = self.wait(next_look)?;

@@ -81,10 +81,13 @@ fn a_crash_in_the_reset_is_no_way_round() {
     let said = format!("{soc} {HELD}");
     assert!(applied.stdout.contains(&said), "{applied:?}");
     assert_eq!(resets(&lab).len(), 1);
+    let status = lab.run("state", &["status"]).expect(0);
+    let said = format!("{soc} left the bus while SoCs were reset in this boot");
+    assert!(status.stdout.contains(&said), "{}", status.stdout);
 }
 
 /// The record at which the first reset begins, by a run in a state of its own.
-fn first_reset(lab: &Lab) -> u64 {
+pub fn first_reset(lab: &Lab) -> u64 {
     lab.run("calm", &APPLY).expect(0);
     let records = Journal::read(&lab.journal("calm")).unwrap();
     let mut begun = records.iter().filter(|record| {

@@ -5,7 +5,7 @@ use crd::{
 };
 use operator::state::Journal;
 
-use crate::lab::Lab;
+use crate::{lab::Lab, lost::first_reset};
 
 /// Intents of resets in the journal.
 pub fn resets(lab: &Lab) -> Vec<(Box<Step>, u32)> {
@@ -100,5 +100,30 @@ fn resets_that_helped_are_not_counted() {
         )
     };
     assert!(journal.records().iter().filter(converged).count() >= 12);
+    assert!(resets(&lab).iter().all(|(_, attempt)| *attempt == 1));
+}
+
+/// Somebody stopped a run between a reset and the wait for it: the next one waits, and goes on.
+#[test]
+fn a_run_that_was_stopped_after_a_reset_is_gone_on_with() {
+    let lab = Lab::new();
+    let reset = first_reset(&lab);
+    // The reset's intent, that it was done, and that it was verified.
+    let kill = format!("kill:{}:after", reset + 2);
+    lab.run("state", &["rack", "fault", &kill]).expect(0);
+    let apply = ["apply", "-f", "declared"];
+    lab.run("state", &apply).expect(128 + 9);
+    let mut journal = Journal::open(&lab.journal("state")).unwrap();
+    let last = journal.records().last().unwrap().clone();
+    let outcome = RunOutcome::Interrupted;
+    let end = Event::RunEnd { outcome };
+    journal.append(&last.boot_id, last.at, end, None).unwrap();
+    drop(journal);
+    let again = lab.run("state", &apply).expect(0);
+    let said = "was stopped; looking at what became of it";
+    assert!(again.stderr.contains(said), "{}", again.stderr);
+    // It is asked once.
+    let third = lab.run("state", &apply).expect(0);
+    assert!(!third.stderr.contains(said), "{}", third.stderr);
     assert!(resets(&lab).iter().all(|(_, attempt)| *attempt == 1));
 }

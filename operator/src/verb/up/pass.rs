@@ -327,6 +327,9 @@ impl Up<'_> {
             }
         }
         let settled = settled?;
+        if !first && settled.exit == Exit::Partial {
+            self.cut = Some(settled.why.clone());
+        }
         if is_settled(&settled) {
             self.again.built_but(&unbuilt);
             // One that had nothing to do shows nothing of what others failed on.
