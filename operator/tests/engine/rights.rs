@@ -137,6 +137,7 @@ fn one_port_that_refuses_writes_is_left_alone_and_the_rest_goes_on() {
     comes_to_read(&lab, elsewhere, "0x0011");
     lab.run("state", &["rack", "fault", "--clear"]).expect(0);
     comes_to_read(&lab, closed, "0x0011");
+    up.hears("no longer blocked");
     up.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(up.ends().code(), Some(0));
 }

@@ -181,7 +181,7 @@ fn a_down_beside_a_long_step_says_what_it_waits_for_and_can_be_stopped() {
         down.signal(signal);
         // Whoever is impatient is told no less: nothing is in its own hand.
         std::thread::sleep(Duration::from_millis(50));
-        down.signal(Signal::SIGINT);
+        down.signal(signal);
         down.hears("stopped waiting with nothing begun; `shardplane up`");
         assert_eq!(down.ends().code(), Some(code));
     }

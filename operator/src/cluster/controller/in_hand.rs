@@ -27,6 +27,16 @@ pub fn is_ending(world: &World, name: &NodeName) -> bool {
     taken_back(world, name).is_some()
 }
 
+/// Whether a node's agent works on the grant that lies there: where that is about to be taken back, it has a step in hand.
+pub fn is_at_it(world: &World, name: &NodeName) -> bool {
+    let card_node = world.card_nodes.get(name);
+    let grant = card_node.and_then(|card_node| card_node.spec.grant.as_ref());
+    let said = card_node.and_then(|card_node| at_work(world, name, card_node));
+    grant
+        .zip(said)
+        .is_some_and(|(grant, said)| is_of(said, grant))
+}
+
 /// Whether a node's agent may be at work: on a grant whose end its rollout does not know, or on the rest of one that is taken
 /// back.
 pub fn works(world: &World, name: &NodeName) -> bool {

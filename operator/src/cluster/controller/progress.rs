@@ -21,6 +21,9 @@ use crate::cluster::{condition, packed};
 
 /// How long after the last deadline of its steps a node is waited for. Longer than clocks of two leaders differ.
 pub const SLACK: Duration = Duration::from_mins(15);
+/// How long a node at work may be away, as Kubernetes sees it, before nothing more is left to it: twice as long as Kubernetes
+/// itself leaves pods where they are.
+const AWAY: Duration = Duration::from_mins(10);
 /// How long a node is waited for whose granted steps cannot be read, by which their deadlines are known: as long as a
 /// server of the most SoCs that ship in one takes to have each reset in vain.
 const UNREAD: Duration = Duration::from_hours(8);
@@ -110,9 +113,18 @@ fn live(
             Some("its Node is gone, or was made anew"),
         );
     }
-    let at_work = || match known.and_then(|known| silence(world, known, grant)) {
-        Some(why) => outcome(NodeProgress::Halted, Some(&why)),
-        None => outcome(NodeProgress::Applying, None),
+    let at_work = || {
+        if let Some(why) = world.away_for(&planned.node, AWAY) {
+            let why = format!(
+                "{why} for {} minutes: whatever its agent has in hand ends, and no step follows",
+                AWAY.as_secs() / 60
+            );
+            return outcome(NodeProgress::Stale, Some(&why));
+        }
+        match known.and_then(|known| silence(world, known, grant)) {
+            Some(why) => outcome(NodeProgress::Halted, Some(&why)),
+            None => outcome(NodeProgress::Applying, None),
+        }
     };
     let progress = status
         .and_then(|status| status.grant.as_ref())

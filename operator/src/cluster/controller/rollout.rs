@@ -19,8 +19,13 @@ use reconcile::{
 };
 
 use super::{
-    declared, in_hand::is_ending, opening::opened, progress::outcomes, sheet::Sheet,
-    survey::Survey, world::World,
+    declared,
+    in_hand::{is_at_it, is_ending},
+    opening::opened,
+    progress::outcomes,
+    sheet::Sheet,
+    survey::Survey,
+    world::World,
 };
 
 /// Where a node stands.
@@ -70,10 +75,15 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
         .map(|current| outcomes(world, survey, declaration, current))
         .unwrap_or_default();
     let known = Known::of(world, current.as_deref(), &outcomes);
+    // Whoever is given up in this very turn has a step in hand as much as who was before.
+    let given_up = |name: &NodeName| {
+        let now = known.now.get(name).map(|outcome| outcome.outcome);
+        now == Some(NodeProgress::Stale) && is_at_it(world, name)
+    };
     let ending: BTreeSet<&NodeName> = world
         .card_nodes
         .keys()
-        .filter(|name| is_ending(world, name))
+        .filter(|name| is_ending(world, name) || given_up(name))
         .collect();
     let mut stands = BTreeMap::new();
     let mut left: BTreeMap<&NodeName, &Sheet> = BTreeMap::new();
@@ -107,7 +117,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
             survey,
             declaration,
             current,
-            (&outcomes, &failed),
+            (&outcomes, &failed, &ending),
             &left,
         );
         stands.extend(next);
@@ -197,7 +207,7 @@ fn next(
     survey: &Survey,
     declaration: &Declaration,
     current: &ChangePlan,
-    (outcomes, failed): (&[NodeOutcome], &[&NodeName]),
+    (outcomes, failed, ending): (&[NodeOutcome], &[&NodeName], &BTreeSet<&NodeName>),
     left: &BTreeMap<&NodeName, &Sheet>,
 ) -> BTreeMap<NodeName, Stand> {
     // A failure that stands holds the others, whichever rollout it was in: none of them goes on where one canary failed.
@@ -205,10 +215,7 @@ fn next(
         .iter()
         .map(|name| ((*name).clone(), Progress::Failed));
     // Nor are there more at work at once because one is at work for a rollout that is gone.
-    let ending = world
-        .card_nodes
-        .keys()
-        .filter(|name| is_ending(world, name));
+    let ending = ending.iter().copied();
     let ending = ending.map(|name| (name.clone(), Progress::Working));
     let begun: BTreeMap<NodeName, Progress> = outcomes
         .iter()

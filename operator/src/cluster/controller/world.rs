@@ -1,11 +1,11 @@
 //! The cluster as one turn of the controller sees it.
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crd::{
     id::NodeName,
     kind::{CardNode, CardPolicy, ChangePlan, P2PGroup},
 };
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod};
 use kube_client::{ResourceExt, api::ObjectMeta};
 use machine::Timestamp;
 
@@ -63,20 +63,31 @@ impl World {
     /// Why a node cannot be worked on now, where Kubernetes says so: a Node that says nothing of itself is taken to be
     /// there.
     pub fn away(&self, name: &NodeName) -> Option<String> {
-        let status = self.nodes.get(name)?.status.as_ref()?;
-        let ready = status
-            .conditions
-            .as_ref()?
-            .iter()
-            .find(|condition| condition.type_ == READY)?;
-        (ready.status != "True").then(|| {
-            let why = ready.message.as_deref().or(ready.reason.as_deref());
-            format!(
-                "its Node is not ready ({})",
-                why.unwrap_or("no reason is given")
-            )
-        })
+        self.not_ready(name).map(why_away)
     }
+
+    /// The same of a node that has been away for so long.
+    pub fn away_for(&self, name: &NodeName, long: Duration) -> Option<String> {
+        let ready = self.not_ready(name)?;
+        let since = ready.last_transition_time.as_ref()?.0.as_millisecond();
+        let since = Timestamp(u64::try_from(since).ok()?);
+        (since.until(self.now) >= long).then(|| why_away(ready))
+    }
+
+    fn not_ready(&self, name: &NodeName) -> Option<&NodeCondition> {
+        let status = self.nodes.get(name)?.status.as_ref()?;
+        let mut conditions = status.conditions.iter().flatten();
+        let ready = conditions.find(|condition| condition.type_ == READY)?;
+        (ready.status != "True").then_some(ready)
+    }
+}
+
+fn why_away(ready: &NodeCondition) -> String {
+    let why = ready.message.as_deref().or(ready.reason.as_deref());
+    format!(
+        "its Node is not ready ({})",
+        why.unwrap_or("no reason is given")
+    )
 }
 
 /// Whether a Node says that it has cards.

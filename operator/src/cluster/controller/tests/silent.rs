@@ -145,3 +145,53 @@ fn what_was_taken_up_goes_on() {
         );
     }
 }
+
+/// A server that dies at work is not waited for as long as all of its steps might take: what it has in hand ends, and the others
+/// have their turn. It is planned anew once it is back.
+#[test]
+fn a_node_that_is_away_at_work_is_given_up_for_now() {
+    for taken_up in [true, false] {
+        let mut hand = Hand::new(&automatic());
+        hand.node("n1");
+        hand.node("n2");
+        hand.turn();
+        hand.reports("n1");
+        hand.reports("n2");
+        hand.turn();
+        assert_eq!(hand.grants(), ["n1"]);
+        hand.turn();
+        if taken_up {
+            hand.comes_on("n1");
+        }
+        hand.turn();
+        hand.readiness("n1", "Unknown");
+        turns(&mut hand);
+        hand.later(Duration::from_secs(599));
+        assert_eq!(turns(&mut hand), [""; 0], "{taken_up}");
+        hand.later(Duration::from_secs(1));
+        let all = turns(&mut hand);
+        assert!(all.contains(&"withdraw n1".to_owned()), "{all:?}");
+        let told = hand.world.plans[0].status.as_ref().unwrap();
+        let said = told.nodes[0].why.as_deref().unwrap();
+        assert!(
+            said.contains("is not ready (the kubelet stopped posting) for 10 minutes"),
+            "{said}"
+        );
+        // A step that it may have in hand keeps the budget until it is over, and no longer.
+        let begins = "grant n2".to_owned();
+        assert_eq!(all.contains(&begins), !taken_up, "{all:?}");
+        if taken_up {
+            hand.later(Duration::from_mins(31));
+            let all = turns(&mut hand);
+            assert!(all.contains(&begins), "{all:?}");
+        }
+        assert_eq!(turns(&mut hand), [""; 0]);
+        hand.converges("n2");
+        hand.readiness("n1", "True");
+        if taken_up {
+            hand.gives_up("n1", false);
+        }
+        let all = turns(&mut hand);
+        assert!(all.contains(&"grant n1".to_owned()), "{all:?}");
+    }
+}

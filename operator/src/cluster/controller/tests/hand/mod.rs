@@ -139,7 +139,12 @@ impl Hand {
         text["metadata"]["resourceVersion"] = json!(version);
         text["status"]["conditions"] = json!([
             { "type": "MemoryPressure", "status": "False" },
-            { "type": "Ready", "status": ready, "message": "the kubelet stopped posting" },
+            {
+                "type": "Ready",
+                "status": ready,
+                "message": "the kubelet stopped posting",
+                "lastTransitionTime": self.world.now.to_string(),
+            },
         ]);
         *node = Arc::new(serde_json::from_value(text).unwrap());
     }
