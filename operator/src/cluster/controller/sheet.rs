@@ -6,7 +6,7 @@ use crd::{
     id::{BootId, NodeName, ObjectRef},
     kind::{ApprovalMode, DeletionRule},
     plan::{Governance, NodeDigest, NodePlan, Plan, ReportKind, ReportLine, ReportReason, Summary},
-    snapshot::{Holder, Ledger},
+    snapshot::{GroupRecord, Holder, Ledger},
     step::DisruptionClass,
 };
 use reconcile::{Inputs, NodeInput, Scope};
@@ -38,7 +38,7 @@ pub struct Sheet {
     pub objects: BTreeSet<ObjectRef>,
     /// Who holds SoCs there.
     pub holders: Vec<Holder>,
-    /// Sets of groups that its ledger knows, and whether each was verified.
+    /// Sets of groups that its ledger knows, and whether each is verified in the state that its agent shows.
     pub sets: Vec<(String, bool)>,
     /// What its ledger is to put back on deletion.
     pub reverts: Reverts,
@@ -97,7 +97,9 @@ impl Sheet {
         let broken = reconcile::check(&plan, declaration, &nodes);
         let name = &snapshot.metadata.name;
         let groups = snapshot.ledger.groups.iter();
-        let sets = groups.map(|set| (set.group.name.clone(), set.verification.is_some()));
+        // A proof is good for the state that it saw: under `Observe` nobody takes it out of the ledger.
+        let proven = |set: &GroupRecord| reconcile::judge::is_verified(&set.group, snapshot);
+        let sets = groups.map(|set| (set.group.name.clone(), proven(set)));
         let (sets, holders) = (sets.collect(), snapshot.holders.clone());
         let reverts = Reverts::of(&snapshot.ledger);
         let own = |line: &&ReportLine| line.node.as_ref() == Some(name);

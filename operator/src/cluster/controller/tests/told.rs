@@ -1,4 +1,5 @@
 //! What policies and groups say of each other's trouble, and when nothing has to be said.
+use crd::kind::Enforcement;
 use serde_json::json;
 
 use super::{Hand, automatic, first};
@@ -17,6 +18,28 @@ fn a_node_at_work_that_comes_on_changes_no_status() {
     assert!(hand.turn().contains(&"group Applying".to_owned()));
     let status = hand.world.groups[0].status.clone().unwrap();
     assert_eq!((status.sets, status.verified_sets), (Some(1), Some(1)));
+}
+
+/// What was proven with ports relaxed is not proven with them as they were, whether or not anybody is to change them.
+#[test]
+fn a_proof_of_another_state_is_none() {
+    let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
+    hand.turn();
+    for name in ["n1", "n2"] {
+        hand.comes_on(name);
+        hand.converges(name);
+    }
+    for _ in 0..3 {
+        hand.turn();
+    }
+    let verified = |hand: &Hand| hand.world.groups[0].status.clone().unwrap().verified_sets;
+    assert_eq!(verified(&hand), Some(2));
+    hand.policy(|policy| policy.spec.enforcement = Enforcement::Observe);
+    hand.ports_are_set_back("n1");
+    for _ in 0..3 {
+        hand.turn();
+    }
+    assert_eq!(verified(&hand), Some(1));
 }
 
 /// A machine that is not as declared is not said to be, only because nobody is to change it.

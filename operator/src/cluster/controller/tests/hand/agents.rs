@@ -2,10 +2,10 @@
 use std::sync::Arc;
 
 use crd::{
-    id::{BootId, NodeName},
+    id::{BootId, NodeName, Word},
     kind::{CardNode, GrantProgress, GrantState, rack::VendorTool},
     plan::NodePlan,
-    snapshot::{HardwareSnapshot, Holder},
+    snapshot::{Acs, HardwareSnapshot, Holder},
     step::Action,
 };
 use k8s_openapi::api::core::v1::Pod;
@@ -223,6 +223,21 @@ impl Hand {
                 .functions
                 .retain(|function| function.address != gone);
             status.snapshot = packed::pack(&snapshot, SNAPSHOT_LIMIT).ok();
+        });
+    }
+
+    /// Somebody sets every port that was relaxed back to what a boot leaves there.
+    pub fn ports_are_set_back(&mut self, name: &str) {
+        self.change(name, |card_node| {
+            let status = card_node.status.as_mut().expect("its agent has reported");
+            let shown = status.snapshot.as_deref().expect("it shows its machine");
+            let mut shown: HardwareSnapshot = packed::unpack(shown).unwrap();
+            for function in &mut shown.functions {
+                if let Some(Acs::Present { control, .. }) = &mut function.acs.value {
+                    *control = Word(0x001d);
+                }
+            }
+            status.snapshot = packed::pack(&shown, SNAPSHOT_LIMIT).ok();
         });
     }
 
