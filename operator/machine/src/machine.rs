@@ -201,6 +201,15 @@ impl Machine {
         }
     }
 
+    /// Takes away what a write of a configuration file left beside it that was cut off; where there is nothing, that is no error.
+    pub fn sweep(&self, path: &str) -> Result<(), AccessError> {
+        match self {
+            Self::Linux(linux) => linux.sweep(path),
+            // What a rack writes is in one transaction.
+            Self::Rack(_) => Ok(()),
+        }
+    }
+
     /// Runs a program to its end or its deadline.
     pub fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
         match self {

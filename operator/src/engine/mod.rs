@@ -316,7 +316,7 @@ impl Engine<'_> {
             recover::wait_for_resets(&node.machine, &begun, self.console);
             let mut snapshot = watch::after_crash(self, node, &begun)?;
             let mut journal = Journaled::new(&node.machine, journal, boot_id);
-            let said = recover::close(&mut journal, &mut snapshot, |snapshot| {
+            let said = recover::close(&node.machine, &mut journal, &mut snapshot, |snapshot| {
                 keep(self.room, node, snapshot)
             })?;
             for line in said {

@@ -45,6 +45,7 @@ const RESET_LIMIT_SECONDS: u32 = 900;
 /// Closes every open step of the journal, oldest first. `snapshot` was probed after [`wait_for_resets`]; `keep` stores
 /// the ledger that follows.
 pub fn close(
+    machine: &Machine,
     journal: &mut Journaled<'_>,
     snapshot: &mut HardwareSnapshot,
     keep: impl Fn(&HardwareSnapshot) -> Result<(), Failure>,
@@ -53,6 +54,10 @@ pub fn close(
     let mut said = Vec::new();
     for (boot, step) in &open {
         let mut fate = fate(step, snapshot);
+        if let Action::WriteFile { file, .. } = &step.action {
+            // Half a text beside it is nobody's. Where it cannot be taken away, the next write does.
+            let _ = machine.sweep(file.path());
+        }
         // What was begun before a boot is of the boot before: a file that this boot has read is none that came after it.
         let then = HardwareSnapshot {
             boot_id: Fact::known(boot.clone(), "journal"),

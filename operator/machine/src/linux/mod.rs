@@ -244,6 +244,11 @@ impl Linux {
         whole_file::remove(&self.place(path)).map_err(|source| failed("removing", path, source))
     }
 
+    pub(crate) fn sweep(&self, path: &str) -> Result<(), AccessError> {
+        whole_file::sweep(&self.place(path))
+            .map_err(|source| failed("sweeping beside", path, source))
+    }
+
     pub(crate) fn run(&self, invocation: &Invocation) -> Result<ToolOutput, ToolError> {
         process::run(&self.roots, invocation)
     }

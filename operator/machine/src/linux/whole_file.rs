@@ -52,9 +52,14 @@ fn chown_open(file: &File, was: &fs::Metadata) -> io::Result<()> {
 
 /// Takes the file at `path` away; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    gone(&beside(path)?)?;
+    sweep(path)?;
     gone(path)?;
     sync_folder(path)
+}
+
+/// Takes away what was to take the file's place and never did.
+pub(crate) fn sweep(path: &Path) -> io::Result<()> {
+    gone(&beside(path)?)
 }
 
 fn gone(path: &Path) -> io::Result<()> {
@@ -96,6 +101,9 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         remove(&path).unwrap();
         remove(&path).unwrap();
+        fs::write(folder.path().join(".90-ours.conf.new"), "half").unwrap();
+        sweep(&path).unwrap();
+        sweep(&path).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let missing = folder.path().join("gone/90-ours.conf");
         assert_eq!(
