@@ -1,11 +1,12 @@
 //! ACS control words that a kernel leaves at a boot: its own where an IOMMU asks for them, then what its command line says
-//! (`pci=disable_acs_redir=`, `pci=config_acs=`), read as Debian's 6.1 and 7.3 were seen to read it.
+//! (`pci=noats`, `pci=disable_acs_redir=`, `pci=config_acs=`), read as Debian's 6.1 and 7.3 were seen to read it; and whether
+//! ports get a driver.
 use crd::{id::Word, kind::rack::Server, snapshot::parameters, step::ACS_REDIRECT_MASK};
 
 use super::{
     host::{command_line, kernel},
     live::iommu,
-    registers::kernel_default,
+    registers::{Iommu, kernel_default},
     world::{Function, Nature, World},
 };
 
@@ -13,6 +14,9 @@ use super::{
 const CONFIG_ACS: (u32, u32) = (6, 11);
 /// Bits that `config_acs` has, one character each, `SV` last.
 const CONFIG_BITS: u16 = 0x007f;
+
+/// Translation blocking: a kernel that is to use no ATS sets it with the others.
+const BLOCKS_TRANSLATION: u16 = 0x0002;
 
 /// Writes into every port what stands in it after a boot.
 pub(crate) fn settle(world: &mut World, server: &Server) {
@@ -23,9 +27,18 @@ pub(crate) fn settle(world: &mut World, server: &Server) {
             continue;
         };
         let capability = port.acs_capability.0;
-        let word = told.word(world, index, kernel_default(capability, iommu)) & capability;
-        if let Nature::Port(port) = &mut world.functions[index].nature {
+        let blocks = match iommu {
+            Iommu::On if told.without_ats => BLOCKS_TRANSLATION,
+            Iommu::On | Iommu::Off => 0,
+        };
+        let default = kernel_default(capability, iommu) | blocks;
+        let word = told.word(world, index, default) & capability;
+        let function = &mut world.functions[index];
+        if let Nature::Port(port) = &mut function.nature {
             port.acs_at_boot = Word(word);
+        }
+        if told.without_port_services {
+            function.driver = None;
         }
     }
 }
@@ -34,6 +47,9 @@ pub(crate) fn settle(world: &mut World, server: &Server) {
 struct Told<'a> {
     disable: Option<&'a str>,
     config: Option<&'a str>,
+    without_ats: bool,
+    /// Whether no driver takes ports (`pcie_ports=compat`).
+    without_port_services: bool,
     /// Whether the kernel is one that has `config_acs`.
     configures: bool,
 }
@@ -43,6 +59,11 @@ impl<'a> Told<'a> {
         let mut told = Self {
             disable: None,
             config: None,
+            without_ats: false,
+            without_port_services: parameters(line)
+                .filter(|(name, _)| *name == "pcie_ports")
+                .last()
+                .is_some_and(|(_, value)| value == Some("compat")),
             configures: version(release) >= Some(CONFIG_ACS),
         };
         let options = parameters(line)
@@ -53,6 +74,7 @@ impl<'a> Told<'a> {
             match option.split_once('=') {
                 Some(("disable_acs_redir", list)) => told.disable = Some(list),
                 Some(("config_acs", list)) => told.config = Some(list),
+                None if option == "noats" => told.without_ats = true,
                 Some(_) | None => {}
             }
         }

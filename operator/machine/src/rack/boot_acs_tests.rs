@@ -75,6 +75,19 @@ fn an_iommu_makes_a_kernel_ask_for_acs() {
     }
 }
 
+/// Seen on Debian's 6.1: without ATS translation is blocked as well, where ports can and an IOMMU asks for ACS at all.
+#[test]
+fn a_kernel_without_ats_blocks_translation_too() {
+    let on = "intel_iommu=on pci=noaer,noats";
+    check("6.1.0-56", on, [0x1f, 0x1f, 0x13, 0], true);
+    let off = "intel_iommu=off pci=noats";
+    check("6.1.0-56", off, [0; 4], false);
+    let other = "intel_iommu=on pci=noats=1,nonoats";
+    check("6.1.0-56", other, [0x1d, 0x1d, 0x11, 0], true);
+    let relaxed = "intel_iommu=on pci=noats pci=disable_acs_redir=pci:0:0";
+    check("6.1.0-56", relaxed, [0x13, 0x13, 0x13, 0], false);
+}
+
 #[test]
 fn redirects_are_cleared_where_the_command_line_says_so() {
     let line = "intel_iommu=on pci=noaer,disable_acs_redir=0000:20:01.0/00.0/00.0;22:01.0";
