@@ -11,6 +11,7 @@ use machine::StepError;
 
 use super::{Engine, beside, build, journaled::Journaled, keep, observe, undo};
 use crate::{
+    console::Paint,
     exit::Exit,
     failure::{self, Failure},
     render::words,
@@ -103,7 +104,7 @@ impl Engine<'_> {
                 exit: None,
             });
         }
-        let said = words::of(step, self.console.err_paint());
+        let said = words::of(step, Paint::Plain);
         let line = format!("  {:<15} {:<24}  {}", said.verb, said.target, said.change);
         let work = self.console.work(&line, limit(step));
         journal.record(Event::Intent {

@@ -138,3 +138,14 @@ fn whoever_stops_a_question_is_not_told_that_it_was_answered() {
         assert_eq!(up.ends().code(), Some(code), "{signal}");
     }
 }
+
+/// What a step changes stands in its line as it is, in colours or without.
+#[test]
+fn a_step_is_shown_in_whole_words() {
+    for colour in ["always", "never"] {
+        let lab = Lab::new();
+        let apply = ["apply", "-f", "declared", "--yes", "--color", colour];
+        let seated = Seated::start(&lab, &apply);
+        seated.shows("  acs.clear       port 0000:24:00.0         0x001d -> 0x0011");
+    }
+}
