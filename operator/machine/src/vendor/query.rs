@@ -143,13 +143,13 @@ impl Device {
     }
 
     /// Adds a line's field, and says whether there was one of its key. Two values for one key are none, but where one of them
-    /// stands deeper than the SoC's own: that is of a section of its own, a network's say.
+    /// stands in a section of its own, a network's say.
     fn take(&mut self, line: &str, depth: &mut Depth) -> bool {
         let Some((key, value)) = line.split_once(':') else {
             return false;
         };
         let (key, value) = (key.trim().replace(BREAK, ""), value.trim());
-        let inner = depth.is_inner(line);
+        let inner = depth.is_inner(indent(line), value.is_empty());
         if inner && self.fields.contains_key(&key) {
             return false;
         }
@@ -333,18 +333,23 @@ fn is_word(value: &str) -> bool {
     value.len() <= MOST_WORD && !value.contains([':', '[', ']'])
 }
 
-/// How deep a block's own fields stand, and which of its fields stand deeper.
+/// Where in a block a section stands, and which of the block's fields are of one.
 #[derive(Debug, Default)]
 struct Depth {
-    own: Option<usize>,
+    /// How deep the heading stands of the section at hand: a key without a value.
+    heading: Option<usize>,
     inner: BTreeSet<String>,
 }
 
 impl Depth {
-    /// Whether a field stands deeper than its block's first.
-    fn is_inner(&mut self, line: &str) -> bool {
-        let depth = indent(line);
-        depth > *self.own.get_or_insert(depth)
+    /// Whether a field so deep is of a section: it stands deeper than a heading, and nothing since did not.
+    fn is_inner(&mut self, depth: usize, is_empty: bool) -> bool {
+        self.heading = self.heading.filter(|heading| depth > *heading);
+        let inner = self.heading.is_some();
+        if !inner && is_empty {
+            self.heading = Some(depth);
+        }
+        inner
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sections within a SoC's block: what stands deeper than the SoC's own fields is not the SoC's, where it has such a field itself.
+//! Sections within a SoC's block: what stands below a heading is not the SoC's, where it has such a field itself.
 use crd::snapshot::SocStatus;
 
 use super::QueryText;
@@ -37,10 +37,12 @@ fn a_section_says_nothing_of_the_soc() {
     }
 }
 
-/// At one depth two values are none, as before: a border was lost.
+/// Without a heading two values are none, however deep: a border was lost, or the first line's spaces were.
 #[test]
 fn two_values_at_one_depth_are_none() {
-    let text = format!("QID 0\n{}\tStatus:Error\n", OWN.concat());
-    let Ok(QueryText { devices, .. }) = text.parse();
-    assert_eq!(devices[0].status(), None);
+    for deeper in ["\t", "\t\t\t"] {
+        let text = format!("QID 0\n{}{deeper}Status:Error\n", OWN.concat());
+        let Ok(QueryText { devices, .. }) = text.parse();
+        assert_eq!(devices[0].status(), None, "{text}");
+    }
 }
