@@ -190,7 +190,8 @@ fn entry_drift(entry: &LedgerEntry, snapshot: &HardwareSnapshot) -> Option<Drift
         LedgerTarget::Mdp { soc } => {
             let found = snapshot.socs.iter().find(|found| found.address == *soc)?;
             let now = *found.mdp.get()?;
-            if entry.written == now.to_string() {
+            // What has no owner any more was asked to go back, by us.
+            if entry.written == now.to_string() || entry.owners.is_empty() {
                 return None;
             }
             let cause = if rebooted {

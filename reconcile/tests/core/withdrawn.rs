@@ -6,9 +6,9 @@ use crd::{
     kind::{DeletionPolicy, DeletionRule, MdpMode},
     plan::Plan,
     snapshot::{HardwareSnapshot, LedgerTarget, SocStatus},
-    step::{Action, MdpSetting},
+    step::{Action, MdpSetting, Step},
 };
-use reconcile::{NodeInput, check, ledger};
+use reconcile::{NodeInput, check, drift::drifted, ledger};
 
 use crate::{
     declare::quickstart,
@@ -157,4 +157,18 @@ fn what_waits_is_asked_back_where_a_policy_says_the_other() {
             "{deletion:?} {groups_go}"
         );
     }
+}
+
+/// A removal that was stopped before it saw what it had asked for: nobody else switched that off.
+#[test]
+fn what_goes_back_by_our_own_hand_is_no_drift() {
+    let mut node = stopped();
+    assert_eq!(drifted(&node).len(), 4);
+    let plan = removal(&node);
+    let asks = |step: &&Step| matches!(step.action, Action::RequestMdp { .. });
+    let step = plan.nodes[0].steps.iter().find(asks).expect("a request");
+    carry_out_one(step, &mut node);
+    node.ledger = ledger::after(&node.ledger, step, &node);
+    assert_eq!(recorded(&node).len(), 4, "a request proves nothing");
+    assert_eq!(drifted(&node).len(), 3);
 }
