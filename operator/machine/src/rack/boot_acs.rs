@@ -4,7 +4,7 @@
 use crd::{id::Word, kind::rack::Server, snapshot::parameters, step::ACS_REDIRECT_MASK};
 
 use super::{
-    host::{command_line, kernel},
+    host::{command_line, kernel, reaches_extended_space},
     live::iommu,
     registers::{Iommu, kernel_default},
     world::{Function, Nature, World},
@@ -22,6 +22,7 @@ const BLOCKS_TRANSLATION: u16 = 0x0002;
 pub(crate) fn settle(world: &mut World, server: &Server) {
     let iommu = iommu(server);
     let told = Told::of(command_line(server), kernel(server));
+    let extended = reaches_extended_space(server);
     for index in 0..world.functions.len() {
         let Nature::Port(port) = &world.functions[index].nature else {
             continue;
@@ -32,7 +33,12 @@ pub(crate) fn settle(world: &mut World, server: &Server) {
             Iommu::On | Iommu::Off => 0,
         };
         let default = kernel_default(capability, iommu) | blocks;
-        let word = told.word(world, index, default) & capability;
+        // Whoever cannot read the capability sets nothing in it.
+        let word = if extended {
+            told.word(world, index, default) & capability
+        } else {
+            0
+        };
         let function = &mut world.functions[index];
         if let Nature::Port(port) = &mut function.nature {
             port.acs_at_boot = Word(word);

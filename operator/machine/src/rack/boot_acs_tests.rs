@@ -88,6 +88,19 @@ fn a_kernel_without_ats_blocks_translation_too() {
     check("6.1.0-56", relaxed, [0x13, 0x13, 0x13, 0], false);
 }
 
+/// Seen on Debian's 6.1: without the memory-mapped way to configuration space no kernel finds ACS.
+#[test]
+fn a_kernel_that_reaches_256_bytes_sets_nothing() {
+    let line = "intel_iommu=on pci=nommconf,noats,disable_acs_redir=pci:0:0";
+    check("6.1.0-56", line, [0; 4], false);
+    check(
+        "7.3.4",
+        "intel_iommu=on pci=noaer pci=nommconf",
+        [0; 4],
+        false,
+    );
+}
+
 #[test]
 fn redirects_are_cleared_where_the_command_line_says_so() {
     let line = "intel_iommu=on pci=noaer,disable_acs_redir=0000:20:01.0/00.0/00.0;22:01.0";

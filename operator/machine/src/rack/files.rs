@@ -8,7 +8,7 @@ use crd::{
 };
 
 use super::{
-    host,
+    host::{self, reaches_extended_space},
     live::{Live, iommu},
     premises, recorded,
     registers::{bars, image},
@@ -272,8 +272,10 @@ fn config_length(view: &View<'_>, function: &Function) -> usize {
         .contains(&crd::kind::rack::Fault::ShortReads(function.address));
     if short || !view.is_root() {
         64
-    } else {
+    } else if reaches_extended_space(view.server) {
         super::registers::SIZE
+    } else {
+        256
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files of a rack server that are about the machine around the cards: `/proc`, driver parameters, SDK versions, tools.
 use crd::{
     kind::rack::{Server, VendorTool},
-    snapshot::Lockdown,
+    snapshot::{Lockdown, parameters},
 };
 
 use super::{
@@ -67,6 +67,15 @@ pub(crate) fn command_line(server: &Server) -> &str {
     let host = server.host.as_ref();
     host.and_then(|host| host.command_line.as_deref())
         .unwrap_or(COMMAND_LINE)
+}
+
+/// Whether the kernel reaches configuration space beyond its first 256 bytes: `pci=nommconf` leaves it the old way alone. What
+/// was recorded of a server says itself what could be read.
+pub(crate) fn reaches_extended_space(server: &Server) -> bool {
+    let mut options = parameters(command_line(server))
+        .filter(|(name, _)| *name == "pci")
+        .flat_map(|(_, options)| options.unwrap_or_default().split(','));
+    server.recorded.is_some() || !options.any(|option| option == "nommconf")
 }
 
 pub(crate) fn platform(server: &Server) -> &str {
