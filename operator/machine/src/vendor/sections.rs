@@ -1,4 +1,5 @@
-//! Sections within a SoC's block: what stands below a heading is not the SoC's, where it has such a field itself.//!
+//! Sections within a SoC's block: what stands below a heading is not the SoC's, where it has such a field itself.
+//!
 //! Format: inferred. No version is known to print a section with a SoC's own keys; one that lists networks would.
 
 use crd::snapshot::SocStatus;
