@@ -75,6 +75,15 @@ fn in_doubt(view: &View<'_>, record: &GroupRecord) -> bool {
     members.any(|member| view.in_doubt(member.address).is_some())
 }
 
+/// How easily a group finds its sets: those that take what is left last, larger ones first, and of these whole cards. Its name
+/// decides between equals.
+pub(super) fn ease(group: &Declared<P2PGroupSpec>) -> (bool, std::cmp::Reverse<u32>, bool) {
+    let rules = group.spec.automatic.as_ref();
+    let takes_the_rest = rules.is_some_and(|rules| rules.count.is_none());
+    let spreads = rules.is_some_and(|rules| rules.per == SpreadOver::Switch);
+    (takes_the_rest, std::cmp::Reverse(group.spec.size), spreads)
+}
+
 /// Forms the sets that are still missing.
 pub(super) fn form<'a>(
     view: &View<'a>,
@@ -129,7 +138,7 @@ pub(super) fn form<'a>(
 }
 
 /// The next set: SoCs that are Ready before others, those where none of our workers runs before those where one would have
-/// to stop, and of these from the fullest fit, so that cards stay whole for others. One that would take isolation from a
+/// to stop, and of these from the fullest fit, of cards and of switches, so that they stay whole for others. One that would take isolation from a
 /// stranger is the last resort: it is blocked, and says by whom.
 fn next_set(
     view: &View<'_>,
@@ -152,12 +161,24 @@ fn next_set(
         })
         .filter(|socs| !socs.is_empty())
         .collect();
+    let mut domains: BTreeMap<PciAddress, Vec<Vec<PciAddress>>> = BTreeMap::new();
+    for socs in &cards {
+        if let Some(switch) = view.topology.domain(socs[0]) {
+            domains.entry(switch).or_default().push(socs.clone());
+        }
+    }
+    let free_below = |socs: &[PciAddress]| -> usize {
+        let switch = view.topology.domain(socs[0]);
+        let cards = switch.and_then(|switch| domains.get(&switch));
+        cards.map_or(0, |cards| cards.iter().map(Vec::len).sum())
+    };
     let whole = cards
         .iter()
         .filter(|socs| socs.len() >= size)
         .min_by_key(|socs| {
             let set = &socs[..size];
-            (disturbs(set), trouble(view, set), socs.len(), socs[0])
+            let fit = (socs.len(), free_below(socs));
+            (disturbs(set), trouble(view, set), fit, socs[0])
         })
         .map(|socs| in_address_order(socs[..size].to_vec()));
     let mut choices = whole.into_iter().collect::<Vec<_>>();
@@ -167,17 +188,13 @@ fn next_set(
         blocked.all(|(disturbs, unready)| disturbs || unready > 0)
     };
     if per == SpreadOver::Switch && none_will_do(&choices) {
-        let mut domains: BTreeMap<PciAddress, Vec<Vec<PciAddress>>> = BTreeMap::new();
-        for socs in &cards {
-            if let Some(switch) = view.topology.domain(socs[0]) {
-                domains.entry(switch).or_default().push(socs.clone());
-            }
-        }
         let widest = domains
-            .into_values()
-            .filter_map(|cards| spread(view, cards, size));
-        choices
-            .extend(widest.min_by_key(|socs| (disturbs(socs), trouble(view, socs), socs.clone())));
+            .values()
+            .filter_map(|cards| spread(view, cards.clone(), size));
+        choices.extend(widest.min_by_key(|socs| {
+            let fit = free_below(socs);
+            (disturbs(socs), trouble(view, socs), fit, socs.clone())
+        }));
         // Nobody hangs below some switch inside.
         if none_will_do(&choices) {
             let inside =

@@ -63,7 +63,7 @@ pub(super) struct Taken(pub(super) BTreeSet<PciAddress>);
 /// Places every declared group (ordered by name) that selects this node. Sets are disjoint.
 ///
 /// Explicit members are what somebody wrote, so they come first; then sets that the ledger remembers, so that
-/// membership is sticky; then new sets, by name. The result depends on facts that last (wiring, BARs, governance),
+/// membership is sticky; then new sets, of groups that are harder to place first. The result depends on facts that last (wiring, BARs, governance),
 /// and on states only in preferring SoCs that are Ready.
 pub fn place<'a>(view: &View<'a>, declared: &[&'a Declared<P2PGroupSpec>]) -> Placement<'a> {
     let mut placement = Placement::default();
@@ -91,7 +91,12 @@ pub fn place<'a>(view: &View<'a>, declared: &[&'a Declared<P2PGroupSpec>]) -> Pl
                 .extend(automatic::keep(view, group, record, &mut taken));
         }
     }
-    for group in here.iter().filter(|group| group.spec.automatic.is_some()) {
+    let mut new: Vec<&Declared<P2PGroupSpec>> = here
+        .into_iter()
+        .filter(|group| group.spec.automatic.is_some())
+        .collect();
+    new.sort_by_key(|group| automatic::ease(group));
+    for group in new {
         automatic::form(view, group, &mut taken, &mut placement);
     }
     placement.groups.sort_by(|a, b| a.id.cmp(&b.id));

@@ -1,6 +1,7 @@
 //! Which SoCs form a new set: those that can be used now, of one card where one has enough of them, else of several.
 use crd::{
     Fact,
+    declaration::Declaration,
     kind::{GroupIsolation, SpreadOver, UntrustedNeighbours},
     snapshot::{HardwareSnapshot, SocStatus},
     step::Action,
@@ -9,7 +10,7 @@ use crd::{
 use crate::{
     declare::{automatic, object, quickstart},
     simulate::plan_of,
-    world::{tenant, two_ultras},
+    world::{Builder, tenant, two_ultras},
 };
 
 /// Does something to the SoC at this position.
@@ -35,7 +36,7 @@ const TROUBLES: [(&str, Spoil); 4] = [
     }),
 ];
 
-/// Positions of the SoCs of the first set that a plan forms.
+/// Positions of the SoCs of a set of four.
 fn set(node: &HardwareSnapshot) -> Vec<usize> {
     let mut declared = quickstart();
     declared.models.clear();
@@ -49,7 +50,12 @@ fn set(node: &HardwareSnapshot) -> Vec<usize> {
         untrusted_neighbours: allow,
     });
     declared.groups = vec![object("P2PGroup", "g", spec)];
-    let plan = plan_of(&declared, std::slice::from_ref(node));
+    members(&declared, node)
+}
+
+/// Positions of the SoCs of the first set that a plan forms.
+fn members(declared: &Declaration, node: &HardwareSnapshot) -> Vec<usize> {
+    let plan = plan_of(declared, std::slice::from_ref(node));
     let mut steps = plan.nodes[0].steps.iter();
     let members = steps.find_map(|step| match &step.action {
         Action::AssignGroup { members, .. } => Some(members.clone()),
@@ -78,4 +84,43 @@ fn socs_that_can_be_used_are_enough_wherever_they_are() {
             assert_eq!(set(&node), want, "{name}: {spoilt:?}");
         }
     }
+}
+
+/// Three cards, two of them below one switch: the set of eight needs those two, whatever the groups are called and however many
+/// others there are.
+#[test]
+fn a_larger_set_finds_its_switch_free() {
+    let mut builder = Builder::new("lab");
+    let root = builder.root();
+    let slots = builder.switch(root, 2, 0x10b5);
+    builder.ultra(slots[0]);
+    builder.ultra(slots[1]);
+    let other = builder.root();
+    let alone = builder.switch(other, 1, 0x10b5);
+    builder.ultra(alone[0]);
+    let node = builder.build();
+    for per in [SpreadOver::Card, SpreadOver::Switch] {
+        for [four, eight] in [["a", "b"], ["b", "a"]] {
+            for count in [Some(1), None] {
+                let mut declared = quickstart();
+                declared.models.clear();
+                declared.groups = vec![
+                    object("P2PGroup", four, automatic(4, per, count)),
+                    object("P2PGroup", eight, automatic(8, SpreadOver::Switch, Some(1))),
+                ];
+                declared.groups.sort_by(|a, b| a.object.cmp(&b.object));
+                let plan = plan_of(&declared, std::slice::from_ref(&node));
+                assert!(plan.complete, "{four} {per:?}: {:#?}", plan.report);
+            }
+        }
+    }
+    // Four alone leave the larger switch whole.
+    let mut declared = quickstart();
+    declared.models.clear();
+    declared.groups = vec![object(
+        "P2PGroup",
+        "g",
+        automatic(4, SpreadOver::Switch, Some(1)),
+    )];
+    assert_eq!(members(&declared, &node), [8, 9, 10, 11]);
 }
