@@ -1,5 +1,8 @@
 //! Which replica of which model runs on which group or node; running replicas stay where they are while they can.
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crd::{
     declaration::{Declaration, Declared},
@@ -93,6 +96,7 @@ pub fn place_models<'a>(
                 replica,
                 grouped: needs_group(declaration, &model.spec, &program),
                 program: program.clone(),
+                models: &declaration.models,
             };
             match want.stay(houses, &mut taken) {
                 Some(stays) => placed.push(stays),
@@ -100,6 +104,11 @@ pub fn place_models<'a>(
             }
         }
     }
+    // Whoever names a group has no other, and more shards find fewer that suit: they come first. The name decides between equals.
+    wanting.sort_by_key(|want| {
+        let shards = want.program.topology.shards;
+        (want.model.spec.group_ref.is_none(), Reverse(shards))
+    });
     let mut failed: BTreeMap<&ObjectRef, (u32, Obstacle)> = BTreeMap::new();
     let mut homeless = Vec::new();
     for want in wanting {
@@ -164,6 +173,8 @@ pub(super) struct Want<'a> {
     pub(super) replica: u32,
     pub(super) grouped: bool,
     pub(super) program: ProgramRequest,
+    /// Every model that is declared.
+    pub(super) models: &'a [Declared<ShardedModelSpec>],
 }
 
 impl<'a> Want<'a> {
@@ -250,6 +261,7 @@ impl<'a> Want<'a> {
                     (
                         held(&others),
                         !held(&own),
+                        self.is_anothers(&seat.group),
                         seat.members.len(),
                         house.node,
                         &seat.group,
@@ -280,6 +292,15 @@ impl<'a> Want<'a> {
                 "declare fewer shards",
             )),
         }
+    }
+
+    /// Whether another model names this group, which has no other then.
+    fn is_anothers(&self, group: &GroupId) -> bool {
+        let names = |model: &Declared<ShardedModelSpec>| {
+            let named = model.spec.group_ref.as_ref();
+            model.object != self.model.object && named.is_some_and(|name| *name == group.name)
+        };
+        self.model.spec.group_ref.is_none() && self.models.iter().any(names)
     }
 
     fn suits(&self, seat: &Seat) -> bool {

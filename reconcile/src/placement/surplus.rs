@@ -38,6 +38,7 @@ pub fn place_surplus<'a>(
         replica: model.spec.replicas,
         grouped: needs_group(declaration, &model.spec, &program),
         program,
+        models: &declaration.models,
     };
     want.stay(houses, &mut taken)
         .or_else(|| want.settle(houses, &mut taken, placed).ok())

@@ -28,6 +28,7 @@ mod lost;
 mod missing;
 mod moved;
 mod mutations;
+mod named;
 mod preferred;
 mod programs;
 mod proofs;
