@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::sse;
 use futures::Stream;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::api::response::{Heading, Piece, Usage, Writer};
 use super::api::{ApiError, StreamOptions};
@@ -32,8 +34,21 @@ pub struct Pending {
     pub prompt_tokens: usize,
     /// Whether choices carry their token ids.
     pub token_ids: bool,
+    /// The longest that the request may take.
+    pub patience: Duration,
+    /// When it is answered at the latest, whatever the model does.
+    pub until: Instant,
     /// Takes the sequences back.
     pub claim: Claim,
+}
+
+/// How much longer than its deadline a request is waited for: the model breaks it off by itself between two steps, and knows more
+/// of it. A step that never ends, for a rank stands still, is no reason to keep a client.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// When a request that is taken now is answered at the latest.
+pub fn latest(patience: Duration) -> Instant {
+    Instant::now() + patience.saturating_add(GRACE)
 }
 
 /// Sequences that somebody waits for.
@@ -60,6 +75,17 @@ impl Pending {
         }
     }
 
+    /// The next event of any sequence; once the time is over, that it is.
+    async fn event(&mut self) -> (usize, Event) {
+        match timeout_at(self.until, self.events.recv()).await {
+            Ok(event) => event.unwrap_or((0, gone())),
+            Err(_) => {
+                let seconds = self.patience.as_secs();
+                (0, Event::Failed(Failure::Deadline { seconds }))
+            }
+        }
+    }
+
     /// Waits for the end of every choice.
     pub async fn whole(mut self) -> Result<Value, ApiError> {
         let mut choices: Vec<Piece> = (0..self.choices)
@@ -69,7 +95,7 @@ impl Pending {
             })
             .collect();
         while choices.iter().any(|choice| choice.finish.is_none()) {
-            let (index, event) = self.events.recv().await.unwrap_or((0, gone()));
+            let (index, event) = self.event().await;
             let Some(choice) = choices.get_mut(index) else {
                 continue;
             };
@@ -146,7 +172,7 @@ impl Streaming {
             }
             match self.end {
                 End::Ahead if self.open > 0 => {
-                    let (index, event) = self.pending.events.recv().await.unwrap_or((0, gone()));
+                    let (index, event) = self.pending.event().await;
                     self.take(index, event);
                 }
                 End::Ahead if self.options.include_usage => {

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::answer::{Claim, Pending};
+use super::answer::{Claim, Pending, latest};
 use super::api::response::{Endpoint, Heading};
 use super::api::{ApiError, Prepared, Served, StreamOptions, chat, completion};
 use super::clock::Clock;
@@ -319,6 +319,7 @@ impl Front {
                 .map_err(|error| ApiError::internal(super::chain(&error)))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let until = latest(self.patience);
         let tickets = self.desk.submit(sequences)?;
         let pending = Pending {
             heading: Heading {
@@ -332,6 +333,8 @@ impl Front {
             choices,
             prompt_tokens,
             token_ids,
+            patience: self.patience,
+            until,
             claim: Claim {
                 desk: Arc::clone(&self.desk),
                 tickets,

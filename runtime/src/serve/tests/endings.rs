@@ -194,6 +194,30 @@ async fn a_request_that_takes_too_long_is_broken_off() {
     assert_eq!(late.json()["error"]["code"], "deadline_exceeded");
 }
 
+/// A rank that stands still keeps the model in its step: whoever waits is told all the same, in line too.
+#[tokio::test]
+async fn a_request_is_answered_in_time_while_the_model_stands_still() {
+    let deadlines = Deadlines {
+        request: Duration::from_millis(10),
+        ..DEADLINES
+    };
+    let running = Running::start(Script::gated(LONG, 1), deadlines).await;
+    let open = stream(&running).await;
+    for _ in 0..3 {
+        let late = running
+            .client
+            .post("/v1/completions", &prompt(&json!({"max_tokens": 30})))
+            .await;
+        assert_eq!(late.status, 504, "{}", late.body);
+        assert_eq!(late.json()["error"]["code"], "deadline_exceeded");
+    }
+    let events = open.events().await;
+    let last = events.last().unwrap();
+    assert!(last.contains(r#""code":"deadline_exceeded""#), "{events:?}");
+    // Until here no further step was let through.
+    running.script.allow(usize::MAX);
+}
+
 #[tokio::test]
 async fn a_broken_model_fails_every_request_and_ends_the_server() {
     let running = Running::start(Script::gated(LONG, 2), DEADLINES).await;
