@@ -251,7 +251,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BuildError> {
     if !checkpoint.check_tied(stop)? {
         return Err(BuildError::Stopped);
     }
-    let place = Place::take(out, patience, stop)?;
+    let mut place = Place::take(out, patience, stop)?;
     let source = match key {
         Some(_) => None,
         None => Some(digest(&checkpoint, &watch)?),

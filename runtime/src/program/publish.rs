@@ -25,6 +25,8 @@ pub(super) struct Place {
     /// Locked; the kernel unlocks it whatever becomes of us.
     _lock: File,
     lock_path: PathBuf,
+    /// Whether a damaged program lies there, which the new one replaces.
+    damaged: bool,
 }
 
 impl Drop for Place {
@@ -40,6 +42,22 @@ fn is_named(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
         (Ok(locked), Ok(named)) => id(locked) == id(named),
         (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+/// Whether a program was there once, and something happened to its files.
+fn is_damage(error: &ProgramError) -> bool {
+    match error {
+        ProgramError::Manifest { .. }
+        | ProgramError::Contradiction { .. }
+        | ProgramError::Gone { .. }
+        | ProgramError::Length { .. }
+        | ProgramError::Hash { .. } => true,
+        ProgramError::Read { .. }
+        | ProgramError::NotAProgram { .. }
+        | ProgramError::ForCards { .. }
+        | ProgramError::Marker { .. }
+        | ProgramError::Format { .. } => false,
     }
 }
 
@@ -119,6 +137,7 @@ impl Place {
             name: name.to_owned(),
             _lock: lock,
             lock_path: path,
+            damaged: false,
         };
         place.clear();
         Ok(place)
@@ -142,14 +161,16 @@ impl Place {
         }
     }
 
-    /// The program in place, if it is the one wanted; an error if it is another.
+    /// The program in place, if it is the one wanted; an error if it is another. A place that is named by the program's key holds
+    /// nothing else: what is damaged there is built anew.
     pub(super) fn present(
-        &self,
+        &mut self,
         wanted: &Manifest,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<Manifest>, BuildError> {
+        let directory = self.out.clone();
         let occupied = |why: String| BuildError::Occupied {
-            directory: self.out.clone(),
+            directory: directory.clone(),
             why,
         };
         match fs::symlink_metadata(&self.out) {
@@ -171,15 +192,29 @@ impl Place {
             Some(cause) => occupied(format!("{error}: {cause}")),
             None => occupied(error.to_string()),
         };
-        let program = Program::open(&self.out).map_err(explain)?;
+        // As stores name it: no file system minds a dash.
+        let own = (wanted.key.as_ref()).is_some_and(|key| key.replace(':', "-") == self.name);
+        let replaces = |error: &ProgramError| own && is_damage(error);
+        let program = match Program::open(&self.out) {
+            Err(error) if replaces(&error) => {
+                self.damaged = true;
+                return Ok(None);
+            }
+            opened => opened.map_err(explain)?,
+        };
         let found = program.manifest();
         if let Some(difference) = wanted.difference(found) {
             return Err(occupied(format!("it holds another program ({difference})")));
         }
-        if !found.verify(&self.out, stop).map_err(explain)? {
-            return Err(BuildError::Stopped);
+        match found.verify(&self.out, stop) {
+            Ok(true) => Ok(Some(found.clone())),
+            Ok(false) => Err(BuildError::Stopped),
+            Err(error) if replaces(&error) => {
+                self.damaged = true;
+                Ok(None)
+            }
+            Err(error) => Err(explain(error)),
         }
-        Ok(Some(found.clone()))
     }
 
     /// Refuses where the file system has too little room.
@@ -249,7 +284,18 @@ impl Place {
         // Temporary directories are private; a program is as public as its parent lets it be.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(scratch.path(), open).map_err(write(scratch.path()))?;
+        // Only now: whoever reads the damaged one goes on reading it, and what a killed builder leaves of it is cleared.
+        let mut old = None;
+        if self.damaged {
+            let aside = self.parent.join(format!("{}damaged", self.prefix()));
+            fs::rename(&self.out, &aside).map_err(write(&self.out))?;
+            old = Some(aside);
+        }
         fs::rename(scratch.path(), &self.out).map_err(write(&self.out))?;
+        if let Some(old) = old {
+            // In nobody's way: the next builder clears it.
+            let _ = fs::remove_dir_all(old);
+        }
         // The directory has another name now: there is nothing left to remove under the old one.
         let _ = scratch.keep();
         sync(&self.parent)

@@ -77,13 +77,11 @@ impl Pending {
 
     /// The next event of any sequence; once the time is over, that it is.
     async fn event(&mut self) -> (usize, Event) {
-        match timeout_at(self.until, self.events.recv()).await {
-            Ok(event) => event.unwrap_or((0, gone())),
-            Err(_) => {
-                let seconds = self.patience.as_secs();
-                (0, Event::Failed(Failure::Deadline { seconds }))
-            }
+        if let Ok(event) = timeout_at(self.until, self.events.recv()).await {
+            return event.unwrap_or((0, gone()));
         }
+        let seconds = self.patience.as_secs();
+        (0, Event::Failed(Failure::Deadline { seconds }))
     }
 
     /// Waits for the end of every choice.

@@ -13,6 +13,7 @@ mod checkpoint_errors;
 mod command;
 mod config_keys;
 mod crowds;
+mod damaged;
 mod depth;
 mod for_cards;
 mod local_time;
