@@ -18,7 +18,10 @@ fn file(program: &Path, begins: &str) -> std::path::PathBuf {
     entries.find(named).expect("such a file").path()
 }
 
-const DAMAGES: [(&str, fn(&Path)); 5] = [
+/// Does something to a program's files.
+type Damage = fn(&Path);
+
+const DAMAGES: [(&str, Damage); 5] = [
     ("a slice cut short", |program| {
         let slice = OpenOptions::new().write(true).open(file(program, "slice"));
         slice.expect("a slice").set_len(100).expect("cut");
