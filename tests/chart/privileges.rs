@@ -181,3 +181,34 @@ fn an_agent_is_replaced_between_its_steps() {
     // Within what `machine::limit` gives a step: a reset a quarter of an hour, a word written through a switch most of one.
     assert!(grace.as_u64() >= Some(60 * 60), "{grace}");
 }
+
+/// Where the only Node is being drained, whoever sees to the end of that runs there all the same, whatever else it tolerates.
+#[test]
+fn our_own_taint_keeps_nobody_off_who_sees_to_its_end() {
+    let Some(helm) = Helm::find() else { return };
+    let ours = json!({
+        "key": operator::cluster::names::DRAIN_TAINT,
+        "operator": "Exists",
+        "effect": operator::cluster::names::DRAIN_EFFECT,
+    });
+    let other = json!({ "key": "dedicated", "operator": "Exists" });
+    for more in [json!(null), json!([]), json!([other])] {
+        let values = json!({
+            "crds": { "upgrade": true },
+            "controller": { "tolerations": more },
+        });
+        for name in [
+            "shardplane-controller",
+            "shardplane-define",
+            "shardplane-may-go",
+        ] {
+            let pod = pod(&helm, name, &values);
+            let tolerations = pod["tolerations"].as_array().expect("some");
+            assert!(tolerations.contains(&ours), "{name}: {tolerations:?}");
+            let kept = more.as_array().into_iter().flatten();
+            for toleration in kept {
+                assert!(tolerations.contains(toleration), "{name}: {tolerations:?}");
+            }
+        }
+    }
+}

@@ -107,3 +107,10 @@ namespace and labels. In JSON a namespace is a text, whatever its name looks lik
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* What the controller and the jobs around it put up with: our own taint keeps work off the cards of a Node while they are changed,
+and on the only Node there is nobody would see to its end. */}}
+{{- define "shardplane.tolerations" -}}
+{{- $own := dict "key" "shardplane.dev/draining" "operator" "Exists" "effect" "NoSchedule" -}}
+{{- concat (list $own) (.Values.controller.tolerations | default list) | toJson -}}
+{{- end }}
