@@ -149,7 +149,6 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
     sets.retain(|(group, members)| {
         let declared = machine.group(&group.name).is_some_and(|declared| {
             let spec = &declared.spec;
-            let counted = spec.automatic.as_ref().and_then(|rules| rules.count);
             let named = spec.members.as_ref().is_none_or(|named| {
                 members
                     .iter()
@@ -157,7 +156,6 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
             });
             let per = spec.automatic.as_ref().map(|rules| rules.per);
             usize::try_from(spec.size) == Ok(members.len())
-                && counted.is_none_or(|count| group.index < count)
                 && named
                 && (per != Some(SpreadOver::Card) || machine.is_one_card(members))
         });
@@ -169,7 +167,37 @@ pub(super) fn groups(node: &NodePlan, machine: &Machine<'_>) -> Vec<(GroupId, Ve
         group.node == node.node && declared && governed
     });
     disjoint(&mut sets, node, machine);
+    no_more_than_declared(&mut sets, node, machine);
     sets
+}
+
+/// Of a group that has more sets than it asks for, leaves out those whose ports this plan restores, then those that lost a SoC.
+fn no_more_than_declared(
+    sets: &mut Vec<(GroupId, Vec<PciAddress>)>,
+    node: &NodePlan,
+    machine: &Machine<'_>,
+) {
+    let restored: BTreeSet<PciAddress> = (node.steps.iter())
+        .filter_map(|step| match &step.action {
+            Action::RestoreAcs { port, .. } => Some(port.address),
+            _ => None,
+        })
+        .collect();
+    sets.sort_by_key(|(group, members)| {
+        let ports = machine.ports_of(members);
+        let gone = members.iter().filter(|soc| machine.soc(**soc).is_none());
+        let given_up = ports.iter().any(|port| restored.contains(port));
+        (group.name.clone(), given_up, gone.count(), group.index)
+    });
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    sets.retain(|(group, _)| {
+        let rules = machine.group(&group.name);
+        let rules = rules.and_then(|declared| declared.spec.automatic.as_ref());
+        let place = seen.entry(group.name.clone()).or_default();
+        *place += 1;
+        (rules.and_then(|rules| rules.count)).is_none_or(|count| *place <= count)
+    });
+    sets.sort();
 }
 
 /// Leaves out sets of which another has a SoC. What several claim belongs to a set that this plan forms, else to the first

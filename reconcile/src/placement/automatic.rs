@@ -1,5 +1,5 @@
 //! Sets formed from the topology: inside one card or one switch domain, and the same ones the next time.
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use crd::{
     declaration::Declared,
@@ -10,27 +10,49 @@ use crd::{
 };
 
 use super::{
-    groups::{Obstacle, PlacedGroup, Placement, Taken, structural},
+    groups::{Obstacle, PlacedGroup, Placement, Taken, records, structural},
     preference::{is_ready, preferred, trouble},
     shortage::{left_out, not_enough},
     strangers::disturbs,
 };
 use crate::view::View;
 
+/// Keeps the sets that the ledger remembers. Where fewer are asked for, those stay that are whole, can be used and are used.
+pub(super) fn keep_all<'a>(
+    view: &View<'a>,
+    group: &'a Declared<P2PGroupSpec>,
+    taken: &mut Taken,
+) -> Vec<PlacedGroup<'a>> {
+    let most = group.spec.automatic.as_ref().and_then(|rules| rules.count);
+    let mut known: Vec<&GroupRecord> = records(view, group).collect();
+    known.sort_by_key(|record| {
+        let members = record.members.iter().map(|member| member.address);
+        let (here, gone): (Vec<_>, Vec<_>) = members.partition(|soc| view.soc(*soc).is_some());
+        let (unready, serving) = trouble(view, &here);
+        (gone.len(), unready, Reverse(serving), record.group.index)
+    });
+    let mut kept: Vec<PlacedGroup<'a>> = Vec::new();
+    for record in known {
+        if most.is_some_and(|most| kept.len() >= most as usize) {
+            break;
+        }
+        kept.extend(keep(view, group, record, taken));
+    }
+    kept
+}
+
 /// Keeps a set that the ledger remembers, with what stands against it now.
 ///
-/// It is dissolved where the declaration asks for another size, count or spread, or where an explicit group has taken
-/// a member. A member that is gone does not dissolve it: nobody asked for the set to move.
-pub(super) fn keep<'a>(
+/// It is dissolved where the declaration asks for another size or spread, or where an explicit group has taken a member. A
+/// member that is gone does not dissolve it: nobody asked for the set to move.
+fn keep<'a>(
     view: &View<'a>,
     group: &'a Declared<P2PGroupSpec>,
     record: &GroupRecord,
     taken: &mut Taken,
 ) -> Option<PlacedGroup<'a>> {
     let rules = group.spec.automatic.as_ref()?;
-    if usize::try_from(group.spec.size) != Ok(record.members.len())
-        || rules.count.is_some_and(|count| record.group.index >= count)
-    {
+    if usize::try_from(group.spec.size) != Ok(record.members.len()) {
         return None;
     }
     let (here, gone): (Vec<_>, Vec<_>) = record
@@ -77,11 +99,11 @@ fn in_doubt(view: &View<'_>, record: &GroupRecord) -> bool {
 
 /// How easily a group finds its sets: those that take what is left last, larger ones first, and of these whole cards. Its name
 /// decides between equals.
-pub(super) fn ease(group: &Declared<P2PGroupSpec>) -> (bool, std::cmp::Reverse<u32>, bool) {
+pub(super) fn ease(group: &Declared<P2PGroupSpec>) -> (bool, Reverse<u32>, bool) {
     let rules = group.spec.automatic.as_ref();
     let takes_the_rest = rules.is_some_and(|rules| rules.count.is_none());
     let spreads = rules.is_some_and(|rules| rules.per == SpreadOver::Switch);
-    (takes_the_rest, std::cmp::Reverse(group.spec.size), spreads)
+    (takes_the_rest, Reverse(group.spec.size), spreads)
 }
 
 /// Forms the sets that are still missing.
@@ -106,6 +128,9 @@ pub(super) fn form<'a>(
     let most = rules.count.unwrap_or(u32::MAX);
     let mut formed = used.len();
     for index in (0..most).filter(|index| !used.contains(index)) {
+        if formed >= most as usize {
+            break;
+        }
         let Some(members) = next_set(view, group, size, rules.per, taken) else {
             break;
         };
@@ -238,7 +263,7 @@ fn fewest(
     mut cards: Vec<Vec<PciAddress>>,
     size: usize,
 ) -> Option<Vec<PciAddress>> {
-    cards.sort_by_key(|socs| (trouble(view, socs), std::cmp::Reverse(socs.len()), socs[0]));
+    cards.sort_by_key(|socs| (trouble(view, socs), Reverse(socs.len()), socs[0]));
     let socs: Vec<PciAddress> = cards.into_iter().flatten().take(size).collect();
     (socs.len() == size).then(|| in_address_order(socs))
 }

@@ -85,11 +85,9 @@ pub fn place<'a>(view: &View<'a>, declared: &[&'a Declared<P2PGroupSpec>]) -> Pl
             .extend(explicit::place(view, group, &mut taken));
     }
     for group in here.iter().filter(|group| group.spec.automatic.is_some()) {
-        for record in records(view, group) {
-            placement
-                .groups
-                .extend(automatic::keep(view, group, record, &mut taken));
-        }
+        placement
+            .groups
+            .extend(automatic::keep_all(view, group, &mut taken));
     }
     let mut new: Vec<&Declared<P2PGroupSpec>> = here
         .into_iter()

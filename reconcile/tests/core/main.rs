@@ -16,6 +16,7 @@ mod changes;
 mod declare;
 mod doctor;
 mod failed;
+mod fewer;
 mod found;
 mod honest;
 mod housing;

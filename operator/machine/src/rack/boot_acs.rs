@@ -17,6 +17,8 @@ const CONFIG_BITS: u16 = 0x007f;
 
 /// Translation blocking: a kernel that is to use no ATS sets it with the others.
 const BLOCKS_TRANSLATION: u16 = 0x0002;
+/// From here on: 5.10 was seen not to, 6.1 to.
+const WITHOUT_ATS: (u32, u32) = (5, 13);
 
 /// Writes into every port what stands in it after a boot.
 pub(crate) fn settle(world: &mut World, server: &Server) {
@@ -53,6 +55,8 @@ pub(crate) fn settle(world: &mut World, server: &Server) {
 struct Told<'a> {
     disable: Option<&'a str>,
     config: Option<&'a str>,
+    /// Whether the kernel is one that blocks translation where it is to use no ATS.
+    blocks: bool,
     without_ats: bool,
     /// Whether no driver takes ports (`pcie_ports=compat`).
     without_port_services: bool,
@@ -66,6 +70,7 @@ impl<'a> Told<'a> {
             disable: None,
             config: None,
             without_ats: false,
+            blocks: version(release) >= Some(WITHOUT_ATS),
             without_port_services: parameters(line)
                 .filter(|(name, _)| *name == "pcie_ports")
                 .last()
@@ -80,7 +85,7 @@ impl<'a> Told<'a> {
             match option.split_once('=') {
                 Some(("disable_acs_redir", list)) => told.disable = Some(list),
                 Some(("config_acs", list)) => told.config = Some(list),
-                None if option == "noats" => told.without_ats = true,
+                None if option == "noats" => told.without_ats = told.blocks,
                 Some(_) | None => {}
             }
         }

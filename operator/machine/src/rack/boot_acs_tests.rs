@@ -80,6 +80,7 @@ fn an_iommu_makes_a_kernel_ask_for_acs() {
 fn a_kernel_without_ats_blocks_translation_too() {
     let on = "intel_iommu=on pci=noaer,noats";
     check("6.1.0-56", on, [0x1f, 0x1f, 0x13, 0], true);
+    check("5.10.0-32", on, [0x1d, 0x1d, 0x11, 0], true);
     let off = "intel_iommu=off pci=noats";
     check("6.1.0-56", off, [0; 4], false);
     let other = "intel_iommu=on pci=noats=1,nonoats";

@@ -116,7 +116,7 @@ impl View<'_> {
             .host
             .as_ref()
             .and_then(|host| host.lockdown)
-            .unwrap_or(Lockdown::None)
+            .unwrap_or_else(|| host::lockdown_at_boot(self.server))
     }
 
     /// The device's folder, as links below `/sys/bus` point at it.

@@ -69,6 +69,17 @@ pub(crate) fn command_line(server: &Server) -> &str {
         .unwrap_or(COMMAND_LINE)
 }
 
+/// How far the command line locks the kernel down, where the file does not say it of the host.
+pub(crate) fn lockdown_at_boot(server: &Server) -> Lockdown {
+    let levels = parameters(command_line(server)).filter(|(name, _)| *name == "lockdown");
+    // The kernel goes no way back: the first holds, unless a later one is stricter.
+    levels.fold(Lockdown::None, |level, (_, asked)| match (level, asked) {
+        (_, Some("confidentiality")) => Lockdown::Confidentiality,
+        (Lockdown::None, Some("integrity")) => Lockdown::Integrity,
+        _ => level,
+    })
+}
+
 /// Whether the kernel reaches configuration space beyond its first 256 bytes: `pci=nommconf` leaves it the old way alone. What
 /// was recorded of a server says itself what could be read.
 pub(crate) fn reaches_extended_space(server: &Server) -> bool {

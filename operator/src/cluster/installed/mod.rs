@@ -18,7 +18,7 @@ use kube_client::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{approve::refused, connection, packed};
+use super::{approve::refused, connection, names::IN_HAND_UNTIL, packed};
 use crate::{
     cli::{ClusterVerb, Environment, InstalledArgs},
     console::Console,
@@ -148,6 +148,21 @@ async fn served(api: &Api<CustomResourceDefinition>, name: &str) -> Result<(), F
 async fn may_go(client: Client, console: &Console) -> Result<Exit, Failure> {
     let policies = listed::<CardPolicy>(&client, "listing card policies").await?;
     let nodes = listed::<CardNode>(&client, "listing card nodes").await?;
+    let working: Vec<String> = nodes
+        .iter()
+        .filter(|node| works(node))
+        .map(ResourceExt::name_any)
+        .collect();
+    if !working.is_empty() {
+        return Err(Failure::said(
+            Exit::Blocked,
+            format!(
+                "steps are being carried out on {}: nobody would see to their end, nor take our taint off the Node",
+                working.join(", ")
+            ),
+            "wait until `kubectl get changeplans` has none at work; `rollout.paused: true` in a policy lets nothing more begin",
+        ));
+    }
     let mut left: Vec<String> = policies.iter().filter_map(declared).collect();
     left.extend(nodes.iter().filter_map(unreverted));
     if left.is_empty() {
@@ -162,6 +177,11 @@ async fn may_go(client: Client, console: &Console) -> Result<Exit, Failure> {
         ),
         "delete these policies, or let them say Retain, and wait until their nodes are as before",
     ))
+}
+
+/// Whether a node's agent has steps to carry out, or ends one of those that it had.
+fn works(node: &CardNode) -> bool {
+    node.spec.grant.is_some() || node.annotations().contains_key(IN_HAND_UNTIL)
 }
 
 /// All objects of a kind. A server that is making room for a definition that has just changed is asked again for a while.
@@ -259,6 +279,21 @@ mod tests {
             let said = fields(count).unwrap_err();
             assert!(said.ends_with(end), "{said}");
         }
+    }
+
+    #[test]
+    fn a_node_with_steps_in_hand_is_at_work() {
+        let mut node = CardNode::new("n1", CardNodeSpec::default());
+        assert!(!works(&node));
+        node.metadata.annotations = Some([(IN_HAND_UNTIL.to_owned(), String::new())].into());
+        assert!(works(&node));
+        node.metadata.annotations = None;
+        node.spec = serde_json::from_value(json!({ "grant": {
+            "digest": "node:b3:0", "rollout": "rollout:b3:0", "plan": "", "bootId": "b",
+            "nodeUid": "u", "decidedOn": "1", "leaseEpoch": 1,
+        }}))
+        .unwrap();
+        assert!(works(&node));
     }
 
     fn node(snapshot: &str) -> CardNode {
