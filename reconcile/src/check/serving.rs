@@ -40,7 +40,7 @@ pub(super) fn read(
             model.object.namespace.as_deref().unwrap_or("default"),
             model.object.name
         );
-        let declared = (0..model.spec.replicas).map(|index| format!("{stem}-{index}"));
+        let declared = declared(model, &stem, snapshots).into_iter();
         let names = declared.chain([format!("{stem}-surplus")]).collect();
         let mut read = Read {
             model,
@@ -56,6 +56,40 @@ pub(super) fn read(
         read.cards(plan, snapshots, found);
         read.workers(plan, snapshots, found);
     }
+}
+
+/// The declared replicas' names: of those that run as many as are asked for, who is ready first, and else the first numbers. A
+/// port of its own ties each to its number.
+fn declared(
+    model: &Declared<ShardedModelSpec>,
+    stem: &str,
+    snapshots: &BTreeMap<&NodeName, &HardwareSnapshot>,
+) -> Vec<String> {
+    let first = (0..model.spec.replicas).map(|index| (index, format!("{stem}-{index}")));
+    let running = snapshots.values().flat_map(|snapshot| &snapshot.workers);
+    let state = |name: &str| {
+        let mut workers = running.clone();
+        workers
+            .find(|worker| worker.id.0 == name)
+            .map(|worker| worker.state)
+    };
+    let more = running.clone().filter_map(|worker| {
+        let index = worker.id.0.strip_prefix(stem)?.strip_prefix('-')?;
+        Some((index.parse().ok()?, worker.id.0.clone()))
+    });
+    let tied = model.spec.serving.port.is_some();
+    let mut all: BTreeMap<u32, String> = first.collect();
+    all.extend(more.filter(|_| !tied));
+    let mut all: Vec<(u32, String)> = all.into_iter().collect();
+    all.sort_by_key(|(index, name)| match state(name) {
+        _ if tied => (0, *index),
+        Some(WorkerState::Ready) => (0, *index),
+        Some(_) => (1, *index),
+        None => (2, *index),
+    });
+    all.truncate(model.spec.replicas as usize);
+    all.sort();
+    all.into_iter().map(|(_, name)| name).collect()
 }
 
 impl Read<'_> {

@@ -13,7 +13,7 @@ use crd::{
     snapshot::PresentWorker,
 };
 
-use super::{Obstacle, served::program};
+use super::{Obstacle, numbers, served::program};
 
 /// One group as models see it.
 #[derive(Clone, Debug)]
@@ -89,7 +89,8 @@ pub fn place_models<'a>(
                 continue;
             }
         };
-        for replica in 0..model.spec.replicas {
+        let running = houses.iter().flat_map(|house| house.workers);
+        for replica in numbers(model, running) {
             let want = Want {
                 id: worker_id(&model.object, replica),
                 model,

@@ -8,7 +8,7 @@ use crd::{
     snapshot::{HardwareSnapshot, PresentWorker, WorkerState},
 };
 
-use crate::placement::{surplus_id, worker_id};
+use crate::placement::{numbers, surplus_id, worker_id};
 
 /// How a running replica counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +57,12 @@ pub(super) fn replicas<'a, 's>(
     let mut models: Vec<&Declared<ShardedModelSpec>> = declaration.models.iter().collect();
     models.sort_by(|a, b| a.object.cmp(&b.object));
     let of = |model: &'a Declared<ShardedModelSpec>| {
+        let running = snapshots.clone().flat_map(|snapshot| &snapshot.workers);
+        let declared = numbers(model, running).into_iter();
         let mut replicas = Replicas {
             model,
             surplus: surplus_id(&model.object),
-            declared: (0..model.spec.replicas)
+            declared: declared
                 .map(|replica| worker_id(&model.object, replica))
                 .collect(),
             unhoused: None,

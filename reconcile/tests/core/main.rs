@@ -41,6 +41,7 @@ mod recordings;
 mod remaining;
 mod rollout;
 mod said;
+mod scaled;
 mod scenarios;
 mod second_owner;
 mod serving;
