@@ -212,13 +212,34 @@ pub fn serves_throughout(
     Ok(())
 }
 
+/// The replicas that are asked for: whoever is ready comes first, then whoever runs, then the first numbers; where a port goes by
+/// number, these alone.
+fn named(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot]) -> Vec<String> {
+    let stem = format!("default/{}-", model.object.name);
+    let name = |index: u32| format!("{stem}{index}");
+    // No more than this ever ran.
+    let most = if model.spec.serving.port.is_some() {
+        model.spec.replicas
+    } else {
+        16
+    };
+    let worth = |index: u32| {
+        let mut workers = nodes.iter().flat_map(|node| &node.workers);
+        let found = workers.find(|worker| worker.id.as_str() == name(index));
+        found.map_or(2, |worker| u8::from(worker.state != WorkerState::Ready))
+    };
+    let mut all: Vec<u32> = (0..most).collect();
+    if model.spec.serving.port.is_none() {
+        all.sort_by_key(|index| (worth(*index), *index));
+    }
+    let first = all.into_iter().take(model.spec.replicas as usize);
+    first.map(name).collect()
+}
+
 /// How many replicas of a model the numbers are about: all, but where the plan frees SoCs for one that did not run there,
 /// only those that run or start elsewhere; and none that starts where a sibling listens.
 fn counted(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot], plan: &Plan) -> u32 {
-    let stem = format!("default/{}-", model.object.name);
-    let declared: Vec<String> = (0..model.spec.replicas)
-        .map(|index| format!("{stem}{index}"))
-        .collect();
+    let declared = named(model, nodes);
     let there = |id: &str| {
         let mut workers = nodes.iter().flat_map(|node| &node.workers);
         workers.find(|worker| worker.id.as_str() == id)
@@ -308,15 +329,9 @@ fn do_one(
 
 /// Declared replicas of a model that are ready on SoCs that are there, and its surplus one.
 fn serving(model: &Declared<ShardedModelSpec>, nodes: &[HardwareSnapshot]) -> usize {
-    let stem = format!("default/{}-", model.object.name);
-    let counts = |id: &str| {
-        id.strip_prefix(&stem).is_some_and(|end| {
-            end == "surplus"
-                || end
-                    .parse()
-                    .is_ok_and(|index: u32| index < model.spec.replicas)
-        })
-    };
+    let surplus = format!("default/{}-surplus", model.object.name);
+    let declared = named(model, nodes);
+    let counts = |id: &str| id == surplus || declared.iter().any(|name| name == id);
     let mut serving = BTreeSet::new();
     for node in nodes {
         let there = |soc| node.socs.iter().any(|found| found.address == soc);
