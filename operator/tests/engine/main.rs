@@ -54,4 +54,5 @@ mod unbuilt;
 mod unbuilt_once;
 mod unseen;
 mod validated;
+mod verified;
 mod withdrawn;

@@ -13,7 +13,7 @@ use crate::lab::Lab;
 const PLAN: [&str; 5] = ["plan", "-f", "declared", "--snapshot", "one.yaml"];
 
 /// A laboratory with its machine recorded in `one.yaml`.
-fn recorded(more: &[&str]) -> Lab {
+pub fn recorded(more: &[&str]) -> Lab {
     let lab = Lab::new();
     let arguments = [&["snapshot", "--out", "one.yaml"], more].concat();
     lab.run("state", &arguments).expect(0);

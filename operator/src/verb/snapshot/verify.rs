@@ -1,7 +1,8 @@
 //! `snapshot verify`: whether recordings are whole, with every problem where it stands.
 use crd::{
+    declaration::Span,
     diagnostic::{self, Diagnostic, Severity, catalog},
-    load::Recorded,
+    load::{Loaded, Recorded},
 };
 use serde_json::{Value, json};
 
@@ -26,6 +27,10 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
         .filter_map(|found| recorded::expiry(found, &now))
         .collect();
     read.loaded.diagnostics.extend(expired);
+    let empty: Vec<Diagnostic> = (read.sources.iter())
+        .filter_map(|source| holds_nothing(&source.label, &read.loaded))
+        .collect();
+    read.loaded.diagnostics.extend(empty);
     let problems: Vec<Diagnostic> = read
         .loaded
         .diagnostics
@@ -33,6 +38,10 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
         .filter(|found| found.severity != Severity::Note)
         // Two of one machine are no mistake: each is looked at for itself.
         .filter(|found| found.id() != catalog::DUPLICATE_OBJECT.id)
+        // Of recordings nothing is declared; of a file without one it is said where it stands.
+        .filter(|found| {
+            found.id() != catalog::NOTHING_DECLARED.id || found.severity == Severity::Error
+        })
         .cloned()
         .collect();
     if problems.is_empty() && read.loaded.snapshots.is_empty() {
@@ -67,6 +76,31 @@ pub fn run(args: &VerifyArgs, console: &Console) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
+}
+
+/// That a file has no recording, where nothing else is said of it: what a full disk left of one is empty.
+fn holds_nothing(file: &str, loaded: &Loaded) -> Option<Diagnostic> {
+    let of_file = |span: Option<&Span>| span.is_some_and(|span| span.file == file);
+    let mut snapshots = loaded.snapshots.iter();
+    let mut said = loaded.diagnostics.iter();
+    if snapshots.any(|found| of_file(found.spans.get("")))
+        || said.any(|found| of_file(found.span.as_ref()))
+    {
+        return None;
+    }
+    let start = Span {
+        file: file.to_owned(),
+        line: 1,
+        column: 1,
+        byte: 0,
+        length: 0,
+    };
+    let nothing = "no HardwareSnapshot is in it";
+    Some(
+        Diagnostic::error(&catalog::NOTHING_DECLARED, nothing)
+            .at(start)
+            .help("record one with `shardplane snapshot --out FILE`"),
+    )
 }
 
 /// What a problem leads to: what is no longer so is stale, and what is wrong is wrong input. A warning is told and leads to
