@@ -72,6 +72,28 @@ impl Failures {
     }
 }
 
+/// What a run of a node ended by.
+struct Ending<'a> {
+    step: &'a Step,
+    why: String,
+    /// An outcome of its own, where it has one.
+    exit: Option<Exit>,
+    /// Whether the step itself had begun, and may have done some of what it does.
+    begun: bool,
+}
+
+impl<'a> Ending<'a> {
+    /// By what was seen before this step had begun, or after it was verified.
+    fn before(step: &'a Step, why: String) -> Self {
+        Self {
+            step,
+            why,
+            exit: None,
+            begun: false,
+        }
+    }
+}
+
 impl Engine<'_> {
     /// Carries out a plan, one node after the other in the order and as far as the core says, without those that wait.
     pub(super) fn run(
@@ -200,7 +222,8 @@ impl Engine<'_> {
             if watch.is_next_reset(step)
                 && let Some(why) = watch::said(&watch.gone(self, node)?, None)
             {
-                return self.after_failure(node, &mut journal, plan, &done, (step, why, None));
+                let ended = Ending::before(step, why);
+                return self.after_failure(node, &mut journal, plan, &done, ended);
             }
             let before = crate::state::ledger::read(&folder)?;
             match self.step(node, &mut journal, step, begun)? {
@@ -220,8 +243,8 @@ impl Engine<'_> {
                 Stepped::Void { expected, found } => {
                     // Planned again without it, the next one would be reset, and nobody would hear of this one.
                     if let Some(why) = watch::said(&watch.gone(self, node)?, None) {
-                        let failed = (step, why, None);
-                        return self.after_failure(node, &mut journal, plan, &done, failed);
+                        let ended = Ending::before(step, why);
+                        return self.after_failure(node, &mut journal, plan, &done, ended);
                     }
                     journal.end(RunOutcome::Replanned)?;
                     return Ok(Ran::Void {
@@ -254,13 +277,20 @@ impl Engine<'_> {
                         outcome = RunOutcome::Replanned;
                         continue;
                     }
-                    return self.after_failure(node, &mut journal, plan, &done, (step, why, exit));
+                    let ended = Ending {
+                        step,
+                        why,
+                        exit,
+                        begun: true,
+                    };
+                    return self.after_failure(node, &mut journal, plan, &done, ended);
                 }
             }
         }
         let gone = watch::said(&watch.gone(self, node)?, None);
         if let (Some(last), Some(why)) = (steps.last(), gone) {
-            return self.after_failure(node, &mut journal, plan, &done, (last, why, None));
+            let ended = Ending::before(last, why);
+            return self.after_failure(node, &mut journal, plan, &done, ended);
         }
         journal.end(outcome)?;
         Ok(Ran::All { steps: touched })
@@ -278,8 +308,14 @@ impl Engine<'_> {
         journal: &mut Journaled<'_>,
         plan: &NodePlan,
         done: &[undo::Done<'_>],
-        (step, why, exit): (&Step, String, Option<Exit>),
+        ended: Ending<'_>,
     ) -> Result<Ran, Failure> {
+        let Ending {
+            step,
+            why,
+            exit,
+            begun,
+        } = ended;
         let why = format!("{}: {why}", step.id);
         self.take_down(node, (step, &why, exit))?;
         let machine_steps = done
@@ -310,7 +346,7 @@ impl Engine<'_> {
                 self.console
                     .note(&format!("{why}; undoing this run's steps"));
                 // A failure with an outcome of its own touched nothing that would have to be undone.
-                let failed = exit.is_none().then_some(step);
+                let failed = (begun && exit.is_none()).then_some(step);
                 let left = self.undo(node, journal, done, failed)?;
                 if left.is_empty() {
                     journal.end(RunOutcome::RolledBack)?;
