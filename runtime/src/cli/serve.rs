@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use super::arguments::{Format, Room, Serve};
@@ -62,6 +64,8 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
         request: Duration::from_secs(arguments.request_deadline),
         farewell: Duration::from_secs(arguments.farewell),
         drain: Duration::from_secs(arguments.drain_deadline),
+        // Of a large model one takes seconds.
+        step: Duration::from_secs(10),
         goodbye: Duration::from_secs(2),
         // Longer than load balancers keep an idle connection (a minute is usual), so that it is they who close it.
         rest: Duration::from_secs(75),
@@ -70,6 +74,7 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
         stall: Duration::from_mins(1),
     };
     let incoming = incoming(listener);
+    let pids = ranks.pids();
     let step = model::step(ranks);
     match serve(incoming, bounds, served, deadlines, step, received).await {
         Ok(Ending::Drained) => Ok(()),
@@ -77,6 +82,17 @@ async fn start(arguments: Serve, executable: PathBuf) -> Result<(), Failure> {
             origin.exit(),
             "stopped before every request was answered",
         )),
+        Ok(Ending::StoodStill) => {
+            // Nobody has reaped them: the thread that would is in the step that does not end.
+            for pid in pids.into_iter().filter_map(|pid| i32::try_from(pid).ok()) {
+                // One that is gone already needs none.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            Err(Failure::said(
+                origin.exit(),
+                "stopped before every request was answered; a rank stood still, and all were killed",
+            ))
+        }
         Err(ServeError::Model { source }) => Err(Failure::said(
             Exit::Internal,
             format!(

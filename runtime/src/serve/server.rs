@@ -29,6 +29,8 @@ pub struct Deadlines {
     pub farewell: Duration,
     /// How long requests that were taken may go on once the server drains.
     pub drain: Duration,
+    /// How long the step at hand may go on once requests are broken off.
+    pub step: Duration,
     /// How long connections may take to read what was written, at the end.
     pub goodbye: Duration,
     /// How long a connection may rest, the time for the next request's head included.
@@ -55,6 +57,8 @@ pub enum Ending {
     Drained,
     /// Requests were broken off: the drain deadline passed, or somebody asked for it.
     BrokenOff,
+    /// They were, and the model did not even end its step: a rank stands still, and is the caller's to kill.
+    StoodStill,
 }
 
 /// Why a server ended before it was asked to.
@@ -138,8 +142,11 @@ where
             return Err(ServeError::Listen);
         }
         () = drain_when_told(&desk, &mut orders, deadlines) => {
-            // Ranks answer within their own deadline, so this ends.
-            engine.await.unwrap_or(Err(ServeError::Panicked)).map(|()| Ending::BrokenOff)
+            // The ranks' own deadline is for those who still want an answer.
+            match timeout(deadlines.step, engine).await {
+                Ok(ended) => ended.unwrap_or(Err(ServeError::Panicked)).map(|()| Ending::BrokenOff),
+                Err(_) => Ok(Ending::StoodStill),
+            }
         }
     };
     desk.close(Mode::Stopping);

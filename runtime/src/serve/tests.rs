@@ -5,6 +5,7 @@ mod crowds;
 mod endings;
 mod requests;
 mod script;
+mod standstill;
 
 use std::io;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ const DEADLINES: Deadlines = Deadlines {
     request: Duration::from_mins(1),
     farewell: Duration::ZERO,
     drain: Duration::from_mins(1),
+    step: Duration::from_mins(1),
     goodbye: Duration::from_secs(5),
     rest: Duration::from_mins(1),
     head: Duration::from_mins(1),
