@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{BootId, NodeName, StepId},
     plan::NodeDigest,
+    snapshot::SocIdentity,
     step::Step,
 };
 
@@ -37,6 +38,9 @@ pub enum Event {
         node: NodeName,
         /// The plan's digest for the node.
         digest: NodeDigest,
+        /// The SoCs that were there: whoever is missed after a reset of this run was thrown off by it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        socs: Vec<SocIdentity>,
     },
     /// A step is about to begin.
     Intent {

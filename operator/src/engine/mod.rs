@@ -314,7 +314,7 @@ impl Engine<'_> {
             };
             let begun = journal.begun_by_last_run(&boot_id);
             recover::wait_for_resets(&node.machine, &begun, self.console);
-            let mut snapshot = watch::after_crash(self, node, &begun)?;
+            let mut snapshot = watch::after_crash(self, node, &begun, journal.there_at_last_run())?;
             let mut journal = Journaled::new(&node.machine, journal, boot_id);
             let said = recover::close(&node.machine, &mut journal, &mut snapshot, |snapshot| {
                 keep(self.room, node, snapshot)

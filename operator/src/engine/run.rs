@@ -205,6 +205,11 @@ impl Engine<'_> {
         journal.record(Event::RunBegin {
             node: node.name.clone(),
             digest: plan.digest.clone(),
+            socs: snapshot
+                .socs
+                .iter()
+                .map(reconcile::topology::identity)
+                .collect(),
         })?;
         let mut done: Vec<undo::Done<'_>> = Vec::new();
         let mut watch = Watch::begin(self, node, &snapshot)?;
@@ -212,11 +217,13 @@ impl Engine<'_> {
         let mut outcome = RunOutcome::Converged;
         for &step in &steps {
             if self.stop.asked().is_some() {
+                let why = "stopped between two steps; run again to go on";
+                let gone = watch::said(&watch.gone(self, node)?, Some(why));
                 journal.end(RunOutcome::Interrupted)?;
                 return Ok(Ran::Ended {
                     steps: touched,
                     exit: Exit::Partial,
-                    why: "stopped between two steps; run again to go on".to_owned(),
+                    why: gone.unwrap_or_else(|| why.to_owned()),
                 });
             }
             if watch.is_next_reset(step)
@@ -233,11 +240,13 @@ impl Engine<'_> {
                     done.push(undo::Done::new(step, before));
                 }
                 Stepped::Stopped => {
+                    let why = format!("stopped during {}; run again to go on", step.id);
+                    let gone = watch::said(&watch.gone(self, node)?, Some(&why));
                     journal.end(RunOutcome::Interrupted)?;
                     return Ok(Ran::Ended {
                         steps: touched,
                         exit: Exit::Partial,
-                        why: format!("stopped during {}; run again to go on", step.id),
+                        why: gone.unwrap_or(why),
                     });
                 }
                 Stepped::Void { expected, found } => {

@@ -72,16 +72,21 @@ pub(super) fn said(gone: &[PciAddress], why: Option<&str>) -> Option<String> {
     gone.map(|gone| why.map_or_else(|| gone.clone(), |why| format!("{why}; {gone}")))
 }
 
-/// A look after a crash: a reset of the run that was cut off may have thrown off whom it was for. `begun` are that run's steps in
-/// this boot.
+/// A look after a crash: a reset of the run that was cut off may have thrown off whom it was for, or one beside it. `begun` are
+/// that run's steps in this boot, and `there` who was there when it began.
 pub(super) fn after_crash(
     engine: &Engine<'_>,
     node: &Node,
     begun: &[Step],
+    mut there: Vec<SocIdentity>,
 ) -> Result<HardwareSnapshot, Failure> {
     let reset: Vec<SocIdentity> = begun.iter().flat_map(undo::resets).cloned().collect();
+    if reset.is_empty() {
+        there.clear();
+    }
+    there.extend(reset);
     let seen = observe::node(engine.room, node, &engine.surroundings())?;
-    note(engine, node, &reset, seen)
+    note(engine, node, &there, seen)
 }
 
 /// The snapshot with those of `there` that are off the bus in its ledger, which is stored where that is news.

@@ -10,6 +10,7 @@ use crd::{
     id::{BootId, PciAddress, StepId},
     journal::{Event, Record, RunOutcome},
     kind::rack::Moment,
+    snapshot::SocIdentity,
     step::{Action, Step},
 };
 use machine::opened::{self, For};
@@ -217,6 +218,16 @@ impl Journal {
                 | Event::RunEnd { .. } => None,
             })
             .collect()
+    }
+
+    /// The SoCs that were there when the last run began.
+    pub fn there_at_last_run(&self) -> Vec<SocIdentity> {
+        let mut events = self.records.iter().rev().map(|record| &record.event);
+        let socs = events.find_map(|event| match event {
+            Event::RunBegin { socs, .. } => Some(socs.clone()),
+            _ => None,
+        });
+        socs.unwrap_or_default()
     }
 
     /// Whether somebody stopped the last run after a reset and before its SoCs were waited for. In which boot, the records say.

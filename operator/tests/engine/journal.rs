@@ -19,6 +19,7 @@ fn short(lab: &Lab) -> Vec<u8> {
         Event::RunBegin {
             node: NodeName::from("aic-01"),
             digest: NodeDigest("node:b3:00".to_owned()),
+            socs: Vec::new(),
         },
         Event::Done { step: step.clone() },
         Event::Failed {

@@ -81,7 +81,11 @@ pub(super) fn request_mdp(
     {
         let error = failed(MONITOR_JSON, &output);
         // However else it ended, it may have handed the request on before: firmware that nobody can ask takes it up then.
-        let handed_on = heard && !matches!(error, StepError::ToolRefused { .. });
+        // A refusal that is not all that it said may be about something else.
+        let lines = output.stdout.lines().chain(output.stderr.lines());
+        let alone = lines.filter(|line| !line.trim().is_empty()).count() < 2;
+        let refused = alone && matches!(error, StepError::ToolRefused { .. });
+        let handed_on = heard && !refused;
         return Err(if handed_on {
             error.unseen(asked)
         } else {

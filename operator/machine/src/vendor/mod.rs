@@ -43,6 +43,4 @@ pub use version::VersionReport;
 #[cfg(test)]
 mod interleaved;
 #[cfg(test)]
-mod sections;
-#[cfg(test)]
 mod tests;

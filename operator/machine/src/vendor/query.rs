@@ -2,11 +2,7 @@
 //!
 //! Format: observed up to 1.10 (published captures), and after that documented in part (field names, `MDP+`) and inferred from
 //! the vendor's open runtime. Key order, indentation, line ends and units differ between versions, and none of them is relied on.
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    convert::Infallible,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, convert::Infallible, str::FromStr};
 
 use crd::{
     id::{MhiId, PciAddress, Qid},
@@ -49,7 +45,6 @@ impl FromStr for QueryText {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut seen = Self::default();
         let mut nobody = Device::of(Qid(0));
-        let mut depth = Depth::default();
         let mut named = true;
         // Whether a block says a thing again: somebody else's line, or two blocks whose border was lost.
         let mut again = false;
@@ -67,12 +62,11 @@ impl FromStr for QueryText {
                 Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
                 Some(Start::Of(qid)) => {
                     (named, again, before) = (true, false, None);
-                    depth = Depth::default();
                     seen.devices.push(Device::of(qid));
                 }
                 Some(Start::OfNobody) => named = false,
                 None if !named => {
-                    nobody.take(&line, &mut Depth::default());
+                    nobody.take(&line);
                 }
                 None => match last {
                     Some(device) if goes_on(&line) => {
@@ -87,7 +81,7 @@ impl FromStr for QueryText {
                         if again && is_of(&line, ADDRESS) {
                             late.push(device.qid);
                         }
-                        again |= device.take(&line, &mut depth);
+                        again |= device.take(&line);
                     }
                     None => seen.announced = seen.announced.or(announced(&line)),
                 },
@@ -142,22 +136,12 @@ impl Device {
         }
     }
 
-    /// Adds a line's field, and says whether there was one of its key. Two values for one key are none, but where one of them
-    /// stands in a section of its own, a network's say.
-    fn take(&mut self, line: &str, depth: &mut Depth) -> bool {
+    /// Adds a line's field, and says whether there was one of its key. Two values for one key are none.
+    fn take(&mut self, line: &str) -> bool {
         let Some((key, value)) = line.split_once(':') else {
             return false;
         };
         let (key, value) = (key.trim().replace(BREAK, ""), value.trim());
-        let inner = depth.is_inner(indent(line), value.is_empty());
-        if inner && self.fields.contains_key(&key) {
-            return false;
-        }
-        if inner {
-            depth.inner.insert(key.clone());
-        } else if depth.inner.remove(&key) {
-            self.fields.remove(&key);
-        }
         let before = self.fields.insert(key.clone(), value.to_owned());
         let again = before.is_some();
         let moved = before.is_some_and(|before| !before.eq_ignore_ascii_case(value));
@@ -331,26 +315,6 @@ const MOST_MIB: u64 = 1 << 20;
 
 fn is_word(value: &str) -> bool {
     value.len() <= MOST_WORD && !value.contains([':', '[', ']'])
-}
-
-/// Where in a block a section stands, and which of the block's fields are of one.
-#[derive(Debug, Default)]
-struct Depth {
-    /// How deep the heading stands of the section at hand: a key without a value.
-    heading: Option<usize>,
-    inner: BTreeSet<String>,
-}
-
-impl Depth {
-    /// Whether a field so deep is of a section: it stands deeper than a heading, and nothing since did not.
-    fn is_inner(&mut self, depth: usize, is_empty: bool) -> bool {
-        self.heading = self.heading.filter(|heading| depth > *heading);
-        let inner = self.heading.is_some();
-        if !inner && is_empty {
-            self.heading = Some(depth);
-        }
-        inner
-    }
 }
 
 /// A field whose value may go on in the next line.
