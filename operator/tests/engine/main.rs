@@ -22,6 +22,7 @@ mod hostile;
 mod journal;
 mod lab;
 mod lacking;
+mod later_pass;
 mod left_alone;
 mod listening;
 mod looking;

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use super::script::Script;
 use super::{DEADLINES, Deadlines, Ending, Order, Running, ServeError};
 
-pub(super) fn prompt(extra: &Value) -> Value {
+fn prompt(extra: &Value) -> Value {
     let mut body = json!({"model": "org/tiny", "prompt": "x"});
     body.as_object_mut()
         .unwrap()
@@ -22,6 +22,28 @@ pub(super) async fn stream(running: &Running) -> super::client::Open {
         .client
         .open("POST", "/v1/completions", &body.to_string())
         .await
+}
+
+/// A server with a request in its first step, which is told to drain and has no time for that.
+pub(super) async fn told_to_drain(rest: Deadlines) -> (Running, super::client::Open) {
+    let deadlines = Deadlines {
+        drain: Duration::from_millis(1),
+        ..rest
+    };
+    let running = Running::start(Script::gated(LONG, 1), deadlines).await;
+    let open = stream(&running).await;
+    running.orders.send(Order::Drain).await.unwrap();
+    (running, open)
+}
+
+/// A request that the server has no time to answer.
+pub(super) async fn is_told_to_be_late(running: &Running) {
+    let late = running
+        .client
+        .post("/v1/completions", &prompt(&json!({"max_tokens": 30})))
+        .await;
+    assert_eq!(late.status, 504, "{}", late.body);
+    assert_eq!(late.json()["error"]["code"], "deadline_exceeded");
 }
 
 pub(super) const LONG: &str = "a long answer that goes on and on";
@@ -162,13 +184,7 @@ async fn a_second_order_breaks_off() {
 
 #[tokio::test]
 async fn the_drain_deadline_breaks_off() {
-    let deadlines = Deadlines {
-        drain: Duration::from_millis(1),
-        ..DEADLINES
-    };
-    let running = Running::start(Script::gated(LONG, 1), deadlines).await;
-    let open = stream(&running).await;
-    running.orders.send(Order::Drain).await.unwrap();
+    let (running, open) = told_to_drain(DEADLINES).await;
     running.mode("stopping").await;
     running.script.allow(1);
     let events = open.events().await;
@@ -186,12 +202,7 @@ async fn a_request_that_takes_too_long_is_broken_off() {
         ..DEADLINES
     };
     let running = Running::start(Script::says(LONG), deadlines).await;
-    let late = running
-        .client
-        .post("/v1/completions", &prompt(&json!({"max_tokens": 30})))
-        .await;
-    assert_eq!(late.status, 504, "{}", late.body);
-    assert_eq!(late.json()["error"]["code"], "deadline_exceeded");
+    is_told_to_be_late(&running).await;
 }
 
 #[tokio::test]

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use super::endings::{LONG, prompt, stream};
+use super::endings::{LONG, is_told_to_be_late, stream, told_to_drain};
 use super::script::Script;
-use super::{DEADLINES, Deadlines, Ending, Order, Running};
+use super::{DEADLINES, Deadlines, Ending, Running};
 
 /// Whoever waits is told all the same, in line too.
 #[tokio::test]
@@ -18,12 +16,7 @@ async fn a_request_is_answered_in_time_while_the_model_stands_still() {
     let running = Running::start(Script::gated(LONG, 1), deadlines).await;
     let open = stream(&running).await;
     for _ in 0..3 {
-        let late = running
-            .client
-            .post("/v1/completions", &prompt(&json!({"max_tokens": 30})))
-            .await;
-        assert_eq!(late.status, 504, "{}", late.body);
-        assert_eq!(late.json()["error"]["code"], "deadline_exceeded");
+        is_told_to_be_late(&running).await;
     }
     let events = open.events().await;
     let last = events.last().unwrap();
@@ -35,14 +28,11 @@ async fn a_request_is_answered_in_time_while_the_model_stands_still() {
 #[tokio::test]
 async fn a_server_that_is_told_to_end_does() {
     let deadlines = Deadlines {
-        drain: Duration::from_millis(1),
         step: Duration::from_millis(1),
         goodbye: Duration::from_millis(1),
         ..DEADLINES
     };
-    let running = Running::start(Script::gated(LONG, 1), deadlines).await;
-    let open = stream(&running).await;
-    running.orders.send(Order::Drain).await.unwrap();
+    let (running, open) = told_to_drain(deadlines).await;
     let script = running.script.clone();
     assert!(matches!(running.ended().await, Ok(Ending::StoodStill)));
     drop(open);
