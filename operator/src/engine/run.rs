@@ -202,17 +202,13 @@ impl Engine<'_> {
             Journal::open(&folder.join("journal"))?,
             boot_id,
         );
+        let mut watch = Watch::begin(self, node, &snapshot)?;
         journal.record(Event::RunBegin {
             node: node.name.clone(),
             digest: plan.digest.clone(),
-            socs: snapshot
-                .socs
-                .iter()
-                .map(reconcile::topology::identity)
-                .collect(),
+            socs: watch.there().to_vec(),
         })?;
         let mut done: Vec<undo::Done<'_>> = Vec::new();
-        let mut watch = Watch::begin(self, node, &snapshot)?;
         let mut touched = 0;
         let mut outcome = RunOutcome::Converged;
         for &step in &steps {

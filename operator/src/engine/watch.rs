@@ -32,6 +32,11 @@ impl Watch {
         })
     }
 
+    /// Whom it watches.
+    pub(super) fn there(&self) -> &[SocIdentity] {
+        &self.there
+    }
+
     /// Whether this step resets SoCs after an earlier one did.
     pub(super) fn is_next_reset(&mut self, step: &Step) -> bool {
         matches!(step.action, Action::Reset { .. }) && std::mem::replace(&mut self.resets, true)
