@@ -24,14 +24,16 @@ pub(super) async fn stream(running: &Running) -> super::client::Open {
         .await
 }
 
-/// A server with a request in its first step, which is told to drain and has no time for that.
+/// A server whose first step stands still, and which is told to drain and has no time for that.
 pub(super) async fn told_to_drain(rest: Deadlines) -> (Running, super::client::Open) {
     let deadlines = Deadlines {
         drain: Duration::from_millis(1),
         ..rest
     };
-    let running = Running::start(Script::gated(LONG, 1), deadlines).await;
+    let running = Running::start(Script::gated(LONG, 0), deadlines).await;
     let open = stream(&running).await;
+    // Between two steps an order ends the server at once: it is to come during one.
+    running.until("shardplane_slots_in_use", 1.0).await;
     running.orders.send(Order::Drain).await.unwrap();
     (running, open)
 }
