@@ -5,7 +5,7 @@ use crd::{
     declaration::{Declaration, Declared},
     id::PciAddress,
     kind::CardPolicySpec,
-    snapshot::{HardwareSnapshot, Soc},
+    snapshot::{HardwareSnapshot, LedgerEntry, LedgerTarget, Soc},
 };
 
 /// A declared policy.
@@ -20,6 +20,33 @@ pub struct Selection<'a> {
     pub governing: BTreeMap<PciAddress, &'a Policy>,
     /// SoCs that two policies or more match: none applies.
     pub conflicts: BTreeMap<PciAddress, Vec<&'a Policy>>,
+    /// SoCs that the ledger knows and that are not there, each with the policies that may govern it when it is back: what it is
+    /// cannot be read now.
+    away: BTreeMap<PciAddress, Vec<&'a Policy>>,
+}
+
+impl<'a> Selection<'a> {
+    /// The policy that an entry about a SoC that is not there was written for, as long as it may govern it when it is back.
+    pub fn governs_away(&self, soc: PciAddress, entry: &LedgerEntry) -> Option<&'a Policy> {
+        let mut policies = self.away.get(&soc)?.iter().copied();
+        policies.find(|policy| entry.owners.contains(&policy.object))
+    }
+
+    /// Whether a policy keeps the settings that were written for it: it governs a SoC that is there, or may govern one that is not.
+    /// Of a machine that shows no SoC at all nobody knows whose they are.
+    pub fn keeps_settings(&self, policy: &Policy, snapshot: &HardwareSnapshot) -> bool {
+        let is_it = |other: &&Policy| other.object == policy.object;
+        let of_machine = |entry: &LedgerEntry| match entry.target {
+            LedgerTarget::Driver { .. }
+            | LedgerTarget::Sysctl { .. }
+            | LedgerTarget::File { .. } => entry.owners.contains(&policy.object),
+            LedgerTarget::Acs { .. } | LedgerTarget::Mdp { .. } => false,
+        };
+        let may_come_back =
+            || snapshot.socs.is_empty() || self.away.values().flatten().any(|other| is_it(other));
+        self.governing.values().any(|other| is_it(other))
+            || snapshot.ledger.entries.iter().any(of_machine) && may_come_back()
+    }
 }
 
 /// Selects on one node.
@@ -51,7 +78,17 @@ pub fn select<'a>(declaration: &'a Declaration, snapshot: &HardwareSnapshot) -> 
             }
         }
     }
+    let is_there = |address| snapshot.socs.iter().any(|soc| soc.address == address);
+    let known = snapshot.ledger.identities.iter().map(|soc| soc.address);
+    let away = known.filter(|address| !is_there(*address)).map(|address| {
+        let may_govern = |policy: &&Policy| has_address(policy, address);
+        (
+            address,
+            policies.iter().copied().filter(may_govern).collect(),
+        )
+    });
     Selection {
+        away: away.collect(),
         policies,
         governing,
         conflicts,
@@ -59,13 +96,18 @@ pub fn select<'a>(declaration: &'a Declaration, snapshot: &HardwareSnapshot) -> 
 }
 
 fn matches(policy: &Policy, soc: &Soc) -> bool {
-    let Some(devices) = &policy.spec.devices else {
-        return true;
-    };
-    let by_address = devices.addresses.is_empty() || devices.addresses.contains(&soc.address);
+    let devices = policy.spec.devices.as_ref();
     let sku = soc.sku.get().map(|sku| &sku.0);
-    let by_sku = devices.skus.is_empty() || sku.is_some_and(|sku| devices.skus.contains(sku));
-    by_address && by_sku
+    let has_sku = devices.is_none_or(|devices| {
+        devices.skus.is_empty() || sku.is_some_and(|sku| devices.skus.contains(sku))
+    });
+    has_sku && has_address(policy, soc.address)
+}
+
+/// Whether a policy's addresses, if it has any, name a SoC.
+fn has_address(policy: &Policy, soc: PciAddress) -> bool {
+    let devices = policy.spec.devices.as_ref();
+    devices.is_none_or(|devices| devices.addresses.is_empty() || devices.addresses.contains(&soc))
 }
 
 /// A dotted version as numbers, up to its first part that is none; compares as versions do.

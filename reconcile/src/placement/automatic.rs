@@ -60,8 +60,8 @@ fn keep<'a>(
         .iter()
         .map(|member| member.address)
         .partition(|address| view.soc(*address).is_some());
-    // What could not be read of the wiring moves nothing.
-    let stays = || inside(view, rules.per, &here) || in_doubt(view, record);
+    // What could not be read of the wiring moves nothing, nor does a set of which nobody is there.
+    let stays = || here.is_empty() || inside(view, rules.per, &here) || in_doubt(view, record);
     if here.iter().any(|soc| taken.0.contains(soc)) || !stays() {
         return None;
     }

@@ -9,7 +9,7 @@ use crd::{
     step::{ACS_REDIRECT_MASK, PortRef},
 };
 
-use super::{missing, ports::Closed, socs};
+use super::{governance, missing, ports::Closed, socs};
 use crate::{
     Concern,
     doubt::LOOK_AS_ROOT,
@@ -105,9 +105,12 @@ pub(super) fn assess<'a>(
         .iter()
         .filter_map(|soc| view.policy(*soc))
         .collect();
-    let enforced = policies
-        .iter()
-        .all(|policy| policy.spec.enforcement == Enforcement::Enforce);
+    let enforced = if placed.members.is_empty() {
+        governance::enforces_removal(view)
+    } else {
+        let mut policies = policies.iter();
+        policies.all(|policy| policy.spec.enforcement == Enforcement::Enforce)
+    };
     let mut group = Assessed {
         obstacles: placed.obstacles.clone(),
         placed: placed.clone(),
@@ -372,9 +375,7 @@ fn idle_obstacles(view: &View<'_>, group: &mut Assessed<'_>) {
     } else {
         idle.len().min(1)
     };
-    if let Some(budget) =
-        super::governance::budget(view).filter(|budget| at_once > *budget as usize)
-    {
+    if let Some(budget) = governance::budget(view).filter(|budget| at_once > *budget as usize) {
         let found = obstacle(
             group,
             ReportReason::BudgetTooSmall,

@@ -265,7 +265,14 @@ fn wanted(view: &View<'_>, groups: &[Assessed<'_>]) -> Wanted {
             }
         }
     }
-    for (&soc, &policy) in &view.selection.governing {
+    let entries = view.snapshot.ledger.entries.iter();
+    // A SoC that is not there is undone by nobody, so that it comes back to what is known of it.
+    let away = entries.filter_map(|entry| match entry.target {
+        LedgerTarget::Mdp { soc } => Some((soc, view.selection.governs_away(soc, entry)?)),
+        _ => None,
+    });
+    let governing = view.selection.governing.iter();
+    for (soc, policy) in governing.map(|(soc, policy)| (*soc, *policy)).chain(away) {
         match policy.spec.mdp {
             Some(MdpMode::Enabled | MdpMode::Disabled) => {
                 let target = LedgerTarget::Mdp { soc };

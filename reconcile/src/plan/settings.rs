@@ -49,17 +49,12 @@ struct Goal<'a> {
     persistence: Persistence,
 }
 
-/// Plans the settings that policies with a SoC on this node declare. Policies that disagree cancel each other.
+/// Plans the settings that policies with a SoC on this node declare, a remembered one too. Policies that disagree cancel each other.
 pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Wanted) {
     let mut goals: BTreeMap<Setting, Vec<Goal<'a>>> = BTreeMap::new();
     let mut lines = kept::Lines::default();
     for &policy in &view.selection.policies {
-        let governs = view
-            .selection
-            .governing
-            .values()
-            .any(|p| p.object == policy.object);
-        if !governs {
+        if !view.selection.keeps_settings(policy, view.snapshot) {
             continue;
         }
         let driver = policy.spec.driver.as_ref();

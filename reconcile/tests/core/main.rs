@@ -7,6 +7,7 @@
     missing_docs,
     reason = "tests: a failed expectation is the failure, and a mutation is written as an expression"
 )]
+mod away;
 mod begun;
 mod bits;
 mod boot;
