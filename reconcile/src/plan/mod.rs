@@ -140,7 +140,7 @@ fn attempt(
     let work = |placed: &[Placed<'_>]| -> Vec<NodeWork> {
         let sites = sites.iter();
         sites
-            .map(|site| site.work(inputs, placed, &builds))
+            .map(|site| site.work(inputs, replicas, placed, &builds))
             .collect()
     };
     let mut works = work(&placed);
@@ -321,6 +321,7 @@ impl<'a> Site<'a> {
     fn work(
         &self,
         inputs: &Inputs<'_>,
+        replicas: &[Replicas<'_>],
         placed: &[Placed<'_>],
         builds: &BTreeMap<NodeName, Vec<&Declared<ModelBuildSpec>>>,
     ) -> NodeWork {
@@ -332,9 +333,9 @@ impl<'a> Site<'a> {
         }
         let here: Vec<&Placed<'_>> = placed.iter().filter(|p| p.node == *name).collect();
         let builds = builds.get(name).map(Vec::as_slice).unwrap_or_default();
-        let mut work = work::plan(inputs, view, &here, builds, &drained);
+        let mut work = work::plan(inputs, view, replicas, &here, builds, &drained);
         if self.keeps {
-            repairs::only_beside(inputs.declaration, view, &mut work);
+            repairs::only_beside(replicas, view, &mut work);
         }
         work.enforced = governance::of(view).enforcement == Enforcement::Enforce;
         work

@@ -1,7 +1,6 @@
 //! What of a node's work only puts back what the ledger holds: redirect bits that a boot or an error recovery set again, and
 //! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
 use crd::{
-    declaration::Declaration,
     id::WorkerId,
     snapshot::{LedgerEntry, LedgerTarget},
     step::{Action, Ownership, Step},
@@ -11,11 +10,12 @@ use super::{
     draft::Draft,
     groups::Assessed,
     node::acs_target,
+    replicas::Replicas,
     sequence::Work,
     unit::{Clear, Unit},
     work::{NodeWork, holding},
 };
-use crate::{placement::worker_id, view::View};
+use crate::view::View;
 
 /// Of the work, that alone.
 pub(super) fn only(view: &View<'_>, work: Work) -> Work {
@@ -43,14 +43,8 @@ pub(super) fn is_left(view: &View<'_>, group: &Assessed<'_>) -> bool {
 
 /// Of builds and workers, what needs no other sets than these: a declared replica that has no place on them stays where it
 /// is as long as its SoCs are there, and none starts on what another has.
-pub(super) fn only_beside(declaration: &Declaration, view: &View<'_>, work: &mut NodeWork) {
-    let declared = |id: &WorkerId| {
-        let mut models = declaration.models.iter();
-        models.any(|model| {
-            let mut replicas = 0..model.spec.replicas;
-            replicas.any(|replica| worker_id(&model.object, replica) == *id)
-        })
-    };
+pub(super) fn only_beside(replicas: &[Replicas<'_>], view: &View<'_>, work: &mut NodeWork) {
+    let declared = |id: &WorkerId| replicas.iter().any(|of| of.declared.contains(id));
     let kept = |step: &Step| match &step.action {
         Action::StartWorker { worker } | Action::ReplaceWorker { worker } => {
             let others = holding(view, &worker.socs);

@@ -13,10 +13,11 @@ use crd::{
 
 use super::builds::Site;
 use super::draft::{Draft, declared, fact, owned, quiet, verb};
+use super::replicas::Replicas;
 use super::serving::{same, worker_request};
 use crate::{
     Inputs,
-    placement::{Obstacle, Placed, build_request, surplus_id, worker_id},
+    placement::{Obstacle, Placed, build_request, surplus_id},
     view::View,
 };
 
@@ -72,6 +73,7 @@ impl NodeWork {
 pub(super) fn plan(
     inputs: &Inputs<'_>,
     view: &View<'_>,
+    replicas: &[Replicas<'_>],
     placed: &[&Placed<'_>],
     builds: &[&Declared<ModelBuildSpec>],
     drained: &BTreeSet<PciAddress>,
@@ -90,18 +92,13 @@ pub(super) fn plan(
         let all: Vec<PciAddress> = view.addresses().collect();
         site.build(request, &all, &mut built);
     }
-    let models = &inputs.declaration.models;
     for worker in &view.snapshot.workers {
         let placed = placed.iter().any(|placed| placed.id == worker.id);
         // A surplus replica stops when its model's turns say so.
-        let surplus = models
-            .iter()
-            .any(|model| surplus_id(&model.object) == worker.id);
+        let surplus = replicas.iter().any(|of| of.surplus == worker.id);
         if !placed && !surplus {
-            let of = models.iter().find(|model| {
-                (0..model.spec.replicas).any(|n| worker_id(&model.object, n) == worker.id)
-            });
-            stops.push(stop(view, worker, of));
+            let of = replicas.iter().find(|of| of.declared.contains(&worker.id));
+            stops.push(stop(view, worker, of.map(|of| of.model)));
         }
     }
     for placed in placed.iter().filter(|placed| !placed.frozen) {

@@ -1,5 +1,11 @@
 //! Fewer replicas than run: whoever serves stays, whatever its number, unless its port goes by that.
-use crd::snapshot::WorkerState;
+use std::collections::BTreeMap;
+
+use crd::{
+    snapshot::WorkerState,
+    step::{Action, StepReason},
+};
+use reconcile::{FailedSteps, Inputs, NodeInput, Scope, Sources, plan};
 
 use crate::turns::{batches, checked, declared, running};
 
@@ -51,4 +57,33 @@ fn the_others_come_beside_the_one_that_stayed() {
     assert!(batches(&checked(&declaration, &nodes)).is_empty());
     declaration.models[0].spec.replicas = 2;
     assert_eq!(batches(&checked(&declaration, &nodes)), [["start 0"]]);
+}
+
+/// The second serves in the stead of the first, which nothing declares any more: not as the sets are declared, nor as they were left.
+#[test]
+fn the_one_that_goes_is_declared_no_more_in_every_scope() {
+    let mut declaration = declared(2, (Some(1), None, None));
+    let mut nodes = running(&declaration);
+    nodes[0].workers[0].state = WorkerState::Failed;
+    declaration.models[0].spec.replicas = 1;
+    let nodes: Vec<NodeInput> = nodes.into_iter().map(NodeInput::Read).collect();
+    for scope in [Scope::Everything, Scope::Kept] {
+        let plan = plan(&Inputs {
+            declaration: &declaration,
+            nodes: &nodes,
+            models: &BTreeMap::new(),
+            scope,
+            unbuilt: &BTreeMap::new(),
+            sources: Sources::Any,
+            failed: &FailedSteps::new(),
+        });
+        assert_eq!(batches(&plan), [["stop 0"]], "{scope:?}");
+        let mut work = plan.nodes.iter().flat_map(|node| &node.work);
+        let stop = work.find(|step| matches!(step.action, Action::StopWorker { .. }));
+        assert_eq!(
+            stop.map(|step| step.reason),
+            Some(StepReason::WorkerGone),
+            "{scope:?}"
+        );
+    }
 }
