@@ -18,7 +18,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hashed;
 
 /// What the serving side reads from beside the slices, copied as it is.
-const COPIES: [&str; 7] = [
+pub(super) const COPIES: [&str; 7] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",

@@ -10,7 +10,9 @@ use nix::sys::statvfs::statvfs;
 use sys::Deadline;
 use tempfile::TempDir;
 
+use super::build::COPIES;
 use super::manifest::MANIFEST;
+use super::write::is_slice;
 use super::{BuildError, Manifest, Program, ProgramError};
 
 /// How often a builder looks whether the other has finished.
@@ -45,20 +47,37 @@ fn is_named(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether a program was there once, and something happened to its files.
+/// Whether a program was there once, and something happened to its files; or another version made it.
 fn is_damage(error: &ProgramError) -> bool {
     match error {
         ProgramError::Manifest { .. }
         | ProgramError::Contradiction { .. }
+        | ProgramError::Format { .. }
         | ProgramError::Gone { .. }
         | ProgramError::Length { .. }
         | ProgramError::Hash { .. } => true,
-        ProgramError::Read { .. }
-        | ProgramError::NotAProgram { .. }
-        | ProgramError::ForCards { .. }
-        | ProgramError::Marker { .. }
-        | ProgramError::Format { .. } => false,
+        ProgramError::NotAProgram { directory } => holds_only_ours(directory),
+        ProgramError::Read { .. } | ProgramError::ForCards { .. } | ProgramError::Marker { .. } => {
+            false
+        }
     }
+}
+
+/// Whether a folder holds slices of a program, and nothing that a build does not write.
+fn holds_only_ours(directory: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return false;
+    };
+    let mut slices = 0_usize;
+    for entry in entries {
+        let name = entry.map(|entry| entry.file_name());
+        match name.as_ref().ok().and_then(|name| name.to_str()) {
+            Some(name) if is_slice(name) => slices += 1,
+            Some(name) if COPIES.contains(&name) => {}
+            Some(_) | None => return false,
+        }
+    }
+    slices > 0
 }
 
 impl Place {

@@ -56,6 +56,18 @@ struct Buffers {
     packed: Packed,
 }
 
+/// A slice's name is its rank between these.
+const SLICE: &str = "slice-";
+const SLICE_ENDS: &str = ".bin";
+
+/// Whether a file's name is a slice's.
+pub(super) fn is_slice(name: &str) -> bool {
+    let rank = name
+        .strip_prefix(SLICE)
+        .and_then(|rest| rest.strip_suffix(SLICE_ENDS));
+    rank.is_some_and(|rank| rank.parse::<u32>().is_ok())
+}
+
 /// Writes one slice file a rank into `directory` and returns their names, in rank order.
 pub(super) fn write_slices(
     checkpoint: &Checkpoint,
@@ -64,7 +76,7 @@ pub(super) fn write_slices(
     watch: &Watch<'_>,
 ) -> Result<Vec<String>, BuildError> {
     let names: Vec<String> = (0..layouts.len())
-        .map(|rank| format!("slice-{rank}.bin"))
+        .map(|rank| format!("{SLICE}{rank}{SLICE_ENDS}"))
         .collect();
     let mut files = Vec::new();
     for (name, layout) in names.iter().zip(layouts) {

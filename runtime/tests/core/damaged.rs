@@ -21,7 +21,7 @@ fn file(program: &Path, begins: &str) -> std::path::PathBuf {
 /// Does something to a program's files.
 type Damage = fn(&Path);
 
-const DAMAGES: [(&str, Damage); 5] = [
+const DAMAGES: [(&str, Damage); 7] = [
     ("a slice cut short", |program| {
         let slice = OpenOptions::new().write(true).open(file(program, "slice"));
         slice.expect("a slice").set_len(100).expect("cut");
@@ -44,6 +44,16 @@ const DAMAGES: [(&str, Damage); 5] = [
             .write(true)
             .open(program.join("program.json"));
         manifest.expect("a manifest").set_len(20).expect("cut");
+    }),
+    ("a manifest that is gone", |program| {
+        fs::remove_file(program.join("program.json")).expect("remove");
+    }),
+    ("a program of another version", |program| {
+        let manifest = program.join("program.json");
+        let text = fs::read_to_string(&manifest).expect("read");
+        let other = text.replacen("\"packFormat\": 1", "\"packFormat\": 0", 1);
+        assert_ne!(other, text);
+        fs::write(manifest, other).expect("write");
     }),
 ];
 
@@ -90,10 +100,12 @@ fn nothing_but_a_damaged_program_is_replaced() {
     };
     fs::create_dir(&out).expect("a folder");
     fs::write(out.join("notes.txt"), "mine").expect("write");
-    let error = chain(&build(&wanted).expect_err("somebody's folder"));
-    assert!(error.contains("is not a program"), "{error}");
-    assert_eq!(
-        fs::read_to_string(out.join("notes.txt")).expect("kept"),
-        "mine"
-    );
+    // Alone, and beside what a program has too.
+    for other in ["notes.txt", "tokenizer.json", "slice-0.bin"] {
+        fs::write(out.join(other), "mine").expect("write");
+        let error = chain(&build(&wanted).expect_err(other));
+        assert!(error.contains("is not a program"), "{error}");
+        let notes = fs::read_to_string(out.join("notes.txt"));
+        assert_eq!(notes.expect("kept"), "mine");
+    }
 }
