@@ -9,7 +9,7 @@ use crd::{
     snapshot::{GroupRecord, PortKind},
 };
 
-use super::{automatic, bars, explicit};
+use super::{automatic, bars, explicit, orders};
 use crate::{doubt::LOOK_AS_ROOT, topology::Apart, view::View};
 
 /// The most SoCs that reach each other directly (vendor's limit).
@@ -57,13 +57,13 @@ pub struct Placement<'a> {
 }
 
 /// What is still free while groups are placed one after another.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Taken(pub(super) BTreeSet<PciAddress>);
 
 /// Places every declared group (ordered by name) that selects this node. Sets are disjoint.
 ///
 /// Explicit members are what somebody wrote, so they come first; then sets that the ledger remembers, so that
-/// membership is sticky; then new sets, of groups that are harder to place first. The result depends on facts that last (wiring, BARs, governance),
+/// membership is sticky; then new sets, of groups that are harder to place first (unless one comes short for that). The result depends on facts that last (wiring, BARs, governance),
 /// and on states only in preferring SoCs that are Ready.
 pub fn place<'a>(view: &View<'a>, declared: &[&'a Declared<P2PGroupSpec>]) -> Placement<'a> {
     let mut placement = Placement::default();
@@ -94,9 +94,7 @@ pub fn place<'a>(view: &View<'a>, declared: &[&'a Declared<P2PGroupSpec>]) -> Pl
         .filter(|group| group.spec.automatic.is_some())
         .collect();
     new.sort_by_key(|group| automatic::ease(group));
-    for group in new {
-        automatic::form(view, group, &mut taken, &mut placement);
-    }
+    let mut placement = orders::form(view, new, &taken, &placement);
     placement.groups.sort_by(|a, b| a.id.cmp(&b.id));
     placement
 }

@@ -5,6 +5,7 @@ mod explicit;
 mod groups;
 mod models;
 mod numbers;
+mod orders;
 mod preference;
 mod served;
 mod shortage;

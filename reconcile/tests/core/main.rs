@@ -31,6 +31,7 @@ mod missing;
 mod moved;
 mod mutations;
 mod named;
+mod orders;
 mod preferred;
 mod programs;
 mod proofs;
