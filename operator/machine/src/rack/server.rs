@@ -1,5 +1,14 @@
 //! One server of a rack: its time, events, crashes, and who holds what. `answer` has its files and tools.
-use std::{collections::BTreeMap, fs, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use crd::{
     id::{NodeName, PciAddress, PciPath, WorkerId},
@@ -32,6 +41,8 @@ pub struct RackServer {
     pub(crate) times: Times,
     speedup: u32,
     clock: Clock,
+    /// Virtual milliseconds that passed and could not be written: a wait ends for whoever waits, whatever becomes of the disk.
+    unwritten: AtomicU64,
 }
 
 impl RackServer {
@@ -41,6 +52,7 @@ impl RackServer {
             store: Box::new(store),
             speedup: speedup.max(1),
             clock,
+            unwritten: AtomicU64::new(0),
         };
         // From the first use under the wall clock on, the rack's time runs by itself.
         if clock == Clock::Wall && server.store.read()?.live.wall_ms.is_none() {
@@ -70,7 +82,8 @@ impl RackServer {
         let elapsed = live
             .wall_ms
             .map_or(0, |wall| clock::now().0.saturating_sub(wall));
-        live.rack_ms + elapsed.saturating_mul(u64::from(self.speedup))
+        let unwritten = self.unwritten.load(Ordering::Relaxed);
+        live.rack_ms + unwritten + elapsed.saturating_mul(u64::from(self.speedup))
     }
 
     /// Lets the machine be looked at as of now.
@@ -101,7 +114,7 @@ impl RackServer {
         match self.clock {
             Clock::Wall => clock::wait_until(moment),
             Clock::Virtual => {
-                // A rack whose state cannot be written has no time to move; the next call says why.
+                // Time passes though it cannot be written; the next write says why.
                 let _ = self.pass(self.now().until(moment));
             }
         }
@@ -123,10 +136,18 @@ impl RackServer {
                 thread::sleep(duration / self.speedup);
                 Ok(())
             }
-            Clock::Virtual => self.store.transact(|live, _| {
-                live.rack_ms += u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-                Ok(())
-            }),
+            Clock::Virtual => {
+                let passed = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+                let due = passed.saturating_add(self.unwritten.swap(0, Ordering::Relaxed));
+                let written = self.store.transact(|live, _| {
+                    live.rack_ms = live.rack_ms.saturating_add(due);
+                    Ok(())
+                });
+                if written.is_err() {
+                    self.unwritten.fetch_add(due, Ordering::Relaxed);
+                }
+                written
+            }
         }
     }
 

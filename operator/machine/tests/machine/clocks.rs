@@ -84,3 +84,22 @@ fn writers_do_not_lose_each_others_registers() {
         assert_eq!(*control, Word(0x0011), "{}", port.address);
     }
 }
+
+/// On a full disk a wait ends as anywhere, and the time is written once there is room again.
+#[test]
+fn virtual_time_passes_though_it_cannot_be_written() {
+    let room = Room::of(TWO_ULTRA);
+    let machine = room.machine();
+    let before = machine.now();
+    machine.wait(Duration::from_secs(1));
+    let lock = room.lock();
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    machine.wait(Duration::from_secs(2));
+    machine.pause(Duration::from_secs(4));
+    assert_eq!(before.until(machine.now()), Duration::from_secs(7));
+    std::fs::remove_dir(&lock).unwrap();
+    machine.wait(Duration::from_secs(8));
+    assert_eq!(before.until(machine.now()), Duration::from_secs(15));
+    assert_eq!(Machine::Rack(room.again()).now(), machine.now());
+}

@@ -45,6 +45,14 @@ impl Room {
         open(&self.rack, &self.state).remove(0)
     }
 
+    /// The file that whoever writes the first server's registers locks.
+    pub(crate) fn lock(&self) -> PathBuf {
+        let of_rack = self.state.path().join(&self.rack.metadata.name);
+        of_rack
+            .join(&self.rack.spec.servers[0].name.0)
+            .join("rack/rack.lock")
+    }
+
     pub(crate) fn machine(&self) -> &Machine {
         &self.machines[0]
     }
