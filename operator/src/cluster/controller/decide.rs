@@ -69,7 +69,9 @@ pub fn decide(world: &World, notes: &mut Notes) -> Decision {
             ..Course::default()
         },
     };
-    let waiting = drains::waiting(world, notes);
+    let mut waiting = drains::waiting(world, notes);
+    // Nobody is evicted for a grant that is taken back in this turn.
+    waiting.retain(|name, _| !course.is_over(name));
     let drains = drains::drains(world, &survey, &waiting);
     let mut writes = fleet::fleet(world);
     // One write a turn and object: the next turn sees what this one wrote.

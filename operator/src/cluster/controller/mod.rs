@@ -10,6 +10,7 @@
 //!
 //! Level-based: nothing is remembered from turn to turn but which writes are not seen back yet, which evictions were
 //! refused, and what was worked out of things that did not change.
+mod asked;
 mod decide;
 mod declared;
 mod drains;

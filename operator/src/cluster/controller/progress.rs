@@ -8,9 +8,11 @@ use crd::{
     kind::{ChangePlan, Grant, GrantState, NodeOutcome, NodeProgress, PlannedNode},
     plan::NodePlan,
 };
+use kube_client::ResourceExt;
 use machine::Timestamp;
 
 use super::{
+    asked::unasked,
     in_hand::is_of,
     rollout::{is_shut, leave},
     sheet::Sheet,
@@ -145,26 +147,29 @@ fn live(
             None => at_work(),
         };
     };
+    let no_longer = || {
+        let labels = node?.labels();
+        unasked(
+            declaration,
+            labels,
+            survey.sheets.get(&planned.node)?,
+            grant,
+        )
+    };
     let why = progress.why.as_deref();
     match progress.state {
-        GrantState::Working if is_undeclared(survey, planned, grant) => outcome(
-            NodeProgress::Stale,
-            Some("no policy is for it any more: what it has in hand ends, and no step follows"),
-        ),
-        GrantState::Working => at_work(),
+        GrantState::Working => match no_longer() {
+            Some(why) => {
+                let why = format!("{why}: what it has in hand ends, and no step follows");
+                outcome(NodeProgress::Stale, Some(&why))
+            }
+            None => at_work(),
+        },
         GrantState::Converged => outcome(NodeProgress::Converged, None),
         GrantState::Halted => outcome(NodeProgress::Halted, why),
         GrantState::RolledBack => outcome(NodeProgress::RolledBack, why),
         GrantState::Void | GrantState::Refused => outcome(NodeProgress::Stale, why),
     }
-}
-
-/// Whether policies asked for what a node carries out, and none is there any more: whoever deleted them wants no more of it.
-fn is_undeclared(survey: &Survey, planned: &PlannedNode, grant: &Grant) -> bool {
-    let sheet = survey.sheets.get(&planned.node);
-    let asked = || packed::unpack::<NodePlan>(&grant.plan);
-    sheet.is_some_and(|sheet| sheet.governance.policies.is_empty())
-        && asked().is_ok_and(|plan| !plan.governance.policies.is_empty())
 }
 
 /// Why a grant that its agent has not taken up would not be given now. An agent that was silent finds none when it is back,

@@ -66,6 +66,14 @@ pub struct Course {
     pub stands: BTreeMap<NodeName, Stand>,
 }
 
+impl Course {
+    /// Whether what a node was granted has ended, or is taken back.
+    pub fn is_over(&self, name: &NodeName) -> bool {
+        let mut outcomes = self.outcomes.iter();
+        outcomes.any(|of| of.node == *name && of.outcome != NodeProgress::Applying)
+    }
+}
+
 /// Decides.
 pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Course {
     let current = world.plans.last().cloned();

@@ -1,5 +1,6 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
 mod approval;
+mod asked;
 mod batches;
 mod clocks;
 mod draining;
@@ -326,7 +327,7 @@ fn what_no_longer_fits_is_planned_anew() {
     }
     assert_eq!(hand.turn(), [""; 0]);
 
-    // A node at work ends first, whatever it is that changed.
+    // A node at work ends the step that it has in hand, whatever it is that changed.
     let (mut hand, _) = first(json!({ "maxUnavailableNodes": 2 }));
     hand.turn();
     hand.ends("n1", GrantState::Working);
@@ -339,12 +340,12 @@ fn what_no_longer_fits_is_planned_anew() {
             .all(|write| !write.starts_with("open") && !write.starts_with("grant")),
         "{turned:?}"
     );
-    hand.ends("n1", GrantState::Void);
-    hand.ends("n2", GrantState::Void);
-    // How they ended is recorded, and what was granted taken back, before anything else is opened.
-    assert!(hand.turn().iter().all(|write| !write.starts_with("open")));
-    assert_eq!(hand.turn(), ["withdraw n1", "withdraw n2"]);
-    let turned = hand.turn();
+    // How they stand is recorded, and what was granted taken back, before anything else is opened.
+    assert_eq!(hand.turn()[..2], ["withdraw n1", "withdraw n2"]);
+    assert_eq!(hand.turn(), [""; 0]);
+    hand.gives_up("n1", false);
+    hand.gives_up("n2", false);
+    let turned: Vec<String> = (0..2).flat_map(|_| hand.turn()).collect();
     assert!(
         turned.contains(&"open 2 of n1 n2 n3".to_owned()),
         "{turned:?}"

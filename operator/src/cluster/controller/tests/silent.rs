@@ -131,7 +131,9 @@ fn what_was_taken_up_goes_on() {
         let mut hand = granted(&MANUAL(), true);
         hand.ends("n1", state);
         hand.disapprove();
-        declared(&mut hand, |spec| spec["enforcement"] = json!("Observe"));
+        declared(&mut hand, |spec| {
+            spec["rollout"] = json!({ "paused": true })
+        });
         let all = turns(&mut hand);
         let told = hand.world.plans[0].status.as_ref().unwrap();
         let expected = match state {

@@ -1,0 +1,113 @@
+//! Whether a grant that a node carries out is asked for still: whoever deletes or changes what it was planned for wants no more of it.
+use std::collections::BTreeMap;
+
+use crd::{
+    declaration::{Declaration, Declared},
+    id::ObjectRef,
+    kind::{CardPolicySpec, Enforcement, Grant, MdpMode, P2PGroupSpec},
+    plan::NodePlan,
+    step::{Action, Cause, MdpSetting, Step},
+};
+
+use super::sheet::Sheet;
+use crate::cluster::packed;
+
+/// Why the rest of a grant is not asked for any more, where that is so; a grant that cannot be read says nothing.
+pub fn unasked(
+    declaration: &Declaration,
+    labels: &BTreeMap<String, String>,
+    sheet: &Sheet,
+    grant: &Grant,
+) -> Option<String> {
+    let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
+    let before = &plan.governance;
+    if before.policies.is_empty() {
+        // Nobody's already: it is taken back whoever is there now.
+        return None;
+    }
+    if sheet.governance.policies.is_empty() {
+        return Some("no policy is for it any more".to_owned());
+    }
+    let observes = sheet.governance.enforcement == Enforcement::Observe;
+    if observes && before.enforcement == Enforcement::Enforce {
+        return Some("its policies only observe now".to_owned());
+    }
+    let here = Here {
+        declaration,
+        labels,
+    };
+    plan.steps.iter().find_map(|step| here.against(step))
+}
+
+/// What is declared for one node.
+struct Here<'a> {
+    declaration: &'a Declaration,
+    labels: &'a BTreeMap<String, String>,
+}
+
+impl Here<'_> {
+    /// What stands against a step that was planned for what was declared then.
+    fn against(&self, step: &Step) -> Option<String> {
+        let declared = step.causes.iter().filter(|cause| is_declared(cause));
+        let objects = declared.filter_map(|cause| cause.object.as_ref());
+        objects
+            .filter_map(|object| match object.kind.as_str() {
+                "P2PGroup" => Some(self.of_group(object, step)),
+                "CardPolicy" => Some(self.of_policy(object, step)),
+                _ => None,
+            })
+            .find_map(|against| against)
+    }
+
+    fn of_group(&self, object: &ObjectRef, step: &Step) -> Option<String> {
+        let selects = |spec: &P2PGroupSpec| {
+            let selector = spec.node_selector.as_ref();
+            selector.is_none_or(|selector| selector.matches(self.labels))
+        };
+        let Some(spec) = found(&self.declaration.groups, object).filter(|spec| selects(spec))
+        else {
+            return Some(format!("{object} is not declared for it any more"));
+        };
+        let members = match &step.action {
+            Action::AssignGroup { members, .. } | Action::VerifyP2P { members, .. } => {
+                members.len()
+            }
+            _ => return None,
+        };
+        let other = members > 0 && usize::try_from(spec.size) != Ok(members);
+        other.then(|| format!("{object} has sets of {} SoCs now", spec.size))
+    }
+
+    fn of_policy(&self, object: &ObjectRef, step: &Step) -> Option<String> {
+        let selects = |spec: &CardPolicySpec| {
+            let selector = spec.node_selector.as_ref();
+            selector.is_none_or(|selector| selector.matches(self.labels))
+        };
+        let Some(spec) = found(&self.declaration.policies, object).filter(|spec| selects(spec))
+        else {
+            return Some(format!("{object} is not declared for it any more"));
+        };
+        let Action::RequestMdp { enable, .. } = &step.action else {
+            return None;
+        };
+        let mut causes = step.causes.iter().filter_map(|cause| cause.object.as_ref());
+        let of_group = causes.any(|cause| cause.kind == "P2PGroup");
+        let wanted = match (spec.mdp, *enable) {
+            (Some(MdpMode::Enabled), asked) => asked == MdpSetting::On,
+            (Some(MdpMode::Disabled), asked) => asked == MdpSetting::Off,
+            (Some(MdpMode::Groups) | None, asked) => asked == MdpSetting::On && of_group,
+        };
+        (!wanted).then(|| format!("{object} declares another partitioning now"))
+    }
+}
+
+/// Whether a cause is a declared line, and no entry of a ledger.
+fn is_declared(cause: &Cause) -> bool {
+    cause.path.is_some()
+}
+
+fn found<'a, S>(all: &'a [Declared<S>], object: &ObjectRef) -> Option<&'a S> {
+    let mut all = all.iter();
+    let found = all.find(|declared| declared.object == *object)?;
+    Some(&found.spec)
+}
