@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crd::{
     Unknown,
     id::{PciAddress, Word},
-    snapshot::{Acs, PciFunction, hands_on},
-    step::{IsolationChange, IsolationSet},
+    snapshot::{Acs, LedgerEntry, LedgerTarget, PciFunction, hands_on},
+    step::{ACS_REDIRECT_MASK, IsolationChange, IsolationSet},
 };
 
 use crate::topology::{Apart, Topology};
@@ -23,6 +23,27 @@ const SOC_DRIVER: &str = "qaic";
 
 /// Words that ports will hold, where they differ from what the snapshot shows.
 pub type Words = BTreeMap<PciAddress, Word>;
+
+/// The port that an entry is about, and whether it stands relaxed by us: not where a boot or somebody set its bits again, or another
+/// port took its address; `None` where that cannot be read.
+pub fn relaxation(
+    topology: &Topology<'_>,
+    entry: &LedgerEntry,
+) -> Option<(PciAddress, Option<bool>)> {
+    let LedgerTarget::Acs { port, path } = &entry.target else {
+        return None;
+    };
+    let stands = |function: &PciFunction| {
+        let control = match function.acs.get()? {
+            Acs::None => return Some(false),
+            Acs::Present { control, .. } => control,
+        };
+        let before: Word = entry.pre_image.parse().ok()?;
+        let open = before.0 & !control.0 & ACS_REDIRECT_MASK;
+        Some(function.path == *path && open != 0)
+    };
+    Some((*port, topology.function(*port).and_then(stands)))
+}
 
 /// Whether two functions reach each other without passing the IOMMU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

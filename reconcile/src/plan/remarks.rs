@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
-    id::{ObjectRef, PciAddress, Word},
+    id::{ObjectRef, PciAddress},
     plan::{ReportKind, ReportReason},
-    snapshot::{Acs, LedgerEntry, LedgerTarget},
-    step::ACS_REDIRECT_MASK,
 };
 
 use super::{node::Needs, report::Report};
 use crate::{
     doubt::LOOK_AS_ROOT,
+    isolation::relaxation,
     placement::Obstacle,
     view::{View, is_rebooted},
 };
@@ -99,7 +98,9 @@ impl Report<'_> {
             .collect();
         let entries = view.snapshot.ledger.entries.iter();
         let ours = entries
-            .filter_map(|entry| still_relaxed(view, entry))
+            .filter_map(|entry| relaxation(&view.topology, entry))
+            .filter(|(_, stands)| *stands == Some(true))
+            .map(|(port, _)| port)
             .filter(|port| !restored.contains(port));
         let planned = needs.enforced.units.iter().flat_map(|unit| &unit.clears);
         let ports: BTreeSet<PciAddress> = ours
@@ -177,21 +178,6 @@ impl Report<'_> {
             }
         }
     }
-}
-
-/// The port of an entry that we cleared and that still is as we left it: not one that a boot set again, and not
-/// another port that took its address.
-fn still_relaxed(view: &View<'_>, entry: &LedgerEntry) -> Option<PciAddress> {
-    let LedgerTarget::Acs { port, path } = &entry.target else {
-        return None;
-    };
-    let function = view.topology.function(*port)?;
-    let Acs::Present { control, .. } = function.acs.get()? else {
-        return None;
-    };
-    let before: Word = entry.pre_image.parse().ok()?;
-    let open = before.0 & !control.0 & ACS_REDIRECT_MASK;
-    (function.path == *path && open != 0).then_some(*port)
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -1,12 +1,18 @@
 //! What the ledger keeps of what it knew, and what it drops, one step or one plan later.
 use crd::{
+    Fact, Unknown,
+    id::Word,
     kind::{ApprovalMode, DeletionRule},
-    snapshot::{Ledger, LedgerEntry, LedgerTarget},
+    snapshot::{Acs, Ledger, LedgerEntry, LedgerTarget},
     step::{Action, Inverse, Ownership},
 };
-use reconcile::{compensation, ledger};
+use reconcile::{compensation, isolation::relaxation, ledger, topology::Topology};
 
-use crate::{cases::Case, proofs::proven};
+use crate::{
+    cases::Case,
+    proofs::proven,
+    world::{acs, set_acs},
+};
 
 #[test]
 fn other_members_have_no_proof() {
@@ -111,4 +117,34 @@ fn the_inverse_of_a_clear_gives_back_its_own_bits_and_no_others() {
         panic!("a restore");
     };
     assert_eq!(back, mask);
+}
+
+/// A port counts as relaxed by us unless it is seen to redirect again.
+#[test]
+fn a_port_that_somebody_set_again_is_relaxed_no_more() {
+    let node = proven();
+    let mut entries = node.ledger.entries.iter();
+    let of_port = |entry: &LedgerEntry| match &entry.target {
+        LedgerTarget::Acs { port, .. } => Some((entry.clone(), *port)),
+        _ => None,
+    };
+    let (entry, port) = entries.find_map(of_port).expect("a port was relaxed");
+    let before: Word = entry.pre_image.parse().expect("a word");
+    for (acs, stands) in [
+        (None, Some(true)),
+        (Some(acs(before.0)), Some(false)),
+        (Some(Fact::known(Acs::None, "test")), Some(false)),
+        (Some(Fact::unknown(Unknown::NoPermission, "test")), None),
+    ] {
+        let mut now = node.clone();
+        if let Some(acs) = acs {
+            set_acs(&mut now, port, acs);
+        }
+        let found = relaxation(&Topology::of(&now), &entry);
+        assert_eq!(found, Some((port, stands)));
+    }
+    let mut gone = node.clone();
+    gone.functions.retain(|function| function.address != port);
+    let found = relaxation(&Topology::of(&gone), &entry);
+    assert_eq!(found, Some((port, None)));
 }

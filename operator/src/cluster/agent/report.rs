@@ -5,11 +5,11 @@ use crd::{
     id::PciAddress,
     journal::{Event, Record},
     kind::{CardNodeStatus, GrantProgress, GrantState, LastStep, NodeCounts, SocsHeld},
-    snapshot::{HardwareSnapshot, HolderKind, LedgerTarget, SocStatus},
+    snapshot::{HardwareSnapshot, HolderKind, SocStatus},
     step::ACS_REDIRECT_MASK,
 };
 use machine::Timestamp;
-use reconcile::{drift, judge, topology::Topology};
+use reconcile::{drift, isolation, judge, topology::Topology};
 
 use crate::cluster::{
     condition::{self, About, Said, Standing, said, shortened},
@@ -214,18 +214,16 @@ fn words(seen: &Seen<'_>, drifts: &[String], unsaid: Option<&str>) -> Vec<Said> 
     words
 }
 
-/// Ports that are relaxed: what the ledger is to put back, and what sets of ours rely on, whoever relaxed it.
+/// Ports that are relaxed: those that the ledger is to put back, unless they are seen to redirect again, and what sets of ours rely
+/// on, whoever relaxed it.
 fn relaxed(snapshot: &HardwareSnapshot) -> usize {
-    let ours = snapshot
-        .ledger
-        .entries
-        .iter()
-        .filter_map(|entry| match &entry.target {
-            LedgerTarget::Acs { port, .. } => Some(*port),
-            _ => None,
-        });
     let topology = Topology::of(snapshot);
-    let mut ports: BTreeSet<PciAddress> = ours.collect();
+    let entries = snapshot.ledger.entries.iter();
+    let ours = entries.filter_map(|entry| isolation::relaxation(&topology, entry));
+    let mut ports: BTreeSet<PciAddress> = ours
+        .filter(|(_, stands)| *stands != Some(false))
+        .map(|(port, _)| port)
+        .collect();
     for set in &snapshot.ledger.groups {
         let members: Vec<PciAddress> = set.members.iter().map(|member| member.address).collect();
         let words = topology.words(&members);
