@@ -332,6 +332,9 @@ fn mirrored(pod: &Pod) -> Option<&str> {
     pod.annotations().get(MIRROR).map(String::as_str)
 }
 
+/// An amount that asks for nothing, as the API server writes every such.
+const NONE: &str = "0";
+
 /// A pod that may have SoCs of its node, and that neither the kubelet nor a process tells of.
 fn is_untold(pod: &Pod, holders: &[Holder]) -> bool {
     let spec = pod.spec.as_ref();
@@ -343,8 +346,8 @@ fn is_untold(pod: &Pod, holders: &[Holder]) -> bool {
         .filter_map(|container| container.resources.as_ref())
         .flat_map(|resources| [&resources.limits, &resources.requests])
         .flatten()
-        .flat_map(|amounts| amounts.keys())
-        .any(|resource| is_of_socs(resource));
+        .flatten()
+        .any(|(resource, amount)| is_of_socs(resource) && amount.0 != NONE);
     let told = holders.iter().any(|holder| {
         let alone = std::slice::from_ref(pod);
         pod_of(holder, alone).is_some()

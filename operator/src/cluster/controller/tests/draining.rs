@@ -73,9 +73,13 @@ pub fn plain(name: &str) -> Pod {
 }
 
 fn asking(name: &str) -> Pod {
+    asking_for(name, "1")
+}
+
+fn asking_for(name: &str, amount: &str) -> Pod {
     pod(name, |pod| {
         pod["spec"]["containers"][0]["resources"] =
-            json!({ "limits": { "qualcomm.com/qaic": "1" } });
+            json!({ "limits": { "qualcomm.com/qaic": amount } });
     })
 }
 
@@ -231,6 +235,8 @@ fn a_pod_that_may_have_socs_is_waited_for_and_never_evicted() {
                 "HolderUnknown: pod models/new asks for SoCs, and the kubelet has not said yet which it has"
             ]
         );
+        // It asks for none.
+        assert_eq!(stands(until, &[], &[asking_for("new", "0")]), ["done"]);
         // It has others than those that are drained.
         assert_eq!(stands(until, &[told(2, "new")], &[asking("new")]), ["done"]);
         let over = pod("new", |pod| {
