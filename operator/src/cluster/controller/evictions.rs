@@ -64,6 +64,7 @@ impl Controller<'_> {
         };
         self.refusals.retain(|uid, _| there(uid));
         world.refusals.clone_from(&self.refusals);
+        world.departures = self.departures.look(&world.policies, world.now);
         world
     }
 

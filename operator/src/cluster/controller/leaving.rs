@@ -70,7 +70,7 @@ fn keeps(world: &World, survey: &Survey, policy: &Arc<CardPolicy>) -> bool {
         return false;
     }
     let left = left(world, survey, policy);
-    let over = world.now >= until(policy);
+    let over = world.now >= until(world, policy);
     if left.reached.is_empty() {
         return !left.unreached.is_empty() && !over;
     }
@@ -86,20 +86,23 @@ fn keeps(world: &World, survey: &Survey, policy: &Arc<CardPolicy>) -> bool {
 /// Why nothing is to be expected of a node's agent for now: its Node is not there to work on, or what was granted to it was not
 /// taken up in all the time that a policy gives.
 fn unheard(world: &World, policy: &CardPolicy, name: &NodeName) -> Option<String> {
-    let silent = || world.now >= until(policy) && in_hand::is_untaken(world, name);
+    let silent = || world.now >= until(world, policy) && in_hand::is_untaken(world, name);
     let why = || "its agent has not taken up what was granted to it".to_owned();
     world.away(name).or_else(|| silent().then(why))
 }
 
 /// When nodes that cannot be reached are waited for no longer.
-pub fn until(policy: &CardPolicy) -> Timestamp {
-    let deleted = policy.metadata.deletion_timestamp.as_ref();
-    let deleted = deleted.map(|deleted| deleted.0.as_millisecond());
-    let deleted = u64::try_from(deleted.unwrap_or_default()).unwrap_or_default();
+pub fn until(world: &World, policy: &CardPolicy) -> Timestamp {
+    let seen = policy.uid().and_then(|uid| world.departures.get(&uid));
+    let stamped = || {
+        let deleted = policy.metadata.deletion_timestamp.as_ref();
+        let deleted = deleted.map(|deleted| deleted.0.as_millisecond());
+        Timestamp(u64::try_from(deleted.unwrap_or_default()).unwrap_or_default())
+    };
     let deletion = policy.spec.deletion_policy.as_ref();
     let stated = deletion.and_then(|deletion| deletion.revert_timeout_seconds);
     let patience = stated.map_or(PATIENCE, |seconds| Duration::from_secs(seconds.into()));
-    Timestamp(deleted).plus(patience)
+    seen.copied().unwrap_or_else(stamped).plus(patience)
 }
 
 /// Where something of a policy that is declared no more is still to be put back.

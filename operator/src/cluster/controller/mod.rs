@@ -13,6 +13,7 @@
 mod asked;
 mod decide;
 mod declared;
+mod departures;
 mod drains;
 mod events;
 mod evictions;
@@ -64,6 +65,7 @@ use crate::{
     failure::{self, Failure},
 };
 use decide::decide;
+use departures::Departures;
 use events::Told;
 use evictions::{AGAIN, Refusal};
 use lease::Leadership;
@@ -132,6 +134,7 @@ pub fn run(
             maintains: true,
             trouble: String::new(),
             refusals: BTreeMap::new(),
+            departures: Departures::default(),
             notes: Notes::default(),
         };
         futures::join!(controller.serve(), models.serve());
@@ -180,6 +183,7 @@ struct Controller<'a> {
     trouble: String,
     /// Evictions that were refused, by the pod's uid.
     refusals: BTreeMap<String, Refusal>,
+    departures: Departures,
     notes: Notes,
 }
 

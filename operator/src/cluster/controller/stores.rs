@@ -97,6 +97,7 @@ impl Stores {
             pods: BTreeMap::new(),
             maintenance: Maintenance::default(),
             refusals: BTreeMap::new(),
+            departures: BTreeMap::new(),
             epoch,
             now,
         }

@@ -36,6 +36,8 @@ pub struct World {
     pub maintenance: Maintenance,
     /// Evictions that were refused, by the pod's uid.
     pub refusals: BTreeMap<String, Refusal>,
+    /// Since when policies are on their way out, by our own clock and their uid, where that was seen.
+    pub departures: BTreeMap<String, Timestamp>,
     /// Epoch of the lease that the controller holds.
     pub epoch: i64,
     /// The time.

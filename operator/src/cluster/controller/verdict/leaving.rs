@@ -40,7 +40,7 @@ impl Seen<'_> {
             };
             said.push(format!(
                 "waiting until {} for what cannot be reached: {}{more}",
-                until(policy),
+                until(self.world, policy),
                 named.join(", ")
             ));
         }

@@ -83,6 +83,7 @@ impl Hand {
                 pods: BTreeMap::new(),
                 maintenance: Maintenance::Unserved,
                 refusals: BTreeMap::new(),
+                departures: BTreeMap::new(),
                 epoch: 1,
                 now: Timestamp(0),
             },
