@@ -22,7 +22,7 @@ pub(super) fn definition(kind: Kind) -> Option<Value> {
     let schema = definition.pointer_mut(SCHEMA)?;
     tidy::structural(schema, keep_default);
     if let Some(status) = schema.pointer_mut("/properties/status") {
-        status["default"] = fresh_status();
+        status["default"] = fresh_status(kind);
         status["description"] = json!("What the controller reports. Written by it alone.");
     }
     Some(definition)
@@ -38,13 +38,17 @@ pub(crate) fn server_schema(kind: Kind) -> Option<&'static Value> {
 const SCHEMA: &str = "/spec/versions/0/schema/openAPIV3Schema";
 
 /// A new object is not ready until a controller says so: without a condition kstatus calls it current.
-fn fresh_status() -> Value {
+fn fresh_status(kind: Kind) -> Value {
+    let whom = match kind {
+        Kind::CardNode => "the agent of its node",
+        _ => "the controller",
+    };
     json!({
         "conditions": [{
             "type": "Ready",
             "status": "Unknown",
             "reason": "Pending",
-            "message": "waiting for the controller",
+            "message": format!("waiting for {whom}"),
             "lastTransitionTime": "1970-01-01T00:00:00Z",
         }]
     })
