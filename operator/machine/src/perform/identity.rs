@@ -46,6 +46,14 @@ impl Roll {
         })
     }
 
+    /// Every SoC that the tool shows, with its number.
+    pub(super) fn qids(&self) -> impl Iterator<Item = (PciAddress, Qid)> {
+        let joined = self.0.iter();
+        let devices = joined.flat_map(|joined| &joined.devices);
+        let told = devices.filter(|(_, device)| !device.doubtful);
+        told.map(|(at, device)| (*at, device.qid))
+    }
+
     /// The number of a SoC that is Ready.
     pub(super) fn ready_qid(&self, soc: PciAddress) -> Result<Qid, StepError> {
         let state = self.state(soc)?;

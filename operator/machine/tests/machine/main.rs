@@ -23,6 +23,7 @@ mod older;
 mod p2p;
 mod prerequisites;
 mod processes;
+mod requests;
 mod room;
 mod size;
 mod spoiled;
