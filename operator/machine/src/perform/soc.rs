@@ -74,6 +74,14 @@ pub(super) fn reset(
             });
         }
         // A process in a container that we cannot see into holds no node of ours, but it does use cores.
+        if let Some(key) = roll.cores_in_doubt(soc) {
+            return Err(StepError::Held {
+                soc,
+                by: format!(
+                    "a program, perhaps: what `qaic-util` says of its `{key}` cannot be read"
+                ),
+            });
+        }
         if let Some(device) = roll.device(soc)?
             && let (Some(total), Some(free)) = (device.cores(), device.cores_free())
             && free < total

@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod at_work;
 mod captures;
 mod clocks;
 mod compiler;
