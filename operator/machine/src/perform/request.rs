@@ -110,7 +110,7 @@ fn ask(machine: &Machine, qid: Qid, enable: MdpSetting) -> Asked {
     }
 }
 
-/// An answer that complains was no taking of the request, whatever the exit code; one that does not proves nothing.
+/// What the tool complains of, whatever its exit code. That the request was taken is proven neither by that nor by none of it.
 fn complained(output: &ToolOutput) -> Option<StepError> {
     let answers = [&output.stdout, &output.stderr].map(|text| text.parse::<MonitorAnswer>());
     let fine = (answers.iter()).all(|answer| *answer == Ok(MonitorAnswer::Unheard));

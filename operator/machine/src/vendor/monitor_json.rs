@@ -1,7 +1,7 @@
 //! `qaic-monitor-json -i FILE`: the request for partitioning, and what can be heard in the answer.
 //!
 //! Format: the request is documented (on; that `false` turns it off is inferred). The answer is unknown: nobody has published
-//! one, nor an exit code. So an answer never proves that a request was taken; one that complains proves that it was not.
+//! one, nor an exit code. So an answer never proves that a request was taken, and hardly ever that it was not.
 use std::{convert::Infallible, str::FromStr};
 
 use crd::id::Qid;
