@@ -34,8 +34,8 @@ pub enum Fault {
     ResetFails(PciAddress),
     /// `falls-off:<address>`: the SoC vanishes from the bus at its next reset.
     FallsOff(PciAddress),
-    /// `leaves-when-asked:<address>`: the SoC vanishes from the bus when partitioning is next requested of any, before the request is
-    /// heard: QIDs move.
+    /// `leaves-when-asked:<address>`: the SoC vanishes from the bus when partitioning is next requested of any, before the
+    /// request is heard: QIDs move.
     LeavesWhenAsked(PciAddress),
     /// `mdp-missing:<address>`: a partitioning request for the SoC is accepted and lost.
     MdpMissing(PciAddress),

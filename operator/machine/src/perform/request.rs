@@ -1,7 +1,7 @@
 //! Partitioning requests: one SoC is meant, and named by its QID, which may be another one's by the time that it is heard.
 //!
-//! Format: the call is documented (`qaic-monitor-json -i FILE`), and the request's keys are the vendor's example's. What a request
-//! is answered is published nowhere: no answer is proof, and state is asked for again.
+//! Format: the call is documented (`qaic-monitor-json -i FILE`), and the request's keys are the vendor's example's. What a
+//! request is answered is published nowhere: no answer is proof, and state is asked for again.
 use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
