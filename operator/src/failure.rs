@@ -245,6 +245,7 @@ pub fn untouched(error: &StepError) -> Option<Exit> {
         StepError::Tool(ToolError::Missing { .. }) => Some(Exit::Unavailable),
         StepError::Expectation { .. }
         | StepError::Unseen { .. }
+        | StepError::Strayed { .. }
         | StepError::ToolFailed { .. }
         | StepError::WriteIgnored { .. }
         | StepError::WriteDropped { .. }

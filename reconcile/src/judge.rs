@@ -1,5 +1,6 @@
 //! Looks at a step and a fresh snapshot: is it done, may it act, or is it void?
 use crd::{
+    Unknown,
     id::{GroupId, PciAddress},
     judgement::Judgement,
     snapshot::{
@@ -199,10 +200,18 @@ fn unlisted_holder(soc: PciAddress, snapshot: &HardwareSnapshot) -> Option<Strin
         return None;
     }
     let soc = snapshot.socs.iter().find(|found| found.address == soc)?;
-    match (soc.cores_free.get(), soc.cores.get()) {
-        (Some(free), Some(all)) if free < all => Some(format!(
+    // What the tool says of them may be another's, or the half of a number: then somebody may be at work.
+    let unreadable = [&soc.cores_free, &soc.cores]
+        .into_iter()
+        .find(|fact| fact.unknown == Some(Unknown::Malformed));
+    match (soc.cores_free.get(), soc.cores.get(), unreadable) {
+        (Some(free), Some(all), _) if free < all => Some(format!(
             "an unknown program ({} of {all} cores in use)",
             all - free
+        )),
+        (_, _, Some(fact)) => Some(format!(
+            "a program, perhaps: whether its cores are in use cannot be told ({}: Malformed)",
+            fact.source
         )),
         _ => None,
     }

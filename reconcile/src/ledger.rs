@@ -343,7 +343,7 @@ fn write(
     });
 }
 
-fn recognise(ledger: &mut Ledger, socs: &[SocIdentity]) {
+pub(crate) fn recognise(ledger: &mut Ledger, socs: &[SocIdentity]) {
     for soc in socs {
         match ledger
             .identities

@@ -33,6 +33,7 @@ pub mod program;
 pub mod recording;
 pub mod rollout;
 pub mod selection;
+pub mod stray;
 pub mod topology;
 pub mod view;
 pub mod window;

@@ -271,13 +271,15 @@ impl Engine<'_> {
                         ),
                     });
                 }
-                Stepped::Failed { why, exit } => {
+                Stepped::Failed { why, exit, strays } => {
                     let gone = watch.gone(self, node)?;
                     let why = watch::said(&gone, Some(&why)).unwrap_or(why);
                     // What it may have written is undone with the others.
                     if crate::state::ledger::read(&folder)? != before {
-                        done.push(undo::Done::new(step, before));
+                        done.push(undo::Done::new(step, before.clone()));
                     }
+                    let strays = strays.into_iter();
+                    done.extend(strays.map(|stray| undo::Done::strayed(stray, before.clone())));
                     if self.sets_aside(step, &why, exit) {
                         outcome = RunOutcome::Replanned;
                         continue;
@@ -325,7 +327,7 @@ impl Engine<'_> {
         self.take_down(node, (step, &why, exit))?;
         let machine_steps = done
             .iter()
-            .filter(|done| undo::touches_machine(done.step))
+            .filter(|done| undo::touches_machine(&done.step))
             .count();
         if let (Some(exit), 0) = (exit, machine_steps) {
             // A build that failed, or an effect that the system refused, before any card was touched: its own outcome

@@ -2,12 +2,14 @@
 use std::time::Duration;
 
 use crd::{
+    id::PciAddress,
     journal::Event,
     judgement::Judgement,
     snapshot::HardwareSnapshot,
     step::{Action, Step},
 };
 use machine::StepError;
+use reconcile::stray;
 
 use super::{Engine, beside, build, journaled::Journaled, keep, observe, undo};
 use crate::{
@@ -48,6 +50,8 @@ pub enum Stepped {
         why: String,
         /// An outcome of its own, where it has one.
         exit: Option<Exit>,
+        /// Requests that other SoCs may have taken than the one that was meant, as steps to be undone.
+        strays: Vec<Step>,
     },
 }
 
@@ -64,6 +68,8 @@ enum Acted {
         exit: Option<Exit>,
         /// Whether something may have been changed all the same.
         touched: bool,
+        /// SoCs beside the one that was meant that may have taken a request.
+        takers: Vec<PciAddress>,
     },
 }
 
@@ -102,6 +108,7 @@ impl Engine<'_> {
                     "{RESET_ATTEMPTS} resets in this boot did not help; look at the card, then boot the machine to allow more"
                 ),
                 exit: None,
+                strays: Vec::new(),
             });
         }
         let said = words::of(step, Paint::Plain);
@@ -129,13 +136,20 @@ impl Engine<'_> {
                 })?;
                 return Ok(Stepped::Void { expected, found });
             }
-            Acted::Failed { why, exit, touched } => {
+            Acted::Failed {
+                why,
+                exit,
+                touched,
+                takers,
+            } => {
+                let mut strays = Vec::new();
                 if touched {
                     let now = observe::node(self.room, node, &self.surroundings())?;
-                    self.remember(node, step, now)?;
+                    strays = stray::strays(step, &takers, &now);
+                    self.remember(node, (step, &strays), now)?;
                 }
                 journal.failed(&step.id, &why)?;
-                return Ok(Stepped::Failed { why, exit });
+                return Ok(Stepped::Failed { why, exit, strays });
             }
         }
         journal.record(Event::Done {
@@ -150,9 +164,13 @@ impl Engine<'_> {
         if visible && judged != Judgement::Done {
             let why = unlike(step, &after);
             after.ledger = before;
-            self.remember(node, step, after)?;
+            self.remember(node, (step, &[]), after)?;
             journal.failed(&step.id, &why)?;
-            return Ok(Stepped::Failed { why, exit: None });
+            return Ok(Stepped::Failed {
+                why,
+                exit: None,
+                strays: Vec::new(),
+            });
         }
         if after.ledger != before {
             // Before `verified`: a crash in between finds the step open and the ledger right.
@@ -163,14 +181,37 @@ impl Engine<'_> {
         Ok(Stepped::Verified)
     }
 
-    /// What failed may have been written all the same, or nobody could put back what stood there before.
-    fn remember(&self, node: &Node, step: &Step, mut now: HardwareSnapshot) -> Result<(), Failure> {
+    /// What failed may have been written all the same, and by a request that strayed elsewhere too, or nobody could put back what
+    /// stood there before.
+    fn remember(
+        &self,
+        node: &Node,
+        (step, strays): (&Step, &[Step]),
+        mut now: HardwareSnapshot,
+    ) -> Result<(), Failure> {
         let known = now.ledger.clone();
         now.ledger = reconcile::ledger::begun(&known, step, &now);
+        for stray in strays {
+            now.ledger = stray::remembered(&now.ledger, stray, &now);
+        }
         if now.ledger != known {
             keep(self.room, node, &now)?;
         }
         Ok(())
+    }
+
+    /// Remembers who may have taken a request that was to take another one back.
+    pub(super) fn remember_strays(
+        &self,
+        node: &Node,
+        inverse: &Step,
+        takers: &[PciAddress],
+    ) -> Result<(), Failure> {
+        let mut now = observe::node(self.room, node, &self.surroundings())?;
+        for stray in stray::strays(inverse, takers, &now) {
+            now.ledger = stray::remembered(&now.ledger, &stray, &now);
+        }
+        keep(self.room, node, &now)
     }
 
     fn act(
@@ -195,6 +236,7 @@ impl Engine<'_> {
                     why,
                     exit: Some(exit),
                     touched: false,
+                    takers: Vec::new(),
                 }),
             },
             Action::Reset { socs, .. } => {
@@ -221,6 +263,7 @@ impl Engine<'_> {
                 why: "a worker step is no step of a machine".to_owned(),
                 exit: Some(Exit::Internal),
                 touched: false,
+                takers: Vec::new(),
             }),
         }
     }
@@ -259,7 +302,13 @@ fn acted(result: Result<(), StepError>) -> Acted {
             };
             // Whoever was refused changed nothing.
             let touched = exit.is_none() && error.may_have_touched();
-            Acted::Failed { why, exit, touched }
+            let takers = error.takers().to_vec();
+            Acted::Failed {
+                why,
+                exit,
+                touched,
+                takers,
+            }
         }
     }
 }

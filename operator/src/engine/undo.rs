@@ -1,5 +1,5 @@
 //! Compensation: this run's steps undone by their inverses, last first.
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use crd::{
     id::PciAddress,
@@ -14,18 +14,27 @@ use crate::{
     room::Node,
 };
 
-/// A step of this run that was verified, and what it has to be undone.
+/// A step of this run that was verified, or may have been carried out, and what it has to be undone.
 #[derive(Debug)]
 pub struct Done<'a> {
     /// The step.
-    pub step: &'a Step,
+    pub step: Cow<'a, Step>,
     /// Of the ledger before it, what it is about. Whole ones, of a hundred steps, would be most of an agent's memory.
     ledger: Ledger,
 }
 
 impl<'a> Done<'a> {
     /// A step that was carried out where the ledger was this.
-    pub fn new(step: &'a Step, mut before: Ledger) -> Self {
+    pub fn new(step: &'a Step, before: Ledger) -> Self {
+        Self::of(Cow::Borrowed(step), before)
+    }
+
+    /// A request that another SoC may have taken than the one that was meant.
+    pub fn strayed(stray: Step, before: Ledger) -> Self {
+        Self::of(Cow::Owned(stray), before)
+    }
+
+    fn of(step: Cow<'a, Step>, mut before: Ledger) -> Self {
         let target = step.action.ledger_target();
         before
             .entries
@@ -104,7 +113,7 @@ impl Engine<'_> {
         let mut reset: BTreeSet<PciAddress> =
             failed.into_iter().flat_map(resets).map(address).collect();
         for done in done.iter().rev() {
-            let step = done.step;
+            let step = &*done.step;
             reset.extend(resets(step).iter().map(address));
             if let Action::RequestMdp { soc, .. } = &step.action
                 && reset.contains(&soc.address)
@@ -135,7 +144,7 @@ impl Engine<'_> {
         done: &Done<'_>,
         inverse: &Step,
     ) -> Result<Result<(), String>, Failure> {
-        let step = done.step;
+        let step = &*done.step;
         let action = &inverse.action;
         journal.record(Event::Intent {
             step: Box::new(inverse.clone()),
@@ -147,6 +156,9 @@ impl Engine<'_> {
         );
         if !ledger_alone && let Err(error) = machine::perform(&node.machine, action) {
             let why = failure::chain(&error);
+            if !error.takers().is_empty() {
+                self.remember_strays(node, inverse, error.takers())?;
+            }
             journal.failed(&inverse.id, &why)?;
             return Ok(Err(why));
         }

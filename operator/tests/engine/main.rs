@@ -47,6 +47,7 @@ mod rooms;
 mod roots;
 mod spent_resets;
 mod stack;
+mod strayed;
 mod supervision;
 mod tended;
 mod terminal;

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
+    Unknown,
     declaration::{Declaration, Declared},
     id::{GroupId, MhiSerial, PciAddress},
     kind::{CardPolicySpec, Enforcement, Member, P2PGroupSpec},
@@ -162,13 +163,15 @@ impl<'a> Machine<'a> {
         foreign || driver.is_some_and(|driver| hands_on(driver))
     }
 
-    /// Whether cores are in use by nobody who can be seen.
+    /// Whether cores are in use by nobody who can be seen, or may be.
     pub(super) fn is_busy(&self, soc: PciAddress) -> bool {
         let listed = self.snapshot.holders.iter().any(|holder| holder.soc == soc);
-        let cores = self
-            .soc(soc)
-            .and_then(|soc| soc.cores_free.get().zip(soc.cores.get()));
-        !listed && cores.is_some_and(|(free, all)| free < all)
+        let busy = self.soc(soc).is_some_and(|soc| {
+            let facts = [&soc.cores_free, &soc.cores];
+            let used = soc.cores_free.get() < soc.cores.get() && soc.cores_free.get().is_some();
+            used || (facts.iter()).any(|fact| fact.unknown == Some(Unknown::Malformed))
+        });
+        !listed && busy
     }
 
     pub(super) fn is_held(&self, soc: PciAddress) -> bool {

@@ -134,6 +134,7 @@ fn possible(server: &Server) -> Result<()> {
             | Fault::SettingForbidden(_)
             | Fault::ShortReads(_)
             | Fault::FallsOff(_)
+            | Fault::LeavesWhenAsked(_)
             | Fault::Kill { .. }
             | Fault::Power { .. } => bail!("the fault {fault} is a rack's alone"),
         }

@@ -34,6 +34,9 @@ pub enum Fault {
     ResetFails(PciAddress),
     /// `falls-off:<address>`: the SoC vanishes from the bus at its next reset.
     FallsOff(PciAddress),
+    /// `leaves-when-asked:<address>`: the SoC vanishes from the bus when partitioning is next requested of any, before the
+    /// request is heard: QIDs move.
+    LeavesWhenAsked(PciAddress),
     /// `mdp-missing:<address>`: a partitioning request for the SoC is accepted and lost.
     MdpMissing(PciAddress),
     /// `p2p-corrupt:<address>`: transfers to this SoC are fast and wrong.
@@ -87,7 +90,7 @@ impl Moment {
 }
 
 /// Each form of a fault, and what it makes the rack do; `<…>` stands for what is filled in.
-pub const FAULTS: [(&str, &str); 20] = [
+pub const FAULTS: [(&str, &str); 21] = [
     (
         "write-ignored:<address>",
         "configuration writes to this function seem to succeed and change nothing",
@@ -135,6 +138,10 @@ pub const FAULTS: [(&str, &str); 20] = [
     (
         "falls-off:<address>",
         "the SoC vanishes from the bus at its next reset",
+    ),
+    (
+        "leaves-when-asked:<address>",
+        "the SoC vanishes from the bus before the next partitioning request is heard, and QIDs move",
     ),
     (
         "mdp-missing:<address>",
@@ -215,6 +222,7 @@ impl FromStr for Fault {
             "reset-lingers" => Self::ResetLingers(address()?),
             "reset-fails" => Self::ResetFails(address()?),
             "falls-off" => Self::FallsOff(address()?),
+            "leaves-when-asked" => Self::LeavesWhenAsked(address()?),
             "mdp-missing" => Self::MdpMissing(address()?),
             "p2p-corrupt" => Self::P2pCorrupt(address()?),
             "tool-killed" => Self::ToolKilled(tool()?),
@@ -243,6 +251,7 @@ impl fmt::Display for Fault {
             Self::ResetLingers(at) => write!(f, "reset-lingers:{at}"),
             Self::ResetFails(at) => write!(f, "reset-fails:{at}"),
             Self::FallsOff(at) => write!(f, "falls-off:{at}"),
+            Self::LeavesWhenAsked(at) => write!(f, "leaves-when-asked:{at}"),
             Self::MdpMissing(at) => write!(f, "mdp-missing:{at}"),
             Self::P2pCorrupt(at) => write!(f, "p2p-corrupt:{at}"),
             Self::ToolKilled(tool) => write!(f, "tool-killed:{tool}"),

@@ -8,19 +8,24 @@ use crate::{
 /// What a tool did instead of its work, with the end of what it printed.
 pub(super) fn failed(tool: &str, output: &ToolOutput) -> StepError {
     // One that was ended says nothing for certain, and one that did anything was permitted to.
-    let ended = !output.timed_out && output.status.is_some();
+    let by_itself = !output.timed_out && output.status.is_some();
     let began = || {
         let Ok(ResetReport(said)) = output.stdout.parse::<ResetReport>();
         said.values()
             .any(|outcome| *outcome == ResetOutcome::Success)
     };
     let said = || refusal(&output.stderr).or_else(|| refusal(&output.stdout));
-    if let Some(said) = said().filter(|_| ended && !began()) {
+    if let Some(said) = said().filter(|_| by_itself && !began()) {
         return StepError::ToolRefused {
             tool: tool.to_owned(),
             said,
         };
     }
+    ended(tool, output)
+}
+
+/// How a tool ended, with the end of what it printed.
+pub(super) fn ended(tool: &str, output: &ToolOutput) -> StepError {
     let ended = match (output.timed_out, output.status) {
         (true, _) => "did not end in time".to_owned(),
         (false, None) => "was killed".to_owned(),

@@ -46,6 +46,29 @@ impl Roll {
         })
     }
 
+    /// What the tool says of a SoC's cores and cannot be believed: two things, or something that is no number of them.
+    pub(super) fn cores_in_doubt(&self, soc: PciAddress) -> Option<&'static str> {
+        let joined = self.0.as_ref().ok()?;
+        let device = joined.devices.get(&soc)?;
+        let read = [
+            ("Nsp Total", device.cores()),
+            ("Nsp Free", device.cores_free()),
+        ];
+        read.into_iter().find_map(|(key, value)| {
+            let none = device.says(key) && value.is_none();
+            let denied = joined.contradicted.contains(&(soc, key.to_owned()));
+            (none || denied || device.is_ambiguous(key)).then_some(key)
+        })
+    }
+
+    /// Every SoC that the tool shows, with its number.
+    pub(super) fn qids(&self) -> impl Iterator<Item = (PciAddress, Qid)> {
+        let joined = self.0.iter();
+        let devices = joined.flat_map(|joined| &joined.devices);
+        let told = devices.filter(|(_, device)| !device.doubtful);
+        told.map(|(at, device)| (*at, device.qid))
+    }
+
     /// The number of a SoC that is Ready.
     pub(super) fn ready_qid(&self, soc: PciAddress) -> Result<Qid, StepError> {
         let state = self.state(soc)?;

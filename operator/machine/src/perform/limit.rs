@@ -7,7 +7,8 @@ use super::{
     begun,
     p2p::RUN_DEADLINE,
     qmonitor::{self, QMONITOR_DEADLINE},
-    soc::{RESET_DEADLINE, TOOL_DEADLINE, WARM_UP},
+    request::WARM_UP,
+    soc::{RESET_DEADLINE, TOOL_DEADLINE},
     switchtec,
 };
 use crate::probe::soc::QUERY_DEADLINE;

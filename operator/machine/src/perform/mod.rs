@@ -6,6 +6,7 @@ mod identity;
 mod limit;
 mod p2p;
 mod qmonitor;
+mod request;
 mod settings;
 mod settings_file;
 mod soc;
@@ -16,7 +17,7 @@ use std::time::Duration;
 pub use limit::limit;
 
 use crd::{
-    id::{PciAddress, Word},
+    id::{PciAddress, Qid, Word},
     snapshot::{SettingsFile, Verification},
     step::Action,
 };
@@ -67,6 +68,22 @@ pub enum StepError {
         /// What was done, in words.
         what: String,
         /// Why not.
+        #[source]
+        source: Box<StepError>,
+    },
+    /// A request was made of one SoC by its QID, and may have been taken by others: QIDs moved meanwhile.
+    #[error(
+        "partitioning was requested of {soc} as QID {qid}, and {} may have taken the request instead: QIDs moved meanwhile, and it is remembered of each",
+        .others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Strayed {
+        /// Who was meant.
+        soc: PciAddress,
+        /// By which number.
+        qid: Qid,
+        /// Who may have taken it; never empty.
+        others: Vec<PciAddress>,
+        /// What came of the request itself.
         #[source]
         source: Box<StepError>,
     },
@@ -222,6 +239,14 @@ impl StepError {
         }
     }
 
+    /// SoCs that may have taken a request that was meant for another one.
+    pub fn takers(&self) -> &[PciAddress] {
+        match self {
+            Self::Strayed { others, .. } => others,
+            _ => &[],
+        }
+    }
+
     /// Whether something of which there is no other trace may have been changed before it failed: a register, a setting, a file,
     /// or a request that firmware remembers. A tool that says that it did not was not heard.
     pub fn may_have_touched(&self) -> bool {
@@ -235,6 +260,7 @@ impl StepError {
             | Self::NotOnMachine { .. } => false,
             Self::Write(_)
             | Self::Unseen { .. }
+            | Self::Strayed { .. }
             | Self::WriteIgnored { .. }
             | Self::WriteDropped { .. }
             | Self::WritePartial { .. }
@@ -268,7 +294,7 @@ pub fn perform(machine: &Machine, action: &Action) -> Result<Performed, StepErro
             mask,
         } => acs::restore(machine, port, *before, *pre_image, *mask),
         Action::StartQmonitor {} => qmonitor::start(machine),
-        Action::RequestMdp { soc, enable } => soc::request_mdp(machine, soc, *enable),
+        Action::RequestMdp { soc, enable } => request::request_mdp(machine, soc, *enable),
         Action::Reset { scope, socs } => soc::reset(machine, *scope, socs),
         Action::WaitReady {
             socs,

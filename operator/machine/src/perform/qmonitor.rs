@@ -28,7 +28,7 @@ pub(super) fn start(machine: &Machine) -> Result<Performed, StepError> {
         return Ok(Performed::AlreadyDone);
     }
     let started = match unit(machine) {
-        QmonitorUnit::Active => None,
+        QmonitorUnit::Active | QmonitorUnit::Starting => None,
         QmonitorUnit::DeadTransient => {
             // A failed transient unit stays loaded until it is forgotten, and fails a second start by that.
             let forget = ["reset-failed", UNIT];
@@ -67,6 +67,9 @@ pub(super) fn start(machine: &Machine) -> Result<Performed, StepError> {
             waited: QMONITOR_DEADLINE,
             wanted: "qmonitor to listen".to_owned(),
             found: match unit(machine) {
+                QmonitorUnit::Starting => format!(
+                    "{UNIT} still being started, perhaps over and over; `journalctl -u {UNIT}` says why"
+                ),
                 QmonitorUnit::DeadTransient | QmonitorUnit::Installed => {
                     format!("{UNIT} dead; `journalctl -u {UNIT}` says why")
                 }

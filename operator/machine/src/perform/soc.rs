@@ -1,9 +1,8 @@
-//! SoCs: partitioning requests, resets, waiting for Ready, and seeing that partitioning took hold.
+//! SoCs: resets, waiting for Ready, and seeing that partitioning took hold.
 //!
-//! Format: the calls are documented (`qaic-monitor-json -i FILE`, `qaic-util -s`, also with `-p ADDRESS`, and fifteen minutes
-//! at most); the request's keys are the vendor's example's. What a request is answered is published nowhere, and what a reset
-//! prints is observed and inferred (see `vendor`): neither is proof, and state is asked for again. That the reset of one SoC is
-//! enough for partitioning is inferred.
+//! Format: the calls are documented (`qaic-util -s`, also with `-p ADDRESS`, and fifteen minutes at most). What a reset prints is
+//! observed and inferred (see `vendor`): it is no proof, and state is asked for again. That the reset of one SoC is enough for
+//! partitioning is inferred.
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -26,18 +25,13 @@ use crate::{
     machine::Machine,
     probe::{
         asked::{channels, holder},
-        host::qmonitor,
         pci,
         soc::{QUERY_TOOL, is_soc},
     },
     time::Timestamp,
-    vendor::{MonitorAnswer, ResetReport, is_not_up, is_unconnected, partitioning_request},
+    vendor::{Device, ResetReport},
 };
 
-/// How long the monitor's server may listen before it answers: the vendor's own scripts wait ten seconds.
-pub(super) const WARM_UP: Duration = Duration::from_secs(30);
-const WARM_UP_LOOK: Duration = Duration::from_secs(1);
-const MONITOR_JSON: &str = "/opt/qti-aic/tools/qaic-monitor-json";
 /// One request, or one start.
 pub(super) const TOOL_DEADLINE: Duration = Duration::from_mins(1);
 /// A reset's call returns within the driver's ceiling of 25 s for each SoC.
@@ -45,72 +39,6 @@ pub(super) const RESET_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a wait looks, at first; twice as long after each look, up to [`SLOWEST_LOOK`].
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 const SLOWEST_LOOK: Duration = Duration::from_secs(10);
-
-pub(super) fn request_mdp(
-    machine: &Machine,
-    soc: &SocIdentity,
-    enable: MdpSetting,
-) -> Result<Performed, StepError> {
-    confirm(machine, soc)?;
-    if qmonitor(machine).value != Some(true) {
-        return Err(StepError::Expectation {
-            expected: "qmonitor running".to_owned(),
-            found: "stopped".to_owned(),
-        });
-    }
-    let qid = Roll::call(machine, &[soc.address]).ready_qid(soc.address)?;
-    let asked = format!("partitioning was requested of {}", soc.address);
-    let request = partitioning_request(qid, enable == MdpSetting::On);
-    let mut call = Invocation::new(MONITOR_JSON, &["-i", "{dir}/request.json"], TOOL_DEADLINE);
-    call.files = vec![("request.json".to_owned(), request)];
-    // It listens some seconds before it answers, and whoever starts it waits for the listener.
-    let mut output = machine.run(&call)?;
-    let mut heard = !says(&output, is_unconnected);
-    let up_by = machine.now().plus(WARM_UP);
-    while says(&output, is_not_up) && machine.now() < up_by {
-        machine.pause(WARM_UP_LOOK);
-        output = machine.run(&call)?;
-        heard |= !says(&output, is_unconnected);
-    }
-    // An answer that complains was no taking of the request, whatever the exit code; one that does not proves nothing.
-    let answers = [&output.stdout, &output.stderr].map(|text| text.parse::<MonitorAnswer>());
-    if output.status != Some(0)
-        || answers
-            .iter()
-            .any(|answer| *answer != Ok(MonitorAnswer::Unheard))
-    {
-        let error = failed(MONITOR_JSON, &output);
-        // However else it ended, it may have handed the request on before: firmware that nobody can ask takes it up then.
-        // A refusal that is not all that it said may be about something else.
-        let lines = output.stdout.lines().chain(output.stderr.lines());
-        let alone = lines.filter(|line| !line.trim().is_empty()).count() < 2;
-        let refused = alone && matches!(error, StepError::ToolRefused { .. });
-        let handed_on = heard && !refused;
-        return Err(if handed_on {
-            error.unseen(asked)
-        } else {
-            error
-        });
-    }
-    // QIDs are ranks: where a SoC left or joined meanwhile, the request may have reached another one.
-    let after = Roll::call(machine, &[soc.address]).ready_qid(soc.address);
-    let after = after.map_err(|error| error.unseen(asked.as_str()))?;
-    if after != qid {
-        let elsewhere = StepError::ToolFailed {
-            tool: MONITOR_JSON.to_owned(),
-            what: format!(
-                "was asked for QID {qid}, and {} is QID {after} now",
-                soc.address
-            ),
-        };
-        return Err(elsewhere.unseen(asked));
-    }
-    Ok(Performed::Seen)
-}
-
-fn says(output: &ToolOutput, what: impl Fn(&str) -> bool) -> bool {
-    [&output.stdout, &output.stderr].map(|text| what(text)) != [false, false]
-}
 
 pub(super) fn reset(
     machine: &Machine,
@@ -146,6 +74,14 @@ pub(super) fn reset(
             });
         }
         // A process in a container that we cannot see into holds no node of ours, but it does use cores.
+        if let Some(key) = roll.cores_in_doubt(soc) {
+            return Err(StepError::Held {
+                soc,
+                by: format!(
+                    "a program, perhaps: what `qaic-util` says of its `{key}` cannot be read"
+                ),
+            });
+        }
         if let Some(device) = roll.device(soc)?
             && let (Some(total), Some(free)) = (device.cores(), device.cores_free())
             && free < total
@@ -338,9 +274,7 @@ pub(super) fn verify_mdp(
     let roll = Roll::call(machine, &addresses(socs));
     for soc in socs {
         confirm(machine, soc)?;
-        let mdp = roll
-            .device(soc.address)?
-            .and_then(crate::vendor::Device::mdp);
+        let mdp = roll.device(soc.address)?.and_then(Device::mdp);
         if !mdp.is_some_and(|mdp| enable.is(mdp)) {
             return Err(StepError::NotProven {
                 soc: soc.address,

@@ -208,6 +208,7 @@ impl RackServer {
             | Fault::ResetLingers(_)
             | Fault::ResetFails(_)
             | Fault::FallsOff(_)
+            | Fault::LeavesWhenAsked(_)
             | Fault::MdpMissing(_)
             | Fault::P2pCorrupt(_)
             | Fault::ToolKilled(_)

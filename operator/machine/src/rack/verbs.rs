@@ -377,6 +377,7 @@ pub(crate) fn address_of(fault: &Fault) -> Option<PciAddress> {
         | Fault::ResetLingers(address)
         | Fault::ResetFails(address)
         | Fault::FallsOff(address)
+        | Fault::LeavesWhenAsked(address)
         | Fault::MdpMissing(address)
         | Fault::P2pCorrupt(address) => Some(*address),
         Fault::LostOnceWritten(what) => what.parse().ok(),

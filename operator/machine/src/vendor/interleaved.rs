@@ -135,6 +135,84 @@ fn one_line_anywhere_makes_no_fact_another() {
     );
 }
 
+/// Wherever they stand, numbers of other SoCs within a block, and sections of theirs, make no fact another one; nor does it matter
+/// how deep blocks begin.
+#[test]
+fn a_number_within_a_block_makes_no_fact_another() {
+    let truth = join(Some(0), TEXT, None);
+    let all = known(TEXT, &truth);
+    let lines: Vec<&str> = TEXT.split_inclusive('\n').collect();
+    for (section, of) in [
+        ("\tQID 1\n", 1),
+        ("\tQID:0\n", 0),
+        (" QID: 77\n", 77),
+        ("\tLink Partner:\n\t\tNsp Free:3\n\t\tQID:1\n", 1),
+        (
+            "\tPartitions\n\t\tNsp Total:4\n\t\tNsp Free:4\n\t\tQID 100\n",
+            100,
+        ),
+        (
+            "\tPeer\n\t\tPCI Address:0000:26:00.0\n\t\tQID:1\n\t\tStatus:Ready\n",
+            1,
+        ),
+    ] {
+        for at in 0..=lines.len() {
+            let text = [&lines[..at].concat(), section, &lines[at..].concat()].concat();
+            for depth in ["", "  ", "\t"] {
+                let deeper: Vec<String> = text
+                    .split_inclusive('\n')
+                    .map(|line| format!("{depth}{line}"))
+                    .collect();
+                let kept = known(&deeper.concat(), &truth);
+                // Its own number is one of its fields; before all blocks it is nobody's. Another's costs that block alone.
+                let block = lines[..at]
+                    .iter()
+                    .filter(|line| line.starts_with("QID"))
+                    .count();
+                let costs = block > 0 && block != of + 1;
+                assert!(
+                    kept == all || costs || section.lines().count() > 1,
+                    "{text}"
+                );
+                assert!(kept + 11 >= all, "{kept} of {all}:\n{text}");
+            }
+        }
+    }
+}
+
+/// Of a block with another's number in it nothing is known but that, and neither file nor text say otherwise.
+#[test]
+fn a_block_with_two_numbers_is_doubtful() {
+    let text = TEXT.replace("\tSku Type:PCIe Lite", "\tQID 2\n\tSku Type:PCIe Lite");
+    let json =
+        r#"{"device_info":[{"qid":0},{"qid":1,"dev_status":"Ready","nsp_free":7},{"qid":2}]}"#;
+    for file in [None, Some(json)] {
+        let seen = join(Some(0), &text, file);
+        assert!(seen.contradicted.is_empty(), "{:?}", seen.contradicted);
+        for (address, doubtful) in [
+            ("0000:15:00.0", false),
+            ("0000:26:00.0", true),
+            ("0000:37:00.0", false),
+        ] {
+            let device = &seen.devices[&address.parse().unwrap()];
+            let told = (
+                device.doubtful,
+                device.status().is_none(),
+                device.cores_free().is_none(),
+            );
+            let initializing = address.contains("37");
+            assert_eq!(
+                told,
+                (doubtful, doubtful, doubtful || initializing),
+                "{address}"
+            );
+            for key in ["QID", "Status", "Nsp Total", "Device Capabilities"] {
+                assert_eq!(device.is_ambiguous(key), doubtful, "{address} {key}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

@@ -74,7 +74,9 @@ pub fn join(status: Option<i32>, text: &str, json: Option<&str>) -> Joined {
     }
     let mut filed: BTreeMap<Qid, Device> = filed.into_iter().map(|d| (d.qid, d)).collect();
     for (at, mut device) in by_address(printed) {
-        for (key, value) in filed.remove(&device.qid).into_iter().flat_map(|d| d.fields) {
+        // Whose number it is cannot be told, and the file goes by numbers.
+        let beside = filed.remove(&device.qid).filter(|_| !device.doubtful);
+        for (key, value) in beside.into_iter().flat_map(|d| d.fields) {
             let place = (at, key.clone());
             match device.field(&key) {
                 // What the text says twice is not known from anywhere else either.

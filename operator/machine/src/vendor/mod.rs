@@ -26,7 +26,9 @@ pub use complaint::complaint;
 pub use joined::{Joined, JsonUse, join};
 pub use log::is_log;
 pub(crate) use log::own_size;
-pub use monitor_json::{MonitorAnswer, is_not_up, is_unconnected, partitioning_request};
+pub use monitor_json::{
+    MonitorAnswer, is_not_up, is_unconnected, is_unprivileged, partitioning_request,
+};
 pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
 pub use query::{Device, QueryText};
 pub(crate) use query_json::sku_number;

@@ -12,8 +12,10 @@ pub const UNIT_PROPERTIES: &str = "--property=LoadState,ActiveState,FragmentPath
 pub enum QmonitorUnit {
     /// There is none: it may be started as a transient unit.
     Absent,
-    /// It runs or is being started: only its port tells whether it answers.
+    /// It runs: only its port tells whether it answers.
     Active,
+    /// It is being started, for the first time or again and again.
+    Starting,
     /// It was started as a transient unit and has ended; it is to be forgotten before a start succeeds.
     DeadTransient,
     /// It is installed and does not run; it is started by name.
@@ -39,7 +41,8 @@ impl FromStr for QmonitorUnit {
         Ok(match (of("LoadState"), of("ActiveState")) {
             (Some("not-found"), _) => Self::Absent,
             (Some("masked"), _) => Self::Masked,
-            (Some("loaded"), Some("active" | "activating" | "reloading")) => Self::Active,
+            (Some("loaded"), Some("active" | "reloading")) => Self::Active,
+            (Some("loaded"), Some("activating")) => Self::Starting,
             (Some("loaded"), Some("failed" | "inactive" | "deactivating")) if transient => {
                 Self::DeadTransient
             }
@@ -77,9 +80,13 @@ mod tests {
             "LoadState=masked\nActiveState=inactive\n",
             &QmonitorUnit::Masked,
         );
-        for state in ["active", "activating", "reloading"] {
+        for (state, unit) in [
+            ("active", QmonitorUnit::Active),
+            ("reloading", QmonitorUnit::Active),
+            ("activating", QmonitorUnit::Starting),
+        ] {
             let text = format!("LoadState=loaded\nActiveState={state}\n{transient}");
-            check(&text, &QmonitorUnit::Active);
+            check(&text, &unit);
         }
         for state in ["failed", "inactive", "deactivating"] {
             let text = format!("{transient}ActiveState={state}\nNew=1\nLoadState=loaded\n");

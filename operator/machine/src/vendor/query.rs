@@ -21,6 +21,9 @@ pub struct Device {
     pub qid: Qid,
     /// Every `key:value` of its block, the unknown ones too. A key that was printed with two values has none that is known.
     pub fields: BTreeMap<String, String>,
+    /// Whether another SoC's number stands within its block: whose the fields are cannot be told then, nor whether this is its
+    /// number. Its address alone is kept, so that it is known of whom nothing is.
+    pub doubtful: bool,
 }
 
 /// The key of what everything is joined on.
@@ -52,13 +55,23 @@ impl FromStr for QueryText {
         let mut late = Vec::new();
         // The field before, which may go on.
         let mut before: Option<Begun> = None;
-        for mut line in mended_lines(text) {
+        let mut lines = mended_lines(text);
+        for line in &mut lines {
             // Half a capability is another one, or none.
-            if !is_of(&line, CAPABILITIES) {
+            if !is_of(line, CAPABILITIES) {
                 line.retain(|sign| sign != BREAK);
             }
+        }
+        // Blocks all begin at one depth: what stands deeper is within one, whatever it is.
+        let numbered = lines.iter().filter(|line| number(line).is_some());
+        let depth = numbered.map(|line| indent(line)).min().unwrap_or(0);
+        for line in lines {
             let last = seen.devices.last_mut();
-            match block_start(&line) {
+            match block_start(&line, depth) {
+                Some(Start::Within(qid)) => {
+                    let other = last.filter(|device| named && device.qid != qid);
+                    other.into_iter().for_each(Device::doubt);
+                }
                 Some(Start::Of(qid)) if named && last.as_ref().is_some_and(|d| d.qid == qid) => {}
                 Some(Start::Of(qid)) => {
                     (named, again, before) = (true, false, None);
@@ -106,18 +119,27 @@ enum Start {
     Of(Qid),
     /// With what must be a number and cannot be read: what follows is no SoC's that could be told.
     OfNobody,
+    /// Not at all: a number within a block, of the same SoC or of another one.
+    Within(Qid),
+}
+
+/// How a block begins, where blocks begin so deep.
+fn block_start(line: &str, depth: usize) -> Option<Start> {
+    let within = indent(line) > depth;
+    match number(line) {
+        Some(qid) if within => Some(Start::Within(qid)),
+        Some(qid) => Some(Start::Of(qid)),
+        None if within || !line.trim().starts_with("QID") || line.contains(':') => None,
+        None => Some(Start::OfNobody),
+    }
 }
 
 /// `QID 0` on a line of its own; some versions put a colon behind it.
-fn block_start(line: &str) -> Option<Start> {
+fn number(line: &str) -> Option<Qid> {
     let rest = line.trim().strip_prefix("QID")?;
     let number = rest.trim_matches([' ', '\t', ':']);
     let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    match number.parse() {
-        Ok(qid) if plain => Some(Start::Of(Qid(qid))),
-        _ if line.starts_with("QID") && !rest.contains(':') => Some(Start::OfNobody),
-        _ => None,
-    }
+    number.parse().ok().filter(|_| plain).map(Qid)
 }
 
 /// `Number of devices: 8` (up to 1.7), `Number of devices queried: 1` (from 1.10).
@@ -133,7 +155,14 @@ impl Device {
         Self {
             qid,
             fields: BTreeMap::new(),
+            doubtful: false,
         }
+    }
+
+    /// Leaves nothing known of a SoC but where it is.
+    fn doubt(&mut self) {
+        self.doubtful = true;
+        self.fields.retain(|key, _| is_alike(key, ADDRESS));
     }
 
     /// Adds a line's field, and says whether there was one of its key. Two values for one key are none.
@@ -142,6 +171,9 @@ impl Device {
             return false;
         };
         let (key, value) = (key.trim().replace(BREAK, ""), value.trim());
+        if self.doubtful && !is_alike(&key, ADDRESS) {
+            return false;
+        }
         let before = self.fields.insert(key.clone(), value.to_owned());
         let again = before.is_some();
         let moved = before.is_some_and(|before| !before.eq_ignore_ascii_case(value));
@@ -199,9 +231,9 @@ impl Device {
         self.field(key).filter(|value| is_word(value))
     }
 
-    /// Whether a key was printed with two values.
+    /// Whether a key was printed with two values, or with one that may be another SoC's.
     pub fn is_ambiguous(&self, key: &str) -> bool {
-        self.raw(key) == Some(TWO)
+        self.doubtful || self.raw(key) == Some(TWO)
     }
 
     /// As [`Device::field`], empty values too.

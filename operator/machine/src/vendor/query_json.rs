@@ -80,7 +80,11 @@ fn device(object: &Map<String, Value>) -> Option<Device> {
         }
     }
     let qid = fields.get("QID")?.parse().ok().map(Qid)?;
-    Some(Device { qid, fields })
+    Some(Device {
+        qid,
+        fields,
+        doubtful: false,
+    })
 }
 
 /// The text form's name of a key, where the key is one of those known; the key itself otherwise.

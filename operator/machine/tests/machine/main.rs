@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+mod at_work;
 mod captures;
 mod clocks;
 mod compiler;
@@ -23,6 +24,7 @@ mod older;
 mod p2p;
 mod prerequisites;
 mod processes;
+mod requests;
 mod room;
 mod size;
 mod spoiled;

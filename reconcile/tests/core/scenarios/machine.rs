@@ -89,6 +89,27 @@ fn one_thing_out_of_the_ordinary_on_the_machine() {
             },
         ),
         (
+            "cores of which nothing can be made",
+            |_, node| {
+                node.socs[1].cores_free = Fact::unknown(Unknown::Malformed, "qaic-util: Nsp Free");
+            },
+            Expected {
+                blocked: vec![ReportReason::HeldByForeign],
+                says: vec!["cannot be told (qaic-util: Nsp Free: Malformed)"],
+                resets: Some(4),
+                clears: Some(4),
+            },
+        ),
+        (
+            "cores of which a version says nothing",
+            |_, node| node.socs[1].cores_free = Fact::unknown(Unknown::Absent, "test"),
+            Expected {
+                resets: Some(8),
+                clears: Some(8),
+                ..Expected::default()
+            },
+        ),
+        (
             "a SoC that is Initializing",
             |_, node| node.socs[5].status = Fact::known(SocStatus::Initializing, "test"),
             Expected {

@@ -1,12 +1,15 @@
 //! qmonitor: started as a transient unit, warm after a while, and asked through `qaic-monitor-json`.
-use crd::kind::rack::{Fault, VendorTool};
+use crd::{
+    id::PciAddress,
+    kind::rack::{Fault, VendorTool},
+};
 use serde::Deserialize;
 
 use super::{after, complained, qids, said};
 use crate::{
     access::ToolOutput,
     linux::opened::{self, For},
-    rack::{RackError, RackServer, files::View, host::place, listener::answers},
+    rack::{RackError, RackServer, files::View, host::place, listener::answers, live::EventLive},
 };
 
 /// Requests as the client's file holds them; what else is in it is ignored, as the real client does.
@@ -112,6 +115,7 @@ pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolO
         Ok(requests) => requests,
         Err(error) => return Ok(complained(&format!("parse error: {error}\n"), 0)),
     };
+    leave(server)?;
     let (warm, root, qids) = server.with(|view| {
         let warm = answers(view);
         (warm, view.is_root(), qids(view, server.store.seed))
@@ -144,5 +148,34 @@ pub(super) fn request(server: &RackServer, arguments: &[String]) -> Result<ToolO
             }
         }
         Ok(said("{\"response\":\"accepted\"}\n", 0))
+    })
+}
+
+/// Who was told to leave the bus when a request is made does, and numbers move.
+fn leave(server: &RackServer) -> Result<(), RackError> {
+    let leaves = |fault: &Fault| match fault {
+        Fault::LeavesWhenAsked(address) => Some(*address),
+        _ => None,
+    };
+    let told = |view: &View<'_>| {
+        view.live()
+            .faults
+            .iter()
+            .any(|fault| leaves(fault).is_some())
+    };
+    if !server.with(told)? {
+        return Ok(());
+    }
+    server.store.transact(|live, world| {
+        let told: Vec<PciAddress> = live.faults.iter().filter_map(leaves).collect();
+        for address in told {
+            if let Some(&index) = world.by_address.get(&address) {
+                let path = world.functions[index].path.clone();
+                live.had_address.insert(path.clone(), address);
+                live.unplugged.insert(path.clone());
+                live.event(EventLive::Unplugged { path });
+            }
+        }
+        Ok(())
     })
 }
