@@ -3,6 +3,7 @@
 //! `engine.lock` (who works here), `control.sock` (how to reach them), `<room>/<node>/journal` and `ledger.json`,
 //! `<room>/left.json` (what was carried out last), `programs/` (compiled models by key), `models.json` (digests already computed), `workers.json`, `logs/`.
 pub(crate) mod attempts;
+mod beside;
 pub mod durable;
 pub mod frame;
 pub mod journal;

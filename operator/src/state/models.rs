@@ -1,6 +1,6 @@
 //! Digests of models: BLAKE3 over a checkpoint's files, remembered by path, size, time and inode.
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs::{self, Metadata},
     io::{self, Read},
     os::unix::fs::MetadataExt,
@@ -11,7 +11,7 @@ use crd::id::Digest;
 use machine::opened::{self, For};
 use serde::{Deserialize, Serialize};
 
-use super::{StateError, read_json, write_json};
+use super::{StateError, beside::Places, read_json, write_json};
 
 /// Files of a checkpoint folder that decide what the model says; a README or a licence does not.
 const TELLING: [&str; 5] = ["json", "safetensors", "jinja", "model", "txt"];
@@ -49,6 +49,9 @@ struct Hashed {
     mtime_ns: String,
     inode: u64,
     blake3: String,
+    /// Places of further files that it names; not known of one that an older version hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beside: Option<Vec<String>>,
 }
 
 impl Hashed {
@@ -76,11 +79,14 @@ impl ModelDigests {
 
     /// The digest of a model where every file is as it was when it was hashed.
     pub fn remembered(&self, model: &Path) -> Option<Digest> {
-        let files = files(model).ok()?;
+        let Files { mut queue, alone } = files(model).ok()?;
         let mut hashes = Vec::new();
-        for (name, path) in files {
+        while let Some((name, path)) = queue.pop_front() {
             let hashed = self.files.get(&fs::canonicalize(&path).ok()?)?;
             hashed.is(&fs::metadata(&path).ok()?).then_some(())?;
+            if alone && hashes.is_empty() {
+                queue.extend(beside(model, hashed.beside.as_ref()?));
+            }
             hashes.push((name, hashed.size, hashed.blake3.clone()));
         }
         Some(combine(&hashes))
@@ -93,8 +99,10 @@ impl ModelDigests {
         model: &Path,
         is_stopped: impl Fn() -> bool,
     ) -> Result<Digest, ModelError> {
+        let Files { mut queue, alone } = files(model)?;
         let mut hashes = Vec::new();
-        for (name, path) in files(model)? {
+        while let Some((name, path)) = queue.pop_front() {
+            let names_others = alone && hashes.is_empty();
             let unreadable = |source| ModelError::Unreadable {
                 path: path.clone(),
                 source,
@@ -102,18 +110,27 @@ impl ModelDigests {
             let real = fs::canonicalize(&path).map_err(unreadable)?;
             let now = fs::metadata(&path).map_err(unreadable)?;
             let hashed = match self.files.get(&real) {
-                Some(hashed) if hashed.is(&now) => hashed.clone(),
-                Some(_) | None => Hashed {
-                    size: now.len(),
-                    mtime_ns: mtime_ns(&now),
-                    inode: now.ino(),
-                    blake3: hash(&path, &is_stopped)
-                        .map_err(unreadable)?
-                        .ok_or_else(|| ModelError::Stopped {
-                            path: model.to_owned(),
-                        })?,
-                },
+                Some(hashed) if hashed.is(&now) && (hashed.beside.is_some() || !names_others) => {
+                    hashed.clone()
+                }
+                Some(_) | None => {
+                    let mut places = names_others.then(Places::default);
+                    let blake3 = hash(&path, places.as_mut(), &is_stopped).map_err(unreadable)?;
+                    let stopped = || ModelError::Stopped {
+                        path: model.to_owned(),
+                    };
+                    Hashed {
+                        size: now.len(),
+                        mtime_ns: mtime_ns(&now),
+                        inode: now.ino(),
+                        blake3: blake3.ok_or_else(stopped)?,
+                        beside: places.map(Places::end),
+                    }
+                }
             };
+            if names_others {
+                queue.extend(beside(model, hashed.beside.iter().flatten()));
+            }
             hashes.push((name, hashed.size, hashed.blake3.clone()));
             self.files.insert(real, hashed);
         }
@@ -121,14 +138,34 @@ impl ModelDigests {
     }
 }
 
-/// The files that make up a model, by name: the file itself, or a folder's telling files.
-fn files(model: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
+/// The files that make up a model, by name.
+struct Files {
+    queue: VecDeque<(String, PathBuf)>,
+    /// Whether the model is a file, which may name others.
+    alone: bool,
+}
+
+/// Files that a model's own file names, each by its place as it stands there, which is meant from the file's folder.
+fn beside<'a>(
+    model: &Path,
+    places: impl IntoIterator<Item = &'a String>,
+) -> impl Iterator<Item = (String, PathBuf)> {
+    let folder = model.parent().unwrap_or(Path::new("")).to_owned();
+    let files = places.into_iter().map(move |place| (place.clone(), folder.join(place)));
+    files.collect::<Vec<_>>().into_iter()
+}
+
+/// The file itself, or a folder's telling files.
+fn files(model: &Path) -> Result<Files, ModelError> {
     let unreadable = |source| ModelError::Unreadable {
         path: model.to_owned(),
         source,
     };
     if fs::metadata(model).map_err(unreadable)?.is_file() {
-        return Ok(vec![("model".to_owned(), model.to_owned())]);
+        return Ok(Files {
+            queue: VecDeque::from([("model".to_owned(), model.to_owned())]),
+            alone: true,
+        });
     }
     let mut files = Vec::new();
     for entry in fs::read_dir(model).map_err(unreadable)? {
@@ -150,15 +187,22 @@ fn files(model: &Path) -> Result<Vec<(String, PathBuf)>, ModelError> {
         });
     }
     files.sort();
-    Ok(files)
+    Ok(Files {
+        queue: files.into(),
+        alone: false,
+    })
 }
 
 fn mtime_ns(metadata: &Metadata) -> String {
     format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// Nothing where it was stopped.
-fn hash(path: &Path, is_stopped: impl Fn() -> bool) -> io::Result<Option<String>> {
+/// Nothing where it was stopped. What is read is looked through for places of other files.
+fn hash(
+    path: &Path,
+    mut places: Option<&mut Places>,
+    is_stopped: impl Fn() -> bool,
+) -> io::Result<Option<String>> {
     let mut file = opened::regular(path, For::Reading)?;
     let mut hasher = blake3::Hasher::new();
     let mut chunk = vec![0; 1 << 20];
@@ -170,6 +214,9 @@ fn hash(path: &Path, is_stopped: impl Fn() -> bool) -> io::Result<Option<String>
             0 => return Ok(Some(hasher.finalize().to_hex().to_string())),
             read => {
                 hasher.update(&chunk[..read]);
+                if let Some(places) = &mut places {
+                    places.look(&chunk[..read]);
+                }
             }
         }
     }
@@ -231,6 +278,45 @@ mod tests {
                 .compute(folder.path(), || false)
                 .unwrap()
         );
+    }
+
+    /// An ONNX file and its weights are one model, and each of several such files another.
+    #[test]
+    fn weights_beside_a_file_are_the_models() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let naming = |place: &str| {
+            let length = u8::try_from(place.len()).unwrap();
+            [b"graph\x0a\x08location\x12".as_slice(), &[length], place.as_bytes()].concat()
+        };
+        fs::create_dir(at("parts")).unwrap();
+        let two = [naming("m.onnx.data"), naming("parts/b")].concat();
+        fs::write(at("m.onnx"), two).unwrap();
+        fs::write(at("other"), "nobody's").unwrap();
+        let model = at("m.onnx");
+        let mut digests = ModelDigests::default();
+        let lacking = digests.compute(&model, || false).unwrap_err();
+        assert!(lacking.to_string().ends_with("m.onnx.data"), "{lacking}");
+        for name in ["m.onnx.data", "parts/b"] {
+            fs::write(at(name), "1").unwrap();
+        }
+        let first = digests.compute(&model, || false).unwrap();
+        assert_eq!(digests.remembered(&model), Some(first.clone()));
+        fs::write(at("other"), "is nobody's still").unwrap();
+        assert_eq!(digests.remembered(&model), Some(first.clone()));
+        for name in ["m.onnx.data", "parts/b"] {
+            fs::write(at(name), "22").unwrap();
+            assert_eq!(digests.remembered(&model), None, "{name}");
+            assert_ne!(digests.compute(&model, || false).unwrap(), first, "{name}");
+            fs::write(at(name), "1").unwrap();
+        }
+        assert_eq!(digests.compute(&model, || false).unwrap(), first);
+        // As a version left it that looked for none.
+        for hashed in digests.files.values_mut() {
+            hashed.beside = None;
+        }
+        assert_eq!(digests.remembered(&model), None);
+        assert_eq!(digests.compute(&model, || false).unwrap(), first);
     }
 
     #[test]
