@@ -42,6 +42,7 @@ pub struct ModelText {
 
 /// What the publisher recommends.
 const GENERATION: &str = "generation_config.json";
+const CONFIG: &str = "config.json";
 
 impl ModelText {
     /// Reads `tokenizer.json` and its optional neighbours from a program or checkpoint folder.
@@ -56,8 +57,15 @@ impl ModelText {
     ) -> Result<Self, TextError> {
         let files = Files::read(directory)?;
         let (vocabulary, tokens) = Vocabulary::load(directory, family, &files)?;
-        let generation = files::object(directory, GENERATION)?.unwrap_or_default();
-        decoding::check(&generation, &directory.join(GENERATION))?;
+        // Where a publisher has no file for it, what the model's own says of decoding counts.
+        let (generation, path) = match files::object(directory, GENERATION)? {
+            Some(generation) => (generation, directory.join(GENERATION)),
+            None => {
+                let config = files::object(directory, CONFIG)?;
+                (config.unwrap_or_default(), directory.join(CONFIG))
+            }
+        };
+        decoding::check(&generation, &path)?;
         let names: template::SpecialNames = tokens.names().collect();
         let endings = Endings::collect(endings, names.eos(), &vocabulary);
         let template = template::find(directory, &files.tokenizer)?
