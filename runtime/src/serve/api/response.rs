@@ -1,6 +1,6 @@
 //! Answers as the OpenAI API spells them, whole or in chunks.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::sample::{Logprob, TokenLogprobs};
 use crate::serve::generation::Finish;
@@ -205,11 +205,14 @@ impl Writer<'_> {
         let top: Vec<Value> = logprobs
             .iter()
             .map(|entry| {
-                let pairs = entry
-                    .top
-                    .iter()
-                    .map(|l| (self.vocabulary.token_text(l.token), json!(l.value)));
-                Value::Object(pairs.collect())
+                let mut top = Map::new();
+                // Tokens may read alike: the chosen one has its own value, else the likeliest of them.
+                let chosen = (!entry.top.is_empty()).then_some(&entry.chosen);
+                for token in chosen.into_iter().chain(&entry.top) {
+                    let text = self.vocabulary.token_text(token.token);
+                    top.entry(text).or_insert_with(|| json!(token.value));
+                }
+                Value::Object(top)
             })
             .collect();
         json!({"tokens": tokens, "token_logprobs": values, "top_logprobs": top, "text_offset": offsets})

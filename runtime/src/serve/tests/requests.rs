@@ -221,3 +221,17 @@ async fn tokens_are_counted() {
         assert!((running.metric(name).await - value).abs() < 0.1, "{name}");
     }
 }
+
+/// The byte tokens from 128 on are one text each, which is no whole one.
+#[tokio::test]
+async fn of_tokens_that_read_alike_the_likeliest_has_its_value() {
+    let running = Running::start(Script::says("\u{e9}"), DEADLINES).await;
+    let body = json!({"model": "org/tiny", "prompt": "x", "logprobs": 5, "max_tokens": 1});
+    let answer = running.client.post("/v1/completions", &body).await.json();
+    let logprobs = &answer["choices"][0]["logprobs"];
+    let chosen = &logprobs["tokens"][0];
+    assert_eq!(chosen, "\u{fffd}");
+    let value = &logprobs["token_logprobs"][0];
+    assert!(value.as_f64().unwrap() > -1e-3);
+    assert_eq!(&logprobs["top_logprobs"][0][chosen.as_str().unwrap()], value);
+}
