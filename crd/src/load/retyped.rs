@@ -54,7 +54,7 @@ fn warning(
 }
 
 /// What a YAML 1.1 reader makes of a plain scalar; `None` when it stays text. Follows the implicit resolvers of YAML 1.1
-/// as PyYAML has them, and `y` and `n`, which other readers take too.
+/// as PyYAML has them, and what other readers take too: `y`, `n`, and numbers that begin with zeros.
 pub(crate) fn retyped_by_yaml_1_1(text: &str) -> Option<&'static str> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     match text {
@@ -96,7 +96,8 @@ fn is_integer(text: &str) -> bool {
         return all(digits, &|byte| byte.is_ascii_hexdigit());
     }
     if let Some(digits) = text.strip_prefix('0') {
-        return digits.is_empty() || all(digits, &|byte| (b'0'..=b'7').contains(&byte));
+        // With an 8 or 9 it is no octal number, and yet one to readers in Go, kubectl among them.
+        return digits.is_empty() || all(digits, &|byte| byte.is_ascii_digit());
     }
     let (first, sixties) = sexagesimal(text);
     first.starts_with(|c: char| c.is_ascii_digit())

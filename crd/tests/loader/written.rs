@@ -45,6 +45,15 @@ fn policy(text: &str) -> Value {
     })
 }
 
+/// As kubectl's reader has them, which PyYAML reads as text.
+#[test]
+fn what_is_a_number_to_readers_in_go_is_written_in_quotes() {
+    for text in ["08", "0809123", "0_8", "-09"] {
+        let written = write::to_yaml(&json!({ "k": text })).expect("text has a YAML form");
+        assert_eq!(written, format!("k: \"{text}\"\n"));
+    }
+}
+
 #[test]
 fn text_is_written_plain_only_where_pyyaml_reads_it_as_the_same_text() {
     let readings = readings();
