@@ -49,7 +49,7 @@ mod tests {
     fn policy(name: &str, goes: bool) -> Arc<CardPolicy> {
         let mut policy = CardPolicy::new(name, crd::kind::CardPolicySpec::default());
         policy.metadata.uid = Some(name.to_owned());
-        policy.metadata.deletion_timestamp = goes.then(|| Time(jiff::Timestamp::UNIX_EPOCH));
+        policy.metadata.deletion_timestamp = goes.then_some(Time(jiff::Timestamp::UNIX_EPOCH));
         Arc::new(policy)
     }
 

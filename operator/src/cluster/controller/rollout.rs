@@ -127,6 +127,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
             current,
             (&outcomes, &failed, &ending),
             &left,
+            |name| known.came_to_nothing(name),
         );
         stands.extend(next);
     } else if !left.is_empty()
@@ -189,6 +190,14 @@ impl<'a> Known<'a> {
         })
     }
 
+    /// How many rollouts from the oldest a node's last turn was, where that came to nothing.
+    fn came_to_nothing(&self, node: &NodeName) -> Option<usize> {
+        let mut newest_first = self.all.iter().enumerate();
+        let (at, outcome) =
+            newest_first.find_map(|(at, (_, outcomes))| Some((at, outcomes.get(node)?)))?;
+        (outcome.outcome == NodeProgress::Stale).then(|| self.all.len() - at)
+    }
+
     /// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared
     /// since. The newest rollout that began on the node says it.
     fn failed(&self, declared: Option<&Digest>, node: &NodeName) -> Option<String> {
@@ -217,6 +226,7 @@ fn next(
     current: &ChangePlan,
     (outcomes, failed, ending): (&[NodeOutcome], &[&NodeName], &BTreeSet<&NodeName>),
     left: &BTreeMap<&NodeName, &Sheet>,
+    came_to_nothing: impl Fn(&NodeName) -> Option<usize>,
 ) -> BTreeMap<NodeName, Stand> {
     // A failure that stands holds the others, whichever rollout it was in: none of them goes on where one canary failed.
     let failed = failed
@@ -251,13 +261,15 @@ fn next(
         .map(|(name, sheet)| (name, &sheet.governance))
         .collect();
     let concerned = |name: &&NodeName| begun.contains_key(*name) || stands.contains_key(*name);
-    let order: Vec<NodeName> = current
+    let mut order: Vec<NodeName> = current
         .spec
         .order
         .iter()
         .filter(concerned)
         .cloned()
         .collect();
+    // Whoever had a turn that came to nothing, for its pods do not go, lets the others have theirs before it tries again.
+    order.sort_by_key(|name| came_to_nothing(name));
     let order = rollout::without_waiting(&order, &governed, &begun, |name| {
         stands.get(name) != Some(&Stand::Queued)
     });

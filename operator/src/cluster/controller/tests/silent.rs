@@ -132,7 +132,7 @@ fn what_was_taken_up_goes_on() {
         hand.ends("n1", state);
         hand.disapprove();
         declared(&mut hand, |spec| {
-            spec["rollout"] = json!({ "paused": true })
+            spec["rollout"] = json!({ "paused": true });
         });
         let all = turns(&mut hand);
         let told = hand.world.plans[0].status.as_ref().unwrap();
