@@ -42,9 +42,8 @@ impl<'a> Selection<'a> {
             | LedgerTarget::File { .. } => entry.owners.contains(&policy.object),
             LedgerTarget::Acs { .. } | LedgerTarget::Mdp { .. } => false,
         };
-        let may_come_back =
-            || snapshot.socs.is_empty() || self.away.values().flatten().any(|other| is_it(other));
-        self.governing.values().any(|other| is_it(other))
+        let may_come_back = || snapshot.socs.is_empty() || self.away.values().flatten().any(is_it);
+        self.governing.values().any(is_it)
             || snapshot.ledger.entries.iter().any(of_machine) && may_come_back()
     }
 }

@@ -110,7 +110,14 @@ mod tests {
         let mut endless = KEY.to_vec();
         endless.extend([0xff; 40]);
         let cut = &entry("weights")[..KEY.len() + 4];
-        for bytes in [b"".as_slice(), KEY, &endless, cut, &entry(""), &entry("a\0b")] {
+        for bytes in [
+            b"".as_slice(),
+            KEY,
+            &endless,
+            cut,
+            &entry(""),
+            &entry("a\0b"),
+        ] {
             assert_eq!(found(bytes, 5), [""; 0]);
         }
     }

@@ -151,7 +151,9 @@ fn beside<'a>(
     places: impl IntoIterator<Item = &'a String>,
 ) -> impl Iterator<Item = (String, PathBuf)> {
     let folder = model.parent().unwrap_or(Path::new("")).to_owned();
-    let files = places.into_iter().map(move |place| (place.clone(), folder.join(place)));
+    let files = places
+        .into_iter()
+        .map(move |place| (place.clone(), folder.join(place)));
     files.collect::<Vec<_>>().into_iter()
 }
 
@@ -287,7 +289,12 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let naming = |place: &str| {
             let length = u8::try_from(place.len()).unwrap();
-            [b"graph\x0a\x08location\x12".as_slice(), &[length], place.as_bytes()].concat()
+            [
+                b"graph\x0a\x08location\x12".as_slice(),
+                &[length],
+                place.as_bytes(),
+            ]
+            .concat()
         };
         fs::create_dir(at("parts")).unwrap();
         let two = [naming("m.onnx.data"), naming("parts/b")].concat();

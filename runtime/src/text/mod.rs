@@ -58,14 +58,14 @@ impl ModelText {
         let files = Files::read(directory)?;
         let (vocabulary, tokens) = Vocabulary::load(directory, family, &files)?;
         // Where a publisher has no file for it, what the model's own says of decoding counts.
-        let (generation, path) = match files::object(directory, GENERATION)? {
-            Some(generation) => (generation, directory.join(GENERATION)),
-            None => {
-                let config = files::object(directory, CONFIG)?;
-                (config.unwrap_or_default(), directory.join(CONFIG))
-            }
-        };
-        decoding::check(&generation, &path)?;
+        let mut name = GENERATION;
+        let mut generation = files::object(directory, name)?;
+        if generation.is_none() {
+            name = CONFIG;
+            generation = files::object(directory, name)?;
+        }
+        let generation = generation.unwrap_or_default();
+        decoding::check(&generation, &directory.join(name))?;
         let names: template::SpecialNames = tokens.names().collect();
         let endings = Endings::collect(endings, names.eos(), &vocabulary);
         let template = template::find(directory, &files.tokenizer)?

@@ -35,6 +35,28 @@ fn what_is_beside_the_tokenizer_counts() {
     assert!((model.defaults.params(0).temperature - 0.5).abs() < 1e-6);
 }
 
+/// As transformers has it: a generation_config.json, where there is one, is all that counts.
+#[test]
+fn the_models_own_configuration_speaks_of_decoding_where_nothing_else_does() {
+    let odd = json!({"model_type": "llama", "suppress_tokens": [3]});
+    let plain = json!({"temperature": 0.5});
+    let load = |files: &[(&str, &Value)]| {
+        let folder = folder(files);
+        let loaded = ModelText::load(folder.path(), Architecture::Llama, &[3]);
+        loaded
+            .map(|model| model.defaults.params(0).temperature)
+            .map_err(|e| e.to_string())
+    };
+    let error = load(&[("config.json", &odd)]).unwrap_err();
+    assert!(
+        error.contains("config.json") && error.contains("suppress_tokens"),
+        "{error}"
+    );
+    assert!(load(&[("config.json", &odd), ("generation_config.json", &plain)]).is_ok());
+    let temperature = load(&[("config.json", &plain)]).unwrap();
+    assert!((temperature - 0.5).abs() < 1e-6);
+}
+
 #[test]
 fn broken_files_are_named() {
     let check = |name: &str, content: &str, expected: &str| {

@@ -233,5 +233,8 @@ async fn of_tokens_that_read_alike_the_likeliest_has_its_value() {
     assert_eq!(chosen, "\u{fffd}");
     let value = &logprobs["token_logprobs"][0];
     assert!(value.as_f64().unwrap() > -1e-3);
-    assert_eq!(&logprobs["top_logprobs"][0][chosen.as_str().unwrap()], value);
+    assert_eq!(
+        &logprobs["top_logprobs"][0][chosen.as_str().unwrap()],
+        value
+    );
 }
