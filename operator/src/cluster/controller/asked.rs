@@ -32,6 +32,9 @@ pub fn unasked(
     if observes && before.enforcement == Enforcement::Enforce {
         return Some("its policies only observe now".to_owned());
     }
+    if sheet.governance.policies != before.policies {
+        return Some("it is other policies' now".to_owned());
+    }
     let here = Here {
         declaration,
         labels,

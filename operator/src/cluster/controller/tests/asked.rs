@@ -22,7 +22,7 @@ fn of_others() -> NodeSelector {
     serde_json::from_value(json!({ "matchLabels": { "pool": "other" } })).unwrap()
 }
 
-const CHANGES: [Change; 9] = [
+const CHANGES: [Change; 10] = [
     ("nothing", |_| {}, None),
     ("a pause", |hand| hand.pauses(true), None),
     (
@@ -56,6 +56,16 @@ const CHANGES: [Change; 9] = [
         "a policy that observes",
         |hand| hand.policy(|policy| policy.spec.enforcement = Enforcement::Observe),
         Some("its policies only observe now"),
+    ),
+    (
+        "one policy more",
+        |hand| {
+            let mut other = (*hand.world.policies[0]).clone();
+            other.metadata.name = Some("second".to_owned());
+            other.metadata.uid = other.metadata.name.clone();
+            hand.world.policies.push(Arc::new(other));
+        },
+        Some("it is other policies' now"),
     ),
     (
         "a policy of others",
