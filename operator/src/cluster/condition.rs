@@ -3,6 +3,9 @@ use crd::kind::Condition;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff};
 use machine::Timestamp;
 
+/// Why an agent that carries nothing out is not ready, in a word.
+pub const IDLE: &str = "Idle";
+
 /// Characters that a message may have: a sentence or two, not a log.
 const MESSAGE: usize = 1024;
 

@@ -12,7 +12,7 @@ use machine::Timestamp;
 use reconcile::{drift, isolation, judge, topology::Topology};
 
 use crate::cluster::{
-    condition::{self, About, Said, Standing, said, shortened},
+    condition::{self, About, IDLE, Said, Standing, said, shortened},
     packed::{self, SNAPSHOT_LIMIT},
 };
 
@@ -244,7 +244,7 @@ fn standing(seen: &Seen<'_>, unsaid: Option<&str>) -> (Standing, &'static str, S
         );
     }
     if let Some(why) = seen.idle {
-        return (Standing::Stalled, "Idle", why.to_owned());
+        return (Standing::Stalled, IDLE, why.to_owned());
     }
     let Some(grant) = seen.grant else {
         return (

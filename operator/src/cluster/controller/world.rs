@@ -10,7 +10,7 @@ use kube_client::{ResourceExt, api::ObjectMeta};
 use machine::Timestamp;
 
 use super::{evictions::Refusal, maintenance::Maintenance};
-use crate::cluster::{names::CARDS_LABEL, read::Unread};
+use crate::cluster::{condition::IDLE, names::CARDS_LABEL, read::Unread};
 
 /// The condition by which Kubernetes says whether a Node is there to work on.
 pub const READY: &str = "Ready";
@@ -65,7 +65,17 @@ impl World {
     /// Why a node cannot be worked on now, where Kubernetes says so: a Node that says nothing of itself is taken to be
     /// there.
     pub fn away(&self, name: &NodeName) -> Option<String> {
-        self.not_ready(name).map(why_away)
+        self.not_ready(name)
+            .map(why_away)
+            .or_else(|| self.idle(name))
+    }
+
+    /// What a node's agent says of itself where it carries nothing out, for another process has the machine.
+    fn idle(&self, name: &NodeName) -> Option<String> {
+        let status = self.card_nodes.get(name)?.status.as_ref()?;
+        let mut conditions = status.conditions.iter();
+        let said = conditions.find(|condition| condition.reason == IDLE)?;
+        Some(format!("its agent is idle ({})", said.message))
     }
 
     /// The same of a node that has been away for so long.
