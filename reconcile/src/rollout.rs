@@ -52,7 +52,7 @@ pub fn order(nodes: &[NodePlan]) -> Vec<NodeName> {
 /// Decides what may begin, from what was begun so far and which nodes wait for something of their own, as for leave;
 /// failures of an earlier round count.
 ///
-/// Others wait until every canary of the plan has converged. Failures count together, against the smallest threshold of
+/// Others wait until every canary of their policies has converged. Failures count together, against the smallest threshold of
 /// the nodes that failed; nodes at work count against the smallest limit among them and the one that would join.
 pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>, waits: &BTreeSet<NodeName>) -> Next {
     let nodes = plan.nodes.iter();
@@ -63,20 +63,33 @@ pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>, waits: &BTreeSet<
     next_of(&order, &governed, begun, &later)
 }
 
-/// An order without the nodes that wait and were not begun. Nobody goes before a canary, whatever that one waits for.
+/// Whether a canary of one of a node's policies is among these.
+fn is_after<'a>(
+    governance: &Governance,
+    mut canaries: impl Iterator<Item = &'a Governance>,
+) -> bool {
+    let is_its = |policy: &String| governance.policies.contains(policy);
+    canaries.any(|canary| canary.canary && canary.policies.iter().any(is_its))
+}
+
+/// An order without the nodes that wait and were not begun. Nobody goes before a canary of a policy of its own, whatever that one
+/// waits for.
 pub fn without_waiting(
     order: &[NodeName],
     governed: &BTreeMap<&NodeName, &Governance>,
     begun: &BTreeMap<NodeName, Progress>,
     waits: impl Fn(&NodeName) -> bool,
 ) -> Vec<NodeName> {
-    let canary = |name: &NodeName| governed.get(name).is_some_and(|found| found.canary);
     let left = |name: &&NodeName| !begun.contains_key(*name);
-    let held = order
-        .iter()
-        .filter(left)
-        .any(|name| waits(name) && canary(name));
-    let may = |name: &NodeName| !waits(name) && (!held || canary(name));
+    let waiting = order.iter().filter(left).filter(|name| waits(name));
+    let waiting: Vec<&Governance> = waiting
+        .filter_map(|name| governed.get(name).copied())
+        .collect();
+    let held = |name: &NodeName| {
+        let governance = governed.get(name);
+        governance.is_some_and(|of| !of.canary && is_after(of, waiting.iter().copied()))
+    };
+    let may = |name: &NodeName| !waits(name) && !held(name);
     order
         .iter()
         .filter(|name| !left(name) || may(name))
@@ -110,11 +123,14 @@ pub fn next_of(
         .filter(|(name, _)| begun.get(**name) == Some(&Progress::Working))
         .map(|(_, governance)| *governance)
         .collect();
-    let canaries = busy.iter().any(|governance| governance.canary)
-        || waiting.iter().any(|(_, governance)| governance.canary);
+    let first: Vec<&Governance> = (busy.iter().copied())
+        .chain(waiting.iter().map(|(_, governance)| *governance))
+        .filter(|governance| governance.canary)
+        .collect();
     let mut may = Vec::new();
     for (name, governance) in waiting {
-        if (canaries && !governance.canary) || later.contains(name) {
+        let after = !governance.canary && is_after(governance, first.iter().copied());
+        if after || later.contains(name) {
             continue;
         }
         busy.push(governance);
