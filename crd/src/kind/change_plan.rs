@@ -90,6 +90,10 @@ pub struct PlannedNode {
     /// Digest of its steps.
     #[schemars(schema_with = "super::shape::node_digest")]
     pub digest: NodeDigest,
+    /// Digest of what was declared for it: a step that failed is not tried again before that changes. Absent in rollouts of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Digest>,
 }
 
 /// Counts over all nodes of a rollout.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use crd::{
     declaration::{Declaration, Declared},
     id::{Digest, ObjectRef},
-    kind::{CardPolicy, P2PGroup},
+    kind::{CardPolicy, NodeSelector, P2PGroup},
 };
 use kube_client::ResourceExt;
 use serde_json::{Value, json};
@@ -57,6 +57,18 @@ pub fn digest(declaration: &Declaration) -> Option<Digest> {
         "b3:{}",
         blake3::hash(text.as_bytes()).to_hex()
     )))
+}
+
+/// The same of what is declared for a node with these labels alone.
+pub fn digest_for(declaration: &Declaration, labels: &BTreeMap<String, String>) -> Option<Digest> {
+    let selects =
+        |selector: Option<&NodeSelector>| selector.is_none_or(|selector| selector.matches(labels));
+    let mut here = declaration.clone();
+    here.policies
+        .retain(|policy| selects(policy.spec.node_selector.as_ref()));
+    here.groups
+        .retain(|group| selects(group.spec.node_selector.as_ref()));
+    digest(&here)
 }
 
 fn requested(annotations: &BTreeMap<String, String>) -> Option<&String> {

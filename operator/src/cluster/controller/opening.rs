@@ -16,6 +16,7 @@ pub fn opened(
     survey: &Survey,
     left: &BTreeMap<&NodeName, &Sheet>,
     declared: Option<Digest>,
+    declared_for: impl Fn(&NodeName) -> Option<Digest>,
 ) -> ChangePlanSpec {
     let order: Vec<NodeName> = survey
         .order
@@ -36,6 +37,7 @@ pub fn opened(
         .map(|(name, sheet)| PlannedNode {
             node: name.clone(),
             digest: sheet.digest.clone(),
+            declared: declared_for(name),
         })
         .collect();
     planned.sort();

@@ -10,6 +10,7 @@ use crd::{
     kind::{ChangePlan, ChangePlanSpec, NodeOutcome, NodeProgress},
     plan::NodeDigest,
 };
+use kube_client::ResourceExt;
 use machine::Timestamp;
 use reconcile::{
     ApprovalDecision,
@@ -78,6 +79,10 @@ impl Course {
 pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Course {
     let current = world.plans.last().cloned();
     let declared = declared::digest(declaration);
+    let declared_for = |name: &NodeName| {
+        let node = world.nodes.get(name)?;
+        declared::digest_for(declaration, node.labels())
+    };
     let outcomes = current
         .as_ref()
         .map(|current| outcomes(world, survey, declaration, current))
@@ -102,7 +107,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
             Stand::Working
         } else if sheet.steps == 0 {
             Stand::Converged
-        } else if let Some(why) = known.failed(declared.as_ref(), name) {
+        } else if let Some(why) = known.failed(declared.as_ref(), declared_for, name) {
             Stand::Failed(why)
         } else {
             left.insert(name, sheet);
@@ -137,7 +142,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
     {
         // Where nodes are at work for a rollout that no longer fits, they end first; and what was granted is taken back
         // first, or a rollout of the same steps would take how that ended for its own.
-        open = Some(opened(survey, &left, declared));
+        open = Some(opened(survey, &left, declared, declared_for));
     }
     Course {
         current,
@@ -190,17 +195,26 @@ impl<'a> Known<'a> {
         })
     }
 
-    /// How many rollouts from the oldest a node's last turn was, where that came to nothing.
+    /// How many rollouts from the oldest a node's last turn was, where that came to nothing or failed.
     fn came_to_nothing(&self, node: &NodeName) -> Option<usize> {
         let mut newest_first = self.all.iter().enumerate();
         let (at, outcome) =
             newest_first.find_map(|(at, (_, outcomes))| Some((at, outcomes.get(node)?)))?;
-        (outcome.outcome == NodeProgress::Stale).then(|| self.all.len() - at)
+        let went_well = matches!(
+            outcome.outcome,
+            NodeProgress::Converged | NodeProgress::Applying
+        );
+        (!went_well).then(|| self.all.len() - at)
     }
 
-    /// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared
+    /// Why a node's steps are not tried again: some failed, whatever is left of them, and nothing else was declared for it
     /// since. The newest rollout that began on the node says it.
-    fn failed(&self, declared: Option<&Digest>, node: &NodeName) -> Option<String> {
+    fn failed(
+        &self,
+        declared: Option<&Digest>,
+        declared_for: impl Fn(&NodeName) -> Option<Digest>,
+        node: &NodeName,
+    ) -> Option<String> {
         let mut all = self.all.iter();
         let (plan, outcome) =
             all.find_map(|(plan, outcomes)| Some((*plan, *outcomes.get(node)?)))?;
@@ -208,7 +222,18 @@ impl<'a> Known<'a> {
             outcome.outcome,
             NodeProgress::Halted | NodeProgress::RolledBack
         );
-        (ended_badly && plan.spec.declared.as_ref() == declared).then(|| {
+        let same = || {
+            let mut nodes = plan.spec.nodes.iter();
+            match nodes
+                .find(|planned| planned.node == *node)?
+                .declared
+                .as_ref()
+            {
+                Some(then) => Some(declared_for(node).as_ref() == Some(then)),
+                None => Some(plan.spec.declared.as_ref() == declared),
+            }
+        };
+        (ended_badly && same().unwrap_or(false)).then(|| {
             let name = plan.metadata.name.as_deref().unwrap_or_default();
             format!(
                 "{}; look at the card, then `kubectl delete changeplan {name}` tries again",

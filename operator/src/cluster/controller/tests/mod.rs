@@ -1,4 +1,5 @@
 //! Turns of the controller over worlds made by hand: what each is to write, in a word a write.
+mod again;
 mod approval;
 mod asked;
 mod batches;

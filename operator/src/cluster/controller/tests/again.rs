@@ -1,0 +1,92 @@
+//! Steps that failed, canaries that do not come and agents that do nothing: whom they hold, and whom not.
+use std::sync::Arc;
+
+use crd::kind::{GrantState, MdpMode};
+use serde_json::{Value, json};
+
+use super::hand::{Hand, automatic};
+
+/// Another policy, for nodes of that pool.
+fn of_pool(hand: &mut Hand, pool: &str, rollout: &Value) {
+    let mut other = (*hand.world.policies[0]).clone();
+    other.metadata.name = Some(format!("of-{pool}"));
+    other.metadata.uid = other.metadata.name.clone();
+    other.status = None;
+    let selector = json!({ "matchLabels": { "pool": pool } });
+    other.spec.node_selector = serde_json::from_value(selector).unwrap();
+    other.spec.rollout = serde_json::from_value(rollout.clone()).unwrap();
+    hand.world.policies.push(Arc::new(other));
+}
+
+/// A world in which the first policy is for nodes of one pool.
+fn pooled(pool: &str, rollout: &Value) -> Hand {
+    let mut policy = automatic();
+    policy["nodeSelector"] = json!({ "matchLabels": { "pool": pool } });
+    policy["rollout"] = rollout.clone();
+    Hand::new(&policy)
+}
+
+fn comes(hand: &mut Hand, name: &str, pool: &str) {
+    let labels =
+        json!({ "qualcomm.com/qaic": "true", "kubernetes.io/hostname": name, "pool": pool });
+    hand.labelled(name, &labels);
+    hand.turn();
+    hand.reports(name);
+}
+
+fn turns(hand: &mut Hand) -> Vec<String> {
+    (0..4).flat_map(|_| hand.turn()).collect()
+}
+
+/// The same SoC would be reset in vain again.
+#[test]
+fn what_failed_is_tried_again_for_what_is_declared_there_alone() {
+    for here in [false, true] {
+        let mut hand = pooled("a", &Value::Null);
+        comes(&mut hand, "n1", "a");
+        hand.turn();
+        assert_eq!(hand.grants(), ["n1"]);
+        hand.turn();
+        hand.ends("n1", GrantState::Halted);
+        turns(&mut hand);
+        if here {
+            hand.policy(|policy| policy.spec.mdp = Some(MdpMode::Enabled));
+        } else {
+            of_pool(&mut hand, "b", &Value::Null);
+        }
+        let turned = turns(&mut hand);
+        let opened = turned.iter().any(|write| write.starts_with("open"));
+        assert_eq!(opened, here, "{turned:?}");
+    }
+}
+
+/// A canary of one policy is nobody's whom that policy does not select.
+#[test]
+fn a_canary_that_is_away_holds_its_own_policys_nodes() {
+    let canary = json!({ "canary": { "matchLabels": { "kubernetes.io/hostname": "n1" } } });
+    let mut hand = pooled("a", &canary);
+    of_pool(&mut hand, "b", &Value::Null);
+    for (name, pool) in [("n1", "a"), ("n2", "a"), ("n3", "b")] {
+        comes(&mut hand, name, pool);
+    }
+    hand.readiness("n1", "Unknown");
+    let granted: Vec<String> = (0..3).flat_map(|_| hand.grants()).collect();
+    assert_eq!(granted, ["n3"]);
+}
+
+/// Another process has the machine: its agent would take nothing up.
+#[test]
+fn an_agent_that_is_idle_is_waited_for_and_holds_nobody() {
+    let mut hand = Hand::new(&automatic());
+    for name in ["n1", "n2"] {
+        hand.node(name);
+        hand.turn();
+        hand.reports(name);
+    }
+    let idle = ("False", "Idle", "`shardplane up` has this machine");
+    hand.says_of("n1", "Ready", idle);
+    let granted: Vec<String> = (0..3).flat_map(|_| hand.grants()).collect();
+    assert_eq!(granted, ["n2"]);
+    let said = hand.policy_says();
+    assert!(said.contains("at work: n2"), "{said}");
+}
