@@ -49,7 +49,7 @@ use crd::{
     kind::{Enforcement, ModelBuildSpec, P2PGroupSpec},
     plan::{NodePlan, PLAN_FORMAT, Plan, ReportKind, ReportReason},
     snapshot::HardwareSnapshot,
-    step::{Action, DisruptionClass, Step},
+    step::DisruptionClass,
 };
 
 use crate::{
@@ -326,7 +326,7 @@ impl<'a> Site<'a> {
         builds: &BTreeMap<NodeName, Vec<&Declared<ModelBuildSpec>>>,
     ) -> NodeWork {
         let (view, name) = (&self.view, self.view.node());
-        let drained = drained(&sequence::sequence(view, self.needs.enforced.clone()));
+        let drained = sequence::drained(&sequence::sequence(view, self.needs.enforced.clone()));
         let cards_alone = matches!(inputs.scope, Scope::Cards | Scope::Repairs);
         if !self.moved.is_empty() || cards_alone {
             return NodeWork::none(name, drained);
@@ -385,17 +385,4 @@ impl<'a> Site<'a> {
             work: carried,
         }
     }
-}
-
-/// The SoCs that a node's steps free.
-fn drained(steps: &[Step]) -> BTreeSet<PciAddress> {
-    steps
-        .iter()
-        .filter_map(|step| match &step.action {
-            Action::Drain { socs, .. } => Some(socs),
-            _ => None,
-        })
-        .flatten()
-        .copied()
-        .collect()
 }

@@ -287,3 +287,16 @@ impl Line<'_> {
         id
     }
 }
+
+/// The SoCs that a node's steps free.
+pub(super) fn drained(steps: &[Step]) -> BTreeSet<PciAddress> {
+    steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Drain { socs, .. } => Some(socs),
+            _ => None,
+        })
+        .flatten()
+        .copied()
+        .collect()
+}

@@ -1,4 +1,5 @@
-//! Whether a grant that a node carries out is asked for still: whoever deletes or changes what it was planned for wants no more of it.
+//! Whether a grant that a node carries out is asked for still: whoever deletes or changes what it was planned for wants no more of
+//! it.
 use std::collections::BTreeMap;
 
 use crd::{

@@ -1,4 +1,5 @@
-//! Since when policies are on their way out, by our own clock: the server's stamp is by its own, and the two may differ by minutes.
+//! Since when policies are on their way out, by our own clock: the server's stamp is by its own, and the two may differ by
+//! minutes.
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

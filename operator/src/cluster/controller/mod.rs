@@ -21,6 +21,7 @@ mod fleet;
 mod grants;
 mod in_hand;
 mod lease;
+mod leave;
 mod leaving;
 mod maintenance;
 mod measures;

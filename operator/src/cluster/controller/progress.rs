@@ -14,7 +14,7 @@ use machine::Timestamp;
 use super::{
     asked::unasked,
     in_hand::is_of,
-    rollout::{is_shut, leave},
+    leave::{is_shut, leave},
     sheet::Sheet,
     survey::Survey,
     world::World,

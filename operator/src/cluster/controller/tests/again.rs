@@ -4,7 +4,10 @@ use std::sync::Arc;
 use crd::kind::{GrantState, MdpMode};
 use serde_json::{Value, json};
 
-use super::hand::{Hand, automatic};
+use super::{
+    first,
+    hand::{Hand, automatic},
+};
 
 /// Another policy, for nodes of that pool.
 fn of_pool(hand: &mut Hand, pool: &str, rollout: &Value) {
@@ -89,4 +92,20 @@ fn an_agent_that_is_idle_is_waited_for_and_holds_nobody() {
     assert_eq!(granted, ["n2"]);
     let said = hand.policy_says();
     assert!(said.contains("at work: n2"), "{said}");
+}
+
+/// A drain that is blocked for ever is tried again and again, and others are not kept from their turn by it.
+#[test]
+fn whose_turn_came_to_nothing_is_the_last_of_the_next() {
+    let (mut hand, granted) = first(json!({}));
+    assert_eq!(granted, ["n1"]);
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        hand.turn();
+        hand.ends(all.last().map_or("n1", String::as_str), GrantState::Void);
+        let turned: Vec<String> = (0..4).flat_map(|_| hand.grants()).collect();
+        assert_eq!(turned.len(), 1, "{turned:?}");
+        all.extend(turned);
+    }
+    assert_eq!(all, ["n2", "n3", "n1", "n2"]);
 }

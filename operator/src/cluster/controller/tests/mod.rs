@@ -179,22 +179,6 @@ fn nodes_go_as_many_at_once_as_the_policy_says_and_canaries_first() {
     assert_eq!(hand.grants(), ["n1", "n2"]);
 }
 
-/// A drain that is blocked for ever is tried again and again, and others are not kept from their turn by it.
-#[test]
-fn whose_turn_came_to_nothing_is_the_last_of_the_next() {
-    let (mut hand, granted) = first(json!({}));
-    assert_eq!(granted, ["n1"]);
-    let mut all = Vec::new();
-    for _ in 0..4 {
-        hand.turn();
-        hand.ends(all.last().map_or("n1", String::as_str), GrantState::Void);
-        let turned: Vec<String> = (0..4).flat_map(|_| hand.grants()).collect();
-        assert_eq!(turned.len(), 1, "{turned:?}");
-        all.extend(turned);
-    }
-    assert_eq!(all, ["n2", "n3", "n1", "n2"]);
-}
-
 #[test]
 fn a_failed_node_ends_the_rollout_until_somebody_asks() {
     for (state, word) in [
