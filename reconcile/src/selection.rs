@@ -32,6 +32,16 @@ impl<'a> Selection<'a> {
         policies.find(|policy| entry.owners.contains(&policy.object))
     }
 
+    /// Whether a policy that names devices selects a SoC, one that is not there or whose SKU is not known among them.
+    pub fn selects_some(&self, policy: &Policy, snapshot: &HardwareSnapshot) -> bool {
+        let is_it = |other: &&Policy| other.object == policy.object;
+        let unknown = |soc: &Soc| soc.sku.get().is_none() && has_address(policy, soc.address);
+        let several = self.conflicts.values().chain(self.away.values());
+        self.governing.values().any(is_it)
+            || several.flatten().any(is_it)
+            || snapshot.socs.iter().any(unknown)
+    }
+
     /// Whether a policy keeps the settings that were written for it: it governs a SoC that is there, or may govern one that is not.
     /// Of a machine that shows no SoC at all nobody knows whose they are.
     pub fn keeps_settings(&self, policy: &Policy, snapshot: &HardwareSnapshot) -> bool {

@@ -204,6 +204,7 @@ fn attempt(
         .map(|(site, work)| site.finish(work, &mut report))
         .collect();
     report.groups_without_sets(&nodes);
+    report.policies_without_socs();
     let objects = report.objects(&nodes, snapshots.values());
     let summary = report.summary(&nodes);
     Ok(Box::new(Plan {

@@ -1,5 +1,5 @@
 //! The report: a line for every goal without steps, and what becomes of every object.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crd::{
     declaration::{Declaration, Span},
@@ -23,6 +23,10 @@ pub(super) struct Report<'a> {
     pub(super) lines: BTreeSet<ReportLine>,
     /// Groups that have a set on some node.
     placed: BTreeSet<ObjectRef>,
+    /// Policies that select a SoC of some node.
+    selecting: BTreeSet<ObjectRef>,
+    /// Those that select none of a node, with the SKUs that are there.
+    passing: BTreeMap<ObjectRef, BTreeSet<String>>,
 }
 
 impl<'a> Report<'a> {
@@ -31,6 +35,8 @@ impl<'a> Report<'a> {
             declaration,
             lines: BTreeSet::new(),
             placed: BTreeSet::new(),
+            selecting: BTreeSet::new(),
+            passing: BTreeMap::new(),
         }
     }
 
@@ -115,6 +121,7 @@ impl<'a> Report<'a> {
                 .iter()
                 .map(|group| group.placed.declared.object.clone()),
         );
+        self.selection(view);
         for drift in moved {
             let (functions, message) = (drift.functions.clone(), drift.message.clone());
             self.plain(
@@ -167,6 +174,44 @@ impl<'a> Report<'a> {
             );
         }
         self.remarks(view, needs);
+    }
+
+    /// Which policies select a SoC here, of those that name devices.
+    fn selection(&mut self, view: &View<'_>) {
+        let socs = &view.snapshot.socs;
+        for policy in &view.selection.policies {
+            let object = policy.object.clone();
+            if policy.spec.devices.is_none() || view.selection.selects_some(policy, view.snapshot) {
+                self.selecting.insert(object);
+            } else {
+                let skus = socs.iter().filter_map(|soc| soc.sku.get());
+                let there = self.passing.entry(object).or_default();
+                there.extend(skus.map(|sku| sku.0.clone()));
+            }
+        }
+    }
+
+    /// Policies that name devices of which no node has one: nothing of theirs is done, and nothing else would say so.
+    pub(super) fn policies_without_socs(&mut self) {
+        let passing = std::mem::take(&mut self.passing);
+        for (object, skus) in passing {
+            if self.selecting.contains(&object) || skus.is_empty() {
+                continue;
+            }
+            let there: Vec<String> = skus.into_iter().collect();
+            let obstacle = Obstacle {
+                reason: ReportReason::MemberMissing,
+                object,
+                pointer: "/spec/devices".into(),
+                functions: Vec::new(),
+                message: format!(
+                    "it selects no SoC, so that nothing of it is done: there are SoCs of {}",
+                    there.join(", ")
+                ),
+                hint: "compare `devices` with `shardplane probe`: a SKU is named in the words of the vendor's tool".into(),
+            };
+            self.advice(None, obstacle);
+        }
     }
 
     /// What Enforce would do.

@@ -1,10 +1,10 @@
 //! How often and how the report says one thing: one cause is one line, and its advice is the cure.
 use crd::{
-    Fact,
+    Fact, Unknown,
     declaration::Declaration,
-    kind::SpreadOver,
+    kind::{DeviceSelector, SpreadOver},
     plan::{Plan, ReportKind, ReportLine, ReportReason},
-    snapshot::{HardwareSnapshot, Lockdown},
+    snapshot::{HardwareSnapshot, Lockdown, SkuKind},
     step::Action,
 };
 
@@ -112,4 +112,32 @@ fn a_monitor_that_we_started_is_spoken_of_when_all_else_goes() {
     let mut foreign = snapshot;
     foreign.ledger.qmonitor_started = None;
     assert!(!says(&foreign), "somebody else's is not spoken of");
+}
+
+/// A SKU that is misspelt selects nothing: that is said, once, and not where another node has such a SoC.
+#[test]
+fn a_policy_that_selects_no_soc_is_told() {
+    let (lab, mut other) = (two_ultras("lab"), two_ultras("other"));
+    other.socs[7].sku = Fact::known(SkuKind("PCIe Standard".into()), "test");
+    let mut unknown = lab.clone();
+    unknown.socs[0].sku = Fact::unknown(Unknown::NotReady, "test");
+    for (sku, nodes, expected) in [
+        ("PCIe Ultra", vec![lab.clone()], 0),
+        ("PCIe Standard", vec![lab.clone()], 1),
+        ("PCIe Standard", vec![lab.clone(), other], 0),
+        ("PCIe Standard", vec![unknown], 0),
+        ("PCIe Standard", vec![lab.clone(), two_ultras("third")], 1),
+    ] {
+        let mut declared = quickstart();
+        declared.groups.clear();
+        declared.models.clear();
+        declared.policies[0].spec.devices = Some(DeviceSelector {
+            addresses: Vec::new(),
+            skus: vec![sku.to_owned()],
+        });
+        let plan = plan_of(&declared, &nodes);
+        let lines = plan.report.iter();
+        let said = lines.filter(|line| line.message.starts_with("it selects no SoC"));
+        assert_eq!(said.count(), expected, "{sku}");
+    }
 }
