@@ -5,7 +5,7 @@ use crd::id::NodeName;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube_client::{
-    Api, Client, Error,
+    Api, Client, Error, ResourceExt,
     api::{DeleteParams, EvictParams, ListParams, Preconditions},
 };
 use machine::Timestamp;
@@ -15,7 +15,7 @@ use super::{
     drains::{self, Victim},
     now,
     stores::Stores,
-    world::World,
+    world::{World, stays},
 };
 use crate::cluster::{condition::shortened, connection, telemetry::log::Level};
 
@@ -64,7 +64,10 @@ impl Controller<'_> {
         };
         self.refusals.retain(|uid, _| there(uid));
         world.refusals.clone_from(&self.refusals);
-        world.departures = self.departures.look(&world.policies, world.now);
+        let policies = world.policies.iter();
+        let going = policies.filter_map(|policy| Some((policy.uid()?, !stays(policy.as_ref()))));
+        world.departures = self.departures.look(going, world.now);
+        world.absences = self.absences.look(world.presence(), world.now);
         world
     }
 

@@ -13,7 +13,6 @@
 mod asked;
 mod decide;
 mod declared;
-mod departures;
 mod drains;
 mod events;
 mod evictions;
@@ -30,6 +29,7 @@ mod opening;
 mod progress;
 mod rollout;
 mod sheet;
+mod since;
 mod stores;
 mod survey;
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod writes;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crd::kind::API_VERSION;
+use crd::{id::NodeName, kind::API_VERSION};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube_client::Client;
@@ -66,13 +66,13 @@ use crate::{
     failure::{self, Failure},
 };
 use decide::decide;
-use departures::Departures;
 use events::Told;
 use evictions::{AGAIN, Refusal};
 use lease::Leadership;
 pub use lease::Led;
 pub use measures::{Lasting, since};
 pub use numbers::Numbers;
+use since::Since;
 use stores::Stores;
 use survey::Notes;
 pub use world::{number, stands_there, stays};
@@ -135,7 +135,8 @@ pub fn run(
             maintains: true,
             trouble: String::new(),
             refusals: BTreeMap::new(),
-            departures: Departures::default(),
+            departures: Since::default(),
+            absences: Since::default(),
             notes: Notes::default(),
         };
         futures::join!(controller.serve(), models.serve());
@@ -184,7 +185,8 @@ struct Controller<'a> {
     trouble: String,
     /// Evictions that were refused, by the pod's uid.
     refusals: BTreeMap<String, Refusal>,
-    departures: Departures,
+    departures: Since<String>,
+    absences: Since<NodeName>,
     notes: Notes,
 }
 

@@ -98,6 +98,7 @@ impl Stores {
             maintenance: Maintenance::default(),
             refusals: BTreeMap::new(),
             departures: BTreeMap::new(),
+            absences: BTreeMap::new(),
             epoch,
             now,
         }

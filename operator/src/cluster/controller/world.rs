@@ -38,6 +38,8 @@ pub struct World {
     pub refusals: BTreeMap<String, Refusal>,
     /// Since when policies are on their way out, by our own clock and their uid, where that was seen.
     pub departures: BTreeMap<String, Timestamp>,
+    /// The same of Nodes that are not ready.
+    pub absences: BTreeMap<NodeName, Timestamp>,
     /// Epoch of the lease that the controller holds.
     pub epoch: i64,
     /// The time.
@@ -81,9 +83,18 @@ impl World {
     /// The same of a node that has been away for so long.
     pub fn away_for(&self, name: &NodeName, long: Duration) -> Option<String> {
         let ready = self.not_ready(name)?;
-        let since = ready.last_transition_time.as_ref()?.0.as_millisecond();
-        let since = Timestamp(u64::try_from(since).ok()?);
+        let stamped = || {
+            let since = ready.last_transition_time.as_ref()?.0.as_millisecond();
+            Some(Timestamp(u64::try_from(since).ok()?))
+        };
+        let since = self.absences.get(name).copied().or_else(stamped)?;
         (since.until(self.now) >= long).then(|| why_away(ready))
+    }
+
+    /// Nodes, each with whether it is not ready.
+    pub fn presence(&self) -> impl Iterator<Item = (NodeName, bool)> + '_ {
+        let nodes = self.nodes.keys();
+        nodes.map(|name| (name.clone(), self.not_ready(name).is_some()))
     }
 
     fn not_ready(&self, name: &NodeName) -> Option<&NodeCondition> {

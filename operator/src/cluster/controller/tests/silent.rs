@@ -1,7 +1,10 @@
 //! Agents that say nothing while a grant lies there for them: what would not be given any more is taken back.
 use std::time::Duration;
 
-use crd::kind::{GrantState, NodeProgress};
+use crd::{
+    id::NodeName,
+    kind::{GrantState, NodeProgress},
+};
 use serde_json::{Value, json};
 
 use super::hand::{Hand, MANUAL, automatic};
@@ -195,5 +198,25 @@ fn a_node_that_is_away_at_work_is_given_up_for_now() {
         }
         let all = turns(&mut hand);
         assert!(all.contains(&"grant n1".to_owned()), "{all:?}");
+    }
+}
+
+/// A clock that is ahead of the server's makes no minutes of seconds.
+#[test]
+fn a_node_is_away_since_it_was_seen_to_go() {
+    for seen in [true, false] {
+        let mut hand = granted(&automatic(), false);
+        hand.comes_on("n1");
+        hand.readiness("n1", "Unknown");
+        hand.later(Duration::from_mins(10));
+        if seen {
+            let now = hand.world.now;
+            hand.world.absences.insert(NodeName("n1".into()), now);
+        }
+        let back = turns(&mut hand).contains(&"withdraw n1".to_owned());
+        assert_eq!(back, !seen);
+        hand.later(Duration::from_mins(10));
+        let back = turns(&mut hand).contains(&"withdraw n1".to_owned());
+        assert_eq!(back, seen);
     }
 }

@@ -84,6 +84,7 @@ impl Hand {
                 maintenance: Maintenance::Unserved,
                 refusals: BTreeMap::new(),
                 departures: BTreeMap::new(),
+                absences: BTreeMap::new(),
                 epoch: 1,
                 now: Timestamp(0),
             },
