@@ -100,7 +100,16 @@ pub(super) fn link(patient: &Patient<'_>) -> Vec<Seen> {
             let untold = function.link.unknown != Some(Unknown::Absent);
             return untold.then(|| Seen::told(&function.link, |_| Seen::pass("")));
         };
-        let whole: u32 = link.speed.split(['.', ' ']).next()?.parse().ok()?;
+        let folder = format!(
+            "/sys/bus/pci/devices/{}/current_link_speed",
+            function.address
+        );
+        let whole = link.speed.split(['.', ' ']).next();
+        let Some(whole) = whole.and_then(|whole| whole.parse::<u32>().ok()) else {
+            let fact = format!("unknown: the kernel says `{}`", link.speed);
+            let fix = "look again; if it stays so, see the kernel's log for its link";
+            return Some(Seen::unknown(fact, fix).from(&folder));
+        };
         let fact = format!("{}, x{}", link.speed, link.width);
         let seen = if whole >= SPEED && link.width >= LANES {
             Seen::pass(fact)
@@ -110,10 +119,6 @@ pub(super) fn link(patient: &Patient<'_>) -> Vec<Seen> {
                 "see that the card sits well, in a slot of the fourth generation with lanes enough",
             )
         };
-        let folder = format!(
-            "/sys/bus/pci/devices/{}/current_link_speed",
-            function.address
-        );
         Some(seen.from(&folder))
     })
 }

@@ -295,6 +295,15 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
             format!("{function} ({bound})")
         })
         .collect();
+    // A SoC that is given away is trusted again once it is nobody's; any other device never is.
+    let hint = if untrusted
+        .iter()
+        .all(|function| view.soc(*function).is_some())
+    {
+        "free it from VFIO, move it, or declare `untrustedNeighbours: Allow` in policy and group"
+    } else {
+        "move the device, or declare `untrustedNeighbours: Allow` in policy and group"
+    };
     let found = obstacle(
         group,
         ReportReason::UntrustedNeighbour,
@@ -303,7 +312,7 @@ fn neighbours(view: &View<'_>, group: &mut Assessed<'_>) {
             "relaxing its ports would take isolation from {}",
             names.join(", ")
         ),
-        "move the device, free it from VFIO, or declare `untrustedNeighbours: Allow` in policy and group",
+        hint,
     );
     group.obstacles.push(found);
 }

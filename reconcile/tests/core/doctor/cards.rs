@@ -48,6 +48,16 @@ fn cards_and_their_socs() {
         "8.0 GT/s",
         1,
     );
+    let unsaid = |s: &mut HardwareSnapshot| {
+        let address = s.socs[0].address;
+        let mut functions = s.functions.iter_mut();
+        let function = functions.find(|f| f.address == address).unwrap();
+        function.link = known(Link {
+            speed: "Unknown".into(),
+            width: 8,
+        });
+    };
+    check(unsaid, "link", Untold, "the kernel says `Unknown`", 1);
     check(
         |s| s.socs[0].status = known(SocStatus::Initializing),
         "soc-ready",
