@@ -21,6 +21,20 @@ impl Places {
     /// The next piece.
     pub fn look(&mut self, piece: &[u8]) {
         self.rest.extend_from_slice(piece);
+        // One may go on in the next piece.
+        self.take(LENGTH + LONGEST);
+    }
+
+    /// All of them, each once, ordered.
+    pub fn end(mut self) -> Vec<String> {
+        self.take(0);
+        self.found.sort();
+        self.found.dedup();
+        self.found
+    }
+
+    /// Takes those after which at least so many bytes are known; what the next may begin in stays.
+    fn take(&mut self, known: usize) {
         let mut from = 0;
         loop {
             let Some(at) = memmem::find(&self.rest[from..], KEY) else {
@@ -29,26 +43,13 @@ impl Places {
             };
             from += at;
             let after = &self.rest[from + KEY.len()..];
-            if after.len() < LENGTH + LONGEST {
-                // It may go on in the next piece.
+            if after.len() < known {
                 break;
             }
             self.found.extend(place(after));
             from += KEY.len();
         }
         self.rest.drain(..from);
-    }
-
-    /// All of them, each once, ordered.
-    pub fn end(mut self) -> Vec<String> {
-        let mut from = 0;
-        while let Some(at) = memmem::find(&self.rest[from..], KEY) {
-            from += at + KEY.len();
-            self.found.extend(place(&self.rest[from..]));
-        }
-        self.found.sort();
-        self.found.dedup();
-        self.found
     }
 }
 

@@ -10,7 +10,7 @@ use crd::{
     step::{Action, Cause, MdpSetting, Step},
 };
 
-use super::sheet::Sheet;
+use super::{declared::for_node, sheet::Sheet};
 use crate::cluster::packed;
 
 /// Why the rest of a grant is not asked for any more, where that is so; a grant that cannot be read says nothing.
@@ -36,73 +36,46 @@ pub fn unasked(
     if sheet.governance.policies != before.policies {
         return Some("it is other policies' now".to_owned());
     }
-    let here = Here {
-        declaration,
-        labels,
+    let here = for_node(declaration, labels);
+    plan.steps.iter().find_map(|step| against(&here, step))
+}
+
+/// What stands against a step that was planned for what was declared then.
+fn against(here: &Declaration, step: &Step) -> Option<String> {
+    let declared = step.causes.iter().filter(|cause| is_declared(cause));
+    let mut objects = declared.filter_map(|cause| cause.object.as_ref());
+    objects.find_map(|object| match object.kind.as_str() {
+        "P2PGroup" => of_group(found(&here.groups, object), object, step),
+        "CardPolicy" => of_policy(found(&here.policies, object)?, object, step),
+        _ => None,
+    })
+}
+
+fn of_group(spec: Option<&P2PGroupSpec>, object: &ObjectRef, step: &Step) -> Option<String> {
+    let Some(spec) = spec else {
+        return Some(format!("{object} is not declared for it any more"));
     };
-    plan.steps.iter().find_map(|step| here.against(step))
+    let members = match &step.action {
+        Action::AssignGroup { members, .. } | Action::VerifyP2P { members, .. } => members.len(),
+        _ => return None,
+    };
+    let other = members > 0 && usize::try_from(spec.size) != Ok(members);
+    other.then(|| format!("{object} has sets of {} SoCs now", spec.size))
 }
 
-/// What is declared for one node.
-struct Here<'a> {
-    declaration: &'a Declaration,
-    labels: &'a BTreeMap<String, String>,
-}
-
-impl Here<'_> {
-    /// What stands against a step that was planned for what was declared then.
-    fn against(&self, step: &Step) -> Option<String> {
-        let declared = step.causes.iter().filter(|cause| is_declared(cause));
-        let objects = declared.filter_map(|cause| cause.object.as_ref());
-        objects
-            .filter_map(|object| match object.kind.as_str() {
-                "P2PGroup" => Some(self.of_group(object, step)),
-                "CardPolicy" => Some(self.of_policy(object, step)),
-                _ => None,
-            })
-            .find_map(|against| against)
-    }
-
-    fn of_group(&self, object: &ObjectRef, step: &Step) -> Option<String> {
-        let selects = |spec: &P2PGroupSpec| {
-            let selector = spec.node_selector.as_ref();
-            selector.is_none_or(|selector| selector.matches(self.labels))
-        };
-        let Some(spec) = found(&self.declaration.groups, object).filter(|spec| selects(spec))
-        else {
-            return Some(format!("{object} is not declared for it any more"));
-        };
-        let members = match &step.action {
-            Action::AssignGroup { members, .. } | Action::VerifyP2P { members, .. } => {
-                members.len()
-            }
-            _ => return None,
-        };
-        let other = members > 0 && usize::try_from(spec.size) != Ok(members);
-        other.then(|| format!("{object} has sets of {} SoCs now", spec.size))
-    }
-
-    fn of_policy(&self, object: &ObjectRef, step: &Step) -> Option<String> {
-        let selects = |spec: &CardPolicySpec| {
-            let selector = spec.node_selector.as_ref();
-            selector.is_none_or(|selector| selector.matches(self.labels))
-        };
-        let Some(spec) = found(&self.declaration.policies, object).filter(|spec| selects(spec))
-        else {
-            return Some(format!("{object} is not declared for it any more"));
-        };
-        let Action::RequestMdp { enable, .. } = &step.action else {
-            return None;
-        };
-        let mut causes = step.causes.iter().filter_map(|cause| cause.object.as_ref());
-        let of_group = causes.any(|cause| cause.kind == "P2PGroup");
-        let wanted = match (spec.mdp, *enable) {
-            (Some(MdpMode::Enabled), asked) => asked == MdpSetting::On,
-            (Some(MdpMode::Disabled), asked) => asked == MdpSetting::Off,
-            (Some(MdpMode::Groups) | None, asked) => asked == MdpSetting::On && of_group,
-        };
-        (!wanted).then(|| format!("{object} declares another partitioning now"))
-    }
+/// Policies are the same here: one that is gone was seen before.
+fn of_policy(spec: &CardPolicySpec, object: &ObjectRef, step: &Step) -> Option<String> {
+    let Action::RequestMdp { enable, .. } = &step.action else {
+        return None;
+    };
+    let mut causes = step.causes.iter().filter_map(|cause| cause.object.as_ref());
+    let of_group = causes.any(|cause| cause.kind == "P2PGroup");
+    let wanted = match (spec.mdp, *enable) {
+        (Some(MdpMode::Enabled), asked) => asked == MdpSetting::On,
+        (Some(MdpMode::Disabled), asked) => asked == MdpSetting::Off,
+        (Some(MdpMode::Groups) | None, asked) => asked == MdpSetting::On && of_group,
+    };
+    (!wanted).then(|| format!("{object} declares another partitioning now"))
 }
 
 /// Whether a cause is a declared line, and no entry of a ledger.

@@ -59,8 +59,8 @@ pub fn digest(declaration: &Declaration) -> Option<Digest> {
     )))
 }
 
-/// The same of what is declared for a node with these labels alone.
-pub fn digest_for(declaration: &Declaration, labels: &BTreeMap<String, String>) -> Option<Digest> {
+/// What is declared for a node with these labels.
+pub fn for_node(declaration: &Declaration, labels: &BTreeMap<String, String>) -> Declaration {
     let selects =
         |selector: Option<&NodeSelector>| selector.is_none_or(|selector| selector.matches(labels));
     let mut here = declaration.clone();
@@ -68,7 +68,7 @@ pub fn digest_for(declaration: &Declaration, labels: &BTreeMap<String, String>) 
         .retain(|policy| selects(policy.spec.node_selector.as_ref()));
     here.groups
         .retain(|group| selects(group.spec.node_selector.as_ref()));
-    digest(&here)
+    here
 }
 
 fn requested(annotations: &BTreeMap<String, String>) -> Option<&String> {

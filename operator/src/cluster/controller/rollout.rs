@@ -80,7 +80,7 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
     let declared = declared::digest(declaration);
     let declared_for = |name: &NodeName| {
         let node = world.nodes.get(name)?;
-        declared::digest_for(declaration, node.labels())
+        declared::digest(&declared::for_node(declaration, node.labels()))
     };
     let outcomes = current
         .as_ref()

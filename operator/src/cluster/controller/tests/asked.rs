@@ -114,12 +114,7 @@ fn partitioning_goes_on_as_long_as_a_policy_declares_it() {
         policy["mdp"] = json!("Enabled");
         let mut hand = Hand::new(&policy);
         hand.world.groups.clear();
-        hand.node("n1");
-        hand.turn();
-        hand.reports("n1");
-        hand.turn();
-        assert_eq!(hand.grants(), ["n1"]);
-        hand.turn();
+        let mut hand = hand.begun();
         hand.ends("n1", GrantState::Working);
         hand.policy(|policy| policy.spec.mdp = mode);
         let turned: Vec<String> = (0..2).flat_map(|_| hand.turn()).collect();

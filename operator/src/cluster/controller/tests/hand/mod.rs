@@ -96,14 +96,18 @@ impl Hand {
 
     /// The same with one node, whose agent has its grant.
     pub fn at_work(policy: &Value) -> Self {
-        let mut hand = Self::new(policy);
-        hand.node("n1");
-        hand.turn();
-        hand.reports("n1");
-        hand.turn();
-        assert_eq!(hand.grants(), ["n1"]);
-        hand.turn();
-        hand
+        Self::new(policy).begun()
+    }
+
+    /// This world once one node has come, whose agent has its grant.
+    pub fn begun(mut self) -> Self {
+        self.node("n1");
+        self.turn();
+        self.reports("n1");
+        self.turn();
+        assert_eq!(self.grants(), ["n1"]);
+        self.turn();
+        self
     }
 
     fn next(&mut self) -> String {
