@@ -8,6 +8,8 @@ use crd::{
     snapshot::{HardwareSnapshot, LedgerEntry, LedgerTarget, Soc},
 };
 
+use crate::view::View;
+
 /// A declared policy.
 pub type Policy = Declared<CardPolicySpec>;
 
@@ -32,29 +34,43 @@ impl<'a> Selection<'a> {
         policies.find(|policy| entry.owners.contains(&policy.object))
     }
 
+    /// Whether a policy governs a SoC that is there.
+    fn governs_one(&self, policy: &Policy) -> bool {
+        let mut governing = self.governing.values();
+        governing.any(|other| other.object == policy.object)
+    }
+
+    /// Whether it may govern one that is not.
+    fn may_govern_away(&self, policy: &Policy) -> bool {
+        let mut away = self.away.values().flatten();
+        away.any(|other| other.object == policy.object)
+    }
+}
+
+impl View<'_> {
     /// Whether a policy that names devices selects a SoC, one that is not there or whose SKU is not known among them.
-    pub fn selects_some(&self, policy: &Policy, snapshot: &HardwareSnapshot) -> bool {
-        let is_it = |other: &&Policy| other.object == policy.object;
+    pub fn selects_some(&self, policy: &Policy) -> bool {
         let unknown = |soc: &Soc| soc.sku.get().is_none() && has_address(policy, soc.address);
-        let several = self.conflicts.values().chain(self.away.values());
-        self.governing.values().any(is_it)
-            || several.flatten().any(is_it)
-            || snapshot.socs.iter().any(unknown)
+        let mut conflicting = self.selection.conflicts.values().flatten();
+        self.selection.governs_one(policy)
+            || self.selection.may_govern_away(policy)
+            || conflicting.any(|other| other.object == policy.object)
+            || self.snapshot.socs.iter().any(unknown)
     }
 
     /// Whether a policy keeps the settings that were written for it: it governs a SoC that is there, or may govern one that is not.
     /// Of a machine that shows no SoC at all nobody knows whose they are.
-    pub fn keeps_settings(&self, policy: &Policy, snapshot: &HardwareSnapshot) -> bool {
-        let is_it = |other: &&Policy| other.object == policy.object;
+    pub fn keeps_settings(&self, policy: &Policy) -> bool {
         let of_machine = |entry: &LedgerEntry| match entry.target {
             LedgerTarget::Driver { .. }
             | LedgerTarget::Sysctl { .. }
             | LedgerTarget::File { .. } => entry.owners.contains(&policy.object),
             LedgerTarget::Acs { .. } | LedgerTarget::Mdp { .. } => false,
         };
-        let may_come_back = || snapshot.socs.is_empty() || self.away.values().flatten().any(is_it);
-        self.governing.values().any(is_it)
-            || snapshot.ledger.entries.iter().any(of_machine) && may_come_back()
+        let may_come_back =
+            || self.snapshot.socs.is_empty() || self.selection.may_govern_away(policy);
+        self.selection.governs_one(policy)
+            || self.snapshot.ledger.entries.iter().any(of_machine) && may_come_back()
     }
 }
 

@@ -181,7 +181,7 @@ impl<'a> Report<'a> {
         let socs = &view.snapshot.socs;
         for policy in &view.selection.policies {
             let object = policy.object.clone();
-            if policy.spec.devices.is_none() || view.selection.selects_some(policy, view.snapshot) {
+            if policy.spec.devices.is_none() || view.selects_some(policy) {
                 self.selecting.insert(object);
             } else {
                 let skus = socs.iter().filter_map(|soc| soc.sku.get());

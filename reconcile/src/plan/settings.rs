@@ -54,7 +54,7 @@ pub(super) fn plan<'a>(view: &View<'a>, needs: &mut Needs<'a>, wanted: &mut Want
     let mut goals: BTreeMap<Setting, Vec<Goal<'a>>> = BTreeMap::new();
     let mut lines = kept::Lines::default();
     for &policy in &view.selection.policies {
-        if !view.selection.keeps_settings(policy, view.snapshot) {
+        if !view.keeps_settings(policy) {
             continue;
         }
         let driver = policy.spec.driver.as_ref();
