@@ -7,6 +7,7 @@ mod capability;
 mod cgroup;
 mod compiler;
 mod complaint;
+mod device;
 mod joined;
 mod log;
 mod monitor_json;
@@ -23,6 +24,7 @@ mod version;
 pub use cgroup::CgroupOwner;
 pub use compiler::{CompilerWords, Fault as CompilerFault};
 pub use complaint::complaint;
+pub use device::Device;
 pub use joined::{Joined, JsonUse, join};
 pub use log::is_log;
 pub(crate) use log::own_size;
@@ -30,7 +32,7 @@ pub use monitor_json::{
     MonitorAnswer, is_not_up, is_unconnected, is_unprivileged, partitioning_request,
 };
 pub use qmonitor::{QmonitorUnit, UNIT_PROPERTIES};
-pub use query::{Device, QueryText};
+pub use query::QueryText;
 pub(crate) use query_json::sku_number;
 pub use query_json::{QueryJson, QueryJsonError};
 pub use refusal::refusal;

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use crd::id::Qid;
 use serde_json::{Map, Value};
 
-use super::{Device, query::fold};
+use super::{Device, device::fold};
 
 /// SKUs by number, in the words that the text form prints (the vendor's open runtime).
 const SKUS: [&str; 10] = [
@@ -84,6 +84,7 @@ fn device(object: &Map<String, Value>) -> Option<Device> {
         qid,
         fields,
         doubtful: false,
+        unsaid: false,
     })
 }
 
