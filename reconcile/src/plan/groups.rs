@@ -9,7 +9,7 @@ use crd::{
     step::{ACS_REDIRECT_MASK, PortRef},
 };
 
-use super::{governance, missing, ports::Closed, socs};
+use super::{governance, missing, ports::Closed, repairs, socs};
 use crate::{
     Concern,
     doubt::LOOK_AS_ROOT,
@@ -24,7 +24,7 @@ pub(super) struct Assessed<'a> {
     pub(super) placed: PlacedGroup<'a>,
     /// Divergence ports, ordered.
     pub(super) ports: Vec<PortRef>,
-    /// Ports to be relaxed: the word there, and the bits to clear.
+    /// Ports to be relaxed: the word there, and the bits to clear. Of a blocked set, what keeps it as it was left.
     pub(super) clears: BTreeMap<PciAddress, (Word, Word)>,
     /// Members whose partitioning is to be switched on.
     pub(super) requests: Vec<PciAddress>,
@@ -143,6 +143,9 @@ pub(super) fn assess<'a>(
         group.verify = wants_proof(view, &group, resets);
         proof_obstacle(view, &mut group);
         idle_obstacles(view, &mut group);
+    }
+    if !group.fits() {
+        repairs::hold_open(view, &mut group);
     }
     group
 }

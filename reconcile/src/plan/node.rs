@@ -92,16 +92,13 @@ fn with_resets<'a>(
     settings::plan(view, &mut needs, &mut wanted);
     let rewritten = groups
         .iter()
-        .filter(|group| group.fits())
         .flat_map(|group| {
             let cleared = group
                 .ports
                 .iter()
                 .filter(|port| group.clears.contains_key(&port.address));
-            let asked = group
-                .requests
-                .iter()
-                .map(|soc| LedgerTarget::Mdp { soc: *soc });
+            let requests = group.requests.iter().filter(|_| group.fits());
+            let asked = requests.map(|soc| LedgerTarget::Mdp { soc: *soc });
             cleared.map(acs_target).chain(asked)
         })
         .chain(

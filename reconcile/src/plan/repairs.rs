@@ -1,9 +1,10 @@
 //! What of a node's work only puts back what the ledger holds: redirect bits that a boot or an error recovery set again, and
 //! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
 use crd::{
-    id::WorkerId,
+    id::{Word, WorkerId},
+    plan::ReportReason,
     snapshot::{LedgerEntry, LedgerTarget},
-    step::{Action, Ownership, Step},
+    step::{Action, Ownership, PortRef, Step},
 };
 
 use super::{
@@ -12,10 +13,10 @@ use super::{
     node::acs_target,
     replicas::Replicas,
     sequence::Work,
-    unit::{Clear, Unit},
+    unit::Unit,
     work::{NodeWork, holding},
 };
-use crate::view::View;
+use crate::{placement::Obstacle, view::View};
 
 /// Of the work, that alone.
 pub(super) fn only(view: &View<'_>, work: Work) -> Work {
@@ -39,6 +40,31 @@ pub(super) fn only(view: &View<'_>, work: Work) -> Work {
 pub(super) fn is_left(view: &View<'_>, group: &Assessed<'_>) -> bool {
     let mut records = view.snapshot.ledger.groups.iter();
     records.any(|record| group.continues(record))
+}
+
+/// Leaves of what a blocked set would clear the ports that were relaxed in this boot and redirect again, where nothing stands
+/// against the set but the state that its members, or the tools that tell it, are in: registers have no part in that, and what
+/// runs there needs them.
+pub(super) fn hold_open(view: &View<'_>, group: &mut Assessed<'_>) {
+    let passing = |obstacle: &Obstacle| {
+        matches!(
+            obstacle.reason,
+            ReportReason::NotReady
+                | ReportReason::Initializing
+                | ReportReason::MdpUnknown
+                | ReportReason::ToolMissing
+                | ReportReason::HeldByForeign
+                | ReportReason::StepFailed
+        )
+    };
+    let passes = group.obstacles.iter().all(passing) && group.closed.is_empty();
+    let left = passes && is_left(view, group);
+    let ports = &group.ports;
+    group.clears.retain(|address, clear| {
+        let port = ports.iter().find(|port| port.address == *address);
+        let entry = port.and_then(|port| cleared_before(view, port, *clear));
+        left && entry.is_some_and(|entry| view.snapshot.boot_id.get() == Some(&entry.boot_id))
+    });
 }
 
 /// Of builds and workers, what needs no other sets than these: a declared replica that has no place on them stays where it
@@ -87,16 +113,20 @@ fn repair(view: &View<'_>, mut unit: Unit) -> Option<Unit> {
         return None;
     }
     for clear in clears {
-        let entry = cleared_before(view, clear)?;
+        let entry = cleared_before(view, &clear.port, (clear.before, clear.mask))?;
         clear.record = as_kept(entry);
     }
     Some(unit)
 }
 
 /// The entry that says that exactly these bits of the port were left cleared.
-fn cleared_before<'a>(view: &'a View<'_>, clear: &Clear) -> Option<&'a LedgerEntry> {
-    let after = crd::id::Word(clear.before.0 & !clear.mask.0).to_string();
-    let entry = entry(view, &acs_target(&clear.port))?;
+fn cleared_before<'a>(
+    view: &'a View<'_>,
+    port: &PortRef,
+    (before, mask): (Word, Word),
+) -> Option<&'a LedgerEntry> {
+    let after = Word(before.0 & !mask.0).to_string();
+    let entry = entry(view, &acs_target(port))?;
     (entry.written == after).then_some(entry)
 }
 

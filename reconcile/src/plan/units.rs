@@ -30,7 +30,8 @@ pub(super) fn units(
 ) -> Vec<Unit> {
     let chosen: Vec<&Assessed<'_>> = groups
         .iter()
-        .filter(|group| group.fits() && group.enforced == enforced)
+        .filter(|group| group.fits() || !group.clears.is_empty())
+        .filter(|group| group.enforced == enforced)
         .collect();
     let words: Words = chosen
         .iter()
@@ -54,9 +55,13 @@ pub(super) fn units(
         let mut unit = Unit {
             drain_seconds: governance::drain_seconds(view),
             clears,
-            assign: assign(view, group).into_iter().collect(),
             ..Unit::default()
         };
+        if !group.fits() {
+            units.push(unit);
+            continue;
+        }
+        unit.assign.extend(assign(view, group));
         if group.verify {
             unit.idle = group.idle();
             unit.requests = requests.collect();

@@ -19,6 +19,7 @@ mod doctor;
 mod failed;
 mod fewer;
 mod found;
+mod held_open;
 mod honest;
 mod housing;
 mod intent;
