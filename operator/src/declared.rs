@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 use crd::{
-    declaration::Declaration,
+    declaration::{self, Declaration},
     diagnostic::{self, Diagnostic, Severity, Style, catalog},
     kind::{
         API_VERSION,
@@ -204,7 +204,9 @@ pub fn inputs_json(inputs: &[InputFile]) -> Value {
 
 /// Reads the one rack of a file.
 pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failure> {
-    let read = read(&[path.to_owned()])?;
+    let mut read = read(&[path.to_owned()])?;
+    let flaws: Vec<Diagnostic> = read.loaded.racks.iter().flat_map(flaws).collect();
+    read.loaded.diagnostics.extend(flaws);
     report(&read, console, Severity::Warning);
     if read.loaded.has_errors() {
         return Err(invalid(&read.loaded));
@@ -231,8 +233,23 @@ pub fn rack(path: &std::path::Path, console: &Console) -> Result<RackFile, Failu
     })
 }
 
+/// Why a rack that has the form of one could not be opened, each thing at its place.
+pub fn flaws(rack: &declaration::Declared<RackSpec>) -> Vec<Diagnostic> {
+    let flaws = machine::rack::flaws(&rack_of(rack)).into_iter();
+    let said = flaws.map(|flaw| {
+        let message = format!("{}: {}", flaw.server, flaw.what);
+        let problem = Diagnostic::error(&catalog::RACK_IMPOSSIBLE, message)
+            .help("mend what is named there; `shardplane rack new` writes racks that can be built");
+        match rack.span(&flaw.pointer) {
+            Some(span) => problem.at(span.clone()),
+            None => problem,
+        }
+    });
+    said.collect()
+}
+
 /// A rack as its own kind has it.
-pub fn rack_of(found: &crd::declaration::Declared<RackSpec>) -> Rack {
+pub fn rack_of(found: &declaration::Declared<RackSpec>) -> Rack {
     Rack {
         api_version: API_VERSION.to_owned(),
         kind: RACK_KIND.to_owned(),

@@ -3,10 +3,11 @@ use std::{collections::BTreeMap, ops::Range};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use serde_path_to_error::Segment;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
 use super::{
-    Lines, Loaded, Places, Recorded,
+    Lines, Loaded, Places, Recorded, escape,
     limits::{self, DEEPEST, MOST_NODES},
     opened::Unread,
     recorded, syntax, words,
@@ -299,18 +300,30 @@ fn typed<T: DeserializeOwned>(
     value: Value,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<T> {
-    match serde_json::from_value(value) {
+    match serde_path_to_error::deserialize(value) {
         Ok(typed) => Some(typed),
         Err(error) => {
+            let at = format!("{pointer}{}", inside(error.path()));
+            let error = error.into_inner();
             diagnostics.push(
                 Diagnostic::error(
                     &catalog::MALFORMED_TEXT,
-                    format!("a value here cannot be used: {error}"),
+                    format!("this value cannot be used: {error}"),
                 )
-                .at(document.site(pointer))
+                .at(document.site(&at))
                 .help("look the form of the field up with `shardplane schema`"),
             );
             None
         }
     }
+}
+
+/// The place of a value within what was read, as a JSON pointer.
+fn inside(path: &serde_path_to_error::Path) -> String {
+    let steps = path.iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(format!("/{index}")),
+        Segment::Map { key } => Some(format!("/{}", escape(key))),
+        Segment::Enum { variant: _ } | Segment::Unknown => None,
+    });
+    steps.collect()
 }

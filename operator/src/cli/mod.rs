@@ -145,8 +145,8 @@ pub struct Place {
     /// A rack file: this virtual machine room instead of this machine.
     #[arg(long, value_name = "FILE")]
     pub rack: Option<PathBuf>,
-    /// Where state is kept [default: `/var/lib/shardplane` for root, else `shardplane` in the user's state folder
-    /// (`XDG_STATE_HOME`, `~/.local/state`), and there a folder of the rack's or the machine's name].
+    /// Where state is kept [default: `shardplane` in the folder that `XDG_STATE_HOME` names, where it names one;
+    /// `/var/lib/shardplane` for root, else `~/.local/state/shardplane`; and there a folder of the rack's or the machine's name].
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Only this server of the room; with --roots, what this machine is called.

@@ -25,8 +25,7 @@ use crate::{
 pub(super) const RESET_ATTEMPTS: u32 = 3;
 
 /// What a person can do where the system refused an effect.
-const MORE_RIGHTS: &str =
-    "only root, outside kernel lockdown and read-only mounts, may change registers and settings";
+const MORE_RIGHTS: &str = "only root, outside kernel lockdown, read-only mounts and immutable files, may change registers and settings";
 
 /// What became of a step.
 #[derive(Debug)]

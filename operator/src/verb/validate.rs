@@ -2,12 +2,10 @@
 use std::collections::BTreeMap;
 
 use crd::{
-    declaration::Declared,
-    diagnostic::{Diagnostic, Severity, catalog},
-    kind::{Kind, rack::RackSpec},
+    diagnostic::{Diagnostic, Severity},
+    kind::Kind,
     load::Loaded,
 };
-use machine::RackError;
 use serde_json::json;
 
 use crate::{
@@ -24,8 +22,9 @@ use crate::{
 pub fn run(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure> {
     let mut read = declared::read(&args.files.file)?;
     let now = recorded::now().to_string();
-    let refused: Vec<Diagnostic> = read.loaded.racks.iter().filter_map(impossible).collect();
-    let impossible = refused.len();
+    let flaws: Vec<_> = read.loaded.racks.iter().map(declared::flaws).collect();
+    let impossible = flaws.iter().filter(|found| !found.is_empty()).count();
+    let refused: Vec<Diagnostic> = flaws.into_iter().flatten().collect();
     let expired = read.loaded.snapshots.iter();
     let expired = expired.filter_map(|found| recorded::expiry(found, &now));
     // `--allow-expired` takes it all the same, so the file is not wrong.
@@ -69,25 +68,6 @@ pub fn run(args: &ValidateArgs, console: &Console) -> Result<Exit, Failure> {
         }
     }
     Ok(exit)
-}
-
-/// Why a rack that has the form of one could not be opened.
-fn impossible(rack: &Declared<RackSpec>) -> Option<Diagnostic> {
-    let error = machine::rack::examine(&declared::rack_of(rack)).err()?;
-    let pointer = match &error {
-        RackError::Impossible { server, .. } => {
-            let mut servers = rack.spec.servers.iter();
-            let index = servers.position(|found| found.name.as_str() == server);
-            index.map_or_else(String::new, |index| format!("/spec/servers/{index}"))
-        }
-        _ => String::new(),
-    };
-    let problem = Diagnostic::error(&catalog::RACK_IMPOSSIBLE, error.to_string())
-        .help("mend what is named there; `shardplane rack new` writes racks that can be built");
-    Some(match rack.span(&pointer) {
-        Some(span) => problem.at(span.clone()),
-        None => problem,
-    })
 }
 
 /// How many objects of each kind nothing is wrong with.

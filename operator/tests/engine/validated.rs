@@ -38,7 +38,7 @@ fn racks_and_snapshots_are_found_and_looked_at() {
     fs::write(lab.path("rack.yaml"), format!("{rack}{}", &rack[ports..])).unwrap();
     let said = lab.plain(&["validate", "-f", "rack.yaml"]).expect(65);
     assert!(said.stderr.contains("SP-V0105"), "{}", said.stderr);
-    assert!(said.stderr.contains("rack.yaml:11:"), "{}", said.stderr);
+    assert!(said.stderr.contains("rack.yaml:17:20"), "{}", said.stderr);
     assert!(said.stderr.contains("help: "), "{}", said.stderr);
     assert_eq!(
         last(&said.stdout),

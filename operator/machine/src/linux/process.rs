@@ -55,7 +55,11 @@ pub(crate) fn run(roots: &Roots, invocation: &Invocation) -> Result<ToolOutput, 
 pub(crate) fn materialise(invocation: &Invocation) -> io::Result<(tempfile::TempDir, Vec<String>)> {
     let folder = tempfile::Builder::new().prefix("shardplane-").tempdir()?;
     for (name, text) in &invocation.files {
-        fs::write(folder.path().join(plain(name)?), text)?;
+        let path = folder.path().join(plain(name)?);
+        // What failed is said of the program, and its disk may have room.
+        fs::write(&path, text).map_err(|error| {
+            io::Error::new(error.kind(), format!("writing {}: {error}", path.display()))
+        })?;
     }
     for name in &invocation.results {
         plain(name)?;

@@ -31,7 +31,7 @@ fn fill(file: &mut File, path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     match fs::symlink_metadata(path) {
         Ok(was) => {
-            chown_open(file, &was)?;
+            keep_owner(file, &was)?;
             file.set_permissions(fs::Permissions::from_mode(was.mode() & 0o7777))?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -42,12 +42,17 @@ fn fill(file: &mut File, path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-fn chown_open(file: &File, was: &fs::Metadata) -> io::Result<()> {
+/// Gives the file to whom the one before belonged. Whoever may not give files away keeps it, as a service of few capabilities
+/// must: those who read it are root too.
+fn keep_owner(file: &File, was: &fs::Metadata) -> io::Result<()> {
     let now = file.metadata()?;
     if (now.uid(), now.gid()) == (was.uid(), was.gid()) {
         return Ok(());
     }
-    fchown(file, Some(was.uid()), Some(was.gid()))
+    match fchown(file, Some(was.uid()), Some(was.gid())) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
 }
 
 /// Takes the file at `path` away; one that is not there is no error.

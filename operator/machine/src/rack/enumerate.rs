@@ -52,12 +52,12 @@ pub(crate) fn enumerate(
         builder.domain = at.domain;
         builder.bus = *counters.entry((at.domain, at.bus)).or_insert(at.bus);
         let path = PciPath(at.to_string());
-        let occupant = Occupant::of(
+        let below = (
             root.switch.as_ref(),
             root.card.as_ref(),
             root.device.as_ref(),
-            &path,
-        )?;
+        );
+        let below = Below::from(below);
         let port = PortPart {
             vendor: Word(0x8086),
             device: Word(0x352a),
@@ -67,7 +67,7 @@ pub(crate) fn enumerate(
             on_card: false,
         };
         builder.port(None, path, at, &port, |builder, index| {
-            builder.occupant(index, &occupant)
+            builder.below(index, below)
         })?;
         counters.insert((at.domain, at.bus), builder.bus);
     }
@@ -88,30 +88,40 @@ pub(crate) fn enumerate(
     Ok(world)
 }
 
-/// What is below a port.
-enum Occupant<'a> {
-    Nothing,
-    Switch(&'a HostSwitch),
-    Card(&'a Card),
-    Device(&'a Device),
+/// What a file has below a port: at most one of them.
+#[derive(Clone, Copy)]
+pub(super) struct Below<'a> {
+    pub(super) switch: Option<&'a HostSwitch>,
+    pub(super) card: Option<&'a Card>,
+    pub(super) device: Option<&'a Device>,
 }
 
-impl<'a> Occupant<'a> {
-    fn of(
-        switch: Option<&'a HostSwitch>,
-        card: Option<&'a Card>,
-        device: Option<&'a Device>,
-        path: &PciPath,
-    ) -> Result<Self, String> {
-        match (switch, card, device) {
-            (None, None, None) => Ok(Self::Nothing),
-            (Some(switch), None, None) => Ok(Self::Switch(switch)),
-            (None, Some(card), None) => Ok(Self::Card(card)),
-            (None, None, Some(device)) => Ok(Self::Device(device)),
-            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(format!(
-                "the port {path} has more than one of switch, card and device below it; keep one"
-            )),
+impl<'a> From<(Option<&'a HostSwitch>, Option<&'a Card>, Option<&'a Device>)> for Below<'a> {
+    fn from(
+        (switch, card, device): (Option<&'a HostSwitch>, Option<&'a Card>, Option<&'a Device>),
+    ) -> Self {
+        Self {
+            switch,
+            card,
+            device,
         }
+    }
+}
+
+impl Below<'_> {
+    /// That there is more than one.
+    pub(super) fn too_many(self, path: &str) -> Option<String> {
+        let parts = [
+            self.switch.is_some(),
+            self.card.is_some(),
+            self.device.is_some(),
+        ];
+        let many = parts.iter().filter(|there| **there).count() > 1;
+        many.then(|| {
+            format!(
+                "the port {path} has more than one of switch, card and device below it; keep one"
+            )
+        })
     }
 }
 
@@ -196,13 +206,18 @@ impl Builder<'_> {
         (path, address)
     }
 
-    fn occupant(&mut self, parent: usize, occupant: &Occupant<'_>) -> Result<(), String> {
-        match occupant {
-            Occupant::Nothing => Ok(()),
-            Occupant::Switch(switch) => self.switch(parent, switch),
-            Occupant::Card(card) => self.card(parent, card),
-            Occupant::Device(device) => self.device(parent, device),
+    fn below(&mut self, parent: usize, below: Below<'_>) -> Result<(), String> {
+        if let Some(many) = below.too_many(self.world.functions[parent].path.0.as_str()) {
+            return Err(many);
         }
+        let Below {
+            switch,
+            card,
+            device,
+        } = below;
+        switch.map_or(Ok(()), |switch| self.switch(parent, switch))?;
+        card.map_or(Ok(()), |card| self.card(parent, card))?;
+        device.map_or(Ok(()), |device| self.device(parent, device))
     }
 
     fn is_out(&self, path: &PciPath) -> bool {
@@ -228,12 +243,12 @@ impl Builder<'_> {
             ports.sort_by_key(|port| port.slot);
             for port in ports {
                 let (path, address) = builder.place(index, port.slot);
-                let occupant = Occupant::of(
+                let below = (
                     port.switch.as_ref(),
                     port.card.as_ref(),
                     port.device.as_ref(),
-                    &path,
-                )?;
+                );
+                let below = Below::from(below);
                 let part = PortPart {
                     vendor,
                     device,
@@ -243,7 +258,7 @@ impl Builder<'_> {
                     on_card: false,
                 };
                 builder.port(Some(index), path, address, &part, |builder, index| {
-                    builder.occupant(index, &occupant)
+                    builder.below(index, below)
                 })?;
             }
             Ok(())
@@ -252,14 +267,7 @@ impl Builder<'_> {
 
     fn card(&mut self, parent: usize, card: &Card) -> Result<(), String> {
         let (path, address) = self.place(parent, FIRST);
-        if card.socs.len() > card.sku.soc_count() {
-            return Err(format!(
-                "the card at {path} lists {} SoCs and its SKU {:?} has {}",
-                card.socs.len(),
-                card.sku,
-                card.sku.soc_count()
-            ));
-        }
+        fits(card, &path)?;
         let out = match card.presence.unwrap_or_default() {
             Presence::Plugged => false,
             Presence::Unplugged => true,
@@ -311,10 +319,7 @@ impl Builder<'_> {
             return Ok(());
         }
         let class = class(soc.class.as_deref().unwrap_or("0x120000"), &path)?;
-        let bar4_kib = soc.bar4_kib.unwrap_or(2 << 20);
-        if !bar4_kib.is_power_of_two() {
-            return Err(format!("bar4Kib of {path} is {bar4_kib}, no power of two"));
-        }
+        let bar4_kib = bar4_kib(soc, &path)?;
         let (cores, dram_mib, device) = made(sku);
         let serial = soc.serial.clone().unwrap_or_else(|| {
             let number = draw(self.seed, &format!("{}/soc/{path}", self.server.name));
@@ -370,7 +375,7 @@ impl Builder<'_> {
 }
 
 /// A device right below a link sits at device 0, function 0.
-const FIRST: Slot = Slot {
+pub(super) const FIRST: Slot = Slot {
     device: 0,
     function: 0,
 };
@@ -387,7 +392,29 @@ fn card_port(kind: PortKind, acs_capability: Word, acs_now: Option<Word>) -> Por
     }
 }
 
-fn class(text: &str, path: &PciPath) -> Result<u32, String> {
+/// Whether a card has as many SoCs as its SKU.
+pub(super) fn fits(card: &Card, path: &PciPath) -> Result<(), String> {
+    let (listed, most) = (card.socs.len(), card.sku.soc_count());
+    if listed <= most {
+        return Ok(());
+    }
+    Err(format!(
+        "the card at {path} lists {listed} SoCs and its SKU {:?} has {most}",
+        card.sku
+    ))
+}
+
+/// The size of a SoC's BAR 4.
+pub(super) fn bar4_kib(soc: &RackSoc, path: &PciPath) -> Result<u64, String> {
+    let size = soc.bar4_kib.unwrap_or(2 << 20);
+    if size.is_power_of_two() {
+        return Ok(size);
+    }
+    Err(format!("bar4Kib of {path} is {size}, no power of two"))
+}
+
+/// A class of 24 bits.
+pub(super) fn class(text: &str, path: &PciPath) -> Result<u32, String> {
     text.strip_prefix("0x")
         .filter(|digits| digits.len() == 6)
         .and_then(|digits| u32::from_str_radix(digits, 16).ok())

@@ -12,6 +12,7 @@ mod enumerate;
 mod error;
 mod etc;
 mod files;
+mod flaws;
 mod generate;
 mod groups;
 mod host;
@@ -33,11 +34,12 @@ mod world;
 use std::{collections::BTreeSet, fs, io::ErrorKind, path::Path};
 
 use crd::{
-    id::{PciAddress, PciPath},
+    id::PciPath,
     kind::rack::{Rack, Server},
 };
 
 pub use error::RackError;
+pub use flaws::{Flaw, flaws};
 pub use generate::{Recipe, generate};
 pub use host::timeout_parameter;
 pub use live::uses_iommu;
@@ -124,9 +126,12 @@ pub fn alone(rack: &Rack, state_dir: &Path) -> Result<(), RackError> {
     Ok(())
 }
 
-/// Whether a rack could be opened: what its file says is possible.
+/// Whether a rack could be opened: what its file says is possible. The first of its flaws is the error.
 pub fn examine(rack: &Rack) -> Result<(), RackError> {
-    stores(rack, "", Path::new(""), Clock::Virtual, Changes::Forgotten).map(drop)
+    let first = flaws(rack).into_iter().next();
+    first.map_or(Ok(()), |flaw| {
+        Err(impossible(&rack.metadata.name, &flaw.server, &flaw.what))
+    })
 }
 
 /// Seeds the live registers of every server anew. Whoever calls it has made sure that no engine runs and that the rack is
@@ -145,37 +150,23 @@ fn stores(
     clock: Clock,
     changes: Changes,
 ) -> Result<Vec<Store>, RackError> {
-    let mut names: Vec<&str> = Vec::new();
+    examine(rack)?;
     let name = &rack.metadata.name;
-    plain(name, name, name)?;
-    rack.spec
-        .servers
-        .iter()
-        .map(|server: &Server| {
-            plain(name, server.name.as_str(), server.name.as_str())?;
-            if names.contains(&server.name.as_str()) {
-                return Err(impossible(
-                    name,
-                    server.name.as_str(),
-                    "its name is given twice",
-                ));
-            }
-            names.push(server.name.as_str());
-            let folder = state_dir.join(name).join(server.name.as_str()).join("rack");
-            let store = Store::new(
-                folder,
-                name,
-                rack_digest,
-                rack.spec.seed,
-                recorded::plain(server)
-                    .map_err(|what| impossible(name, server.name.as_str(), &what))?,
-                clock,
-                changes,
-            );
-            check(name, rack.spec.seed, &store.server)?;
-            Ok(store)
-        })
-        .collect()
+    let store = |server: &Server| {
+        let folder = state_dir.join(name).join(server.name.as_str()).join("rack");
+        let plain = recorded::plain(server)
+            .map_err(|what| impossible(name, server.name.as_str(), &what))?;
+        Ok(Store::new(
+            folder,
+            name,
+            rack_digest,
+            rack.spec.seed,
+            plain,
+            clock,
+            changes,
+        ))
+    };
+    rack.spec.servers.iter().map(store).collect()
 }
 
 /// The tree of one boot: what a recording shows, or what enumeration makes of a file.
@@ -192,59 +183,6 @@ fn tree(
         }
         None => enumerate::enumerate(seed, server, unplugged),
     }
-}
-
-/// What the file says must be possible at once, absent cards included: a mistake must not wait for a replug.
-fn check(rack: &str, seed: u32, server: &Server) -> Result<(), RackError> {
-    let wrong = |what: &str| impossible(rack, server.name.as_str(), what);
-    let whole = tree(seed, server, Some(&BTreeSet::new())).map_err(|what| wrong(&what))?;
-    let now = tree(seed, server, None).map_err(|what| wrong(&what))?;
-    let known = |address: &PciAddress| now.by_address.contains_key(address);
-    for tenant in &server.tenants {
-        for soc in &tenant.holds {
-            if !now.by_address.get(soc).is_some_and(|&at| now.is_soc(at)) {
-                return Err(wrong(&format!(
-                    "tenant {} holds {soc}, where no SoC is",
-                    tenant.name
-                )));
-            }
-        }
-    }
-    for fault in &server.faults {
-        if verbs::address_of(fault).is_some_and(|address| !known(&address)) {
-            return Err(wrong(&format!(
-                "fault {fault} names a function that is not there"
-            )));
-        }
-    }
-    let mut serials: Vec<&str> = whole.serials().collect();
-    serials.sort_unstable();
-    for (one, other) in serials.iter().zip(serials.iter().skip(1)) {
-        if one == other {
-            return Err(wrong(&format!("two SoCs have the serial {one}")));
-        }
-    }
-    Ok(())
-}
-
-/// Names become folders: nothing in one may lead elsewhere.
-fn plain(rack: &str, server: &str, name: &str) -> Result<(), RackError> {
-    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    let ends = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let good = name.len() <= 63
-        && name.bytes().all(letters)
-        && ends(name.bytes().next())
-        && ends(name.bytes().last());
-    if good {
-        return Ok(());
-    }
-    Err(impossible(
-        rack,
-        server,
-        &format!(
-            "`{name}` is no name: use up to 63 of a-z, 0-9, `-` and `.`, a letter or digit at both ends"
-        ),
-    ))
 }
 
 fn impossible(rack: &str, server: &str, what: &str) -> RackError {

@@ -254,7 +254,11 @@ fn impossible_racks_are_refused() {
             "card: { sku: Ultra }, device: { vendor: \"0x1\", device: \"0x1\", class: \"0x010802\" } }\n              - { slot: \"01",
             "more than one",
         ),
-        ("slot: \"01.0\"", "slot: \"00.0\"", "two functions"),
+        (
+            "slot: \"01.0\"",
+            "slot: \"00.0\"",
+            "another port of this switch has the slot 00.0",
+        ),
         (
             "metadata: { name: room }",
             "metadata: { name: ../room }",
