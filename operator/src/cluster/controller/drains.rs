@@ -2,7 +2,7 @@
 //!
 //! Holders are those that the agent saw while it waited, so after our taint. Only their pods are evicted, never by name
 //! alone; a pod that may have SoCs and is not told of yet is waited for, and is not evicted: it may be a bystander.
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crd::{
     id::{NodeName, PciAddress, StepId},
@@ -30,8 +30,8 @@ use crate::cluster::{
 
 /// On the mirror of a static pod, which the kubelet makes again whatever becomes of it: the static pod's uid.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// Seconds that a pod may be late to end before it is named as what blocks.
-const LATE: i64 = 60;
+/// How long a pod may be late to end, or a kubelet to say that it has, before it is named as what blocks.
+const LATE: Duration = Duration::from_mins(1);
 
 /// What an agent waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,8 +108,10 @@ pub fn drains(
         .filter_map(|(name, awaited)| {
             let sheet = survey.sheets.get(name)?;
             let pods = world.pods.get(name)?;
+            let since = world.drains.get(name);
+            let late = since.is_some_and(|since| since.until(world.now) > LATE);
             let mut drain = drain(
-                awaited.clone(),
+                (awaited.clone(), late),
                 &sheet.holders,
                 pods,
                 &world.refusals,
@@ -165,9 +167,9 @@ fn awaited_step<'a>(card_node: &'a CardNode, grant: &Grant) -> Option<&'a StepId
     progress.awaiting.as_ref().filter(|_| waits)
 }
 
-/// How one drain stands.
+/// How one drain stands; `late` where it is waited for so long that whoever has ended should be known to have.
 pub fn drain(
-    awaited: Awaited,
+    (awaited, late): (Awaited, bool),
     holders: &[Holder],
     pods: &[Pod],
     refusals: &BTreeMap<String, Refusal>,
@@ -193,8 +195,11 @@ pub fn drain(
         for holder in holders.iter().filter(|holder| socs.contains(&holder.soc)) {
             drain.done = false;
             match pod_of(holder, pods) {
+                Some(pod) if is_over(pod) => {
+                    drain.lingers(&name(pod), holder.soc, late, "has ended");
+                }
                 Some(pod) => drain.pod_goes(pod, refusals, now),
-                None => drain.stranger(holder),
+                None => drain.stranger(holder, late),
             }
         }
     }
@@ -232,16 +237,16 @@ impl Drain {
     /// Decides what becomes of a pod that holds a SoC.
     fn pod_goes(&mut self, pod: &Pod, refusals: &BTreeMap<String, Refusal>, now: Timestamp) {
         let who = name(pod);
-        if is_over(pod) {
-            // The agent's next look shows its SoCs free.
-            return;
-        }
         if let Some(why) = stays(pod) {
             return self.blocks(Obstinacy::PodNotEvictable, format!("pod {who} {why}"));
         }
         if let Some(by) = &pod.metadata.deletion_timestamp {
             let seconds = i64::try_from(now.0 / 1000).unwrap_or(i64::MAX);
-            if seconds > by.0.as_second().saturating_add(LATE) {
+            if seconds
+                > by.0
+                    .as_second()
+                    .saturating_add(LATE.as_secs().cast_signed())
+            {
                 let since = by.0;
                 self.blocks(
                     Obstinacy::PodNotEvictable,
@@ -268,16 +273,27 @@ impl Drain {
         }
     }
 
+    /// A pod that the kubelet tells of and that is no more: its next word, and the agent's next look, show its SoCs free.
+    fn lingers(&mut self, who: &PodName, soc: PciAddress, late: bool, what: &str) {
+        if late {
+            let sentence = format!(
+                "pod {who} {what}, and the kubelet says still that it has {soc}: restart the kubelet of its node if it goes on so"
+            );
+            self.blocks(Obstinacy::HolderUnknown, sentence);
+        }
+    }
+
     /// Somebody who is no pod that the API server knows.
-    fn stranger(&mut self, holder: &Holder) {
+    fn stranger(&mut self, holder: &Holder, late: bool) {
         let named = match holder.pid {
             Some(pid) => format!("pid {pid} ({})", holder.name),
             None => holder.name.clone(),
         };
         let soc = holder.soc;
         let sentence = match (&holder.kind, &holder.pod) {
-            // Told by the kubelet and gone from the API server: the kubelet's next word has it no more.
-            (HolderKind::Pod { named: Some(_) }, _) => return,
+            (HolderKind::Pod { named: Some(pod) }, _) => {
+                return self.lingers(pod, soc, late, "is not there any more");
+            }
             (HolderKind::Pod { named: None }, Some(uid)) => format!(
                 "{named} holds {soc} for pod {uid}, which the API server does not know on this node"
             ),

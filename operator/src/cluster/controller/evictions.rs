@@ -68,6 +68,9 @@ impl Controller<'_> {
         let going = policies.filter_map(|policy| Some((policy.uid()?, !stays(policy.as_ref()))));
         world.departures = self.departures.look(going, world.now);
         world.absences = self.absences.look(world.presence(), world.now);
+        let nodes = world.card_nodes.keys();
+        let nodes = nodes.map(|name| (name.clone(), waiting.contains_key(name)));
+        world.drains = self.drains.look(nodes, world.now);
         world
     }
 

@@ -137,6 +137,7 @@ pub fn run(
             refusals: BTreeMap::new(),
             departures: Since::default(),
             absences: Since::default(),
+            drains: Since::default(),
             notes: Notes::default(),
         };
         futures::join!(controller.serve(), models.serve());
@@ -187,6 +188,7 @@ struct Controller<'a> {
     refusals: BTreeMap<String, Refusal>,
     departures: Since<String>,
     absences: Since<NodeName>,
+    drains: Since<NodeName>,
     notes: Notes,
 }
 

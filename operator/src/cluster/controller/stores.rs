@@ -99,6 +99,7 @@ impl Stores {
             refusals: BTreeMap::new(),
             departures: BTreeMap::new(),
             absences: BTreeMap::new(),
+            drains: BTreeMap::new(),
             epoch,
             now,
         }

@@ -40,6 +40,8 @@ pub struct World {
     pub departures: BTreeMap<String, Timestamp>,
     /// The same of Nodes that are not ready.
     pub absences: BTreeMap<NodeName, Timestamp>,
+    /// The same of nodes whose agent waits for a drain.
+    pub drains: BTreeMap<NodeName, Timestamp>,
     /// Epoch of the lease that the controller holds.
     pub epoch: i64,
     /// The time.

@@ -94,6 +94,16 @@ fn refused(
     pods: &[Pod],
     refusals: &BTreeMap<String, Refusal>,
 ) -> Vec<String> {
+    waited(until, holders, pods, (refusals, false))
+}
+
+/// The same where it is waited for since long, or not.
+fn waited(
+    until: Until,
+    holders: &[Holder],
+    pods: &[Pod],
+    (refusals, late): (&BTreeMap<String, Refusal>, bool),
+) -> Vec<String> {
     let mut snapshot = machine_of("n1");
     snapshot.holders = holders.to_vec();
     let awaited = Awaited {
@@ -102,7 +112,7 @@ fn refused(
         until,
     };
     let now = Timestamp(1_000_000_000);
-    let drain = drain(awaited, &snapshot.holders, pods, refusals, now);
+    let drain = drain((awaited, late), &snapshot.holders, pods, refusals, now);
     let done = drain.done.then(|| "done".to_owned());
     let evicted = drain.evict.iter();
     let blockers = drain.blockers.iter();
@@ -186,6 +196,28 @@ fn who_must_not_be_evicted_blocks_and_is_named() {
         owned("ReplicaSet", all),
     ] {
         assert_eq!(blocked(goes, told(0, "a")), ["evict models/a uid-a"]);
+    }
+}
+
+/// A pod that is over or gone is the kubelet's to let go; where that does not come, somebody is told.
+#[test]
+fn a_pod_that_is_no_more_is_named_once_it_is_late() {
+    let over = pod("a", |pod| pod["status"]["phase"] = json!("Succeeded"));
+    let first = socs()[0];
+    for (pods, what) in [(vec![over], "has ended"), (vec![], "is not there any more")] {
+        let said = |late| {
+            waited(
+                Until::Free,
+                &[told(0, "a")],
+                &pods,
+                (&BTreeMap::new(), late),
+            )
+        };
+        assert_eq!(said(false), [""; 0]);
+        let expected = format!(
+            "HolderUnknown: pod models/a {what}, and the kubelet says still that it has {first}: restart the kubelet of its node if it goes on so"
+        );
+        assert_eq!(said(true), [expected]);
     }
 }
 

@@ -85,6 +85,7 @@ impl Hand {
                 refusals: BTreeMap::new(),
                 departures: BTreeMap::new(),
                 absences: BTreeMap::new(),
+                drains: BTreeMap::new(),
                 epoch: 1,
                 now: Timestamp(0),
             },
