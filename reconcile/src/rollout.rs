@@ -52,8 +52,9 @@ pub fn order(nodes: &[NodePlan]) -> Vec<NodeName> {
 /// Decides what may begin, from what was begun so far and which nodes wait for something of their own, as for leave;
 /// failures of an earlier round count.
 ///
-/// Others wait until every canary of their policies has converged. Failures count together, against the smallest threshold of
-/// the nodes that failed; nodes at work count against the smallest limit among them and the one that would join.
+/// Others wait until every canary of their policies has converged. Failures count together, for whoever has a policy in common
+/// with those that failed, against the smallest threshold of theirs; nodes at work count against the smallest limit among them
+/// and the one that would join.
 pub fn next(plan: &Plan, begun: &BTreeMap<NodeName, Progress>, waits: &BTreeSet<NodeName>) -> Next {
     let nodes = plan.nodes.iter();
     let governed = nodes.map(|node| (&node.node, &node.governance)).collect();
@@ -68,8 +69,37 @@ fn is_after<'a>(
     governance: &Governance,
     mut canaries: impl Iterator<Item = &'a Governance>,
 ) -> bool {
-    let is_its = |policy: &String| governance.policies.contains(policy);
-    canaries.any(|canary| canary.canary && canary.policies.iter().any(is_its))
+    canaries.any(|canary| canary.canary && share(governance, canary))
+}
+
+/// Whether two nodes have a policy in common.
+fn share(one: &Governance, other: &Governance) -> bool {
+    let mut policies = one.policies.iter();
+    policies.any(|policy| other.policies.contains(policy))
+}
+
+/// Why a node is not begun though its turn came: others failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The rule, as a sentence without its end: `the rollout stops at the first failed node`.
+    pub why: String,
+    /// Who failed.
+    pub failed: Vec<NodeName>,
+}
+
+/// The nodes of an order that were not begun and that failures hold.
+pub fn held(
+    order: &[NodeName],
+    governed: &BTreeMap<&NodeName, &Governance>,
+    begun: &BTreeMap<NodeName, Progress>,
+) -> BTreeMap<NodeName, Held> {
+    let waiting = order.iter().filter(|name| !begun.contains_key(*name));
+    waiting
+        .filter_map(|name| {
+            let held = stopped(governed.get(name)?, governed, begun)?;
+            Some((name.clone(), held))
+        })
+        .collect()
 }
 
 /// An order without the nodes that wait and were not begun. Nobody goes before a canary of a policy of its own, whatever that one
@@ -112,10 +142,11 @@ pub fn next_of(
     if waiting.is_empty() {
         return Next::Done;
     }
-    if let Some(why) = stopped(governed, begun) {
+    let held = held(order, governed, begun);
+    if let Some(first) = held.values().next().filter(|_| held.len() == waiting.len()) {
         let names: Vec<&NodeName> = waiting.iter().map(|(name, _)| *name).collect();
         return Next::Stop {
-            why: format!("{why}, so {}", left(&names)),
+            why: format!("{}, so {}", first.why, left(&names)),
         };
     }
     let mut busy: Vec<&Governance> = governed
@@ -128,7 +159,8 @@ pub fn next_of(
         .filter(|governance| governance.canary)
         .collect();
     let mut may = Vec::new();
-    for (name, governance) in waiting {
+    let free = waiting.iter().filter(|(name, _)| !held.contains_key(*name));
+    for (name, governance) in free.copied() {
         let after = !governance.canary && is_after(governance, first.iter().copied());
         if after || later.contains(name) {
             continue;
@@ -197,31 +229,42 @@ pub fn batches<'a>(
         .collect()
 }
 
-/// Why nothing more is begun, where that is so.
+/// Why a node that is governed so is not begun, where that is so.
 fn stopped(
+    waits: &Governance,
     governed: &BTreeMap<&NodeName, &Governance>,
     begun: &BTreeMap<NodeName, Progress>,
-) -> Option<String> {
+) -> Option<Held> {
+    // What nobody governs is put back for all of them; and a node that the plan does not have any more failed all the same.
+    let concerns = |failed: &Governance| {
+        share(waits, failed) || waits.policies.is_empty() && failed.policies.is_empty()
+    };
     let failed: Vec<&NodeName> = begun
         .iter()
         .filter(|(_, progress)| **progress == Progress::Failed)
         .map(|(name, _)| name)
+        .filter(|name| governed.get(name).is_none_or(|failed| concerns(failed)))
         .collect();
     let nodes = || {
         let known = failed.iter();
         known.filter_map(|name| Some((*name, *governed.get(*name)?)))
     };
     if let Some((canary, _)) = nodes().find(|(_, governance)| governance.canary) {
-        return Some(format!("{canary} is a canary"));
+        return Some(Held {
+            why: format!("{canary} is a canary"),
+            failed: vec![canary.clone()],
+        });
     }
-    // A node that the plan does not have any more failed all the same.
     let threshold = nodes()
         .map(|(_, governance)| governance.failure_threshold)
         .min();
     let reached = !failed.is_empty() && failed.len() >= threshold.unwrap_or(1) as usize;
-    reached.then(|| match failed.len() {
-        1 => "the rollout stops at the first failed node".to_owned(),
-        count => format!("the rollout stops at {count} failed nodes"),
+    reached.then(|| Held {
+        why: match failed.len() {
+            1 => "the rollout stops at the first failed node".to_owned(),
+            count => format!("the rollout stops at {count} failed nodes"),
+        },
+        failed: failed.into_iter().cloned().collect(),
     })
 }
 

@@ -296,14 +296,15 @@ pub struct Rollout {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(range(min = 1, max = 1000)))]
     pub batches: Vec<u32>,
-    /// Failed nodes after which the rollout stops, 1 to 1000; absent means 1.
+    /// Failed nodes after which nothing more begins on nodes that have a policy in common with them, 1 to 1000; absent means 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub failure_threshold: Option<u32>,
     /// Whether nothing new begins on the policy's nodes, whoever approved it; what is under way ends. Absent means no.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
-    /// When disruptive steps may start; empty means at any time. At most 16.
+    /// When a batch with disruptive steps may start on a node, what is put back after a deletion too; what has begun ends.
+    /// Empty means at any time. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub windows: Vec<Window>,

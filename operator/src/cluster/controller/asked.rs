@@ -4,27 +4,32 @@ use std::collections::BTreeMap;
 
 use crd::{
     declaration::{Declaration, Declared},
-    id::ObjectRef,
+    id::{Digest, ObjectRef},
     kind::{CardPolicySpec, Enforcement, Grant, MdpMode, P2PGroupSpec},
     plan::NodePlan,
     step::{Action, Cause, MdpSetting, Step},
 };
 
-use super::{declared::for_node, sheet::Sheet};
+use super::{
+    declared::{digest, for_node},
+    sheet::Sheet,
+};
 use crate::cluster::packed;
 
-/// Why the rest of a grant is not asked for any more, where that is so; a grant that cannot be read says nothing.
+/// Why the rest of a grant is not asked for any more, where that is so; a grant that cannot be read says nothing. `then` is the
+/// digest of what was declared for the node when the grant was planned.
 pub fn unasked(
     declaration: &Declaration,
     labels: &BTreeMap<String, String>,
     sheet: &Sheet,
-    grant: &Grant,
+    (then, grant): (Option<&Digest>, &Grant),
 ) -> Option<String> {
     let plan: NodePlan = packed::unpack(&grant.plan).ok()?;
     let before = &plan.governance;
     if before.policies.is_empty() {
-        // Nobody's already: it is taken back whoever is there now.
-        return None;
+        // Nobody's then: what is taken back may be somebody's again, who would have it done anew.
+        let again = !sheet.governance.policies.is_empty();
+        return again.then(|| "a policy is for it again".to_owned());
     }
     if sheet.governance.policies.is_empty() {
         return Some("no policy is for it any more".to_owned());
@@ -37,7 +42,26 @@ pub fn unasked(
         return Some("it is other policies' now".to_owned());
     }
     let here = for_node(declaration, labels);
-    plan.steps.iter().find_map(|step| against(&here, step))
+    let changed = then.is_some_and(|then| digest(&here).as_ref() != Some(then));
+    plan.steps.iter().find_map(|step| {
+        let again = || again(&here, step).filter(|_| changed);
+        against(&here, step).or_else(again)
+    })
+}
+
+/// What a step takes back, where that is declared: again, if anything was declared since.
+fn again(here: &Declaration, step: &Step) -> Option<String> {
+    let takes_back = match &step.action {
+        Action::RestoreAcs { .. } => true,
+        Action::AssignGroup { members, .. } => members.is_empty(),
+        _ => false,
+    };
+    let left = step.causes.iter().filter(|cause| !is_declared(cause));
+    let mut objects = left.filter_map(|cause| cause.object.as_ref());
+    let group = objects.find(|object| found(&here.groups, object).is_some());
+    group
+        .filter(|_| takes_back)
+        .map(|object| format!("{object} is declared for it again"))
 }
 
 /// What stands against a step that was planned for what was declared then.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use crd::{
     declaration::{Declaration, Declared},
     id::{Digest, ObjectRef},
-    kind::{CardPolicy, NodeSelector, P2PGroup},
+    kind::{CardPolicy, CardPolicySpec, NodeSelector, P2PGroup},
 };
 use kube_client::ResourceExt;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ pub fn declaration(world: &World) -> Declaration {
             .policies
             .iter()
             .filter(|policy| stays(policy.as_ref()))
-            .map(|policy| declared(policy.as_ref(), policy_ref(policy), &policy.spec))
+            .map(|policy| of_policy(policy))
             .collect(),
         groups: world
             .groups
@@ -83,6 +83,11 @@ pub fn policy_ref(policy: &CardPolicy) -> ObjectRef {
 /// How a plan names a group.
 pub fn group_ref(group: &P2PGroup) -> ObjectRef {
     cluster_scoped("P2PGroup", group)
+}
+
+/// A policy as the planner takes those that are declared.
+pub fn of_policy(policy: &CardPolicy) -> Declared<CardPolicySpec> {
+    declared(policy, policy_ref(policy), &policy.spec)
 }
 
 fn cluster_scoped(kind: &str, object: &impl ResourceExt) -> ObjectRef {

@@ -1,6 +1,5 @@
 //! Whether a node's steps may go ahead: who gave leave for them, in this rollout or an earlier one, and their window.
 use crd::{
-    declaration::Declaration,
     id::{Digest, NodeName},
     kind::{ChangePlan, NodeProgress},
 };
@@ -10,11 +9,11 @@ use reconcile::{
     window,
 };
 
-use super::{sheet::Sheet, world::World};
+use super::{departing::Rules, sheet::Sheet, world::World};
 
 /// Whether a node's steps wait for a window.
-pub fn is_shut(world: &World, declaration: &Declaration, sheet: &Sheet) -> bool {
-    sheet.disruptive && !window::open(declaration, &sheet.governance, world.now.0)
+pub fn is_shut(world: &World, rules: &Rules<'_>, sheet: &Sheet) -> bool {
+    sheet.disruptive && !window::open(&rules.declaration, &rules.governance, world.now.0)
 }
 
 /// What is missing before a node's steps may go ahead; `None` where nothing is.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Controller, LIMIT,
+    departing::departing,
     drains::{Awaited, Until},
     in_hand::is_ending,
     survey::Survey,
@@ -118,9 +119,13 @@ pub fn requests(
 /// Seconds that pods have to go, where a policy of the node hands evictions off.
 fn asked(world: &World, survey: &Survey, node: &NodeName) -> Option<u32> {
     let sheet = survey.sheets.get(node)?;
-    let policies = world.policies.iter();
-    let drains = policies
+    let policies = world.policies.iter().map(AsRef::as_ref);
+    let governing: Vec<&CardPolicy> = policies
         .filter(|policy| sheet.governance.policies.contains(&policy.name_any()))
+        .chain(departing(world, node, sheet))
+        .collect();
+    let drains = governing
+        .iter()
         .filter_map(|policy| policy.spec.drain.as_ref());
     let (mut hands_off, mut seconds) = (false, None);
     for drain in drains {

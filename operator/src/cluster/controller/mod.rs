@@ -13,6 +13,7 @@
 mod asked;
 mod decide;
 mod declared;
+mod departing;
 mod drains;
 mod events;
 mod evictions;

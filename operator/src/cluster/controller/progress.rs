@@ -13,6 +13,7 @@ use machine::Timestamp;
 
 use super::{
     asked::unasked,
+    departing::rules,
     in_hand::is_of,
     leave::{is_shut, leave},
     sheet::Sheet,
@@ -149,12 +150,14 @@ fn live(
     };
     let no_longer = || {
         let labels = node?.labels();
-        unasked(
-            declaration,
-            labels,
-            survey.sheets.get(&planned.node)?,
-            grant,
-        )
+        let sheet = survey.sheets.get(&planned.node)?;
+        let then = planned.declared.as_ref();
+        unasked(declaration, labels, sheet, (then, grant)).or_else(|| {
+            // Between two batches, before anybody is sent away: what one has begun ends as a whole.
+            let rules = rules(world, declaration, &planned.node, sheet);
+            let next = progress.awaiting.is_some() && is_shut(world, &rules, sheet);
+            next.then(|| "its window has closed".to_owned())
+        })
     };
     let why = progress.why.as_deref();
     match progress.state {
@@ -186,7 +189,11 @@ fn missing(
         Some("for its steps would be others now")
     } else if leave(world, current, &planned.node, sheet).is_some() {
         Some("for it has nobody's leave any more")
-    } else if is_shut(world, declaration, sheet) {
+    } else if is_shut(
+        world,
+        &rules(world, declaration, &planned.node, sheet),
+        sheet,
+    ) {
         Some("for its window has closed")
     } else {
         None

@@ -13,18 +13,20 @@ use crd::{
 use kube_client::ResourceExt;
 use machine::Timestamp;
 use reconcile::{
-    rollout::{self, Next, Progress},
+    rollout::{self, Held, Next, Progress},
     window,
 };
 
 use super::{
     declared,
+    departing::{Rules, rules},
     in_hand::{is_at_it, is_ending},
     leave::{is_shut, leave},
     opening::opened,
     progress::outcomes,
     sheet::Sheet,
     survey::Survey,
+    verdict::listed,
     world::World,
 };
 
@@ -119,10 +121,12 @@ pub fn course(world: &World, survey: &Survey, declaration: &Declaration) -> Cour
         .as_deref()
         .filter(|current| known.covers(current, &left))
     {
-        let failed: Vec<&NodeName> = survey
-            .sheets
-            .keys()
-            .filter(|name| matches!(stands.get(*name), Some(Stand::Failed(_))))
+        let failed: BTreeMap<NodeName, String> = stands
+            .iter()
+            .filter_map(|(name, stand)| match stand {
+                Stand::Failed(why) => Some((name.clone(), why.clone())),
+                _ => None,
+            })
             .collect();
         let next = next(
             world,
@@ -248,14 +252,16 @@ fn next(
     survey: &Survey,
     declaration: &Declaration,
     current: &ChangePlan,
-    (outcomes, failed, ending): (&[NodeOutcome], &[&NodeName], &BTreeSet<&NodeName>),
+    (outcomes, failed, ending): (
+        &[NodeOutcome],
+        &BTreeMap<NodeName, String>,
+        &BTreeSet<&NodeName>,
+    ),
     left: &BTreeMap<&NodeName, &Sheet>,
     came_to_nothing: impl Fn(&NodeName) -> Option<usize>,
 ) -> BTreeMap<NodeName, Stand> {
     // A failure that stands holds the others, whichever rollout it was in: none of them goes on where one canary failed.
-    let failed = failed
-        .iter()
-        .map(|name| ((*name).clone(), Progress::Failed));
+    let ended_badly = failed.keys().map(|name| (name.clone(), Progress::Failed));
     // Nor are there more at work at once because one is at work for a rollout that is gone.
     let ending = ending.iter().copied();
     let ending = ending.map(|name| (name.clone(), Progress::Working));
@@ -270,7 +276,7 @@ fn next(
             };
             (outcome.node.clone(), progress)
         })
-        .chain(failed)
+        .chain(ended_badly)
         .chain(ending)
         .collect();
     let mut stands: BTreeMap<NodeName, Stand> = left
@@ -280,10 +286,13 @@ fn next(
             ((*name).clone(), stand.unwrap_or(Stand::Queued))
         })
         .collect();
-    let sheets = survey.sheets.iter();
-    let governed = sheets
-        .map(|(name, sheet)| (name, &sheet.governance))
+    let rules: BTreeMap<&NodeName, Rules<'_>> = (survey.sheets.iter())
+        .map(|(name, sheet)| (name, rules(world, declaration, name, sheet)))
         .collect();
+    let governed = rules
+        .iter()
+        .map(|(name, rules)| (*name, rules.governance.as_ref()));
+    let governed = governed.collect();
     let concerned = |name: &&NodeName| begun.contains_key(*name) || stands.contains_key(*name);
     let mut order: Vec<NodeName> = current
         .spec
@@ -292,6 +301,7 @@ fn next(
         .filter(concerned)
         .cloned()
         .collect();
+    let held = rollout::held(&order, &governed, &begun);
     // Whoever had a turn that came to nothing, for its pods do not go, lets the others have theirs before it tries again.
     order.sort_by_key(|name| came_to_nothing(name));
     let order = rollout::without_waiting(&order, &governed, &begun, |name| {
@@ -314,14 +324,35 @@ fn next(
                 }
             }
         }
-        Next::Stop { why } => {
-            for stand in stands.values_mut() {
-                *stand = Stand::Stopped(why.clone());
-            }
+        // Each of those that are held is told why.
+        Next::Stop { why: _ } | Next::Done => {}
+    }
+    for (name, held) in held {
+        if let Some(stand) = stands.get_mut(&name) {
+            *stand = Stand::Stopped(stopped(&held, outcomes, failed));
         }
-        Next::Done => {}
     }
     stands
+}
+
+/// Which failure holds others, and what became of it.
+fn stopped(held: &Held, outcomes: &[NodeOutcome], failed: &BTreeMap<NodeName, String>) -> String {
+    let why = |name: &NodeName| {
+        let mut outcomes = outcomes.iter();
+        let here = || {
+            outcomes
+                .find(|outcome| outcome.node == *name)?
+                .why
+                .as_deref()
+        };
+        failed.get(name).map(String::as_str).or_else(here)
+    };
+    let first = held.failed.iter().find_map(|name| Some((name, why(name)?)));
+    let names: Vec<&NodeName> = held.failed.iter().collect();
+    first.map_or_else(
+        || format!("{}: {}", held.why, listed(&names)),
+        |(name, why)| format!("{}; {name}: {why}", held.why),
+    )
 }
 
 /// What a node waits for before its turn can come; `None` where that is all.
@@ -335,11 +366,12 @@ fn waits(
     if let Some(why) = leave(world, current, name, sheet) {
         return Some(Stand::Approval(why));
     }
-    if let Some(policy) = window::paused(declaration, &sheet.governance) {
+    let rules = rules(world, declaration, name, sheet);
+    if let Some(policy) = window::paused(&rules.declaration, &rules.governance) {
         return Some(Stand::Paused(policy.to_owned()));
     }
-    if is_shut(world, declaration, sheet) {
-        let opens = window::opens(declaration, &sheet.governance, world.now.0);
+    if is_shut(world, &rules, sheet) {
+        let opens = window::opens(&rules.declaration, &rules.governance, world.now.0);
         return Some(Stand::Window(opens.map(Timestamp)));
     }
     world.away(name).map(Stand::Away)

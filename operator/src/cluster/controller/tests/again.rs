@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Another policy, for nodes of that pool.
-fn of_pool(hand: &mut Hand, pool: &str, rollout: &Value) {
+pub fn of_pool(hand: &mut Hand, pool: &str, rollout: &Value) {
     let mut other = (*hand.world.policies[0]).clone();
     other.metadata.name = Some(format!("of-{pool}"));
     other.metadata.uid = other.metadata.name.clone();
@@ -22,14 +22,14 @@ fn of_pool(hand: &mut Hand, pool: &str, rollout: &Value) {
 }
 
 /// A world in which the first policy is for nodes of one pool.
-fn pooled(pool: &str, rollout: &Value) -> Hand {
+pub fn pooled(pool: &str, rollout: &Value) -> Hand {
     let mut policy = automatic();
     policy["nodeSelector"] = json!({ "matchLabels": { "pool": pool } });
     policy["rollout"] = rollout.clone();
     Hand::new(&policy)
 }
 
-fn comes(hand: &mut Hand, name: &str, pool: &str) {
+pub fn comes(hand: &mut Hand, name: &str, pool: &str) {
     let labels =
         json!({ "qualcomm.com/qaic": "true", "kubernetes.io/hostname": name, "pool": pool });
     hand.labelled(name, &labels);
@@ -37,7 +37,7 @@ fn comes(hand: &mut Hand, name: &str, pool: &str) {
     hand.reports(name);
 }
 
-fn turns(hand: &mut Hand) -> Vec<String> {
+pub fn turns(hand: &mut Hand) -> Vec<String> {
     (0..4).flat_map(|_| hand.turn()).collect()
 }
 
@@ -61,6 +61,40 @@ fn what_failed_is_tried_again_for_what_is_declared_there_alone() {
         let opened = turned.iter().any(|write| write.starts_with("open"));
         assert_eq!(opened, here, "{turned:?}");
     }
+}
+
+/// A step that failed for one policy is nothing to the nodes of another; its own are told which it was and what to do.
+#[test]
+fn a_failure_holds_the_nodes_of_its_own_policies() {
+    let mut hand = pooled("a", &Value::Null);
+    of_pool(&mut hand, "b", &Value::Null);
+    comes(&mut hand, "n1", "a");
+    hand.turn();
+    assert_eq!(hand.grants(), ["n1"]);
+    hand.turn();
+    hand.ends("n1", GrantState::Halted);
+    turns(&mut hand);
+    for (name, pool) in [("n0", "a"), ("n2", "a"), ("n3", "b")] {
+        comes(&mut hand, name, pool);
+    }
+    let granted: Vec<String> = (0..4).flat_map(|_| hand.grants()).collect();
+    assert_eq!(granted, ["n3"]);
+    hand.converges("n3");
+    turns(&mut hand);
+    let said = hand.policy_is("Ready");
+    let expected = "False StepFailed: n1: a step failed; look at the card, then `kubectl delete changeplan rollout-0001";
+    assert!(said.starts_with(expected), "{said}");
+    assert!(said.ends_with("tries again; not begun: n0, n2"), "{said}");
+    let held = hand.world.plans.last().unwrap().status.as_ref().unwrap();
+    let said = held
+        .conditions
+        .iter()
+        .find(|said| said.type_ == "Ready")
+        .unwrap();
+    assert_eq!(said.reason, "RolloutStopped");
+    let expected =
+        "the rollout stops at the first failed node; n1: a step failed; look at the card";
+    assert!(said.message.starts_with(expected), "{}", said.message);
 }
 
 /// A canary of one policy is nobody's whom that policy does not select.

@@ -33,6 +33,13 @@ fn deleted(nodes: &[&str], timeout: Option<u32>) -> Hand {
     hand
 }
 
+/// The same, and they are put back one after the other.
+fn deleted_by_turns(nodes: &[&str]) -> Hand {
+    let mut hand = deleted(nodes, Some(60));
+    hand.policy(|policy| policy.spec.rollout = None);
+    hand
+}
+
 /// What is granted is carried out: the machine is as before.
 fn put_back(hand: &mut Hand, name: &str) {
     hand.ends(name, GrantState::Converged);
@@ -70,8 +77,8 @@ fn it_goes_when_all_is_put_back() {
     let turned = hand.turn();
     assert_eq!(
         turned,
-        ["grant n1", "policy Applying", "plan 2 Applying"],
-        "the budget of nodes that no policy governs is one"
+        ["grant n1", "grant n2", "policy Applying", "plan 2 Applying"],
+        "the budget is the policy's"
     );
     let said = hand.policy_says();
     for part in [
@@ -187,7 +194,7 @@ fn an_agent_that_takes_nothing_up_is_waited_for_so_long() {
 
 #[test]
 fn whose_turn_does_not_come_is_not_waited_for_longer_than_whom_it_waits_for() {
-    let mut hand = deleted(&["n1", "n2"], Some(60));
+    let mut hand = deleted_by_turns(&["n1", "n2"]);
     hand.turn();
     assert_eq!(hand.grants(), ["n1"]);
     hand.turn();
@@ -204,7 +211,7 @@ fn whose_turn_does_not_come_is_not_waited_for_longer_than_whom_it_waits_for() {
     let turned: Vec<String> = (0..3).flat_map(|_| hand.turn()).collect();
     assert!(turned.contains(&"release policy".to_owned()), "{turned:?}");
     // While the one at work can be reached, all are waited for.
-    let mut hand = deleted(&["n1", "n2"], Some(60));
+    let mut hand = deleted_by_turns(&["n1", "n2"]);
     hand.turn();
     assert_eq!(hand.grants(), ["n1"]);
     hand.turn();

@@ -4,6 +4,7 @@ mod approval;
 mod asked;
 mod batches;
 mod clocks;
+mod departing;
 mod draining;
 mod hand;
 mod in_hand;

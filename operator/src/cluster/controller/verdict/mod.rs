@@ -20,6 +20,7 @@ use crd::{
 };
 use kube_client::ResourceExt;
 
+pub(super) use standing::listed;
 pub use standing::on;
 
 use super::{

@@ -87,26 +87,8 @@ impl Seen<'_> {
             };
             return (standing, format!("{:?}", line.reason), said);
         }
-        for name in nodes {
-            match self.course.stands.get(*name) {
-                Some(Stand::Failed(why)) => {
-                    return (Standing::Stalled, "StepFailed".to_owned(), on(name, why));
-                }
-                Some(Stand::Stopped(why)) => {
-                    return (Standing::Stalled, "RolloutStopped".to_owned(), why.clone());
-                }
-                Some(
-                    Stand::Converged
-                    | Stand::Working
-                    | Stand::Begins
-                    | Stand::Queued
-                    | Stand::Approval(_)
-                    | Stand::Paused(_)
-                    | Stand::Window(_)
-                    | Stand::Away(_),
-                )
-                | None => {}
-            }
+        if let Some(verdict) = self.failed(nodes) {
+            return verdict;
         }
         if !silent.is_empty() {
             return (
@@ -169,6 +151,30 @@ impl Seen<'_> {
                 };
                 (Standing::Ready, "AsDeclared".to_owned(), message)
             }
+        }
+    }
+
+    /// What failed on one of the nodes, or elsewhere, so that nobody goes on.
+    fn failed(&self, nodes: &[&NodeName]) -> Option<Verdict> {
+        let stalled = |reason: &str, said| Some((Standing::Stalled, reason.to_owned(), said));
+        let (mut failed, mut held) = (None, None);
+        let mut left = Vec::new();
+        for name in nodes {
+            match self.course.stands.get(*name) {
+                Some(Stand::Failed(why)) => failed = failed.or_else(|| Some(on(name, why))),
+                Some(Stand::Stopped(why)) => {
+                    held = held.or(Some(why));
+                    left.push(*name);
+                }
+                _ => {}
+            }
+        }
+        let not_begun = || format!("not begun: {}", listed(&left));
+        match (failed, held) {
+            (Some(said), None) => stalled("StepFailed", said),
+            (Some(said), Some(_)) => stalled("StepFailed", format!("{said}; {}", not_begun())),
+            (None, Some(why)) => stalled("RolloutStopped", format!("{why}; {}", not_begun())),
+            (None, None) => None,
         }
     }
 
@@ -364,7 +370,7 @@ pub(super) fn sentence(line: &ReportLine) -> String {
 }
 
 /// `n1, n2, n3 and 4 more`.
-pub(super) fn listed(nodes: &[&NodeName]) -> String {
+pub fn listed(nodes: &[&NodeName]) -> String {
     let mut names: Vec<String> = nodes.iter().take(NAMED).map(ToString::to_string).collect();
     let more = nodes.len().saturating_sub(NAMED);
     if more > 0 {

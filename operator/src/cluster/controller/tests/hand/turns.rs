@@ -111,12 +111,14 @@ impl Hand {
                 }
                 said
             }
-            Write::PolicyStatus { policy: _, status } => {
+            Write::PolicyStatus { policy, status } => {
                 let said = format!("policy {}", reason(&status.conditions));
                 if said == "policy AsDeclared" {
                     assert_eq!(status.converged_nodes, status.nodes, "{said}");
                 }
-                self.policy(|policy| policy.status = Some(status));
+                let mut of_it = self.world.policies.iter_mut();
+                let of_it = of_it.find(|known| known.metadata.name == policy.metadata.name);
+                Arc::make_mut(of_it.expect("it is there")).status = Some(status);
                 said
             }
             Write::Keep { policy: _, keeps } => {
