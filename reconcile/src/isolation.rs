@@ -19,7 +19,7 @@ const KEEPS_APART: u16 = 0x0024;
 /// Vendor id of Switchtec, whose management endpoint sits beside its upstream port.
 const SWITCHTEC: u16 = 0x11f8;
 /// The SoCs' own driver, in the kernel as in the SDK.
-const SOC_DRIVER: &str = "qaic";
+pub(crate) const SOC_DRIVER: &str = "qaic";
 
 /// Words that ports will hold, where they differ from what the snapshot shows.
 pub type Words = BTreeMap<PciAddress, Word>;

@@ -124,7 +124,12 @@ fn matches(policy: &Policy, soc: &Soc) -> bool {
     let devices = policy.spec.devices.as_ref();
     let sku = soc.sku.get().map(|sku| &sku.0);
     let has_sku = devices.is_none_or(|devices| {
-        devices.skus.is_empty() || sku.is_some_and(|sku| devices.skus.contains(sku))
+        devices.skus.is_empty()
+            || sku.is_some_and(|sku| {
+                // Versions of the vendor's tool write it in capitals of their own, `Pcie Ultra` say.
+                let mut skus = devices.skus.iter();
+                skus.any(|named| named.eq_ignore_ascii_case(sku))
+            })
     });
     has_sku && has_address(policy, soc.address)
 }

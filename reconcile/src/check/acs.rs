@@ -47,6 +47,13 @@ pub(super) fn read(node: &NodePlan, machine: &Machine<'_>, found: &mut Findings)
                         format!("no policy lets ports of {soc} be relaxed")
                     });
                 }
+                let given = members.iter().find(|soc| {
+                    let driver = machine.function(**soc).and_then(|soc| soc.driver.get());
+                    driver.is_some_and(|driver| hands_on(driver))
+                });
+                found.expect("SP-C21", step, given.is_none(), || {
+                    format!("a member is given to somebody else, who loses isolation: {given:?}")
+                });
                 let allowed = needing
                     .iter()
                     .all(|(group, members)| allows(group, members, machine));

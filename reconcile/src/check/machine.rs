@@ -218,7 +218,10 @@ impl<'a> Machine<'a> {
             policy.spec.devices.as_ref().is_none_or(|devices| {
                 (devices.addresses.is_empty() || devices.addresses.contains(&address))
                     && (devices.skus.is_empty()
-                        || sku.is_some_and(|sku| devices.skus.contains(&sku.0)))
+                        || sku.is_some_and(|sku| {
+                            let mut skus = devices.skus.iter();
+                            skus.any(|named| named.eq_ignore_ascii_case(&sku.0))
+                        }))
             })
         });
         policies

@@ -209,13 +209,8 @@ fn mdp(view: &View<'_>, entry: &LedgerEntry, soc: PciAddress) -> Fate {
         }),
         _ => {
             if obstacles.is_empty() {
-                let message = format!("whether partitioning is on could not be read on {soc}");
-                obstacles.push(line(
-                    entry,
-                    ReportReason::MdpUnknown,
-                    message,
-                    "look at `shardplane probe`",
-                ));
+                let (message, hint) = socs::partitioning_unknown(view, soc);
+                obstacles.push(line(entry, ReportReason::MdpUnknown, message, hint));
             }
             Fate::Blocked(obstacles)
         }

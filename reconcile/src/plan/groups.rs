@@ -191,13 +191,9 @@ fn members(view: &View<'_>, group: &mut Assessed<'_>) {
             (Some(MdpMode::Enabled | MdpMode::Groups) | None, Some(true)) => {}
             (Some(MdpMode::Enabled | MdpMode::Groups) | None, None) => {
                 if found.is_empty() {
-                    found.push(obstacle(
-                        group,
-                        ReportReason::MdpUnknown,
-                        vec![soc],
-                        &format!("whether partitioning is on could not be read on {soc}"),
-                        "look at `shardplane probe`: the vendor's tool must answer for this SoC",
-                    ));
+                    let (message, hint) = socs::partitioning_unknown(view, soc);
+                    let reason = ReportReason::MdpUnknown;
+                    found.push(obstacle(group, reason, vec![soc], &message, hint));
                 }
             }
             (Some(MdpMode::Enabled | MdpMode::Groups), Some(false)) => {

@@ -158,13 +158,9 @@ fn singles<'a>(view: &View<'a>, groups: &[Assessed<'_>]) -> (Vec<Single<'a>>, Ve
         found.extend(socs::change_obstacles(view, soc, &policy.object));
         found.extend(socs::held_obstacle(view, soc, &policy.object));
         if now.is_none() && found.is_empty() {
-            found.push(socs::of(
-                &policy.object,
-                ReportReason::MdpUnknown,
-                soc,
-                format!("whether partitioning is on could not be read on {soc}"),
-                "look at `shardplane probe`: the vendor's tool must answer for this SoC",
-            ));
+            let (message, hint) = socs::partitioning_unknown(view, soc);
+            let reason = ReportReason::MdpUnknown;
+            found.push(socs::of(&policy.object, reason, soc, message, hint));
         }
         if found.is_empty() {
             singles.push(Single {

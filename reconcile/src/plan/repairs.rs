@@ -1,7 +1,7 @@
 //! What of a node's work only puts back what the ledger holds: redirect bits that a boot or an error recovery set again, and
 //! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
 use crd::{
-    id::{Word, WorkerId},
+    id::{PciAddress, Word, WorkerId},
     plan::ReportReason,
     snapshot::{LedgerEntry, LedgerTarget},
     step::{Action, Ownership, PortRef, Step},
@@ -16,7 +16,7 @@ use super::{
     unit::Unit,
     work::{NodeWork, holding},
 };
-use crate::{placement::Obstacle, view::View};
+use crate::{isolation::SOC_DRIVER, placement::Obstacle, view::View};
 
 /// Of the work, that alone.
 pub(super) fn only(view: &View<'_>, work: Work) -> Work {
@@ -57,7 +57,15 @@ pub(super) fn hold_open(view: &View<'_>, group: &mut Assessed<'_>) {
                 | ReportReason::StepFailed
         )
     };
-    let passes = group.obstacles.iter().all(passing) && group.closed.is_empty();
+    // Whoever has a member for somebody else, a virtual machine say, may have the port redirect for its isolation.
+    let ours = |soc: &PciAddress| {
+        let function = view.topology.function(*soc);
+        let driver = function.and_then(|function| function.driver.get());
+        driver.is_some_and(|driver| driver == SOC_DRIVER)
+    };
+    let passes = group.obstacles.iter().all(passing)
+        && group.closed.is_empty()
+        && group.placed.members.iter().all(ours);
     let left = passes && is_left(view, group);
     let ports = &group.ports;
     group.clears.retain(|address, clear| {

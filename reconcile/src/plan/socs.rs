@@ -332,6 +332,25 @@ pub(super) fn of(
     }
 }
 
+/// That nobody knows whether a SoC is partitioned, and what would tell.
+pub(super) fn partitioning_unknown(view: &View<'_>, soc: PciAddress) -> (String, &'static str) {
+    let fact = view.soc(soc).map(|found| &found.mdp);
+    let ready = view.soc(soc).and_then(|found| found.status.get()) == Some(&SocStatus::Ready);
+    let untold = fact.and_then(|fact| fact.unknown) == Some(Unknown::Absent);
+    if ready && untold {
+        return (
+            format!(
+                "qaic-util prints no `Device Capabilities` of {soc}, so that nobody knows whether partitioning is on"
+            ),
+            "install the vendor's own build of qaic-util, of a newer Platform SDK: the open one and older ones print no such line",
+        );
+    }
+    (
+        format!("whether partitioning is on could not be read on {soc}"),
+        "look at `shardplane probe`: the vendor's tool must answer for this SoC",
+    )
+}
+
 pub(super) fn why(unknown: Option<Unknown>) -> String {
     unknown.map_or_else(|| "no reason given".into(), |reason| format!("{reason:?}"))
 }

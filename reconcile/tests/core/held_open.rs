@@ -103,6 +103,32 @@ fn no_port_is_relaxed_for_a_set_that_cannot_be_used_for_another_reason() {
     let mut spec = policy();
     spec.enforcement = Enforcement::Observe;
     observed.policies = vec![object("CardPolicy", "cards", spec)];
-    let plan = plan_of(&observed, &[sick(node)]);
+    let plan = plan_of(&observed, &[sick(node.clone())]);
     assert!(plan.nodes.iter().all(|node| node.steps.is_empty()));
+    // Whoever has a member for a virtual machine has the port redirect for its isolation; the check would say so too.
+    let relaxed = plan_of(&quickstart(), &[sick(node.clone())]);
+    for driver in ["vfio-pci", "pci-stub", "uio_pci_generic"] {
+        let mut given = node.clone();
+        let member = given.socs[0].address;
+        for function in &mut given.functions {
+            if function.address == member {
+                function.driver = Fact::known(driver.into(), "test");
+            }
+        }
+        assert_eq!(relaxes(&quickstart(), &given).0, [], "{driver}");
+        let found = check(&relaxed, &quickstart(), &[NodeInput::Read(given)]);
+        assert!(
+            found.iter().any(|found| found.rule == "SP-C21"),
+            "{found:#?}"
+        );
+    }
+    // Nor where nobody has it: whoever takes it next may be one of those.
+    let mut free = node;
+    let member = free.socs[0].address;
+    for function in &mut free.functions {
+        if function.address == member {
+            function.driver = Fact::unknown(Unknown::Absent, "test");
+        }
+    }
+    assert_eq!(relaxes(&quickstart(), &free).0, []);
 }

@@ -123,6 +123,8 @@ fn a_policy_that_selects_no_soc_is_told() {
     unknown.socs[0].sku = Fact::unknown(Unknown::NotReady, "test");
     for (sku, nodes, expected) in [
         ("PCIe Ultra", vec![lab.clone()], 0),
+        // As some versions of the vendor's tool write it.
+        ("Pcie Ultra", vec![lab.clone()], 0),
         ("PCIe Standard", vec![lab.clone()], 1),
         ("PCIe Standard", vec![lab.clone(), other], 0),
         ("PCIe Standard", vec![unknown], 0),

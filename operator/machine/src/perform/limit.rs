@@ -8,7 +8,7 @@ use super::{
     p2p::RUN_DEADLINE,
     qmonitor::{self, QMONITOR_DEADLINE},
     request::WARM_UP,
-    soc::{RESET_DEADLINE, TOOL_DEADLINE},
+    soc::{CAPABLE, RESET_DEADLINE, TOOL_DEADLINE},
     switchtec,
 };
 use crate::probe::soc::QUERY_DEADLINE;
@@ -38,13 +38,13 @@ pub fn limit(action: &Action) -> Duration {
         | Action::WaitReady {
             timeout_seconds, ..
         } => seconds(*timeout_seconds),
+        Action::VerifyMdp { .. } => CAPABLE,
         Action::VerifyP2P { members, .. } => {
             let pairs = members.len() * members.len().saturating_sub(1);
             (RUN_DEADLINE + QUERY_DEADLINE) * count(pairs)
         }
         Action::Taint { .. }
         | Action::Untaint { .. }
-        | Action::VerifyMdp { .. }
         | Action::SetDriver { .. }
         | Action::SetSysctl { .. }
         | Action::WriteFile { .. }

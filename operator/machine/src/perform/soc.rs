@@ -11,7 +11,7 @@ use std::{
 use crd::{
     id::PciAddress,
     kind::ResetScope,
-    snapshot::{HolderKind, SocIdentity, hands_on},
+    snapshot::{HolderKind, SocIdentity, SocStatus, hands_on},
     step::MdpSetting,
 };
 
@@ -266,12 +266,27 @@ fn is_off_the_bus(machine: &Machine, soc: PciAddress) -> bool {
     link.is_err_and(|error| error.source.kind() == std::io::ErrorKind::NotFound)
 }
 
+/// How long a SoC that is Ready may say nothing of what it can do.
+pub(super) const CAPABLE: Duration = Duration::from_secs(30);
+
 pub(super) fn verify_mdp(
     machine: &Machine,
     socs: &[SocIdentity],
     enable: MdpSetting,
 ) -> Result<Performed, StepError> {
-    let roll = Roll::call(machine, &addresses(socs));
+    let mut roll = Roll::call(machine, &addresses(socs));
+    // Firmware that has just started may be Ready before it says what it can do.
+    wait_for(machine, CAPABLE, || {
+        roll = Roll::call(machine, &addresses(socs));
+        let silent = |soc: &SocIdentity| match roll.device(soc.address) {
+            Ok(Some(device)) => {
+                let says = device.mdp().is_some() || device.says("Device Capabilities");
+                device.status() == Some(SocStatus::Ready) && !says
+            }
+            Ok(None) | Err(_) => false,
+        };
+        Ok(!socs.iter().any(silent))
+    })?;
     for soc in socs {
         confirm(machine, soc)?;
         let mdp = roll.device(soc.address)?.and_then(Device::mdp);

@@ -127,7 +127,7 @@ fn soc(
         mhi: controllers.id(address),
         accel: accel(machine, address),
         status: said.fact("Status", Device::status),
-        mdp: said.ready(said.capabilities(), Device::mdp),
+        mdp: said.ready("Device Capabilities", Device::mdp),
         cores: said.ready("Nsp Total", Device::cores),
         cores_free: said.ready("Nsp Free", Device::cores_free),
         dram_mib: said.ready("Dram Total", Device::dram_mib),
@@ -153,14 +153,6 @@ impl Said<'_> {
         match self.answer {
             Ok(joined) => Ok(joined.devices.get(&self.address)),
             Err(why) => Err(*why),
-        }
-    }
-
-    /// What partitioning is read from: the line of capabilities, or that a whole block has none.
-    fn capabilities(self) -> &'static str {
-        match self.device() {
-            Ok(Some(device)) if device.says_no_capabilities() => "no Device Capabilities",
-            _ => "Device Capabilities",
         }
     }
 

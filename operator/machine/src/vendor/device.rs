@@ -20,9 +20,6 @@ pub struct Device {
     /// Whether another SoC's number stands within its block: whose the fields are cannot be told then, nor whether this is its
     /// number. Its address alone is kept, so that it is known of whom nothing is.
     pub doubtful: bool,
-    /// Whether its whole block was printed, to the lines behind the capabilities, and nothing that could be theirs: a tool may
-    /// leave out an empty line.
-    pub unsaid: bool,
 }
 
 /// The key of what everything is joined on.
@@ -133,20 +130,11 @@ impl Device {
         (1..MOST_MIB).contains(&mib).then_some(mib)
     }
 
-    /// Whether multi-device partitioning is on, as its capabilities say. It is off where a ready SoC's whole block has none; where
-    /// this SDK prints no such line, or the SoC is not ready, nothing is said.
+    /// Whether multi-device partitioning is on, as its capabilities say. Without them nothing is said: the vendor's own build alone
+    /// prints such a line, the open one and older versions print none of a SoC that is partitioned.
     pub fn mdp(&self) -> Option<bool> {
-        if self.says_no_capabilities() {
-            return Some(false);
-        }
         let line = self.text(CAPABILITIES).filter(|line| is_word(line))?;
         capability::partitioned(line)
-    }
-
-    /// Whether its capabilities are left out by a tool that prints such lines.
-    pub fn says_no_capabilities(&self) -> bool {
-        let ready = self.status() == Some(SocStatus::Ready);
-        self.unsaid && ready && self.raw(CAPABILITIES).is_none()
     }
 
     /// Its SKU in the tool's words.
@@ -189,56 +177,4 @@ pub(super) fn fold(key: &str) -> String {
 fn folded(key: &str) -> impl Iterator<Item = u8> {
     let signs = key.bytes().filter(u8::is_ascii_alphanumeric);
     signs.map(|sign| sign.to_ascii_lowercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::vendor::QueryText;
-
-    /// A SoC that is ready, and what stands where its capabilities would.
-    fn block(qid: u32, between: &str) -> String {
-        format!(
-            "QID {qid}\n\tStatus:Ready\n\tPCI Address:0000:2{qid}:00.0\n\tNsp Total:16\n{between}\tSku Type:PCIe Ultra\n"
-        )
-    }
-
-    fn partitioned(text: &str) -> Vec<Option<bool>> {
-        let Ok(QueryText { devices, .. }) = text.parse();
-        devices.iter().map(super::Device::mdp).collect()
-    }
-
-    #[test]
-    fn a_whole_block_without_capabilities_has_none() {
-        let on = block(1, "\tDevice Capabilities: HybridBoot+ MDP+\n");
-        assert_eq!(partitioned(&block(0, "")), [Some(false)]);
-        assert_eq!(
-            partitioned(&(block(0, "") + &on)),
-            [Some(false), Some(true)]
-        );
-        // Lines of the log beside it change nothing, as long as none of them can be the one that is missing.
-        let logged = block(0, "[15:58:55.536][error][x] Failed to open device\n");
-        assert_eq!(partitioned(&(logged + &on)), [Some(false), Some(true)]);
-    }
-
-    #[test]
-    fn what_may_have_lost_its_capabilities_says_nothing_of_them() {
-        for text in [
-            // The line, or a part of it, went into a line of the log.
-            block(
-                0,
-                "[15:58:55.536][error][x] y\tDevice Capabilities: HybridBoot+ MDP+\n",
-            ),
-            block(0, "\tNsp Free:1[15:58:55.536][error][x] y\n"),
-            // It is there, under a name that nobody knows.
-            block(0, "\tFeatures: HybridBoot+ MDP+\n"),
-            block(0, "HybridBoot+ mdp+\n"),
-            // The versions that print no such line print no SKU either; and the block may end early.
-            block(0, "").replace("\tSku Type:PCIe Ultra\n", ""),
-            // Only a SoC that is ready tells what it can do.
-            block(0, "").replace("Ready", "Initializing"),
-            block(0, "\tSku Type:PCIe Pro\n"),
-        ] {
-            assert_eq!(partitioned(&text), [None], "{text}");
-        }
-    }
 }

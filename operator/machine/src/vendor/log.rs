@@ -109,13 +109,6 @@ pub(super) fn mended_lines(text: &str) -> Vec<String> {
     own
 }
 
-/// Whether a log line stands within one of the tool's own: its rest may be lost with it.
-pub(super) fn is_torn(text: &str) -> bool {
-    let text = without_escapes(text);
-    let mut own = text.lines().filter(|line| !is_log(line));
-    own.any(|line| before_log(line).len() < line.len())
-}
-
 /// How many bytes a text has without its log lines. A runtime that has much to complain about writes thousands of them, and
 /// none of them is part of the tool's answer.
 pub(crate) fn own_size(text: &str) -> usize {

@@ -8,7 +8,7 @@ use crd::id::Qid;
 
 use super::{
     device::{ADDRESS, CAPABILITIES, Device, TWO, is_alike},
-    log::{BREAK, is_sentence, is_torn, mended_lines},
+    log::{BREAK, is_sentence, mended_lines},
 };
 
 /// The tool's whole output. Text that is none of its own gives no device; nothing is ever an error.
@@ -87,35 +87,8 @@ impl FromStr for QueryText {
                 device.disown(ADDRESS);
             }
         }
-        seen.leave_unsaid(text);
         Ok(seen)
     }
-}
-
-/// What is printed behind the capabilities by every version that prints them, and by none before.
-const BEHIND: &str = "Sku Type";
-
-impl QueryText {
-    /// Marks the blocks that have no capabilities though they go on behind where those stand. None is believed to where a line was
-    /// torn, or the text speaks of partitioning outside of them: that may be what is missing, taken for a line of the log.
-    fn leave_unsaid(&mut self, text: &str) {
-        let told = self
-            .devices
-            .iter()
-            .filter_map(|device| device.raw(CAPABILITIES));
-        let told: usize = told.map(mentions).sum();
-        let all = mentions(text) == told && !is_torn(text);
-        for device in &mut self.devices {
-            let whole = device.raw(BEHIND).is_some() && !device.is_ambiguous(BEHIND);
-            device.unsaid = all && whole && device.raw(CAPABILITIES).is_none();
-        }
-    }
-}
-
-/// How often a text speaks of partitioning, in whatever case.
-fn mentions(text: &str) -> usize {
-    let mut windows = text.as_bytes().windows(3);
-    std::iter::from_fn(|| windows.find(|word| word.eq_ignore_ascii_case(b"MDP"))).count()
 }
 
 /// How a block begins.
@@ -161,7 +134,6 @@ impl Device {
             qid,
             fields: BTreeMap::new(),
             doubtful: false,
-            unsaid: false,
         }
     }
 

@@ -84,7 +84,6 @@ fn device(object: &Map<String, Value>) -> Option<Device> {
         qid,
         fields,
         doubtful: false,
-        unsaid: false,
     })
 }
 
@@ -108,7 +107,8 @@ fn plain(key: &str) -> String {
 
 /// The number of a SKU, where its words are those of the text form.
 pub(crate) fn sku_number(words: &str) -> Option<usize> {
-    SKUS.iter().position(|known| *known == words)
+    SKUS.iter()
+        .position(|known| known.eq_ignore_ascii_case(words))
 }
 
 fn sku(value: &Value) -> Option<String> {
