@@ -7,12 +7,49 @@ use tests::{helm::Helm, root};
 /// A mount of the agent's: where on the machine, where in the container, whether it is written to.
 type Mount = (String, String, bool);
 
-/// What an agent's pod takes of its machine.
-#[derive(Debug, PartialEq, Eq)]
+/// What a pod takes of its machine, as it is rendered: whatever is said of its security, nothing left out.
+#[derive(Debug, PartialEq)]
 struct Taken {
-    capabilities: Vec<String>,
-    privileged: bool,
+    pod: Value,
+    container: Value,
     mounts: BTreeSet<Mount>,
+}
+
+impl Taken {
+    /// The same, each thing by the word that explains it.
+    fn words(&self) -> BTreeSet<String> {
+        let said = [&self.pod, &self.container].map(|context| context.as_object().into_iter());
+        let said = said.into_iter().flatten().flatten().flat_map(word);
+        let mounts = self.mounts.iter().map(|(machine, ..)| machine.clone());
+        said.chain(mounts).collect()
+    }
+}
+
+/// Capabilities one by one, a profile by its type, and labels, which whoever installs it writes, without them.
+fn word((key, value): (&String, &Value)) -> Vec<String> {
+    let each = |list: &Value| -> Vec<String> {
+        let list = list.as_array().into_iter().flatten();
+        list.map(|word| word.as_str().expect("a capability is a word").to_owned())
+            .collect()
+    };
+    match key.as_str() {
+        "capabilities" => {
+            let dropped = each(&value["drop"]).join(" ");
+            let mut words = each(&value["add"]);
+            words.push(format!("drop: {dropped}"));
+            words
+        }
+        "seLinuxOptions" => vec![key.clone()],
+        _ => match value.get("type").unwrap_or(value) {
+            Value::String(text) => vec![format!("{key}: {text}")],
+            other => vec![format!("{key}: {other}")],
+        },
+    }
+}
+
+fn keys(of: &Value) -> BTreeSet<&str> {
+    let of = of.as_object().expect("an object");
+    of.keys().map(String::as_str).collect()
 }
 
 fn taken(pod: &Value) -> Taken {
@@ -20,27 +57,28 @@ fn taken(pod: &Value) -> Taken {
     let [container] = containers.as_slice() else {
         panic!("{} containers", containers.len());
     };
-    let context = &container["securityContext"];
-    let words = |list: &Value| -> Vec<String> {
-        let list = list.as_array().into_iter().flatten();
-        list.filter_map(|word| Some(word.as_str()?.to_owned()))
-            .collect()
-    };
-    let volumes = pod["volumes"].as_array().into_iter().flatten();
-    let mounts = volumes.filter_map(|volume| {
-        let of_machine = volume.pointer("/hostPath/path")?.as_str()?;
-        let mounts = container["volumeMounts"].as_array()?;
-        let mount = mounts
-            .iter()
-            .find(|mount| mount["name"] == volume["name"])?;
-        let inside = mount["mountPath"].as_str()?;
+    let mut mounts = BTreeSet::new();
+    for mount in container["volumeMounts"].as_array().into_iter().flatten() {
+        let plain = BTreeSet::from(["name", "mountPath", "readOnly"]);
+        assert!(keys(mount).is_subset(&plain), "{mount}");
+        let mut volumes = pod["volumes"].as_array().into_iter().flatten();
+        let volume = volumes.find(|volume| volume["name"] == mount["name"]);
+        let volume = volume.expect("a mount's volume is there");
+        let Some(of_machine) = volume.pointer("/hostPath/path").and_then(Value::as_str) else {
+            assert!(
+                volume.get("emptyDir").or(volume.get("configMap")).is_some(),
+                "{volume}"
+            );
+            continue;
+        };
+        let inside = mount["mountPath"].as_str().expect("a mount has a path");
         let written = mount.get("readOnly") != Some(&Value::Bool(true));
-        Some((of_machine.to_owned(), inside.to_owned(), written))
-    });
+        mounts.insert((of_machine.to_owned(), inside.to_owned(), written));
+    }
     Taken {
-        capabilities: words(&context["capabilities"]["add"]),
-        privileged: context["privileged"] == true,
-        mounts: mounts.collect(),
+        pod: pod["securityContext"].clone(),
+        container: container["securityContext"].clone(),
+        mounts,
     }
 }
 
@@ -75,54 +113,91 @@ fn mounts(of: &[(&str, &str, bool)]) -> BTreeSet<Mount> {
         .collect()
 }
 
-#[test]
-fn an_agent_takes_exactly_what_is_listed() {
-    let Some(helm) = Helm::find() else { return };
-    let agent = |values: Value| taken(&pod(&helm, "shardplane-agent", &values));
-    let capabilities = ["SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH"].map(str::to_owned);
-    let plain = Taken {
-        capabilities: capabilities.to_vec(),
-        privileged: false,
-        mounts: always(),
-    };
-    assert_eq!(agent(json!({})), plain);
+/// What agents take: as they come, and with each value that has them take more.
+fn agents() -> [(Value, Taken); 4] {
+    let pod = json!({
+        "runAsUser": 0,
+        "runAsGroup": 0,
+        "seccompProfile": { "type": "RuntimeDefault" },
+        "appArmorProfile": { "type": "Unconfined" },
+    });
+    let container = json!({
+        "readOnlyRootFilesystem": true,
+        "privileged": false,
+        "allowPrivilegeEscalation": false,
+        "capabilities": { "drop": ["ALL"], "add": ["SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH"] },
+    });
+    let privileged = json!({ "readOnlyRootFilesystem": true, "privileged": true });
+    let labels = json!({ "type": "spc_t" });
+    let mut labelled = pod.clone();
+    labelled["seLinuxOptions"] = labels.clone();
     let mut kept = always();
     kept.extend(mounts(&[
         ("/etc/modprobe.d", "/host/etc/modprobe.d", true),
         ("/etc/sysctl.d", "/host/etc/sysctl.d", true),
     ]));
-    let persisting = Taken {
-        mounts: kept,
-        ..plain
+    let of = |pod: &Value, container: &Value, mounts: BTreeSet<Mount>| Taken {
+        pod: pod.clone(),
+        container: container.clone(),
+        mounts,
     };
-    assert_eq!(
-        agent(json!({ "agent": { "persistedSettings": true } })),
-        persisting
-    );
-    let tools = Taken {
-        capabilities: Vec::new(),
-        privileged: true,
-        mounts: always(),
-    };
-    assert_eq!(agent(json!({ "agent": { "vendorTools": true } })), tools);
+    [
+        (json!({}), of(&pod, &container, always())),
+        (
+            json!({ "agent": { "persistedSettings": true } }),
+            of(&pod, &container, kept),
+        ),
+        (
+            json!({ "agent": { "vendorTools": true } }),
+            of(&pod, &privileged, always()),
+        ),
+        (
+            json!({ "agent": { "seLinuxOptions": labels } }),
+            of(&labelled, &container, always()),
+        ),
+    ]
+}
 
-    let pod = pod(&helm, "shardplane-agent", &json!({}));
-    for never in ["hostNetwork", "hostPID", "hostIPC", "initContainers"] {
-        assert_eq!(pod.get(never), None, "{never}");
+#[test]
+fn an_agent_takes_exactly_what_is_listed() {
+    let Some(helm) = Helm::find() else { return };
+    for (values, expected) in agents() {
+        let pod = pod(&helm, "shardplane-agent", &values);
+        assert_eq!(taken(&pod), expected, "{values}");
+        // Nothing else of a pod is a share in its Node: `hostNetwork`, `hostPID` and `hostIPC` would be.
+        let known = [
+            "affinity",
+            "containers",
+            "priorityClassName",
+            "securityContext",
+            "serviceAccountName",
+            "terminationGracePeriodSeconds",
+            "tolerations",
+            "volumes",
+        ];
+        assert_eq!(keys(&pod), BTreeSet::from(known), "{values}");
+        let container = &pod["containers"][0];
+        let known = [
+            "args",
+            "command",
+            "env",
+            "image",
+            "imagePullPolicy",
+            "livenessProbe",
+            "name",
+            "ports",
+            "readinessProbe",
+            "resources",
+            "securityContext",
+            "terminationMessagePolicy",
+            "volumeMounts",
+        ];
+        assert_eq!(keys(container), BTreeSet::from(known), "{values}");
+        let port = json!([{ "name": "metrics", "containerPort": 9464 }]);
+        assert_eq!(container["ports"], port, "{values}");
+        // No shell stands between.
+        assert_eq!(container["command"], json!(["/usr/bin/shardplane"]));
     }
-    let context = &pod["containers"][0]["securityContext"];
-    assert_eq!(context["capabilities"]["drop"], json!(["ALL"]));
-    assert_eq!(context["readOnlyRootFilesystem"], true);
-    assert_eq!(context["allowPrivilegeEscalation"], false);
-    assert_eq!(
-        pod["securityContext"]["seccompProfile"]["type"],
-        "RuntimeDefault"
-    );
-    // No shell stands between.
-    assert_eq!(
-        pod["containers"][0]["command"],
-        json!(["/usr/bin/shardplane"])
-    );
 }
 
 /// A privilege that nobody explains is one too many; so is an explanation of what is not taken.
@@ -130,21 +205,16 @@ fn an_agent_takes_exactly_what_is_listed() {
 fn each_privilege_is_explained() {
     let text = fs::read_to_string(root().join("packaging/image/README.md"));
     let text = text.expect("the image has a README");
-    let rows: BTreeSet<&str> = text
+    let rows: BTreeSet<String> = text
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .map(str::to_owned)
         .collect();
-    let kept = ["/etc/modprobe.d", "/etc/sysctl.d"].map(str::to_owned);
-    let words = [
-        "SYS_ADMIN",
-        "SYS_PTRACE",
-        "DAC_READ_SEARCH",
-        "Unconfined",
-        "privileged",
-    ];
-    let all = always().into_iter().map(|(machine, ..)| machine);
-    let all: BTreeSet<String> = all.chain(kept).chain(words.map(str::to_owned)).collect();
-    assert_eq!(rows, all.iter().map(String::as_str).collect());
+    let all = agents()
+        .iter()
+        .flat_map(|(_, taken)| taken.words())
+        .collect();
+    assert_eq!(rows, all);
 }
 
 #[test]
@@ -157,13 +227,25 @@ fn nobody_else_takes_anything() {
         "shardplane-may-go",
     ] {
         let pod = pod(&helm, name, &values);
-        let nothing = Taken {
-            capabilities: Vec::new(),
-            privileged: false,
-            mounts: BTreeSet::new(),
-        };
-        assert_eq!(taken(&pod), nothing, "{name}");
-        assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{name}");
+        let Taken {
+            pod: said,
+            container,
+            mounts,
+        } = taken(&pod);
+        assert_eq!(mounts, BTreeSet::new(), "{name}");
+        let as_nobody = json!({
+            "runAsNonRoot": true,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        });
+        assert_eq!(said, as_nobody, "{name}");
+        let nothing = json!({
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "capabilities": { "drop": ["ALL"] },
+        });
+        assert_eq!(container, nothing, "{name}");
     }
 }
 

@@ -33,6 +33,8 @@ struct Privilege {
     missed: fn(&Cluster) -> Result<()>,
 }
 
+// The others that are listed are held where they are rendered (`tests/chart/privileges.rs`): this containerd has AppArmor switched
+// off, and there may be none on the machine.
 const PRIVILEGES: [Privilege; 9] = [
     Privilege {
         name: "SYS_ADMIN",
