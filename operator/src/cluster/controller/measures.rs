@@ -1,7 +1,7 @@
 //! What a turn comes to in numbers: how much is planned, where nodes stand, and what waits since when.
 use std::collections::BTreeMap;
 
-use crd::{kind::Condition, plan::Summary};
+use crd::{id::NodeName, kind::Condition, plan::Summary};
 use kube_client::ResourceExt;
 
 use super::{
@@ -20,13 +20,17 @@ pub const STANDS: [&str; 11] = [
     "approval",
     "paused",
     "window",
-    "away",
-    "failed",
+    AWAY,
+    FAILED,
     "stopped",
 ];
 
 /// Where a node stands of which nothing is known yet: it is in nobody's rollout.
 const SILENT: &str = "silent";
+/// Where a node stands that is not there to work on, whatever is to be done on it.
+const AWAY: &str = "away";
+/// Where a node stands on which a step failed.
+const FAILED: &str = "failed";
 
 /// Something that is so since a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +48,7 @@ pub struct Lasting {
 /// Numbers of one turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measures {
-    /// Nodes by where they stand; every word of [`STANDS`] is there.
+    /// Nodes by where they stand, each once; every word of [`STANDS`] is there.
     pub nodes: BTreeMap<&'static str, i64>,
     /// Effects that are planned and not carried out.
     pub effects: i64,
@@ -63,14 +67,15 @@ pub struct Measures {
 /// Measures.
 pub fn measures(world: &World, survey: &Survey, course: &Course) -> Measures {
     let mut nodes: BTreeMap<&'static str, i64> = STANDS.iter().map(|word| (*word, 0)).collect();
-    for stand in course.stands.values() {
-        *nodes.entry(word(stand)).or_default() += 1;
-    }
+    let standing = course.stands.iter();
+    let standing = standing.map(|(name, stand)| (name, word(stand)));
     let silent = world.card_nodes.iter().filter(|(name, card_node)| {
         let reported = (card_node.status.as_ref()).is_some_and(|status| status.snapshot.is_some());
         !reported && world.nodes.contains_key(*name) && !course.stands.contains_key(*name)
     });
-    nodes.insert(SILENT, i64::try_from(silent.count()).unwrap_or(i64::MAX));
+    for (name, word) in standing.chain(silent.map(|(name, _)| (name, SILENT))) {
+        *nodes.entry(present(world, name, word)).or_default() += 1;
+    }
     let busy = || survey.sheets.values().filter(|sheet| sheet.steps > 0);
     let sum =
         |of: fn(&Summary) -> u32| -> i64 { busy().map(|sheet| i64::from(of(&sheet.counts))).sum() };
@@ -129,6 +134,15 @@ pub fn since(
     })
 }
 
+/// Where a node stands, unless it is not there to work on, which is as true of one on which nothing is to be done. Where a step
+/// failed it stands failed all the same: somebody is to look at it, and is not to be told the less because it went away of that.
+fn present(world: &World, name: &NodeName, word: &'static str) -> &'static str {
+    if word != FAILED && world.away(name).is_some() {
+        return AWAY;
+    }
+    word
+}
+
 fn word(stand: &Stand) -> &'static str {
     match stand {
         Stand::Converged => "converged",
@@ -138,8 +152,8 @@ fn word(stand: &Stand) -> &'static str {
         Stand::Approval(_) => "approval",
         Stand::Paused(_) => "paused",
         Stand::Window(_) => "window",
-        Stand::Away(_) => "away",
-        Stand::Failed(_) => "failed",
+        Stand::Away(_) => AWAY,
+        Stand::Failed(_) => FAILED,
         Stand::Stopped(_) => "stopped",
     }
 }

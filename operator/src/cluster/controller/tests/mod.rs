@@ -4,6 +4,7 @@ mod approval;
 mod asked;
 mod batches;
 mod clocks;
+mod counted;
 mod departing;
 mod draining;
 mod hand;

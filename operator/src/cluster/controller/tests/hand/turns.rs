@@ -63,6 +63,13 @@ impl Hand {
         said
     }
 
+    /// How many nodes stand where, as it is told to those who watch: what nobody stands at is left out.
+    pub fn counted(&self) -> Vec<(&'static str, i64)> {
+        let decision = decide(&self.world, &mut Notes::default());
+        let nodes = decision.measures.nodes.into_iter();
+        nodes.filter(|(_, count)| *count > 0).collect()
+    }
+
     /// The events since this was asked last.
     pub fn told(&mut self) -> Vec<String> {
         std::mem::take(&mut self.told)
