@@ -75,8 +75,9 @@ pub use measures::{Lasting, since};
 pub use numbers::Numbers;
 use since::Since;
 use stores::Stores;
+pub use stores::lighten;
 use survey::Notes;
-pub use world::{number, stands_there, stays};
+pub use world::{not_ready, number, stands_there, stays};
 use writes::{Write, Written, write};
 
 /// `controller`

@@ -120,7 +120,7 @@ impl Stores {
 }
 
 /// Of a Node, names, labels and taints count, and whether it is ready: its images and addresses are most of its size.
-fn lighten(node: &mut Node) {
+pub fn lighten(node: &mut Node) {
     let conditions = node.status.take().and_then(|status| status.conditions);
     let ready = conditions
         .into_iter()

@@ -100,11 +100,15 @@ impl World {
     }
 
     fn not_ready(&self, name: &NodeName) -> Option<&NodeCondition> {
-        let status = self.nodes.get(name)?.status.as_ref()?;
-        let mut conditions = status.conditions.iter().flatten();
-        let ready = conditions.find(|condition| condition.type_ == READY)?;
-        (ready.status != "True").then_some(ready)
+        not_ready(self.nodes.get(name)?)
     }
+}
+
+/// What Kubernetes says of a Node that is not there to work on.
+pub fn not_ready(node: &Node) -> Option<&NodeCondition> {
+    let mut conditions = node.status.as_ref()?.conditions.iter().flatten();
+    let ready = conditions.find(|condition| condition.type_ == READY)?;
+    (ready.status != "True").then_some(ready)
 }
 
 fn why_away(ready: &NodeCondition) -> String {

@@ -71,7 +71,7 @@ pub fn is_built(world: &World, job: &Job) -> bool {
 }
 
 /// Pods of exactly this job: one of its name that was deleted may have left some.
-fn pods<'a>(world: &'a World, job: &'a Job) -> impl Iterator<Item = &'a Pod> {
+pub fn pods<'a>(world: &'a World, job: &'a Job) -> impl Iterator<Item = &'a Pod> {
     let place = Place::of(job);
     let pods: Vec<&Pod> = world
         .pods_of(&place, job::LABEL)

@@ -8,11 +8,11 @@ use kube_client::ResourceExt;
 use super::{
     Verdict,
     artifact::{self, Told},
-    claims, job, obstacle, placeless, podless,
+    claims, job, lost, obstacle, placeless, podless,
     recipe::{Recipe, Store, recipe},
     stalled,
     wanted::{Held, Owner, applied, is_of},
-    working,
+    words, working,
     world::{Place, World},
     writes::Write,
 };
@@ -183,20 +183,19 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
                 Some(Ended::Failed(_)) | None
                     if same && !asked && job::lost_its_model(build, job) =>
                 {
-                    (dropped(build), false, None)
+                    (words::dropped(build), false, None)
                 }
                 Some(Ended::Failed(why)) if same && !asked => (
-                    stalled("BuildFailed", failed(build, &recipe, job, &why)),
+                    stalled("BuildFailed", words::failed(build, &recipe, job, &why)),
                     false,
                     None,
                 ),
                 None if same => {
-                    let verdict = obstacle::of(world, &wanted.object.place, job::LABEL)
-                        .or_else(|| claims::unbound(world, build))
-                        .or_else(|| podless::of(world, build, job))
-                        .or_else(|| placeless::of(world, &wanted.object.place, job::LABEL))
-                        .unwrap_or_else(|| working("Building", goes_on(world, &recipe, job)));
-                    (verdict, false, None)
+                    let lost = lost::of(world, build, &recipe, job);
+                    let (verdict, next) = lost
+                        .unwrap_or_else(|| (at_work(world, build, &recipe, job), lost::Next::Wait));
+                    let again = next == lost::Next::Again;
+                    (verdict, false, again.then(|| Write::DeleteJob(job.clone())))
                 }
                 Some(Ended::Complete | Ended::Failed(_)) | None => (
                     working(
@@ -222,16 +221,14 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
     }
 }
 
-/// The server has no image volumes, and takes them out of what it stores without a word.
-fn dropped(build: &ModelBuild) -> Verdict {
-    stalled(
-        "ImageVolumesMissing",
-        format!(
-            "this API server drops image volumes, by which a model of `oci` is mounted (they are on from Kubernetes 1.35, before that with the feature gate ImageVolume): put the model on a claim and name it by `pvc`; or once servers and kubelets have them, `kubectl annotate mbuild {} -n {} --overwrite {REQUESTED_AT}=\"$(date)\"`",
-            build.name_any(),
-            build.namespace().unwrap_or_default()
-        ),
-    )
+/// How a job stands that has not ended: what keeps its pods, where something does.
+fn at_work(world: &World, build: &ModelBuild, recipe: &Recipe, job: &Job) -> Verdict {
+    let place = Place::of(job);
+    obstacle::of(world, &place, job::LABEL)
+        .or_else(|| claims::unbound(world, build))
+        .or_else(|| podless::of(world, build, job))
+        .or_else(|| placeless::of(world, &place, job::LABEL))
+        .unwrap_or_else(|| working("Building", words::goes_on(world, recipe, job)))
 }
 
 /// What was built before is there still.
@@ -307,7 +304,8 @@ fn is_for(job: &Job, recipe: &Recipe) -> bool {
     made_for(PROGRAM) == Some(recipe.key.as_str()) && made_for(STORE) == Some(recipe.store.name())
 }
 
-fn runs(job: &Job) -> bool {
+/// Whether a pod of it runs.
+pub fn runs(job: &Job) -> bool {
     let status = job.status.as_ref();
     status.and_then(|status| status.ready).unwrap_or_default() > 0
 }
@@ -360,35 +358,4 @@ fn ended(job: &Job) -> Option<Ended> {
             "Failed" => Some(Ended::Failed(condition.message.clone().unwrap_or_default())),
             _ => None,
         })
-}
-
-fn goes_on(world: &World, recipe: &Recipe, job: &Job) -> String {
-    let name = job.name_any();
-    match &recipe.store {
-        Store::Registry { declared, .. } if artifact::is_pushed(world, job) => {
-            return format!("Job {name} pushes the program to {}", declared.repository);
-        }
-        // A pod is ready no sooner than its last container.
-        Store::Registry { .. } if artifact::is_built(world, job) => {
-            return format!("Job {name} builds the program");
-        }
-        Store::Claim { .. } if runs(job) => return format!("Job {name} builds the program"),
-        Store::Claim { .. } | Store::Registry { .. } => {}
-    }
-    let namespace = job.namespace().unwrap_or_default();
-    format!(
-        "Job {name} waits for its pod; `kubectl describe pods -n {namespace} -l job-name={name}` says for what"
-    )
-}
-
-fn failed(build: &ModelBuild, recipe: &Recipe, job: &Job, why: &str) -> String {
-    let (name, namespace) = (job.name_any(), job.namespace().unwrap_or_default());
-    let all = match &recipe.store {
-        Store::Claim { .. } => "",
-        Store::Registry { .. } => " --all-containers",
-    };
-    format!(
-        "Job {name} failed ({why}): `kubectl logs -n {namespace} job/{name}{all}` says why; change the build, or once the cause is gone, `kubectl annotate mbuild {} -n {namespace} --overwrite {REQUESTED_AT}=\"$(date)\"` tries it again",
-        build.name_any()
-    )
 }

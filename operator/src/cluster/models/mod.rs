@@ -1,9 +1,11 @@
 //! Models in a cluster: builds become Jobs, models become Deployments with a Service and a disruption budget.
 //!
 //! `stores` follow the objects, `world` is what one turn sees of them, `decide` turns it into `writes`: `recipe` (what a
-//! build comes to), `builds` and `job` (who builds it), `serving` and `workers` (who serves it), `standing` (how that goes), `artifact` (what of it lies in a registry), `unread` (what of another version is left as it is), `obstacle` (what keeps
-//! a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `since` (for how long something has been so), `claims` (which volumes it waits for, and from where they may be mounted), `pod` (what all pods have
-//! in common), `wanted` (whether it stands there already).
+//! build comes to), `builds` and `job` (who builds it), `words` (what is said of that), `serving` and `workers` (who serves it),
+//! `standing` (how that goes), `artifact` (what of it lies in a registry), `unread` (what of another version is left as it is),
+//! `obstacle` (what keeps a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `lost`
+//! (that its node is not ready), `since` (for how long something has been so), `claims` (which volumes it waits for, and from
+//! where they may be mounted), `pod` (what all pods have in common), `wanted` (whether it stands there already).
 //! `measures` is for those who watch.
 //!
 //! Whoever leads the cards leads the models, in turns of their own: neither waits for the other.
@@ -12,6 +14,7 @@ mod builds;
 mod claims;
 mod decide;
 mod job;
+mod lost;
 mod measures;
 mod obstacle;
 mod placeless;
@@ -26,6 +29,7 @@ mod stores;
 mod tests;
 mod unread;
 mod wanted;
+mod words;
 mod workers;
 mod world;
 mod writes;
@@ -45,6 +49,7 @@ use crate::cluster::{
 };
 use claims::Unusable;
 use decide::decide;
+use lost::Lost;
 pub use measures::{Measures, Replicas};
 use placeless::Placeless;
 use podless::Podless;
@@ -151,6 +156,7 @@ impl Models<'_> {
         let mut refusals = Refusals::new();
         let mut podless = Podless::default();
         let mut placeless = Placeless::default();
+        let mut lost = Lost::default();
         let mut unusable = Unusable::default();
         let mut trouble = String::new();
         let mut since = now();
@@ -166,6 +172,7 @@ impl Models<'_> {
             let mut world = self.world(stores, artifacts, &refusals);
             world.podless = podless.look(&world);
             world.placeless = placeless.look(&world);
+            world.lost = lost.look(&world);
             world.unusable = unusable.look(&world);
             self.numbers.modelled(measures::measures(&world));
             let writes = decide(&world);

@@ -9,12 +9,12 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
     core::v1::{
-        Container, PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, PodSpec, Service,
+        Container, Node, PersistentVolumeClaim, PersistentVolumeClaimSpec, Pod, PodSpec, Service,
         VolumeMount,
     },
     policy::v1::PodDisruptionBudget,
 };
-use kube_client::{Client, Resource};
+use kube_client::{Client, Resource, ResourceExt};
 use kube_runtime::{
     reflector::{ObjectRef, Store},
     watcher,
@@ -27,6 +27,7 @@ use super::{
     writes::{Kind, Written},
 };
 use crate::cluster::{
+    controller::lighten,
     names::{MADE_BY, MODELS},
     read::{Read, parted},
     watching::{Following, seen, store},
@@ -44,6 +45,7 @@ pub struct Stores {
     budgets: Store<PodDisruptionBudget>,
     pods: Store<Pod>,
     claims: Store<PersistentVolumeClaim>,
+    nodes: Store<Node>,
     // Aborts what it holds when it is dropped.
     _watches: JoinSet<()>,
 }
@@ -70,6 +72,7 @@ impl Stores {
             budgets: store(&mut following, ours(), |_| {}),
             pods: store(&mut following, ours(), what_is_told_of),
             claims: store(&mut following, all(), how_it_is_mounted),
+            nodes: store(&mut following, all(), whether_it_is_ready),
             _watches: watches,
         }
     }
@@ -86,6 +89,7 @@ impl Stores {
             budgets,
             pods,
             claims,
+            nodes,
             _watches,
         } = self;
         futures::try_join!(
@@ -98,6 +102,7 @@ impl Stores {
             budgets.wait_until_ready(),
             pods.wait_until_ready(),
             claims.wait_until_ready(),
+            nodes.wait_until_ready(),
         )
         .is_ok()
     }
@@ -122,9 +127,11 @@ impl Stores {
             budgets: by_place(&self.budgets),
             pods: by_place(&self.pods),
             claims: by_place(&self.claims),
+            nodes: by_name(&self.nodes),
             unusable: BTreeMap::new(),
             podless: BTreeSet::new(),
             placeless: BTreeSet::new(),
+            lost: BTreeSet::new(),
             image: image.map(str::to_owned),
             artifacts,
             refused: BTreeMap::new(),
@@ -145,8 +152,8 @@ impl Stores {
     }
 }
 
-/// Of what a pod declares, its images, those of artifacts that it mounts, and its claims: they are told where one cannot be
-/// had. The rest stands in jobs and deployments.
+/// Of what a pod declares, its node, its images, those of artifacts that it mounts, and its claims: they are told where one
+/// cannot be had. The rest stands in jobs and deployments.
 pub fn what_is_told_of(pod: &mut Pod) {
     let Some(spec) = &mut pod.spec else { return };
     let told = |container: Container| {
@@ -167,6 +174,7 @@ pub fn what_is_told_of(pod: &mut Pod) {
         volumes.filter(|volume| volume.image.is_some() || volume.persistent_volume_claim.is_some());
     let first = spec.init_containers.take().into_iter().flatten();
     *spec = PodSpec {
+        node_name: spec.node_name.take(),
         init_containers: Some(first.map(told).collect()),
         containers: std::mem::take(&mut spec.containers)
             .into_iter()
@@ -188,6 +196,19 @@ fn how_it_is_mounted(claim: &mut PersistentVolumeClaim) {
             ..PersistentVolumeClaimSpec::default()
         };
     }
+}
+
+/// Of a Node nothing else counts here.
+fn whether_it_is_ready(node: &mut Node) {
+    lighten(node);
+    node.spec = None;
+    node.metadata.annotations = None;
+    node.metadata.labels = None;
+}
+
+fn by_name(nodes: &Store<Node>) -> BTreeMap<String, Arc<Node>> {
+    let named = |node: Arc<Node>| (node.name_any(), node);
+    nodes.state().into_iter().map(named).collect()
 }
 
 fn by_place<K>(store: &Store<K>) -> BTreeMap<Place, Arc<K>>

@@ -10,7 +10,7 @@ use crd::kind::{ModelBuild, P2PGroup, ShardedModel};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
-    core::v1::{PersistentVolumeClaim, Pod, Service},
+    core::v1::{Node, PersistentVolumeClaim, Pod, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube_client::{ResourceExt, api::ObjectMeta};
@@ -132,16 +132,20 @@ pub struct World {
     pub services: BTreeMap<Place, Arc<Service>>,
     /// Disruption budgets that are ours.
     pub budgets: BTreeMap<Place, Arc<PodDisruptionBudget>>,
-    /// Pods that are ours, of their specs with images, artifacts and claims alone.
+    /// Pods that are ours, of their specs with nodes, images, artifacts and claims alone.
     pub pods: BTreeMap<Place, Arc<Pod>>,
     /// Every claim, of its spec with class and access modes alone.
     pub claims: BTreeMap<Place, Arc<PersistentVolumeClaim>>,
+    /// Nodes by name, of each whether it is ready.
+    pub nodes: BTreeMap<String, Arc<Node>>,
     /// Claims of builds that cannot be used, and for how long.
     pub unusable: BTreeMap<Place, Duration>,
     /// Jobs that have had no pod for longer than a pod takes.
     pub podless: BTreeSet<Place>,
     /// Pods that no node has taken for longer than that takes.
     pub placeless: BTreeSet<Place>,
+    /// Pods of builds whose node has not been ready for longer than Kubernetes leaves them there.
+    pub lost: BTreeSet<Place>,
     /// The image that builds and serves for target `CPU`, where there is one.
     pub image: Option<String>,
     /// How a worker's pod gets a program that lies in a registry.

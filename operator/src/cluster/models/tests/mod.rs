@@ -3,6 +3,7 @@ mod against;
 mod claims;
 pub mod declared;
 mod hand;
+mod lost;
 mod measured;
 mod newer;
 mod objects;
