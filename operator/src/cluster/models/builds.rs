@@ -225,6 +225,7 @@ fn current(world: &World, build: &Arc<ModelBuild>, mut recipe: Recipe) -> Course
 fn at_work(world: &World, build: &ModelBuild, recipe: &Recipe, job: &Job) -> Verdict {
     let place = Place::of(job);
     obstacle::of(world, &place, job::LABEL)
+        .or_else(|| words::evicted(world, job))
         .or_else(|| claims::unbound(world, build))
         .or_else(|| podless::of(world, build, job))
         .or_else(|| placeless::of(world, &place, job::LABEL))

@@ -4,7 +4,7 @@
 //! build comes to), `builds` and `job` (who builds it), `words` (what is said of that), `serving` and `workers` (who serves it),
 //! `standing` (how that goes), `artifact` (what of it lies in a registry), `unread` (what of another version is left as it is),
 //! `obstacle` (what keeps a pod from starting), `podless` (that there is none), `placeless` (that no node takes it), `lost`
-//! (that its node is not ready), `since` (for how long something has been so), `claims` (which volumes it waits for, and from
+//! (that its node is not ready), `evicted` (that its node ended it), `since` (for how long something has been so), `claims` (which volumes it waits for, and from
 //! where they may be mounted), `pod` (what all pods have in common), `wanted` (whether it stands there already).
 //! `measures` is for those who watch.
 //!
@@ -13,6 +13,7 @@ mod artifact;
 mod builds;
 mod claims;
 mod decide;
+mod evicted;
 mod job;
 mod lost;
 mod measures;
@@ -49,6 +50,7 @@ use crate::cluster::{
 };
 use claims::Unusable;
 use decide::decide;
+use evicted::Evicted;
 use lost::Lost;
 pub use measures::{Measures, Replicas};
 use placeless::Placeless;
@@ -157,6 +159,7 @@ impl Models<'_> {
         let mut podless = Podless::default();
         let mut placeless = Placeless::default();
         let mut lost = Lost::default();
+        let mut evicted = Evicted::default();
         let mut unusable = Unusable::default();
         let mut trouble = String::new();
         let mut since = now();
@@ -173,6 +176,7 @@ impl Models<'_> {
             world.podless = podless.look(&world);
             world.placeless = placeless.look(&world);
             world.lost = lost.look(&world);
+            world.evicted = evicted.look(&world);
             world.unusable = unusable.look(&world);
             self.numbers.modelled(measures::measures(&world));
             let writes = decide(&world);

@@ -6,7 +6,9 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use kube_client::ResourceExt;
 
 use super::{
-    Verdict, obstacle, placeless,
+    Verdict,
+    evicted::{self, Ends},
+    obstacle, placeless,
     serving::{Course, own},
     stalled, workers, working,
     world::{Place, World},
@@ -84,6 +86,15 @@ pub fn serves(world: &World, model: &ShardedModel, there: Option<&Deployment>) -
     let updated = count(status.updated_replicas);
     let available = count(status.available_replicas);
     let serving = format!("{available} of {wanted} replicas serve");
+    let place = Place::of(model);
+    let pods = world.pods_of(&place, MODEL_LABEL).map(AsRef::as_ref);
+    let ends = evicted::lately(world, pods, model.spec.replicas);
+    if let Some(Ends { again: true, why }) = &ends {
+        let help = "`spec.pod.resources`, a LimitRange of the namespace, or the node";
+        let message =
+            format!("{serving}, and nodes end its pods again and again ({why}): see to {help}");
+        return stalled("Evicted", message);
+    }
     if [updated, available, count(status.replicas)] == [wanted; 3] {
         return Verdict {
             standing: Standing::Ready,
@@ -100,7 +111,6 @@ pub fn serves(world: &World, model: &ShardedModel, there: Option<&Deployment>) -
         let why = format!("{serving}, and no pod can be made: {why}");
         return stalled("PodsRefused", why);
     }
-    let place = Place::of(model);
     if let Some(mut verdict) = obstacle::of(world, &place, MODEL_LABEL) {
         verdict.message = format!("{serving}: {}", verdict.message);
         return verdict;
@@ -118,9 +128,12 @@ pub fn serves(world: &World, model: &ShardedModel, there: Option<&Deployment>) -
     if let Some(why) = says(status, "Progressing", "False") {
         return stalled("NotStarting", format!("{serving}: {why}; {look}"));
     }
+    let ended = ends.map_or_else(String::new, |ends| {
+        format!("; a node ended a pod ({})", ends.why)
+    });
     working(
         "Starting",
-        format!("{serving}, {updated} are of the newest revision; {look}"),
+        format!("{serving}, {updated} are of the newest revision{ended}; {look}"),
     )
 }
 

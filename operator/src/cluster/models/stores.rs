@@ -132,6 +132,7 @@ impl Stores {
             podless: BTreeSet::new(),
             placeless: BTreeSet::new(),
             lost: BTreeSet::new(),
+            evicted: BTreeMap::new(),
             image: image.map(str::to_owned),
             artifacts,
             refused: BTreeMap::new(),

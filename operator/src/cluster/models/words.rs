@@ -6,6 +6,7 @@ use kube_client::ResourceExt;
 use super::{
     Verdict, artifact,
     builds::runs,
+    evicted,
     recipe::{Recipe, Store},
     stalled,
     world::World,
@@ -22,6 +23,17 @@ pub fn dropped(build: &ModelBuild) -> Verdict {
             build.namespace().unwrap_or_default()
         ),
     )
+}
+
+/// Nodes end one pod of a job after the other, which is no failure of the job.
+pub fn evicted(world: &World, job: &Job) -> Option<Verdict> {
+    let ends = evicted::lately(world, artifact::pods(world, job), 1)?;
+    let name = job.name_any();
+    let message = format!(
+        "nodes end pods of Job {name} again and again ({}): see to `spec.pod.resources`, a LimitRange of the namespace, or the node; it is tried again",
+        ends.why
+    );
+    ends.again.then(|| stalled("Evicted", message))
 }
 
 /// How a job that is at work goes on.

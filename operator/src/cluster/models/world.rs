@@ -146,6 +146,8 @@ pub struct World {
     pub placeless: BTreeSet<Place>,
     /// Pods of builds whose node has not been ready for longer than Kubernetes leaves them there.
     pub lost: BTreeSet<Place>,
+    /// Pods that their nodes ended, and for how long they have been so.
+    pub evicted: BTreeMap<Place, Duration>,
     /// The image that builds and serves for target `CPU`, where there is one.
     pub image: Option<String>,
     /// How a worker's pod gets a program that lies in a registry.

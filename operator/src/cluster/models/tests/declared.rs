@@ -31,6 +31,7 @@ pub fn nothing() -> World {
         podless: BTreeSet::new(),
         placeless: BTreeSet::new(),
         lost: BTreeSet::new(),
+        evicted: BTreeMap::new(),
         image: Some("worker@sha256:aa".to_owned()),
         artifacts: Artifacts::Mounted,
         refused: BTreeMap::new(),

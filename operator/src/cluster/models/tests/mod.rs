@@ -2,6 +2,7 @@
 mod against;
 mod claims;
 pub mod declared;
+mod evicted;
 mod hand;
 mod lost;
 mod measured;
