@@ -115,11 +115,16 @@ fn the_archive_has_both_programs_and_nothing_else() {
     assert_eq!(named["digest"], said);
     let manifest = layout.document(named);
     let config = layout.document(&manifest["config"]);
-    assert_eq!(config["config"]["User"], "65532:65532");
-    assert_eq!(
-        config["config"]["Entrypoint"],
-        json!(["/usr/bin/shardplane"])
-    );
+    let runs = json!({
+        "User": "65532:65532",
+        "Env": ["PATH=/usr/bin"],
+        "Entrypoint": ["/usr/bin/shardplane"],
+        "Labels": {
+            "org.opencontainers.image.version": "0.1.0",
+            "org.opencontainers.image.licenses": "Apache-2.0",
+        },
+    });
+    assert_eq!(config["config"], runs);
     let layers = manifest["layers"].as_array().expect("layers");
     assert_eq!(layers.len(), 1);
     // Not compressed: the layer's digest is that of what is in it.
@@ -186,4 +191,12 @@ fn the_containerfile_says_the_same() {
     says("ENV PATH=/usr/bin");
     says("USER 65532:65532");
     says(r#"ENTRYPOINT ["/usr/bin/shardplane"]"#);
+    says(
+        r#"LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.licenses="Apache-2.0""#,
+    );
+    // Of the version that `make image` takes, unless somebody says another.
+    let chart = fs::read_to_string(root().join("charts/shardplane/Chart.yaml"));
+    let chart: Value = serde_yaml::from_str(&chart.expect("there is a chart")).expect("it is YAML");
+    let version = chart["appVersion"].as_str().expect("it has a version");
+    says(&format!("ARG VERSION={version}"));
 }
