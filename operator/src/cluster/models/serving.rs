@@ -86,9 +86,10 @@ impl Turn<'_> {
         let there = own(self.seen.world, self.model).cloned();
         let request = match self.servable(declared) {
             Ok(request) => request,
-            Err(verdict) => {
+            Err(mut verdict) => {
                 // What serves goes on as it is, in as many replicas as are declared.
                 if let Some(there) = &there {
+                    verdict.message.push_str(&standing::meanwhile(there));
                     self.scale(there);
                 }
                 return verdict;

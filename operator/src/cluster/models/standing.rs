@@ -62,13 +62,16 @@ pub fn has_rolled(deployment: &Deployment) -> bool {
     })
 }
 
+/// What goes on while nothing new is served.
+pub fn meanwhile(there: &Deployment) -> String {
+    let status = there.status.as_ref();
+    let serving = count(status.and_then(|status| status.ready_replicas));
+    format!("; meanwhile {serving} replicas serve the program before")
+}
+
 /// How it stands while it has no program of its newest declaration.
 pub fn waits(build: &str, verdict: &Verdict, there: Option<&Deployment>) -> Verdict {
-    let meanwhile = there.map_or_else(String::new, |there| {
-        let status = there.status.as_ref();
-        let serving = count(status.and_then(|status| status.ready_replicas));
-        format!("; meanwhile {serving} replicas serve the program before")
-    });
+    let meanwhile = there.map_or_else(String::new, meanwhile);
     let message = format!("ModelBuild {build}: {}{meanwhile}", verdict.message);
     match verdict.standing {
         Standing::Stalled => stalled(&verdict.reason, message),

@@ -375,19 +375,3 @@ fn a_build_whose_pod_is_not_made_says_so_after_a_while() {
     let made = json!({ "startTime": "2001-01-01T00:00:00Z", "active": 1 });
     assert_eq!(after(&mut hand, 92, &made), ["build Building"]);
 }
-
-/// What serves goes on in as many replicas as are declared, whatever stands against what would replace it.
-#[test]
-fn a_model_that_cannot_go_on_is_scaled_all_the_same() {
-    let mut hand = Hand::served();
-    let cards = with(|model| {
-        model["target"] = json!("AI100");
-        model["precision"] = json!("Fp16");
-        model["replicas"] = json!(3);
-    });
-    hand.model("tiny", &cards);
-    let mut did = hand.turn();
-    did.sort();
-    assert_eq!(did, ["model stalled DriverMissing", "scale to 3"]);
-    assert_eq!(hand.turn(), [""; 0]);
-}

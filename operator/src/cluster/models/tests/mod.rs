@@ -216,3 +216,39 @@ fn a_build_of_its_own_goes_when_another_is_served() {
         ["model ready AsDeclared", "delete ModelBuild tiny"]
     );
 }
+
+/// What serves goes on in as many replicas as are declared, whatever stands against what would replace it.
+#[test]
+fn a_model_that_cannot_go_on_is_scaled_all_the_same() {
+    let mut hand = Hand::served();
+    let cards = with(|model| {
+        model["target"] = json!("AI100");
+        model["precision"] = json!("Fp16");
+        model["replicas"] = json!(3);
+    });
+    hand.model("tiny", &cards);
+    let mut did = hand.turn();
+    did.sort();
+    assert_eq!(did, ["model stalled DriverMissing", "scale to 3"]);
+    assert_eq!(hand.turn(), [""; 0]);
+
+    // Nor does what serves go with the build that it is from.
+    let mut hand = Hand::new();
+    hand.build("eight", &tiny_build());
+    hand.turn();
+    hand.job_ends("eight", "Complete");
+    hand.model("tiny", &named("eight"));
+    hand.turn();
+    hand.turn();
+    hand.pods_are("tiny", 2, 2);
+    assert_eq!(hand.turn(), ["model ready AsDeclared"]);
+    hand.world.builds.clear();
+    hand.world.jobs.clear();
+    assert_eq!(hand.turn(), ["model stalled BuildMismatch"]);
+    let said = hand.says("tiny");
+    let ends = "; meanwhile 2 replicas serve the program before";
+    assert!(
+        said.contains("no ModelBuild eight") && said.ends_with(ends),
+        "{said}"
+    );
+}
