@@ -48,6 +48,15 @@ fn has_room(plane: &ControlPlane, node: &str) {
         .expected();
 }
 
+/// Kubernetes says whether a Node is ready.
+fn is_ready(plane: &ControlPlane, node: &str, ready: &str) {
+    let told = format!(
+        r#"--patch={{"status":{{"conditions":[{{"type":"Ready","status":"{ready}","reason":"Played","message":"as told"}}]}}}}"#
+    );
+    let patch = ["patch", "node", node, "--subresource=status", &told];
+    plane.kubectl(&patch).expected();
+}
+
 /// Whoever runs with the roles of a version that followed no claims hears of it, and it works once it has its own.
 fn with_older_roles(plane: &ControlPlane, fleet: &mut Fleet) {
     let resources = "{range .rules[*]}{.resources[0]} {end}";
@@ -141,7 +150,13 @@ pub fn a_claim_that_comes_late_is_waited_for(plane: &mut ControlPlane) {
         assert_eq!(nodes.len(), 1, "{label}");
         nodes.concat()
     };
-    placed(BUILD, 1);
+    let builds = placed(BUILD, 1);
+    for (ready, expected) in [("Unknown", "NodeNotReady"), ("True", "Building")] {
+        is_ready(plane, &builds, ready);
+        let reason = r#".status.conditions[?(@.type=="Ready")].reason"#;
+        let told = || field(plane, "team", "mbuild/tiny-guide", reason);
+        until("its node is told", told, |told| *told == expected);
+    }
     let pods = named(plane, "team", "pods", BUILD);
     pod_ends(plane, "team", &pods[0], End::Well);
     plane
