@@ -42,6 +42,7 @@ use serde_json::{
     Error, Map, Number, Value, from_value, json, to_string, to_string_pretty, to_value,
 };
 use serde_json_canonicalizer::{to_string, to_vec};
+use serde_path_to_error::{Path, Segment, deserialize};
 use serde_saphyr::{
     Error, Options, budget,
     budget::BudgetBreach,
