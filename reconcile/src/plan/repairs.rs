@@ -2,6 +2,7 @@
 //! settings that a boot forgot. Whoever approved that state approved this too; nobody is disturbed, and nothing is new.
 use crd::{
     id::{PciAddress, Word, WorkerId},
+    kind::VerificationMode,
     plan::ReportReason,
     snapshot::{LedgerEntry, LedgerTarget},
     step::{Action, Ownership, PortRef, Step},
@@ -16,7 +17,11 @@ use super::{
     unit::Unit,
     work::{NodeWork, holding},
 };
-use crate::{isolation::SOC_DRIVER, placement::Obstacle, view::View};
+use crate::{
+    isolation::SOC_DRIVER,
+    placement::Obstacle,
+    view::{View, boot_id},
+};
 
 /// Of the work, that alone.
 pub(super) fn only(view: &View<'_>, work: Work) -> Work {
@@ -42,9 +47,9 @@ pub(super) fn is_left(view: &View<'_>, group: &Assessed<'_>) -> bool {
     records.any(|record| group.continues(record))
 }
 
-/// Leaves of what a blocked set would clear the ports that were relaxed in this boot and redirect again, where nothing stands
-/// against the set but the state that its members, or the tools that tell it, are in: registers have no part in that, and what
-/// runs there needs them.
+/// Leaves of what a blocked set would clear the ports that were relaxed in this boot and redirect again, where the set was usable
+/// in it and nothing stands against that but the state that its members, or the tools that tell it, are in: registers have no
+/// part in that, and what runs there needs them.
 pub(super) fn hold_open(view: &View<'_>, group: &mut Assessed<'_>) {
     let passing = |obstacle: &Obstacle| {
         matches!(
@@ -54,7 +59,6 @@ pub(super) fn hold_open(view: &View<'_>, group: &mut Assessed<'_>) {
                 | ReportReason::MdpUnknown
                 | ReportReason::ToolMissing
                 | ReportReason::HeldByForeign
-                | ReportReason::StepFailed
         )
     };
     // Whoever has a member for somebody else, a virtual machine say, may have the port redirect for its isolation.
@@ -66,13 +70,25 @@ pub(super) fn hold_open(view: &View<'_>, group: &mut Assessed<'_>) {
     let passes = group.obstacles.iter().all(passing)
         && group.closed.is_empty()
         && group.placed.members.iter().all(ours);
-    let left = passes && is_left(view, group);
+    let left = passes && was_usable(view, group);
     let ports = &group.ports;
     group.clears.retain(|address, clear| {
         let port = ports.iter().find(|port| port.address == *address);
         let entry = port.and_then(|port| cleared_before(view, port, *clear));
         left && entry.is_some_and(|entry| view.snapshot.boot_id.get() == Some(&entry.boot_id))
     });
+}
+
+/// Whether a set was formed, and is proven to have worked in this boot where it is to be.
+fn was_usable(view: &View<'_>, group: &Assessed<'_>) -> bool {
+    let spec = &group.placed.declared.spec;
+    let mode = spec.verification.as_ref().map(|of| of.mode);
+    let mut records = view.snapshot.ledger.groups.iter();
+    records.any(|record| {
+        let proof = record.verification.as_ref();
+        let proven = proof.is_some_and(|proof| proof.boot_id == boot_id(view.snapshot));
+        group.continues(record) && (proven || mode == Some(VerificationMode::None))
+    })
 }
 
 /// Of builds and workers, what needs no other sets than these: a declared replica that has no place on them stays where it

@@ -95,6 +95,12 @@ fn no_port_is_relaxed_for_a_set_that_cannot_be_used_for_another_reason() {
     let mut booted = sick(node.clone());
     booted.boot_id = Fact::known(BootId("after".into()), "test");
     assert_eq!(relaxes(&quickstart(), &booted).0, []);
+    // It was formed, and never seen to work.
+    let mut unproven = sick(node.clone());
+    for record in &mut unproven.ledger.groups {
+        record.verification = None;
+    }
+    assert_eq!(relaxes(&quickstart(), &unproven).0, []);
     // It was left at another word than this one would become.
     let mut other = sick(node.clone());
     set_acs(&mut other, port, acs(0x005d));
