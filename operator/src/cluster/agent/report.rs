@@ -288,10 +288,14 @@ fn standing(seen: &Seen<'_>, unsaid: Option<&str>) -> (Standing, &'static str, S
                 why()
             ),
         ),
+        // Whether another comes is its policies' to say: there may be nothing left to do.
         GrantState::Void | GrantState::Refused => (
-            Standing::Working,
-            "WaitingForPlan",
-            format!("{}; waiting for a plan that fits", why()),
+            Standing::Ready,
+            "Reporting",
+            format!(
+                "the agent reports; its last plan went no further: {}",
+                why()
+            ),
         ),
     }
 }

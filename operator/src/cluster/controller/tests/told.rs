@@ -100,3 +100,25 @@ fn a_policy_is_degraded_where_a_group_is_blocked() {
             .starts_with("False NothingBlocked")
     );
 }
+
+/// A SKU in other words than the tool's: nothing stands against the policy, and nothing of it is done.
+#[test]
+fn a_policy_that_selects_no_soc_says_so() {
+    for (sku, reason) in [("PCIe Standard", "NoSocs"), ("PCIe Ultra", "Applying")] {
+        let mut policy = automatic();
+        policy["devices"] = json!({ "skus": [sku] });
+        policy["mdp"] = json!("Enabled");
+        let mut hand = Hand::new(&policy);
+        hand.world.groups.clear();
+        hand.node("n1");
+        hand.turn();
+        hand.reports("n1");
+        for _ in 0..3 {
+            hand.turn();
+        }
+        let said = hand.policy_is("Ready");
+        assert!(said.contains(reason), "{said}");
+        let named = said.contains("on n1 it selects no SoC") && said.contains("PCIe Ultra");
+        assert_eq!(named, reason == "NoSocs", "{said}");
+    }
+}

@@ -8,6 +8,7 @@ mod isolation;
 mod leaving;
 mod observed;
 mod rollout;
+mod selected;
 mod standing;
 mod unread;
 

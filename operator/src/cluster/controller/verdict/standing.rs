@@ -80,10 +80,10 @@ impl Seen<'_> {
             } else {
                 Standing::Stalled
             };
-            // What it is about may be there on each of several nodes.
+            // Addresses are the same on many machines of a fleet.
             let said = match &line.node {
-                Some(node) if nodes.len() > 1 => on(node, &sentence(line)),
-                Some(_) | None => sentence(line),
+                Some(node) => on(node, &sentence(line)),
+                None => sentence(line),
             };
             return (standing, format!("{:?}", line.reason), said);
         }
@@ -126,6 +126,9 @@ impl Seen<'_> {
             return self.queued(&queued);
         }
         if let Some(verdict) = self.only_observes(object, nodes) {
+            return verdict;
+        }
+        if let Some(verdict) = self.selects_nothing(object, nodes) {
             return verdict;
         }
         match nodes.len() {
