@@ -143,3 +143,26 @@ fn whose_turn_came_to_nothing_is_the_last_of_the_next() {
     }
     assert_eq!(all, ["n2", "n3", "n1", "n2"]);
 }
+
+/// What failed and was tried again is the later rollout's to tell.
+#[test]
+fn a_failure_that_was_tried_again_stands_no_longer() {
+    let mut hand = Hand::at_work(&automatic());
+    hand.ends("n1", GrantState::Halted);
+    turns(&mut hand);
+    let told = |hand: &Hand| {
+        let status = hand.world.plans[0].status.as_ref().unwrap();
+        let mut said = status.conditions.iter();
+        said.find(|said| said.type_ == "Ready")
+            .unwrap()
+            .reason
+            .clone()
+    };
+    assert_eq!(told(&hand), "StepFailed");
+    hand.request("now");
+    turns(&mut hand);
+    assert_eq!(told(&hand), "Superseded");
+    hand.converges("n1");
+    turns(&mut hand);
+    assert_eq!(told(&hand), "Superseded");
+}

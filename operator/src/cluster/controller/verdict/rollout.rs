@@ -105,6 +105,17 @@ impl Seen<'_> {
             }
         }
         match failed {
+            Some(outcome) if !is_current && self.is_overtaken(plan, &outcome.node) => (
+                Standing::Ready,
+                "Superseded".to_owned(),
+                format!(
+                    "{}; it was tried again since, or nothing is left to do there",
+                    on(
+                        &outcome.node,
+                        outcome.why.as_deref().unwrap_or("a step failed")
+                    )
+                ),
+            ),
             Some(outcome) => (
                 Standing::Stalled,
                 "StepFailed".to_owned(),
@@ -124,6 +135,19 @@ impl Seen<'_> {
                 format!("nodes or declarations changed; {}", rest(nodes)),
             ),
         }
+    }
+}
+
+impl Seen<'_> {
+    /// Whether what a rollout came to on a node says nothing of it any more: a later one began there, or all of it is done.
+    fn is_overtaken(&self, plan: &ChangePlan, node: &NodeName) -> bool {
+        let later = self.world.plans.iter().rev();
+        let mut later = later.take_while(|later| later.metadata.uid != plan.metadata.uid);
+        let began = |later: &Arc<ChangePlan>| {
+            let mut nodes = later.status.iter().flat_map(|status| &status.nodes);
+            nodes.any(|outcome| outcome.node == *node)
+        };
+        later.any(began) || self.course.stands.get(node) == Some(&Stand::Converged)
     }
 }
 
