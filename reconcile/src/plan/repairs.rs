@@ -79,15 +79,21 @@ pub(super) fn hold_open(view: &View<'_>, group: &mut Assessed<'_>) {
     });
 }
 
-/// Whether a set was formed, and is proven to have worked in this boot where it is to be.
+/// Whether a set was formed, and is proven to have worked in this boot; where that is not to be proven, none of its members shows
+/// that it cannot.
 fn was_usable(view: &View<'_>, group: &Assessed<'_>) -> bool {
     let spec = &group.placed.declared.spec;
     let mode = spec.verification.as_ref().map(|of| of.mode);
+    let is_off = |soc: &PciAddress| {
+        let found = view.soc(*soc);
+        found.and_then(|found| found.mdp.get()) == Some(&false)
+    };
+    let may_work = || !group.placed.members.iter().any(is_off);
     let mut records = view.snapshot.ledger.groups.iter();
     records.any(|record| {
         let proof = record.verification.as_ref();
         let proven = proof.is_some_and(|proof| proof.boot_id == boot_id(view.snapshot));
-        group.continues(record) && (proven || mode == Some(VerificationMode::None))
+        group.continues(record) && (proven || mode == Some(VerificationMode::None) && may_work())
     })
 }
 

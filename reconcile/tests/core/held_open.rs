@@ -4,7 +4,7 @@ use crd::{
     Fact, Unknown,
     declaration::Declaration,
     id::{BootId, PciAddress},
-    kind::Enforcement,
+    kind::{Enforcement, GroupVerification, VerificationMode},
     snapshot::{HardwareSnapshot, SocStatus},
     step::Action,
 };
@@ -101,6 +101,15 @@ fn no_port_is_relaxed_for_a_set_that_cannot_be_used_for_another_reason() {
         record.verification = None;
     }
     assert_eq!(relaxes(&quickstart(), &unproven).0, []);
+    // It is not to be proven, and shows that it cannot work.
+    let mut declared = quickstart();
+    for group in &mut declared.groups {
+        let mode = VerificationMode::None;
+        group.spec.verification = Some(GroupVerification { mode });
+    }
+    assert_eq!(relaxes(&declared, &unproven).0, [port]);
+    unproven.socs[1].mdp = Fact::known(false, "test");
+    assert_eq!(relaxes(&declared, &unproven).0, []);
     // It was left at another word than this one would become.
     let mut other = sick(node.clone());
     set_acs(&mut other, port, acs(0x005d));
