@@ -14,6 +14,7 @@ use super::{
     groups::groups,
     live::iommu,
     made::made,
+    parts::{Below, FIRST, bar4_kib, class, fits},
     world::{Function, Nature, Port, SocPart, World},
 };
 
@@ -52,12 +53,7 @@ pub(crate) fn enumerate(
         builder.domain = at.domain;
         builder.bus = *counters.entry((at.domain, at.bus)).or_insert(at.bus);
         let path = PciPath(at.to_string());
-        let below = (
-            root.switch.as_ref(),
-            root.card.as_ref(),
-            root.device.as_ref(),
-        );
-        let below = Below::from(below);
+        let below = Below::from(root);
         let port = PortPart {
             vendor: Word(0x8086),
             device: Word(0x352a),
@@ -86,43 +82,6 @@ pub(crate) fn enumerate(
     boot_acs::settle(&mut world, server);
     world.groups = groups(&world, iommu(server));
     Ok(world)
-}
-
-/// What a file has below a port: at most one of them.
-#[derive(Clone, Copy)]
-pub(super) struct Below<'a> {
-    pub(super) switch: Option<&'a HostSwitch>,
-    pub(super) card: Option<&'a Card>,
-    pub(super) device: Option<&'a Device>,
-}
-
-impl<'a> From<(Option<&'a HostSwitch>, Option<&'a Card>, Option<&'a Device>)> for Below<'a> {
-    fn from(
-        (switch, card, device): (Option<&'a HostSwitch>, Option<&'a Card>, Option<&'a Device>),
-    ) -> Self {
-        Self {
-            switch,
-            card,
-            device,
-        }
-    }
-}
-
-impl Below<'_> {
-    /// That there is more than one.
-    pub(super) fn too_many(self, path: &str) -> Option<String> {
-        let parts = [
-            self.switch.is_some(),
-            self.card.is_some(),
-            self.device.is_some(),
-        ];
-        let many = parts.iter().filter(|there| **there).count() > 1;
-        many.then(|| {
-            format!(
-                "the port {path} has more than one of switch, card and device below it; keep one"
-            )
-        })
-    }
 }
 
 struct PortPart {
@@ -243,12 +202,7 @@ impl Builder<'_> {
             ports.sort_by_key(|port| port.slot);
             for port in ports {
                 let (path, address) = builder.place(index, port.slot);
-                let below = (
-                    port.switch.as_ref(),
-                    port.card.as_ref(),
-                    port.device.as_ref(),
-                );
-                let below = Below::from(below);
+                let below = Below::from(port);
                 let part = PortPart {
                     vendor,
                     device,
@@ -374,12 +328,6 @@ impl Builder<'_> {
     }
 }
 
-/// A device right below a link sits at device 0, function 0.
-pub(super) const FIRST: Slot = Slot {
-    device: 0,
-    function: 0,
-};
-
 fn card_port(kind: PortKind, acs_capability: Word, acs_now: Option<Word>) -> PortPart {
     PortPart {
         vendor: Word(0x11f8),
@@ -390,33 +338,4 @@ fn card_port(kind: PortKind, acs_capability: Word, acs_now: Option<Word>) -> Por
         acs_now,
         on_card: true,
     }
-}
-
-/// Whether a card has as many SoCs as its SKU.
-pub(super) fn fits(card: &Card, path: &PciPath) -> Result<(), String> {
-    let (listed, most) = (card.socs.len(), card.sku.soc_count());
-    if listed <= most {
-        return Ok(());
-    }
-    Err(format!(
-        "the card at {path} lists {listed} SoCs and its SKU {:?} has {most}",
-        card.sku
-    ))
-}
-
-/// The size of a SoC's BAR 4.
-pub(super) fn bar4_kib(soc: &RackSoc, path: &PciPath) -> Result<u64, String> {
-    let size = soc.bar4_kib.unwrap_or(2 << 20);
-    if size.is_power_of_two() {
-        return Ok(size);
-    }
-    Err(format!("bar4Kib of {path} is {size}, no power of two"))
-}
-
-/// A class of 24 bits.
-pub(super) fn class(text: &str, path: &PciPath) -> Result<u32, String> {
-    text.strip_prefix("0x")
-        .filter(|digits| digits.len() == 6)
-        .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-        .ok_or_else(|| format!("class `{text}` of {path} is not six hexadecimal digits after 0x"))
 }

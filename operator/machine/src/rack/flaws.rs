@@ -10,7 +10,7 @@ use crd::{
 };
 
 use super::{
-    enumerate::{Below, FIRST, bar4_kib, class, fits},
+    parts::{Below, FIRST, bar4_kib, class, fits},
     recorded, tree, verbs,
 };
 
@@ -137,12 +137,7 @@ impl Walk {
             if !taken.insert(address) {
                 self.twice(&at, "address", address, "root port");
             }
-            let parts = (
-                root.switch.as_ref(),
-                root.card.as_ref(),
-                root.device.as_ref(),
-            );
-            self.below(&at, &address.to_string(), parts.into());
+            self.below(&at, &address.to_string(), root.into());
         }
     }
 
@@ -183,12 +178,7 @@ impl Walk {
             if !taken.insert(port.slot) {
                 self.twice(&at, "slot", port.slot, "port of this switch");
             }
-            let parts = (
-                port.switch.as_ref(),
-                port.card.as_ref(),
-                port.device.as_ref(),
-            );
-            self.below(&at, &format!("{path}/{}", port.slot), parts.into());
+            self.below(&at, &format!("{path}/{}", port.slot), port.into());
         }
     }
 

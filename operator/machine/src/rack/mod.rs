@@ -19,6 +19,7 @@ mod host;
 mod listener;
 mod live;
 mod made;
+mod parts;
 mod plug;
 mod premises;
 mod recorded;

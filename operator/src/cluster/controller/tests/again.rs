@@ -41,17 +41,22 @@ pub fn turns(hand: &mut Hand) -> Vec<String> {
     (0..4).flat_map(|_| hand.turn()).collect()
 }
 
+/// A node comes, and a step of its grant fails.
+fn fails(hand: &mut Hand, name: &str, pool: &str) {
+    comes(hand, name, pool);
+    hand.turn();
+    assert_eq!(hand.grants(), [name]);
+    hand.turn();
+    hand.ends(name, GrantState::Halted);
+    turns(hand);
+}
+
 /// The same SoC would be reset in vain again.
 #[test]
 fn what_failed_is_tried_again_for_what_is_declared_there_alone() {
     for here in [false, true] {
         let mut hand = pooled("a", &Value::Null);
-        comes(&mut hand, "n1", "a");
-        hand.turn();
-        assert_eq!(hand.grants(), ["n1"]);
-        hand.turn();
-        hand.ends("n1", GrantState::Halted);
-        turns(&mut hand);
+        fails(&mut hand, "n1", "a");
         if here {
             hand.policy(|policy| policy.spec.mdp = Some(MdpMode::Enabled));
         } else {
@@ -68,12 +73,7 @@ fn what_failed_is_tried_again_for_what_is_declared_there_alone() {
 fn a_failure_holds_the_nodes_of_its_own_policies() {
     let mut hand = pooled("a", &Value::Null);
     of_pool(&mut hand, "b", &Value::Null);
-    comes(&mut hand, "n1", "a");
-    hand.turn();
-    assert_eq!(hand.grants(), ["n1"]);
-    hand.turn();
-    hand.ends("n1", GrantState::Halted);
-    turns(&mut hand);
+    fails(&mut hand, "n1", "a");
     for (name, pool) in [("n0", "a"), ("n2", "a"), ("n3", "b")] {
         comes(&mut hand, name, pool);
     }
